@@ -1,1 +1,218 @@
+//! redis-durable: durable writes and slot hints for Redis and Valkey, as a loadable module.
+//!
+//! This file is what the server calls when it loads and unloads the module. `ARCHITECTURE.md`
+//! shows the way of one durable write and of one slot hint through the files.
 
+#[macro_use]
+mod ffi;
+mod config;
+mod durable;
+mod info;
+mod state;
+
+use std::ffi::{c_char, c_int, c_void, CStr};
+
+use redis_module::alloc::RedisAlloc;
+use redis_module::raw;
+
+use ffi::{api, guard, Args, Ctx};
+
+/// What the module allocates is counted in the server's `used_memory`.
+#[global_allocator]
+static ALLOCATOR: RedisAlloc = RedisAlloc;
+
+const OK: c_int = raw::REDISMODULE_OK as c_int;
+const ERR: c_int = raw::REDISMODULE_ERR as c_int;
+
+/// The module's name: the prefix of its settings, its INFO fields and its ACL category.
+const NAME: &CStr = c"durable";
+/// 0.1.0 as one number, two digits a part.
+const VERSION: c_int = 100;
+
+/// Called by the server to load the module. Nothing may be allocated before the initializer has
+/// looked up the server's allocator.
+///
+/// # Safety
+/// Called by the server alone, on its main thread.
+#[no_mangle]
+#[allow(non_snake_case)]
+pub unsafe extern "C" fn RedisModule_OnLoad(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    // The crate's initializer takes the name as a mutable pointer and only reads it.
+    let name = NAME.as_ptr().cast::<c_char>();
+    // SAFETY: the context is the server's; this fills the table of its calls.
+    if unsafe {
+        raw::Export_RedisModule_Init(ctx, name, VERSION, raw::REDISMODULE_APIVER_1 as c_int)
+    } == ERR
+    {
+        return ERR;
+    }
+    let mut status = ERR;
+    // SAFETY: the context and the arguments are the server's.
+    unsafe {
+        guard::callback(ctx, |ctx| {
+            let args = Args::new(argv, argc);
+            match load(ctx, args) {
+                Ok(()) => status = OK,
+                Err(reason) => {
+                    ctx.log_warning(&format!("not loaded: {reason}"));
+                    state::unload();
+                }
+            }
+        });
+    }
+    status
+}
+
+/// Called by the server to unload the module. The server has made sure that no client is blocked
+/// and no timer armed.
+///
+/// # Safety
+/// Called by the server alone, on its main thread.
+#[no_mangle]
+#[allow(non_snake_case)]
+pub unsafe extern "C" fn RedisModule_OnUnload(_ctx: *mut raw::RedisModuleCtx) -> c_int {
+    guard::plain(ERR, || {
+        // A wake-up that the event loop has yet to run calls into this library.
+        if state::with(|state| state.wakeups) != Some(0) {
+            return ERR;
+        }
+        state::unload();
+        OK
+    })
+}
+
+fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
+    let missing = api::missing();
+    if !missing.is_empty() {
+        return Err(format!(
+            "this server lacks {}; Redis 7.0 and later and Valkey have them",
+            missing.join(", ")
+        ));
+    }
+    let defaults = config::from_arguments(args)?;
+    state::load(defaults.clone());
+    config::register(ctx, &defaults)?;
+    create_command(
+        ctx,
+        c"DURABLE.SET",
+        durable::set::handler,
+        c"write deny-oom",
+        (1, 1, 1),
+    )?;
+    create_command(
+        ctx,
+        c"DURABLE.WAIT",
+        durable::wait::handler,
+        c"blocking",
+        (0, 0, 0),
+    )?;
+    // SAFETY: the context is that of the load, and the handler is the server's kind.
+    if unsafe { api!(RedisModule_RegisterInfoFunc)(ctx.raw(), Some(info::handler)) } == ERR {
+        return Err("INFO was not accepted by the server".into());
+    }
+    subscribe(ctx, raw::REDISMODULE_EVENT_EVENTLOOP, on_event_loop)?;
+    subscribe(
+        ctx,
+        raw::REDISMODULE_EVENT_REPLICA_CHANGE,
+        on_replica_change,
+    )?;
+    subscribe(
+        ctx,
+        raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
+        on_role_change,
+    )
+}
+
+type Handler = unsafe extern "C" fn(
+    *mut raw::RedisModuleCtx,
+    *mut *mut raw::RedisModuleString,
+    c_int,
+) -> c_int;
+
+fn create_command(
+    ctx: &Ctx,
+    name: &CStr,
+    handler: Handler,
+    flags: &CStr,
+    (first, last, step): (c_int, c_int, c_int),
+) -> Result<(), String> {
+    // SAFETY: the context is that of the load; the server copies the texts.
+    let status = unsafe {
+        api!(RedisModule_CreateCommand)(
+            ctx.raw(),
+            name.as_ptr(),
+            Some(handler),
+            flags.as_ptr(),
+            first,
+            last,
+            step,
+        )
+    };
+    if status == OK {
+        Ok(())
+    } else {
+        Err(format!(
+            "the command {} was not accepted by the server",
+            name.to_string_lossy()
+        ))
+    }
+}
+
+type EventHandler =
+    unsafe extern "C" fn(*mut raw::RedisModuleCtx, raw::RedisModuleEvent, u64, *mut c_void);
+
+fn subscribe(ctx: &Ctx, id: u64, handler: EventHandler) -> Result<(), String> {
+    let event = raw::RedisModuleEvent { id, dataver: 1 };
+    // SAFETY: the context is that of the load, and the handler is of the server's kind.
+    let status =
+        unsafe { api!(RedisModule_SubscribeToServerEvent)(ctx.raw(), event, Some(handler)) };
+    if status == OK {
+        Ok(())
+    } else {
+        Err(format!("this server does not tell event {id}"))
+    }
+}
+
+unsafe extern "C" fn on_event_loop(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    which: u64,
+    _data: *mut c_void,
+) {
+    // SAFETY: the context is the one that the server gave to this callback.
+    unsafe {
+        guard::callback(ctx, |ctx| match which {
+            raw::REDISMODULE_SUBEVENT_EVENTLOOP_AFTER_SLEEP => durable::turn::begins(ctx),
+            raw::REDISMODULE_SUBEVENT_EVENTLOOP_BEFORE_SLEEP => durable::turn::ends(ctx),
+            _ => (),
+        });
+    }
+}
+
+unsafe extern "C" fn on_replica_change(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    which: u64,
+    _data: *mut c_void,
+) {
+    guard::plain((), || {
+        durable::turn::replica_changed(which == raw::REDISMODULE_SUBEVENT_REPLICA_CHANGE_ONLINE);
+    });
+}
+
+unsafe extern "C" fn on_role_change(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    which: u64,
+    _data: *mut c_void,
+) {
+    guard::plain((), || {
+        durable::turn::role_changed(
+            which == u64::from(raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER),
+        );
+    });
+}

@@ -1,1 +1,23 @@
+//! The rules of redis-durable, apart from any server: no unsafe code, no Redis, no clock, no I/O.
+//! Time and offsets come in as arguments, so that every rule can be tested by itself.
+//!
+//! Durable writes: [`options`] reads what the user wrote, [`requirement`] fixes it in numbers,
+//! [`replicas`] and [`acks`] say what has been acknowledged and by whom, [`ack_request`] when to
+//! ask for more, and [`ledger`] who waits for what.
+//!
+//! Slot hints: [`slot`] is the slot of a key, [`topology`] what a look at the cluster shows, and
+//! [`slot_map`] what each kind of connection is told of it.
+
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod ack_request;
+pub mod acks;
+pub mod ledger;
+pub mod options;
+pub mod replicas;
+pub mod requirement;
+pub mod slot;
+pub mod slot_map;
+pub mod stats;
+pub mod topology;

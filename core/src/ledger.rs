@@ -1,0 +1,222 @@
+//! The ledger of waits: which clients wait, for which offset, for which requirement, until when.
+//!
+//! A wait is *accepted* while its command runs, is *assigned* an offset when the event-loop turn
+//! ends (only then is everything of the turn in the replication stream), and leaves the ledger
+//! exactly once: *released* by an acknowledgement, or *cancelled* by a timeout or a client's end.
+//!
+//! Waits with the same requirement stand in one queue, ordered by offset. The n-th best
+//! acknowledgement is one offset for a whole queue, so an acknowledgement pops what it releases
+//! from the queues' fronts and never looks at a wait that has to stay. Every structure here holds
+//! live waits only, so replicas that stay away for hours cost what is waiting now and no more.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::acks::{Acks, Need};
+
+/// A wait's name: the id of the waiting client, which waits for one thing at a time.
+pub type WaitId = u64;
+
+/// One wait, as it leaves the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait<T> {
+    /// What the wait needs.
+    pub need: Need,
+    /// The offset it waits for; `None` until the turn in which it was accepted ends.
+    pub offset: Option<u64>,
+    /// When it was accepted, in microseconds on the caller's clock.
+    pub since: u64,
+    /// When it is given up, on the same clock; `None` waits for ever.
+    pub deadline: Option<u64>,
+    /// Whatever the caller keeps with the wait.
+    pub payload: T,
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Ledger<T> {
+    waits: HashMap<WaitId, Wait<T>>,
+    /// Accepted in this turn. Ids of waits that were cancelled meanwhile stay until the turn ends.
+    fresh: Vec<WaitId>,
+    queues: BTreeMap<Need, BTreeSet<(u64, WaitId)>>,
+    deadlines: BTreeSet<(u64, WaitId)>,
+}
+
+/// Above this capacity an empty ledger gives its memory back.
+const KEPT_CAPACITY: usize = 1024;
+
+impl<T> Default for Ledger<T> {
+    fn default() -> Self {
+        Self {
+            waits: HashMap::new(),
+            fresh: Vec::new(),
+            queues: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+        }
+    }
+}
+
+impl<T> Ledger<T> {
+    /// How many waits there are.
+    pub fn len(&self) -> usize {
+        self.waits.len()
+    }
+
+    /// True when nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.waits.is_empty()
+    }
+
+    /// True when waits were accepted since the last [`assign`](Self::assign).
+    pub fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// Takes a wait without an offset. Refused, giving the payload back, where `id` waits already.
+    pub fn accept(
+        &mut self,
+        id: WaitId,
+        need: Need,
+        since: u64,
+        deadline: Option<u64>,
+        payload: T,
+    ) -> Result<(), T> {
+        if self.waits.contains_key(&id) {
+            return Err(payload);
+        }
+        let wait = Wait {
+            need,
+            offset: None,
+            since,
+            deadline,
+            payload,
+        };
+        self.waits.insert(id, wait);
+        self.fresh.push(id);
+        if let Some(at) = deadline {
+            self.deadlines.insert((at, id));
+        }
+        Ok(())
+    }
+
+    /// Ends the turn: what was accepted in it waits for `offset`. True if for any of that the
+    /// replicas have not acknowledged `offset` yet.
+    pub fn assign(&mut self, offset: u64, acks: &Acks) -> bool {
+        let mut outstanding = false;
+        for id in self.fresh.drain(..) {
+            if let Some(wait) = self.waits.get_mut(&id) {
+                // A client may have been cancelled and have come back within one turn.
+                if wait.offset.is_none() {
+                    wait.offset = Some(offset);
+                    let queue = self.queues.entry(wait.need).or_default();
+                    queue.insert((offset, id));
+                    outstanding |= acks.met_up_to(wait.need).is_none_or(|met| met < offset);
+                }
+            }
+        }
+        if self.fresh.capacity() > KEPT_CAPACITY {
+            self.fresh.shrink_to(KEPT_CAPACITY);
+        }
+        outstanding
+    }
+
+    /// True when [`release`](Self::release) would release something.
+    pub fn has_releasable(&self, acks: &Acks) -> bool {
+        self.reachable(acks).any(|(need, queue)| {
+            let met = acks.met_up_to(*need);
+            let front = queue.first().map(|&(offset, _)| offset);
+            matches!((met, front), (Some(met), Some(front)) if front <= met)
+        })
+    }
+
+    /// Moves every wait that the acknowledgements satisfy into `released`, queue by queue in the
+    /// order of their offsets.
+    pub fn release(&mut self, acks: &Acks, released: &mut Vec<(WaitId, Wait<T>)>) {
+        let mut emptied = false;
+        for (need, queue) in self.queues.range_mut(..=most(acks)) {
+            let Some(met) = acks.met_up_to(*need) else {
+                continue;
+            };
+            while queue.first().is_some_and(|&(offset, _)| offset <= met) {
+                let Some((_, id)) = queue.pop_first() else {
+                    break;
+                };
+                if let Some(wait) = self.waits.remove(&id) {
+                    if let Some(at) = wait.deadline {
+                        self.deadlines.remove(&(at, id));
+                    }
+                    released.push((id, wait));
+                }
+            }
+            emptied |= queue.is_empty();
+        }
+        if emptied {
+            self.queues.retain(|_, queue| !queue.is_empty());
+        }
+        self.give_back();
+    }
+
+    /// Takes one wait out, whatever became of it: its client left, or its time is over.
+    pub fn cancel(&mut self, id: WaitId) -> Option<Wait<T>> {
+        let wait = self.waits.remove(&id)?;
+        if let Some(at) = wait.deadline {
+            self.deadlines.remove(&(at, id));
+        }
+        if let Some(offset) = wait.offset {
+            if let Some(queue) = self.queues.get_mut(&wait.need) {
+                queue.remove(&(offset, id));
+                if queue.is_empty() {
+                    self.queues.remove(&wait.need);
+                }
+            }
+        }
+        self.give_back();
+        Some(wait)
+    }
+
+    /// The earliest deadline of all waits.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.deadlines.first().map(|&(at, _)| at)
+    }
+
+    /// A wait whose deadline has come. It stays in the ledger until it is cancelled.
+    pub fn expired(&self, now: u64) -> Option<WaitId> {
+        self.deadlines
+            .first()
+            .filter(|&&(at, _)| at <= now)
+            .map(|&(_, id)| id)
+    }
+
+    /// Lets a wait that cannot be given up wait for ever.
+    pub fn forget_deadline(&mut self, id: WaitId) {
+        if let Some(wait) = self.waits.get_mut(&id) {
+            if let Some(at) = wait.deadline.take() {
+                self.deadlines.remove(&(at, id));
+            }
+        }
+    }
+
+    /// The queues whose requirement the connected replicas are numerous enough to meet.
+    fn reachable(
+        &self,
+        acks: &Acks,
+    ) -> impl Iterator<Item = (&Need, &BTreeSet<(u64, WaitId)>)> + '_ {
+        self.queues.range(..=most(acks))
+    }
+
+    fn give_back(&mut self) {
+        if self.waits.is_empty() && self.waits.capacity() > KEPT_CAPACITY {
+            self.waits.shrink_to(KEPT_CAPACITY);
+        }
+    }
+}
+
+/// The greatest requirement that so many replicas could meet.
+fn most(acks: &Acks) -> Need {
+    Need {
+        replicas: acks.replicas(),
+        fsync: u32::MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests;

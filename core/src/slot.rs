@@ -1,0 +1,101 @@
+//! Which of the 16,384 hash slots a key belongs to, as the Redis Cluster specification defines it.
+
+/// How many hash slots a cluster has.
+pub const SLOTS: u16 = 16_384;
+
+/// The slot of `key`, in `0..SLOTS`: CRC16 (XMODEM) of the key's hash tag, modulo the number of slots.
+pub fn of_key(key: &[u8]) -> u16 {
+    crc16::State::<crc16::XMODEM>::calculate(hash_tag(key)) % SLOTS
+}
+
+/// The part of `key` that is hashed: what stands between the first `{` and the first `}` after it,
+/// or the whole key where there is no such pair or nothing in it.
+///
+/// Only the first `{` counts: `foo{}{bar}` is hashed whole, although `{bar}` looks like a tag.
+pub fn hash_tag(key: &[u8]) -> &[u8] {
+    tag(key).unwrap_or(key)
+}
+
+fn tag(key: &[u8]) -> Option<&[u8]> {
+    let open = key.iter().position(|&byte| byte == b'{')?;
+    let inside = key.get(open.checked_add(1)?..)?;
+    let close = inside.iter().position(|&byte| byte == b'}')?;
+    inside.get(..close).filter(|tag| !tag.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_checksum_is_the_one_of_the_specification() {
+        assert_eq!(of_key(b"123456789"), 0x31C3);
+    }
+
+    #[test]
+    fn slots_are_those_that_cluster_keyslot_gives() {
+        // Answers of CLUSTER KEYSLOT on Redis 7.0.15.
+        for (key, slot) in [
+            (&b"foo"[..], 12_182),
+            (b"bar", 5_061),
+            (b"somekey", 11_058),
+            (b"foo{hash_tag}", 2_515),
+            (b"\x00\xff{\xfe}", 3_793),
+        ] {
+            assert_eq!(of_key(key), slot, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn the_empty_key_is_in_slot_zero() {
+        assert_eq!(of_key(b""), 0);
+    }
+
+    #[test]
+    fn a_tag_is_hashed_alone() {
+        assert_eq!(hash_tag(b"{user1000}.following"), b"user1000");
+        assert_eq!(hash_tag(b"a{b}c{d}"), b"b");
+        assert_eq!(hash_tag(b"foo{{bar}}zap"), b"{bar");
+        assert_eq!(hash_tag(b"}{a}"), b"a");
+    }
+
+    #[test]
+    fn without_a_filled_tag_the_whole_key_is_hashed() {
+        for key in [&b"foo{}{bar}"[..], b"{", b"}", b"{}", b"}{", b"a{b", b"a}b"] {
+            assert_eq!(hash_tag(key), key);
+        }
+    }
+
+    /// CRC16 one bit at a time, with the polynomial written in the specification.
+    fn crc_by_bit(bytes: &[u8]) -> u16 {
+        bytes.iter().fold(0, |crc, &byte| {
+            (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
+                if crc & 0x8000 == 0 {
+                    crc << 1
+                } else {
+                    (crc << 1) ^ 0x1021
+                }
+            })
+        })
+    }
+
+    /// Keys in which braces are as likely as letters.
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(prop_oneof![Just(b'{'), Just(b'}'), any::<u8>()], 0..24)
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_has_the_slot_of_the_definition(key in key()) {
+            prop_assert_eq!(of_key(&key), crc_by_bit(hash_tag(&key)) & 0x3FFF);
+        }
+
+        #[test]
+        fn keys_of_one_tag_share_a_slot(before in "[^{]{0,5}", tag in "[^}]{1,9}", after in ".{0,9}") {
+            let key = format!("{before}{{{tag}}}{after}");
+            prop_assert_eq!(of_key(key.as_bytes()), of_key(tag.as_bytes()));
+            prop_assert_eq!(hash_tag(key.as_bytes()), tag.as_bytes());
+        }
+    }
+}

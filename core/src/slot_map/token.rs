@@ -1,0 +1,108 @@
+//! The token: a hash of a map's content that every node computes alike.
+//!
+//! SipHash-2-4 with a zero key, over bytes laid out here: its output is fixed by its paper, whereas the standard
+//! library's hasher may change with any release and feeds integers in the machine's byte order. Tokens of nodes
+//! on different builds and architectures are compared, and clients keep them.
+
+use super::{Address, OwnedRange, Owner};
+use siphasher::sip::SipHasher24;
+
+/// A number above 0 that depends on every host, port, id, replica and range, and on nothing else.
+pub(super) fn of(owners: &[Owner], ranges: &[OwnedRange]) -> i64 {
+    let mut bytes = Vec::new();
+    length(&mut bytes, owners.len());
+    for owner in owners {
+        address(&mut bytes, &owner.address);
+        length(&mut bytes, owner.replicas.len());
+        owner
+            .replicas
+            .iter()
+            .for_each(|replica| address(&mut bytes, replica));
+    }
+    length(&mut bytes, ranges.len());
+    for range in ranges {
+        for number in [range.first, range.last, range.owner] {
+            bytes.extend(number.to_le_bytes());
+        }
+    }
+    positive(SipHasher24::new().hash(&bytes))
+}
+
+/// Clients read signed integers, and 0 is left for "no token yet".
+fn positive(hash: u64) -> i64 {
+    i64::try_from(hash & i64::MAX.unsigned_abs())
+        .unwrap_or(i64::MAX)
+        .max(1)
+}
+
+fn address(bytes: &mut Vec<u8>, address: &Address) {
+    match &address.host {
+        Some(host) => {
+            bytes.push(1);
+            text(bytes, host);
+        }
+        None => bytes.push(0),
+    }
+    bytes.extend(address.port.to_le_bytes());
+    text(bytes, &address.id);
+}
+
+/// With its length in front, so that no two contents give the same bytes.
+fn text(bytes: &mut Vec<u8>, text: &[u8]) {
+    length(bytes, text.len());
+    bytes.extend(text);
+}
+
+fn length(bytes: &mut Vec<u8>, length: usize) {
+    // As 64 bits on every architecture.
+    bytes.extend(u64::try_from(length).unwrap_or(u64::MAX).to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_positive_and_never_zero() {
+        assert_eq!(positive(0), 1);
+        assert_eq!(positive(1 << 63), 1);
+        assert_eq!(positive(u64::MAX), i64::MAX);
+        assert_eq!(positive(7), 7);
+    }
+
+    #[test]
+    fn the_hash_is_the_one_of_its_paper() {
+        // Appendix A of the SipHash paper: key 00..0f, message 00..0e.
+        let key: [u8; 16] = std::array::from_fn(|at| at as u8);
+        let message: [u8; 15] = std::array::from_fn(|at| at as u8);
+        assert_eq!(
+            SipHasher24::new_with_key(&key).hash(&message),
+            0xa129_ca61_49be_45e5
+        );
+    }
+
+    #[test]
+    fn it_is_the_same_in_every_build() {
+        let replica = Address {
+            host: None,
+            port: 6380,
+            id: (*b"bb").into(),
+        };
+        let primary = Address {
+            host: Some((*b"10.0.0.1").into()),
+            port: 6379,
+            id: (*b"aa").into(),
+        };
+        let owners = [Owner {
+            address: primary,
+            replicas: vec![replica],
+        }];
+        let ranges = [OwnedRange {
+            first: 0,
+            last: 16_383,
+            owner: 0,
+        }];
+        // Worked out by another program from the layout above.
+        assert_eq!(of(&owners, &ranges), 5_683_860_551_109_516_733);
+    }
+}

@@ -1,0 +1,164 @@
+//! What one look at the cluster's topology shows: the nodes, their addresses, and who owns which slots.
+//!
+//! A look is two replies of this server, taken in one go so that they agree:
+//!
+//! - `CLUSTER SHARDS` knows each node's addresses: the endpoint that redirections name, the plain and the TLS
+//!   port, and whether a replica is fit to be listed. It cannot be trusted with the slots. It prints one set of
+//!   slots for a shard without saying whose they are, and on Redis 7.2 and 7.4 the set of the shard's first
+//!   node: after a failover that is the failed primary, and the slots vanish. Redis 8.0 takes the first node
+//!   that has not failed, and so shows no slots where all have. A failover under way has two primaries in a shard.
+//! - `CLUSTER NODES` prints each node's slots from the very table that redirections and `CLUSTER SLOTS` read,
+//!   whatever the node's health, and each replica's primary. It cannot be trusted with the addresses: it has one
+//!   port of the two, chosen by who asks.
+//!
+//! `CLUSTER SLOTS` would give both at once, but only inside a command handler (elsewhere it crashes Valkey 8), and
+//! through a module's call with the wrong port on Redis 7.0 (always the main one) and 7.2.0 and 7.2.1 (the plain one).
+//! What no look outside a handler shows are the addresses that Valkey announces to IPv6 clients alone.
+
+mod nodes;
+mod resp;
+mod shards;
+
+use crate::slot::SLOTS;
+use std::collections::BTreeMap;
+
+/// The nodes of a cluster, by id, and the slots each one owns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topology {
+    /// Sorted by id, each id once. Nodes that only one of the two replies knows are left out.
+    pub nodes: Vec<Node>,
+    /// In slot order, disjoint, and each as long as it can be. Slots in none of them have no owner.
+    pub ranges: Vec<SlotRange>,
+}
+
+/// One node as redirections would name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its node id.
+    pub id: NodeId,
+    /// The address it announces, empty where this server does not know it (most often its own).
+    pub ip: Box<[u8]>,
+    /// What `cluster-preferred-endpoint-type` makes of it: the address, the host name (`?` where it
+    /// has none), or nothing, which stands for the address the client is connected to.
+    pub endpoint: Box<[u8]>,
+    /// The port for plain connections, if it has one.
+    pub port: Option<u16>,
+    /// The port for TLS connections, if it has one.
+    pub tls_port: Option<u16>,
+    /// The id of the primary it replicates; none for a primary.
+    pub primary: Option<NodeId>,
+    /// Whether it is fit to be listed.
+    pub health: Health,
+}
+
+/// 40 hexadecimal digits, but taken as it comes.
+pub type NodeId = Box<[u8]>;
+
+/// Whether `CLUSTER SLOTS` lists a replica: only while it is online. Owners are listed whatever their health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Neither of the others.
+    Online,
+    /// A replica without a replication offset yet.
+    Loading,
+    /// Known by the cluster to have failed, or of a health that is not known here.
+    Failed,
+}
+
+/// The slots `first..=last`, owned by `nodes[node]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotRange {
+    /// The first slot.
+    pub first: u16,
+    /// The last slot.
+    pub last: u16,
+    /// Index into [`Topology::nodes`].
+    pub node: usize,
+}
+
+/// A reply that is not what this server's version, or any, is known to answer. Says what was being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable(pub &'static str);
+
+impl Topology {
+    /// Reads a look: the raw RESP replies to `CLUSTER SHARDS` and `CLUSTER NODES`, in either version of the protocol.
+    /// Fields, flags and health words it does not know are passed over, since servers add some.
+    pub fn read(shards: &[u8], nodes: &[u8]) -> Result<Self, Unreadable> {
+        let mut known = shards::read(shards)?;
+        // Both maps are sorted by id. Should two nodes claim one slot, every server then picks the same one.
+        let claims: BTreeMap<NodeId, nodes::Claim> = nodes::read(nodes)?;
+        let mut topology = Self {
+            nodes: Vec::new(),
+            ranges: Vec::new(),
+        };
+        let mut owners: Vec<Option<usize>> = vec![None; usize::from(SLOTS)];
+        for (id, claim) in claims {
+            let Some(place) = known.remove(&id) else {
+                continue;
+            };
+            let index = topology.nodes.len();
+            for (first, last) in claim.slots {
+                let claimed = owners
+                    .get_mut(usize::from(first)..=usize::from(last))
+                    .unwrap_or_default();
+                claimed
+                    .iter_mut()
+                    .for_each(|owner| *owner = owner.or(Some(index)));
+            }
+            topology.nodes.push(Node {
+                id,
+                ip: place.ip,
+                endpoint: place.endpoint,
+                port: place.port,
+                tls_port: place.tls_port,
+                primary: claim.primary,
+                health: place.health,
+            });
+        }
+        topology.ranges = ranges(&owners);
+        Ok(topology)
+    }
+
+    /// The node of that id.
+    pub fn node(&self, id: &[u8]) -> Option<&Node> {
+        let at = self
+            .nodes
+            .binary_search_by(|node| node.id.as_ref().cmp(id))
+            .ok()?;
+        self.nodes.get(at)
+    }
+}
+
+/// The runs of slots that have the same owner, leaving out those that have none.
+fn ranges(owners: &[Option<usize>]) -> Vec<SlotRange> {
+    let mut ranges: Vec<SlotRange> = Vec::new();
+    for (slot, owner) in (0..SLOTS).zip(owners) {
+        let Some(node) = *owner else { continue };
+        match ranges.last_mut() {
+            Some(range) if range.node == node && range.last.checked_add(1) == Some(slot) => {
+                range.last = slot
+            }
+            _ => ranges.push(SlotRange {
+                first: slot,
+                last: slot,
+                node,
+            }),
+        }
+    }
+    ranges
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            out,
+            "the server's answer about the cluster cannot be read: {}",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+#[cfg(test)]
+pub(crate) mod tests;

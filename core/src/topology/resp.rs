@@ -1,0 +1,109 @@
+//! A cursor over a RESP reply, in version 2 or 3, that takes only what is asked for and never panics.
+
+use super::Unreadable;
+
+/// How deep replies may nest: far more than any reply read here, far less than the stack holds.
+const MAX_DEPTH: u8 = 16;
+
+/// The bytes that are still to be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor<'a>(pub &'a [u8]);
+
+impl<'a> Cursor<'a> {
+    /// Takes the head of an array and gives its number of elements.
+    pub fn array(&mut self) -> Result<usize, Unreadable> {
+        match self.head()? {
+            (b'*' | b'~', length) => count(length),
+            _ => Err(Unreadable("an array was expected")),
+        }
+    }
+
+    /// Takes the head of a map and gives its number of pairs. Version 2 writes a map as an array of twice as many.
+    pub fn map(&mut self) -> Result<usize, Unreadable> {
+        match self.head()? {
+            (b'%', length) => count(length),
+            (b'*', length) => match count(length)? {
+                elements if elements % 2 == 0 => Ok(elements / 2),
+                _ => Err(Unreadable("a map has a key without a value")),
+            },
+            _ => Err(Unreadable("a map was expected")),
+        }
+    }
+
+    /// Takes an integer.
+    pub fn integer(&mut self) -> Result<i64, Unreadable> {
+        match self.head()? {
+            (b':', digits) => number(digits),
+            _ => Err(Unreadable("an integer was expected")),
+        }
+    }
+
+    /// Takes a string: bulk, simple, or verbatim without its format.
+    pub fn string(&mut self) -> Result<&'a [u8], Unreadable> {
+        match self.head()? {
+            (b'$', length) => self.bulk(count(length)?),
+            (b'=', length) => self
+                .bulk(count(length)?)?
+                .get(4..)
+                .ok_or(Unreadable("a verbatim string has no format")),
+            (b'+', text) => Ok(text),
+            _ => Err(Unreadable("a string was expected")),
+        }
+    }
+
+    /// Passes over one value of any kind.
+    pub fn skip(&mut self) -> Result<(), Unreadable> {
+        self.skip_within(MAX_DEPTH)
+    }
+
+    fn skip_within(&mut self, depth: u8) -> Result<(), Unreadable> {
+        let depth = depth
+            .checked_sub(1)
+            .ok_or(Unreadable("it is nested too deeply"))?;
+        let (kind, rest) = self.head()?;
+        let values = match kind {
+            b'$' | b'=' | b'!' if rest != b"-1" => return self.bulk(count(rest)?).map(drop),
+            b'*' | b'~' | b'>' if rest != b"-1" => count(rest)?,
+            b'%' => count(rest)?
+                .checked_mul(2)
+                .ok_or(Unreadable("a length is too large"))?,
+            b'$' | b'*' | b':' | b'+' | b'-' | b'_' | b'#' | b',' | b'(' => 0,
+            _ => return Err(Unreadable("a value is of no known kind")),
+        };
+        // Every value takes bytes, so a length that lies runs into the end instead of looping for long.
+        (0..values).try_for_each(|_| self.skip_within(depth))
+    }
+
+    /// Takes a line and splits off its first byte, which tells the kind of the value.
+    fn head(&mut self) -> Result<(u8, &'a [u8]), Unreadable> {
+        let end = self
+            .0
+            .iter()
+            .position(|&byte| byte == b'\r')
+            .ok_or(CUT_OFF)?;
+        let (line, rest) = self.0.split_at_checked(end).ok_or(CUT_OFF)?;
+        self.0 = rest.strip_prefix(b"\r\n").ok_or(CUT_OFF)?;
+        line.split_first()
+            .map(|(&kind, rest)| (kind, rest))
+            .ok_or(Unreadable("a value is of no known kind"))
+    }
+
+    fn bulk(&mut self, length: usize) -> Result<&'a [u8], Unreadable> {
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or(CUT_OFF)?;
+        self.0 = rest.strip_prefix(b"\r\n").ok_or(CUT_OFF)?;
+        Ok(bytes)
+    }
+}
+
+const CUT_OFF: Unreadable = Unreadable("it is cut off");
+
+fn count(digits: &[u8]) -> Result<usize, Unreadable> {
+    number(digits)
+}
+
+/// The number that `digits` spell.
+pub(super) fn number<T: std::str::FromStr>(digits: &[u8]) -> Result<T, Unreadable> {
+    let text = std::str::from_utf8(digits).ok();
+    text.and_then(|text| text.parse().ok())
+        .ok_or(Unreadable("a number was expected"))
+}

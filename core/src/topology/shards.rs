@@ -1,0 +1,71 @@
+//! The addresses and the health of the nodes, from `CLUSTER SHARDS`.
+
+use super::resp::Cursor;
+use super::{Health, NodeId, Unreadable};
+use std::collections::BTreeMap;
+
+/// Where a node is to be found, and how it is.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub ip: Box<[u8]>,
+    pub endpoint: Box<[u8]>,
+    pub port: Option<u16>,
+    pub tls_port: Option<u16>,
+    pub health: Health,
+}
+
+/// Reads the raw reply: an array of shards, each a map whose `nodes` is an array of maps, one a node.
+/// The shards themselves, and their slots, are of no interest here (see [`super`]).
+pub(super) fn read(reply: &[u8]) -> Result<BTreeMap<NodeId, Place>, Unreadable> {
+    let mut reply = Cursor(reply);
+    let mut places = BTreeMap::new();
+    for _ in 0..reply.array()? {
+        for _ in 0..reply.map()? {
+            if reply.string()? != b"nodes" {
+                reply.skip()?;
+                continue;
+            }
+            for _ in 0..reply.array()? {
+                let (id, place) = node(&mut reply)?;
+                places.entry(id).or_insert(place);
+            }
+        }
+    }
+    Ok(places)
+}
+
+fn node(reply: &mut Cursor<'_>) -> Result<(NodeId, Place), Unreadable> {
+    let (mut id, mut ip, mut endpoint, mut health) = (None, None, None, None);
+    let (mut port, mut tls_port) = (None, None);
+    for _ in 0..reply.map()? {
+        match reply.string()? {
+            b"id" => id = Some(reply.string()?),
+            b"ip" => ip = Some(reply.string()?),
+            b"endpoint" => endpoint = Some(reply.string()?),
+            b"port" => port = Some(port_number(reply)?),
+            b"tls-port" => tls_port = Some(port_number(reply)?),
+            b"health" => health = Some(reply.string()?),
+            _ => reply.skip()?,
+        }
+    }
+    let place = Place {
+        ip: ip.ok_or(Unreadable("a node has no ip"))?.into(),
+        endpoint: endpoint.ok_or(Unreadable("a node has no endpoint"))?.into(),
+        port,
+        tls_port,
+        health: match health.ok_or(Unreadable("a node has no health"))? {
+            b"online" => Health::Online,
+            b"loading" => Health::Loading,
+            // A word that is not known yet must not promise more than the server does.
+            _ => Health::Failed,
+        },
+    };
+    Ok((id.ok_or(Unreadable("a node has no id"))?.into(), place))
+}
+
+fn port_number(reply: &mut Cursor<'_>) -> Result<u16, Unreadable> {
+    reply
+        .integer()?
+        .try_into()
+        .map_err(|_| Unreadable("a port is out of range"))
+}

@@ -1,0 +1,12 @@
+# One server to test on: a Debian suite and the server package of that suite.
+# Used by docker/matrix, which lists the suites and packages.
+ARG BASE
+FROM ${BASE}
+ARG PACKAGE
+# Testing suites are read from mirrors and snapshots whose index may have expired; its signature is
+# checked all the same. The policy file keeps the package from starting its service in the build.
+RUN printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d \
+    && chmod +x /usr/sbin/policy-rc.d \
+    && apt-get -o Acquire::Check-Valid-Until=false update -q \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${PACKAGE}" ca-certificates \
+    && rm -rf /var/lib/apt/lists/*

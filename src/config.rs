@@ -1,0 +1,349 @@
+//! The settings: `durable.*` in redis.conf, CONFIG GET, SET and REWRITE, and as arguments of
+//! `loadmodule`. One table names them all.
+//!
+//! Arguments of `loadmodule` become the defaults. What redis.conf says comes on top, and CONFIG
+//! REWRITE writes whatever differs from them, so that neither way loses what the other set.
+
+use std::ffi::{c_char, c_int, c_longlong, c_void, CStr, CString};
+
+use durable_core::requirement::{Replicas, MAX_REPLICAS, MAX_TIMEOUT_MS};
+use redis_module::raw;
+
+use crate::ffi::api::Version;
+use crate::ffi::{guard, Args, Ctx};
+use crate::state;
+
+/// The settings as they are at one moment.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `durable.replicas`
+    pub replicas: Replicas,
+    /// `durable.expected-replicas`; 0 is not set
+    pub expected_replicas: u32,
+    /// `durable.fsync`
+    pub fsync: u32,
+    /// `durable.timeout-ms`; 0 waits for ever
+    pub timeout_ms: u64,
+    /// `durable.max-waiters`
+    pub max_waiters: usize,
+    /// `durable.call-allow`: names of commands, as they were written
+    pub call_allow: Vec<u8>,
+    /// `durable.slothint-max-age-ms`
+    pub slothint_max_age_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            replicas: Replicas::Count(1),
+            expected_replicas: 0,
+            fsync: 0,
+            timeout_ms: 1000,
+            max_waiters: 10_000,
+            call_allow: Vec::new(),
+            slothint_max_age_ms: 100,
+        }
+    }
+}
+
+/// A setting that is a number.
+struct Number {
+    name: &'static CStr,
+    min: i64,
+    max: i64,
+    get: fn(&Config) -> i64,
+    set: fn(&mut Config, i64),
+}
+
+/// A setting that is a text; `set` is false for a text that it does not take.
+struct Text {
+    name: &'static CStr,
+    accepted: &'static str,
+    get: fn(&Config) -> Vec<u8>,
+    set: fn(&mut Config, &[u8]) -> bool,
+}
+
+const NUMBERS: [Number; 5] = [
+    Number {
+        name: c"expected-replicas",
+        min: 0,
+        max: MAX_REPLICAS as i64,
+        get: |config| config.expected_replicas.into(),
+        set: |config, value| config.expected_replicas = u32::try_from(value).unwrap_or(0),
+    },
+    Number {
+        name: FSYNC,
+        min: 0,
+        max: MAX_REPLICAS as i64,
+        get: |config| config.fsync.into(),
+        set: |config, value| config.fsync = u32::try_from(value).unwrap_or(0),
+    },
+    Number {
+        name: c"timeout-ms",
+        min: 0,
+        max: MAX_TIMEOUT_MS as i64,
+        get: |config| i64::try_from(config.timeout_ms).unwrap_or(i64::MAX),
+        set: |config, value| config.timeout_ms = u64::try_from(value).unwrap_or(0),
+    },
+    Number {
+        name: c"max-waiters",
+        min: 1,
+        max: 1_000_000,
+        get: |config| i64::try_from(config.max_waiters).unwrap_or(i64::MAX),
+        set: |config, value| config.max_waiters = usize::try_from(value).unwrap_or(1),
+    },
+    Number {
+        name: c"slothint-max-age-ms",
+        min: 0,
+        max: 60_000,
+        get: |config| i64::try_from(config.slothint_max_age_ms).unwrap_or(i64::MAX),
+        set: |config, value| config.slothint_max_age_ms = u64::try_from(value).unwrap_or(0),
+    },
+];
+
+const FSYNC: &CStr = c"fsync";
+
+const TEXTS: [Text; 2] = [
+    Text {
+        name: c"replicas",
+        accepted: "0 to 1000, majority or all",
+        get: |config| config.replicas.to_string().into_bytes(),
+        set: |config, value| match Replicas::parse(value) {
+            Some(replicas) => {
+                config.replicas = replicas;
+                true
+            }
+            None => false,
+        },
+    },
+    Text {
+        name: c"call-allow",
+        accepted: "names of commands, separated by spaces",
+        get: |config| config.call_allow.clone(),
+        set: |config, value| {
+            let printable = value.iter().all(|byte| (b' '..=b'~').contains(byte));
+            if printable {
+                config.call_allow = value.to_vec();
+            }
+            printable
+        },
+    },
+];
+
+/// Reads the arguments of `loadmodule`: names and values in turn.
+pub fn from_arguments(args: Args<'_>) -> Result<Config, String> {
+    let mut config = Config::default();
+    let mut words = args.iter();
+    while let Some(name) = words.next() {
+        let shown = String::from_utf8_lossy(name).into_owned();
+        let Some(value) = words.next() else {
+            return Err(format!("the argument {shown} has no value"));
+        };
+        set_argument(&mut config, name, value).map_err(|accepted| {
+            let value = String::from_utf8_lossy(value);
+            format!("the argument {shown} {value} is not accepted: {accepted}")
+        })?;
+    }
+    Ok(config)
+}
+
+fn set_argument(config: &mut Config, name: &[u8], value: &[u8]) -> Result<(), String> {
+    let named = |known: &CStr| name.eq_ignore_ascii_case(known.to_bytes());
+    if let Some(text) = TEXTS.iter().find(|text| named(text.name)) {
+        if (text.set)(config, value) {
+            return Ok(());
+        }
+        return Err(format!("it takes {}", text.accepted));
+    }
+    let Some(number) = NUMBERS.iter().find(|number| named(number.name)) else {
+        let names = TEXTS.iter().map(|text| text.name);
+        let names = names.chain(NUMBERS.iter().map(|number| number.name));
+        let names: Vec<_> = names.map(CStr::to_string_lossy).collect();
+        return Err(format!("the names are {}", names.join(", ")));
+    };
+    let parsed = std::str::from_utf8(value)
+        .ok()
+        .and_then(|v| v.parse::<i64>().ok());
+    match parsed {
+        Some(parsed) if (number.min..=number.max).contains(&parsed) => {
+            if let Some(refusal) = refusal(number, parsed) {
+                return Err(refusal.into());
+            }
+            (number.set)(config, parsed);
+            Ok(())
+        }
+        _ => Err(format!("it takes {} to {}", number.min, number.max)),
+    }
+}
+
+/// A replica of an older server does not tell what it has fsynced.
+fn refusal(number: &Number, value: i64) -> Option<&'static str> {
+    let unknown = number.name == FSYNC && value > 0 && !Version::of_server().is_at_least(7, 2);
+    unknown.then_some("FSYNC needs Redis 7.2 or later")
+}
+
+/// Tells the server every setting, with what the arguments said as the defaults, and takes over what
+/// redis.conf says. The state has to be there already.
+pub fn register(ctx: &Ctx, defaults: &Config) -> Result<(), &'static str> {
+    let ok = |status: c_int| isize::try_from(status) == Ok(raw::REDISMODULE_OK);
+    for number in &NUMBERS {
+        // SAFETY: the context is that of the load, the name is static and so is the table that the
+        // callbacks find their setting in by its name.
+        let status = unsafe {
+            api!(RedisModule_RegisterNumericConfig)(
+                ctx.raw(),
+                number.name.as_ptr(),
+                (number.get)(defaults),
+                raw::REDISMODULE_CONFIG_DEFAULT,
+                number.min,
+                number.max,
+                Some(get_number),
+                Some(set_number),
+                None,
+                std::ptr::null_mut(),
+            )
+        };
+        if !ok(status) {
+            return Err("a numeric setting was not accepted by the server");
+        }
+    }
+    for text in &TEXTS {
+        let default = CString::new((text.get)(defaults)).unwrap_or_default();
+        // SAFETY: as above; the server copies the default.
+        let status = unsafe {
+            api!(RedisModule_RegisterStringConfig)(
+                ctx.raw(),
+                text.name.as_ptr(),
+                default.as_ptr(),
+                raw::REDISMODULE_CONFIG_DEFAULT,
+                Some(get_text),
+                Some(set_text),
+                None,
+                std::ptr::null_mut(),
+            )
+        };
+        if !ok(status) {
+            return Err("a text setting was not accepted by the server");
+        }
+    }
+    // SAFETY: the context is that of the load.
+    if !ok(unsafe { api!(RedisModule_LoadConfigs)(ctx.raw()) }) {
+        return Err("the configuration file has a bad value for a durable.* setting");
+    }
+    Ok(())
+}
+
+/// The last text handed to the server, which only borrows what it is given.
+pub struct Lent(*mut raw::RedisModuleString);
+
+impl Default for Lent {
+    fn default() -> Self {
+        Self(std::ptr::null_mut())
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: made by `string` without a context, which makes it ours to free.
+            unsafe { api!(RedisModule_FreeString)(std::ptr::null_mut(), self.0) };
+        }
+    }
+}
+
+unsafe extern "C" fn get_number(name: *const c_char, _data: *mut c_void) -> c_longlong {
+    guard::plain(0, || {
+        let number = named(&NUMBERS, name, |number| number.name);
+        number
+            .and_then(|number| state::with(|state| (number.get)(&state.config)))
+            .unwrap_or(0)
+    })
+}
+
+unsafe extern "C" fn set_number(
+    name: *const c_char,
+    value: c_longlong,
+    _data: *mut c_void,
+    error: *mut *mut raw::RedisModuleString,
+) -> c_int {
+    guard::plain(raw::REDISMODULE_ERR as c_int, || {
+        let Some(number) = named(&NUMBERS, name, |number| number.name) else {
+            return refuse(error, "no such setting");
+        };
+        if let Some(refusal) = refusal(number, value) {
+            return refuse(error, refusal);
+        }
+        state::with(|state| (number.set)(&mut state.config, value));
+        raw::REDISMODULE_OK as c_int
+    })
+}
+
+unsafe extern "C" fn get_text(
+    name: *const c_char,
+    _data: *mut c_void,
+) -> *mut raw::RedisModuleString {
+    guard::plain(std::ptr::null_mut(), || {
+        let text = named(&TEXTS, name, |text| text.name);
+        let value = text.and_then(|text| state::with(|state| (text.get)(&state.config)));
+        let lent = string(&value.unwrap_or_default());
+        // The one lent before is dropped only now: nobody looks at it any more.
+        state::with(|state| std::mem::replace(&mut state.lent, Lent(lent)));
+        lent
+    })
+}
+
+unsafe extern "C" fn set_text(
+    name: *const c_char,
+    value: *mut raw::RedisModuleString,
+    _data: *mut c_void,
+    error: *mut *mut raw::RedisModuleString,
+) -> c_int {
+    guard::plain(raw::REDISMODULE_ERR as c_int, || {
+        let Some(text) = named(&TEXTS, name, |text| text.name) else {
+            return refuse(error, "no such setting");
+        };
+        let mut strings = [value];
+        // SAFETY: one string of the server, valid while this callback runs.
+        let value = unsafe { Args::new(strings.as_mut_ptr(), 1) };
+        let value = value.get(0).unwrap_or_default();
+        if state::with(|state| (text.set)(&mut state.config, value)) == Some(true) {
+            raw::REDISMODULE_OK as c_int
+        } else {
+            refuse(error, &format!("it takes {}", text.accepted))
+        }
+    })
+}
+
+/// Finds a setting by the name that the server calls back with, which is the one it was registered
+/// under.
+fn named<T>(
+    table: &'static [T],
+    name: *const c_char,
+    of: fn(&T) -> &'static CStr,
+) -> Option<&'static T> {
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: not null, and the server's names end in a null byte.
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
+    let own = name.strip_prefix(b"durable.").unwrap_or(name);
+    table
+        .iter()
+        .find(|entry| own.eq_ignore_ascii_case(of(entry).to_bytes()))
+}
+
+/// Tells the server why a value is not accepted. It frees the text.
+fn refuse(error: *mut *mut raw::RedisModuleString, text: &str) -> c_int {
+    if !error.is_null() {
+        // SAFETY: not null, so the server's place for the text.
+        unsafe { *error = string(text.as_bytes()) };
+    }
+    raw::REDISMODULE_ERR as c_int
+}
+
+fn string(bytes: &[u8]) -> *mut raw::RedisModuleString {
+    // SAFETY: without a context the string is its maker's to free; the server copies the bytes.
+    unsafe {
+        api!(RedisModule_CreateString)(std::ptr::null_mut(), bytes.as_ptr().cast(), bytes.len())
+    }
+}

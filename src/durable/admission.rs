@@ -1,0 +1,134 @@
+//! What is checked before a durable command executes anything. Each refusal here means that
+//! nothing was executed, and says so.
+
+use durable_core::options::BadOption;
+use durable_core::requirement::{Defaults, Options, Requirement, Unresolvable};
+use durable_core::stats::bump;
+
+use super::turn;
+use crate::ffi::Ctx;
+use crate::state::{self, State};
+
+/// Why a command is not executed.
+#[derive(Debug)]
+pub enum Refusal {
+    /// An option is wrong.
+    Option(BadOption),
+    /// The options contradict each other or the configuration.
+    Requirement(Unresolvable),
+    /// This server is a replica.
+    Replica,
+    /// The client is inside MULTI or a script and the command has to wait.
+    CannotWait,
+    /// So many replicas are connected, and so many are required.
+    TooFewReplicas { connected: u32, required: u32 },
+    /// As many clients as are allowed wait already.
+    Overloaded { waiting: usize },
+    /// The module has no state: it is a bug.
+    Unloaded,
+}
+
+impl From<BadOption> for Refusal {
+    fn from(bad: BadOption) -> Self {
+        Self::Option(bad)
+    }
+}
+
+impl From<Unresolvable> for Refusal {
+    fn from(unresolvable: Unresolvable) -> Self {
+        Self::Requirement(unresolvable)
+    }
+}
+
+impl Refusal {
+    /// The error reply; `command` is the durable command's name.
+    pub fn text(&self, command: &str) -> String {
+        match self {
+            Self::Option(bad) => format!("ERR {bad}"),
+            Self::Requirement(unresolvable) => format!("ERR {unresolvable}"),
+            Self::Replica => format!("ERR {command} needs a primary, this is a replica"),
+            Self::CannotWait => format!(
+                "ERR {command} cannot wait inside MULTI or a script; nothing was executed, \
+                 use DURABLE.WAIT after it"
+            ),
+            Self::TooFewReplicas {
+                connected,
+                required,
+            } => format!(
+                "NOREPLICAS {connected} of {required} required replicas are connected; \
+                 nothing was executed"
+            ),
+            Self::Overloaded { waiting } => {
+                format!("OVERLOADED {waiting} clients are already waiting; nothing was executed")
+            }
+            Self::Unloaded => "ERR redis-durable is not loaded; nothing was executed".into(),
+        }
+    }
+}
+
+/// Decides whether a command with these options may be executed, and fixes what it then requires.
+pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
+    let situation = ctx.situation();
+    let requirement =
+        state::with(|state| options.resolve(&defaults(state))).ok_or(Refusal::Unloaded)??;
+    // A writable replica executes writes, and they never enter the stream.
+    if !situation.is_primary() {
+        return Err(Refusal::Replica);
+    }
+    if requirement.need.is_nothing() {
+        return Ok(requirement);
+    }
+    if situation.denies_waiting() {
+        return Err(Refusal::CannotWait);
+    }
+    let full = state::with(|state| {
+        let waiting = state.ledger.len();
+        let full = waiting >= state.config.max_waiters;
+        if full {
+            bump(&mut state.stats.counters.overloaded);
+        }
+        full.then_some(waiting)
+    });
+    if let Some(waiting) = full.ok_or(Refusal::Unloaded)? {
+        return Err(Refusal::Overloaded { waiting });
+    }
+    enough_replicas(ctx, requirement.need.replicas)?;
+    Ok(requirement)
+}
+
+/// The replicas at the last look are still the connected ones unless one has come or gone, which
+/// the server tells. What it does not tell is that one has begun to count, so that nobody is
+/// refused without a new look.
+fn enough_replicas(ctx: &Ctx, required: u32) -> Result<(), Refusal> {
+    let known = state::with(|state| state.replicas_current && connected(state) >= required);
+    if known == Some(true) {
+        return Ok(());
+    }
+    turn::look(ctx);
+    state::with(|state| {
+        let connected = connected(state);
+        if connected >= required {
+            return Ok(());
+        }
+        bump(&mut state.stats.counters.noreplicas);
+        Err(Refusal::TooFewReplicas {
+            connected,
+            required,
+        })
+    })
+    .ok_or(Refusal::Unloaded)?
+}
+
+fn connected(state: &State) -> u32 {
+    state.replicas.acks().replicas()
+}
+
+fn defaults(state: &State) -> Defaults {
+    Defaults {
+        replicas: state.config.replicas,
+        expected: state.config.expected_replicas,
+        fsync: state.config.fsync,
+        timeout_ms: state.config.timeout_ms,
+        fsync_known: false,
+    }
+}

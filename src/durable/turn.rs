@@ -1,0 +1,292 @@
+//! The event loop's turn: where waits get their offset, replicas are asked and heard, and clients
+//! are let go.
+//!
+//! A write that a command makes enters the replication stream only when the command ends, so that
+//! its offset is known when the turn ends. One request then serves every command of the turn, and
+//! leaves in the same packet as their writes.
+//!
+//! | the server's event | what is done |
+//! |---|---|
+//! | `AFTER_SLEEP` | if anyone waits, a timer of no time is armed. It fires when this turn's clients, the replicas' acknowledgements among them, have been read |
+//! | that timer (from 7.2 on) | look at the replicas, release, give up what is overdue |
+//! | `BEFORE_SLEEP` | look, assign the offset to this turn's waits, on 7.0 release, request, arm the deadline |
+//!
+//! On 7.0 the server serves unblocked clients right after it told `BEFORE_SLEEP`; from 7.2 on it
+//! has done so before. Unblocking anywhere else would leave a gap between the unblocking and the
+//! serving, in which CLIENT UNBLOCK leaves a client without a reply (7.0) or aborts the server (7.2).
+
+use std::ffi::c_void;
+
+use durable_core::replicas::Link;
+use durable_core::stats::bump;
+use redis_module::raw;
+
+use super::wait_queue;
+use crate::ffi::timer::TimerId;
+use crate::ffi::{guard, Ctx, Reply};
+use crate::state::{self, State, Turn};
+
+/// So many waits are given up in one turn at the most: a host of them does not hold up the rest.
+const GIVEN_UP_IN_ONE_TURN: usize = 1000;
+
+/// The event loop woke: a turn begins.
+pub fn begins(ctx: &Ctx) {
+    let stale = state::with(|state| {
+        state.turn = Turn::Running;
+        // The timer goes by the wall clock. If that was set back, it did not fire.
+        (state.releases_in_timer() && !state.ledger.is_empty()).then(|| state.turn_timer.take())
+    });
+    if let Some(Some(stale)) = stale {
+        if let Some(timer) = stale {
+            ctx.stop_timer(timer);
+        }
+        let timer = ctx.start_timer(0, on_turn_timer);
+        state::with(|state| state.turn_timer = Some(timer));
+    }
+}
+
+/// The event loop is about to sleep: the turn ends, and all of it is in the replication stream.
+pub fn ends(ctx: &Ctx) {
+    let plan = state::with(|state| {
+        state.turn = Turn::Ended;
+        state.stats.end_turn();
+        if state.ledger.is_empty() {
+            state.requests.cancel();
+            let timer = state.deadline_timer.take().map(|(timer, _)| timer);
+            return Plan::Rest {
+                timer,
+                greet: state.requests.is_due(),
+            };
+        }
+        Plan::Work {
+            in_timer: state.releases_in_timer(),
+        }
+    });
+    match plan {
+        None => (),
+        Some(Plan::Rest { timer, greet }) => {
+            if let Some(timer) = timer {
+                ctx.stop_timer(timer);
+            }
+            if greet && look(ctx) {
+                request(ctx);
+            }
+        }
+        Some(Plan::Work { in_timer }) => {
+            // Without a look there is no offset to assign and none at which a request would stand.
+            if look(ctx) {
+                assign();
+                if in_timer {
+                    wake_for_releasable();
+                } else {
+                    wait_queue::release();
+                }
+                request(ctx);
+            }
+            arm_deadline(ctx);
+        }
+    }
+}
+
+enum Plan {
+    /// Nobody waits: no timer may stay armed, or the module could not be unloaded.
+    Rest {
+        timer: Option<TimerId>,
+        greet: bool,
+    },
+    Work {
+        in_timer: bool,
+    },
+}
+
+/// Looks at the replicas: who is connected, and what each has acknowledged. False where this server
+/// is no primary or did not tell.
+pub fn look(ctx: &Ctx) -> bool {
+    let Some(role) = ctx.ask(c"ROLE", &[]) else {
+        return false;
+    };
+    let role = role.root();
+    let word = role.get(0).and_then(Reply::bytes);
+    let offset = role.get(1).and_then(Reply::number);
+    let (Some(b"master"), Some(offset), Some(links)) = (word, offset, role.get(2)) else {
+        return false;
+    };
+    let Ok(offset) = u64::try_from(offset) else {
+        return false;
+    };
+    state::with(|state| {
+        let now = state.now();
+        state
+            .replicas
+            .observe(offset, now, links.elements().filter_map(link));
+        state.replicas_current = true;
+    })
+    .is_some()
+}
+
+/// One entry of ROLE's: host, port and acknowledged offset, all as strings.
+fn link(entry: Reply<'_>) -> Option<Link<'_>> {
+    Some(Link {
+        host: entry.get(0)?.bytes()?,
+        port: u16::try_from(entry.get(1)?.number()?).ok()?,
+        acked: u64::try_from(entry.get(2)?.number()?).ok()?,
+    })
+}
+
+/// Gives this turn's waits their offset.
+fn assign() {
+    state::with(|state| {
+        if !state.ledger.has_fresh() {
+            return;
+        }
+        let target = state.requests.target(state.replicas.offset());
+        let outstanding = state.ledger.assign(target, state.replicas.acks());
+        if outstanding && !state.requests.covers(target) {
+            state.requests.make_due();
+        }
+    });
+}
+
+/// Asks the replicas, if somebody waits for what they were not asked for or one of them is new.
+/// While traffic to them is paused the request stays due; they still report once a second.
+fn request(ctx: &Ctx) {
+    let ask = state::with(|state| {
+        if state.replicas.online().is_empty() {
+            state.requests.nobody_to_ask();
+            return None;
+        }
+        let due = state.requests.is_due();
+        due.then_some((state.last_db, state.replicas.offset()))
+    })
+    .flatten();
+    let Some((db, offset)) = ask else { return };
+    if ctx.request_acknowledgements(db) {
+        let again = state::with(|state| {
+            bump(&mut state.stats.counters.ack_requests);
+            state.requests.sent(offset)
+        });
+        if again == Some(true) {
+            wake();
+        }
+    }
+}
+
+/// From 7.2 on, a wait that is satisfied at the turn's end is released in the next turn's timer.
+fn wake_for_releasable() {
+    let releasable = state::with(|state| state.ledger.has_releasable(state.replicas.acks()));
+    if releasable == Some(true) {
+        wake();
+    }
+}
+
+/// Sees to it that the event loop begins another turn at once.
+pub fn wake() {
+    state::with(|state| state.wakeups = state.wakeups.saturating_add(1));
+    Ctx::wake_event_loop(on_wakeup);
+}
+
+/// Does nothing: to be run, the event loop has to wake, and then its turn ends as any other.
+unsafe extern "C" fn on_wakeup(_data: *mut c_void) {
+    guard::plain((), || {
+        state::with(|state| state.wakeups = state.wakeups.saturating_sub(1));
+    });
+}
+
+/// Sees to it that the event loop wakes for the earliest deadline. A timer that fires too early
+/// costs one turn, one that is stopped and started for every wait costs every turn.
+fn arm_deadline(ctx: &Ctx) {
+    let change = state::with(|state| {
+        let next = state.ledger.next_deadline();
+        let armed = state.deadline_timer;
+        match (next, armed) {
+            (Some(next), Some((_, at))) if at <= next => None,
+            (None, None) => None,
+            _ => {
+                state.deadline_timer = None;
+                Some((armed.map(|(timer, _)| timer), next, state.now()))
+            }
+        }
+    });
+    let Some(Some((stale, next, now))) = change else {
+        return;
+    };
+    if let Some(timer) = stale {
+        ctx.stop_timer(timer);
+    }
+    if let Some(next) = next {
+        // Rounded up, so that the deadline has come when the timer fires.
+        let timer = ctx.start_timer(next.saturating_sub(now).div_ceil(1000), on_deadline_timer);
+        state::with(|state| state.deadline_timer = Some((timer, next)));
+    }
+}
+
+unsafe extern "C" fn on_turn_timer(ctx: *mut raw::RedisModuleCtx, _data: *mut c_void) {
+    // SAFETY: the context is the one that the server gave to this callback.
+    unsafe {
+        guard::callback(ctx, |ctx| {
+            state::with(|state| state.turn_timer = None);
+            serve(ctx);
+        });
+    }
+}
+
+unsafe extern "C" fn on_deadline_timer(ctx: *mut raw::RedisModuleCtx, _data: *mut c_void) {
+    // SAFETY: the context is the one that the server gave to this callback.
+    unsafe {
+        guard::callback(ctx, |ctx| {
+            let in_timer = state::with(|state| {
+                state.deadline_timer = None;
+                state.releases_in_timer()
+            });
+            match in_timer {
+                Some(true) => serve(ctx),
+                // What was acknowledged is released at the turn's end, which comes next.
+                Some(false) => give_up(ctx),
+                None => (),
+            }
+            arm_deadline(ctx);
+        });
+    }
+}
+
+/// Releases what the replicas have acknowledged, then gives up what is overdue: an acknowledgement
+/// that came in time counts even if it is seen late.
+fn serve(ctx: &Ctx) {
+    if state::with(|state| state.ledger.is_empty()) != Some(false) {
+        return;
+    }
+    if look(ctx) {
+        wait_queue::release();
+    }
+    give_up(ctx);
+}
+
+fn give_up(ctx: &Ctx) {
+    wait_queue::expire(ctx, GIVEN_UP_IN_ONE_TURN);
+}
+
+/// A replica came online or went.
+pub fn replica_changed(came: bool) {
+    state::with(|state| {
+        state.replicas_current = false;
+        if came {
+            state.requests.greet_newcomer();
+        }
+    });
+}
+
+/// This server became a primary or a replica. What was known of the stream is no longer true.
+pub fn role_changed(primary: bool) {
+    state::with(|state| {
+        forget_stream(state);
+        if !primary {
+            state.stats.demotion();
+        }
+    });
+}
+
+fn forget_stream(state: &mut State) {
+    state.replicas.clear();
+    state.replicas_current = false;
+    state.requests.clear();
+}

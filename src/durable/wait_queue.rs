@@ -1,0 +1,193 @@
+//! How a client comes to wait and how its wait ends: acknowledged, given up, or left.
+//!
+//! Each of the three takes the wait out of the ledger, and what is out of the ledger is not ended
+//! again, so that every handle goes back to the server exactly once.
+
+use std::ffi::c_int;
+
+use durable_core::acks::Acks;
+use durable_core::ledger::Wait;
+use durable_core::requirement::Requirement;
+use durable_core::stats::bump;
+use redis_module::raw;
+
+use super::turn;
+use crate::ffi::{guard, Blocked, Ctx};
+use crate::state::{self, State, Turn};
+
+/// What the ledger keeps with each wait.
+#[derive(Debug)]
+pub struct Waiter {
+    handle: Blocked,
+    answer: Answer,
+    timeout_ms: u64,
+}
+
+/// What an acknowledged client is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The reply of the inner command, which the server holds.
+    Held,
+    /// How many replicas have acknowledged.
+    Count,
+}
+
+/// Blocks the client of a command that was admitted and executed. `hold` gives the server the reply
+/// to keep.
+pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl FnOnce(&Blocked)) {
+    let client = ctx.client_id();
+    let Some(handle) = ctx.block(Some(on_timeout), Some(on_disconnect)) else {
+        ctx.reply_error(c"UNACKED the server could not block the client; applied on the primary, may still reach the replicas");
+        return;
+    };
+    hold(&handle);
+    let db = ctx.selected_db();
+    let wake = state::with(|state| {
+        let now = state.now();
+        let waiter = Waiter {
+            handle,
+            answer,
+            timeout_ms: requirement.timeout_ms.unwrap_or(0),
+        };
+        let deadline = requirement
+            .timeout_ms
+            .map(|ms| now.saturating_add(ms.saturating_mul(1000)));
+        // A blocked client executes nothing, so that it cannot come a second time. If it did, its
+        // handle would go back unanswered rather than leak.
+        if let Err(waiter) = state
+            .ledger
+            .accept(client, requirement.need, now, deadline, waiter)
+        {
+            return Err(waiter.handle);
+        }
+        state.last_db = db;
+        state.stats.waiting(state.ledger.len());
+        // After the turn's end nothing would wake the event loop until its next timer.
+        Ok(state.turn == Turn::Ended)
+    });
+    match wake {
+        Some(Ok(true)) => turn::wake(),
+        Some(Err(handle)) => handle.unblock(),
+        _ => (),
+    }
+}
+
+/// Ends the waits that the acknowledgements of the last look satisfy.
+pub fn release() {
+    let mut released = Vec::new();
+    let acks = state::with(|state| {
+        state.ledger.release(state.replicas.acks(), &mut released);
+        let now = state.now();
+        for (_, wait) in &released {
+            state.stats.acknowledged(now.saturating_sub(wait.since));
+        }
+        // Only a count needs them.
+        let counting = released
+            .iter()
+            .any(|(_, wait)| wait.payload.answer == Answer::Count);
+        counting.then(|| state.replicas.acks().clone())
+    })
+    .flatten();
+    for (_, wait) in released {
+        if let (Answer::Count, Some(acks)) = (wait.payload.answer, &acks) {
+            let count = acks.acknowledged(wait.offset.unwrap_or(u64::MAX));
+            wait.payload.handle.hold_integer(count.into());
+        }
+        wait.payload.handle.unblock();
+    }
+}
+
+/// Gives up the waits whose time is over, `limit` of them at the most; true if more are left.
+///
+/// The server is asked to do it, so that to it this is the same as an operator's CLIENT UNBLOCK:
+/// it runs [`on_timeout`], which replies, and drops the reply that it holds.
+pub fn expire(ctx: &Ctx, limit: usize) -> bool {
+    for _ in 0..limit {
+        let expired = state::with(|state| state.ledger.expired(state.now())).flatten();
+        let Some(client) = expired else {
+            return false;
+        };
+        if !ctx.unblock_as_timed_out(client) {
+            // A client that the server cannot find by its id cannot be told. It must not be told
+            // that its write is safe either, so it goes on waiting.
+            state::with(|state| state.ledger.forget_deadline(client));
+        }
+    }
+    state::with(|state| state.ledger.expired(state.now()).is_some()) == Some(true)
+}
+
+/// The server gives up a wait: we asked it to, or an operator did. It expects a reply.
+unsafe extern "C" fn on_timeout(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    // SAFETY: the arguments are those that the server gave to this callback.
+    unsafe {
+        guard::command(ctx, argv, argc, |ctx, _| {
+            let client = ctx.client_id();
+            let given_up = state::with(|state| {
+                let wait = state.ledger.cancel(client)?;
+                bump(&mut state.stats.counters.unacked);
+                let text = unacked(&wait, state);
+                Some((wait, text))
+            })
+            .flatten();
+            match given_up {
+                Some((wait, text)) => {
+                    ctx.reply_error_text(&text);
+                    wait.payload.handle.unblock();
+                }
+                // Unblocked already: the server does not call back for such a client.
+                None => ctx.reply_error(c"UNBLOCKED the wait had already ended"),
+            }
+        })
+    }
+}
+
+/// A waiting client left, was killed, or is being answered by the server itself.
+unsafe extern "C" fn on_disconnect(
+    ctx: *mut raw::RedisModuleCtx,
+    _handle: *mut raw::RedisModuleBlockedClient,
+) {
+    // SAFETY: the context is the one that the server gave to this callback.
+    unsafe {
+        guard::callback(ctx, |ctx| {
+            let client = ctx.client_id();
+            let left = state::with(|state| {
+                let wait = state.ledger.cancel(client)?;
+                state.stats.left();
+                Some(wait)
+            })
+            .flatten();
+            // None for a client that was unblocked and left before it was served.
+            if let Some(wait) = left {
+                wait.payload.handle.unblock();
+            }
+        });
+    }
+}
+
+/// The error for a wait that is given up.
+fn unacked(wait: &Wait<Waiter>, state: &State) -> String {
+    let acks: &Acks = state.replicas.acks();
+    let (acknowledged, fsynced) = wait.offset.map_or((0, 0), |offset| {
+        (acks.acknowledged(offset), acks.fsynced(offset))
+    });
+    let now = state.now();
+    // An operator may end a wait at any time; then what has passed is told, not what was allowed.
+    let ms = if wait.deadline.is_some_and(|deadline| deadline <= now) {
+        wait.payload.timeout_ms
+    } else {
+        now.saturating_sub(wait.since) / 1000
+    };
+    let fsync = match wait.need.fsync {
+        0 => String::new(),
+        needed => format!(" and {fsynced} of {needed} fsynced"),
+    };
+    format!(
+        "UNACKED {acknowledged} of {} replicas acknowledged{fsync} within {ms} ms; \
+         applied on the primary, may still reach the replicas",
+        wait.need.replicas
+    )
+}

@@ -1,0 +1,118 @@
+//! Which calls of the server's API this module needs, and which it does without where they lack.
+//!
+//! The header's initializer looks every call up by name when the module is loaded and leaves a
+//! null where the server has none. The required ones are checked once, before anything else.
+
+use redis_module::raw;
+
+/// The function behind a required call. See [`missing`].
+macro_rules! api {
+    ($name:ident) => {{
+        // SAFETY: the server's table of calls is written once, while the module is loaded, before
+        // any other code of this module runs; from then on it is only read.
+        #[allow(unused_unsafe)]
+        let function = unsafe { ::redis_module::raw::$name };
+        match function {
+            Some(function) => function,
+            None => $crate::ffi::api::absent(stringify!($name)),
+        }
+    }};
+}
+
+macro_rules! required {
+    ($($name:ident)*) => {
+        /// The names of the required calls that this server lacks.
+        pub fn missing() -> Vec<&'static str> {
+            let mut missing = Vec::new();
+            // SAFETY: as in `api!`.
+            $(if unsafe { raw::$name }.is_none() { missing.push(stringify!($name)); })*
+            missing
+        }
+    };
+}
+
+required! {
+    RedisModule_AvoidReplicaTraffic
+    RedisModule_BlockClient
+    RedisModule_Call
+    RedisModule_CallReplyArrayElement
+    RedisModule_CallReplyInteger
+    RedisModule_CallReplyLength
+    RedisModule_CallReplyStringPtr
+    RedisModule_CallReplyType
+    RedisModule_CreateCommand
+    RedisModule_CreateString
+    RedisModule_CreateTimer
+    RedisModule_EventLoopAddOneShot
+    RedisModule_FreeCallReply
+    RedisModule_FreeString
+    RedisModule_FreeThreadSafeContext
+    RedisModule_GetClientId
+    RedisModule_GetCommand
+    RedisModule_GetContextFlags
+    RedisModule_GetSelectedDb
+    RedisModule_GetServerVersion
+    RedisModule_GetThreadSafeContext
+    RedisModule_InfoAddFieldLongLong
+    RedisModule_InfoAddFieldULongLong
+    RedisModule_InfoAddFieldCString
+    RedisModule_InfoAddSection
+    RedisModule_LoadConfigs
+    RedisModule_Log
+    RedisModule_RegisterInfoFunc
+    RedisModule_RegisterNumericConfig
+    RedisModule_RegisterStringConfig
+    RedisModule_Replicate
+    RedisModule_ReplyWithArray
+    RedisModule_ReplyWithCallReply
+    RedisModule_ReplyWithError
+    RedisModule_ReplyWithLongLong
+    RedisModule_ReplyWithNull
+    RedisModule_ReplyWithStringBuffer
+    RedisModule_SelectDb
+    RedisModule_SetCommandInfo
+    RedisModule_SetDisconnectCallback
+    RedisModule_StopTimer
+    RedisModule_StringPtrLen
+    RedisModule_SubscribeToServerEvent
+    RedisModule_UnblockClient
+    RedisModule_WrongArity
+}
+
+/// Never reached: nothing runs unless [`missing`] found nothing. If it were, the guard around each
+/// callback turns this into an error reply.
+#[cold]
+pub fn absent(name: &str) -> ! {
+    panic!("the server lacks {name}")
+}
+
+/// A server's version. Valkey tells the version of Redis that it is compatible with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// 7 in 7.2.4
+    pub major: u8,
+    /// 2 in 7.2.4
+    pub minor: u8,
+    /// 4 in 7.2.4
+    pub patch: u8,
+}
+
+impl Version {
+    /// The running server's.
+    pub fn of_server() -> Self {
+        // SAFETY: takes nothing and returns a number, 0x00MMmmpp.
+        let [_, major, minor, patch] =
+            unsafe { api!(RedisModule_GetServerVersion)() }.to_be_bytes();
+        Self {
+            major,
+            minor,
+            patch,
+        }
+    }
+
+    /// From 7.2 on the server serves unblocked clients before it tells that a turn ends, replicas
+    /// report what they have fsynced, and modules can put commands into ACL categories.
+    pub fn is_at_least(self, major: u8, minor: u8) -> bool {
+        (self.major, self.minor) >= (major, minor)
+    }
+}

@@ -1,0 +1,181 @@
+//! The context that the server gives to every callback: who calls, in which state the server is,
+//! and the plain replies.
+
+use std::ffi::{c_char, c_int, c_void, CStr, CString};
+use std::ptr::NonNull;
+
+use redis_module::raw;
+
+use super::CallReply;
+
+/// A context of the server, valid while the callback that got it runs.
+pub struct Ctx(NonNull<raw::RedisModuleCtx>);
+
+/// What the module needs to know of the state in which a command arrives.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation {
+    flags: u32,
+}
+
+impl Situation {
+    /// This server is a primary.
+    pub fn is_primary(self) -> bool {
+        self.flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0
+    }
+
+    /// The client cannot wait: it is inside MULTI or a script, or denied to block for another
+    /// reason. The server would refuse the blocking only after the command had been executed.
+    pub fn denies_waiting(self) -> bool {
+        self.flags
+            & (raw::REDISMODULE_CTX_FLAGS_MULTI
+                | raw::REDISMODULE_CTX_FLAGS_LUA
+                | raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING)
+            != 0
+    }
+}
+
+impl Ctx {
+    /// Wraps a context.
+    ///
+    /// # Safety
+    /// `ctx` is null or a context of the server that stays valid while this value exists.
+    pub unsafe fn new(ctx: *mut raw::RedisModuleCtx) -> Option<Self> {
+        NonNull::new(ctx).map(Self)
+    }
+
+    /// The server's pointer.
+    pub fn raw(&self) -> *mut raw::RedisModuleCtx {
+        self.0.as_ptr()
+    }
+
+    /// The state in which a command arrives.
+    pub fn situation(&self) -> Situation {
+        // SAFETY: the context is valid.
+        let flags = unsafe { api!(RedisModule_GetContextFlags)(self.raw()) };
+        Situation {
+            flags: flags.cast_unsigned(),
+        }
+    }
+
+    /// The id of the client of this context.
+    pub fn client_id(&self) -> u64 {
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_GetClientId)(self.raw()) }
+    }
+
+    /// The database that the client of this context has selected.
+    pub fn selected_db(&self) -> c_int {
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_GetSelectedDb)(self.raw()) }
+    }
+
+    /// Asks every replica for an acknowledgement: `REPLCONF GETACK *` to the replicas and not to the
+    /// append-only file, in a unit of its own. The server sends it in the context's database, so
+    /// `db` should be the one of the last write, or the stream gets a SELECT before and after.
+    /// False if it was not sent.
+    ///
+    /// While traffic to the replicas is paused (CLIENT PAUSE, FAILOVER) the server aborts on this
+    /// call, so it is not made then.
+    pub fn request_acknowledgements(&self, db: c_int) -> bool {
+        // SAFETY: takes nothing.
+        if unsafe { api!(RedisModule_AvoidReplicaTraffic)() } != 0 {
+            return false;
+        }
+        // SAFETY: the context is the event's own; the server checks the number of the database,
+        // and each `c` takes a string that ends in a null byte.
+        let status = unsafe {
+            api!(RedisModule_SelectDb)(self.raw(), db);
+            api!(RedisModule_Replicate)(
+                self.raw(),
+                c"REPLCONF".as_ptr(),
+                c"Acc".as_ptr(),
+                c"GETACK".as_ptr(),
+                c"*".as_ptr(),
+            )
+        };
+        isize::try_from(status) == Ok(raw::REDISMODULE_OK)
+    }
+
+    /// Wakes the event loop, so that it does not sleep after the turn that now ends.
+    pub fn wake_event_loop(callback: unsafe extern "C" fn(*mut c_void)) {
+        // SAFETY: the callback takes no data. It is counted by its caller, and the module is not
+        // unloaded before it has run.
+        unsafe { api!(RedisModule_EventLoopAddOneShot)(Some(callback), std::ptr::null_mut()) };
+    }
+
+    /// Writes a line of level `warning` to the server's log.
+    pub fn log_warning(&self, text: &str) {
+        self.log(c"warning", text);
+    }
+
+    /// Writes a line of level `notice` to the server's log.
+    pub fn log_notice(&self, text: &str) {
+        self.log(c"notice", text);
+    }
+
+    fn log(&self, level: &CStr, text: &str) {
+        let text = to_c(text);
+        // SAFETY: the context is valid, and `%s` takes a string that ends in a null byte.
+        unsafe { api!(RedisModule_Log)(self.raw(), level.as_ptr(), c"%s".as_ptr(), text.as_ptr()) };
+    }
+
+    /// Replies with an error, its code first.
+    pub fn reply_error(&self, text: &CStr) {
+        // SAFETY: the context is valid; the server copies the text.
+        unsafe { api!(RedisModule_ReplyWithError)(self.raw(), text.as_ptr()) };
+    }
+
+    /// As [`reply_error`](Self::reply_error), for a text that is put together.
+    pub fn reply_error_text(&self, text: &str) {
+        self.reply_error(&to_c(text));
+    }
+
+    /// Replies that the number of arguments is wrong, in the server's own words.
+    pub fn reply_wrong_arity(&self) {
+        // SAFETY: the context is that of a running command.
+        unsafe { api!(RedisModule_WrongArity)(self.raw()) };
+    }
+
+    /// Hands a call's reply through to the client.
+    pub fn reply_with(&self, reply: &CallReply<'_>) {
+        // SAFETY: context and reply are valid.
+        unsafe { api!(RedisModule_ReplyWithCallReply)(self.raw(), reply.as_ptr()) };
+    }
+
+    /// Replies with an integer.
+    pub fn reply_integer(&self, value: i64) {
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_ReplyWithLongLong)(self.raw(), value) };
+    }
+
+    /// Begins an array of so many elements.
+    pub fn reply_array(&self, len: usize) {
+        let len = std::ffi::c_long::try_from(len).unwrap_or(0);
+        // SAFETY: the context is valid; the caller goes on with as many elements.
+        unsafe { api!(RedisModule_ReplyWithArray)(self.raw(), len) };
+    }
+
+    /// Replies with a bulk string.
+    pub fn reply_bytes(&self, bytes: &[u8]) {
+        // SAFETY: the context is valid; the server copies the bytes.
+        unsafe {
+            api!(RedisModule_ReplyWithStringBuffer)(
+                self.raw(),
+                bytes.as_ptr().cast::<c_char>(),
+                bytes.len(),
+            );
+        }
+    }
+
+    /// Replies with null.
+    pub fn reply_null(&self) {
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_ReplyWithNull)(self.raw()) };
+    }
+}
+
+/// Text as the server takes it: no null byte inside.
+fn to_c(text: &str) -> CString {
+    let bytes: Vec<u8> = text.bytes().filter(|&byte| byte != 0).collect();
+    CString::new(bytes).unwrap_or_default()
+}

@@ -1,0 +1,64 @@
+//! `INFO durable`: what operators look at. The server puts `durable_` before every name.
+
+use std::ffi::{c_int, CStr};
+
+use redis_module::raw;
+
+use crate::ffi::guard;
+use crate::state::{self, State};
+
+/// Fills the section.
+///
+/// # Safety
+/// Called by the server, to gather INFO.
+pub unsafe extern "C" fn handler(info: *mut raw::RedisModuleInfoCtx, for_crash_report: c_int) {
+    guard::plain((), || {
+        // A crash may have struck in the middle of anything: then the state is left alone.
+        if for_crash_report != 0 || info.is_null() {
+            return;
+        }
+        let fields = state::with(fields);
+        // SAFETY: the server's own context; an empty name is the section `durable` itself.
+        let wanted = unsafe { api!(RedisModule_InfoAddSection)(info, c"".as_ptr()) };
+        if isize::try_from(wanted) != Ok(raw::REDISMODULE_OK) {
+            return;
+        }
+        // SAFETY: as above; both texts end in a null byte and are copied.
+        unsafe {
+            api!(RedisModule_InfoAddFieldCString)(info, c"version".as_ptr(), VERSION.as_ptr());
+        }
+        for (name, value) in fields.into_iter().flatten() {
+            // SAFETY: as above.
+            unsafe { api!(RedisModule_InfoAddFieldULongLong)(info, name.as_ptr(), value) };
+        }
+    });
+}
+
+const VERSION: &CStr =
+    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => c"",
+    };
+
+fn fields(state: &mut State) -> Vec<(&'static CStr, u64)> {
+    let stats = &state.stats;
+    let counters = &stats.counters;
+    vec![
+        (
+            c"waiters",
+            u64::try_from(state.ledger.len()).unwrap_or(u64::MAX),
+        ),
+        (c"waiters_peak", counters.waiters_peak),
+        (c"acked_total", counters.acked),
+        (c"unacked_total", counters.unacked),
+        (c"noreplicas_total", counters.noreplicas),
+        (c"overloaded_total", counters.overloaded),
+        (c"disconnected_total", counters.disconnected),
+        (c"demoted_total", counters.demoted),
+        (c"ack_requests_total", counters.ack_requests),
+        (c"wait_usec_p50", stats.wait_usec(0.5)),
+        (c"wait_usec_p99", stats.wait_usec(0.99)),
+        (c"wait_usec_p999", stats.wait_usec(0.999)),
+        (c"wait_usec_max", stats.wait_usec_max()),
+    ]
+}

@@ -1,0 +1,111 @@
+//! The module's whole state. It lives on the server's main thread; see [`with`] for the one rule.
+
+use std::ffi::c_int;
+use std::time::Instant;
+
+use durable_core::ack_request::AckRequests;
+use durable_core::ledger::Ledger;
+use durable_core::replicas::Replicas;
+use durable_core::stats::Stats;
+use lazy_static::lazy_static;
+
+use crate::config::{Config, Lent};
+use crate::durable::wait_queue::Waiter;
+use crate::ffi::api::Version;
+use crate::ffi::main_thread::MainThread;
+use crate::ffi::timer::TimerId;
+
+/// Everything that outlives a callback.
+pub struct State {
+    /// The running server's version.
+    pub server: Version,
+    /// The settings as they are now.
+    pub config: Config,
+    /// What operators look at.
+    pub stats: Stats,
+    /// Who waits for what.
+    pub ledger: Ledger<Waiter>,
+    /// The replicas at the last look.
+    pub replicas: Replicas,
+    /// False once a replica has come or gone since the last look.
+    pub replicas_current: bool,
+    /// Which acknowledgements were asked for.
+    pub requests: AckRequests,
+    /// The database of the last durable command.
+    pub last_db: c_int,
+    /// Where the event loop is.
+    pub turn: Turn,
+    /// What releases waits within the turn that brought their acknowledgement.
+    pub turn_timer: Option<TimerId>,
+    /// What wakes the server for the earliest deadline, and when, in microseconds.
+    pub deadline_timer: Option<(TimerId, u64)>,
+    /// The text of a setting that the server was last given to read.
+    pub lent: Lent,
+    /// Wake-ups that the event loop has not run yet. Their function must not be unloaded.
+    pub wakeups: u64,
+    epoch: Instant,
+}
+
+/// Where the event loop is between two of its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Clients are being served; the turn's end is still to come.
+    Running,
+    /// The turn's end has been told. On 7.0 clients can still be served in the rest of it.
+    Ended,
+}
+
+lazy_static! {
+    static ref STATE: MainThread<State> = MainThread::new();
+}
+
+impl State {
+    fn new(config: Config) -> Self {
+        Self {
+            server: Version::of_server(),
+            config,
+            stats: Stats::default(),
+            ledger: Ledger::default(),
+            replicas: Replicas::default(),
+            replicas_current: false,
+            requests: AckRequests::default(),
+            last_db: 0,
+            turn: Turn::Running,
+            turn_timer: None,
+            deadline_timer: None,
+            lent: Lent::default(),
+            wakeups: 0,
+            epoch: Instant::now(),
+        }
+    }
+
+    /// Microseconds since the module was loaded, on a clock that only goes forward.
+    pub fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// From 7.2 on the server serves unblocked clients before it tells that a turn ends, so that
+    /// they are unblocked from a timer, which comes before both.
+    pub fn releases_in_timer(&self) -> bool {
+        self.server.is_at_least(7, 2)
+    }
+}
+
+/// Begins with nothing but the configuration.
+pub fn load(config: Config) {
+    let mut state = State::new(config);
+    // A module that is loaded into a running server finds replicas that were never asked.
+    state.requests.greet_newcomer();
+    STATE.set(state);
+}
+
+/// Gives everything back.
+pub fn unload() {
+    STATE.clear();
+}
+
+/// Works with the state. **`work` must not call into the server**: the server may call back into
+/// the module, which then finds no state. `None` before the load and after the unload.
+pub fn with<R>(work: impl FnOnce(&mut State) -> R) -> Option<R> {
+    STATE.with(work)
+}

@@ -1,0 +1,143 @@
+//! How a server is to be: its configuration file, its directory, its ports.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use tempfile::TempDir;
+
+use crate::environment::{module_path, server_version};
+use crate::port::ReservedPort;
+use crate::server::Server;
+
+/// Describes one server. Made by [`Server::builder`].
+#[derive(Clone, Debug)]
+pub struct ServerBuilder {
+    name: String,
+    module: bool,
+    module_args: Vec<String>,
+    /// Lines of redis.conf, in order; the server takes the last of several for the same setting.
+    lines: Vec<String>,
+    port: Option<u16>,
+    cluster: bool,
+}
+
+impl ServerBuilder {
+    pub(crate) fn new() -> ServerBuilder {
+        ServerBuilder {
+            name: "server".into(),
+            module: true,
+            module_args: Vec::new(),
+            lines: Vec::new(),
+            port: None,
+            cluster: false,
+        }
+    }
+
+    /// Whether the server loads the module. It does unless told otherwise.
+    pub fn module(mut self, load: bool) -> Self {
+        self.module = load;
+        self
+    }
+
+    /// Arguments after the module's path on the `loadmodule` line.
+    pub fn module_args(mut self, arguments: &[&str]) -> Self {
+        self.module_args = arguments
+            .iter()
+            .map(|argument| argument.to_string())
+            .collect();
+        self
+    }
+
+    /// A line of redis.conf. The value is written as it is, so it may be several words or quoted.
+    /// It wins over what the kit sets by itself, and comes after the `loadmodule` line.
+    pub fn config(mut self, name: &str, value: &str) -> Self {
+        self.lines.push(format!("{name} {value}"));
+        self
+    }
+
+    /// A certain port instead of any free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// Cluster mode, with a cluster bus on a port of its own. For a formed cluster: [`crate::Cluster`].
+    pub fn cluster(mut self, enabled: bool) -> Self {
+        self.cluster = enabled;
+        self
+    }
+
+    /// What the server is called in the messages of a failed test.
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Starts the server and returns when it answers. Panics with its log when it does not.
+    #[track_caller]
+    pub fn start(self) -> Server {
+        match self.try_start() {
+            Ok(server) => server,
+            Err(log) => panic!("the server ended instead of starting; its log:\n{log}"),
+        }
+    }
+
+    /// As `start`, for servers that are expected to refuse their configuration: when the process
+    /// ends before it answers, the error is its whole log.
+    pub fn try_start(self) -> Result<Server, String> {
+        let directory = tempfile::Builder::new()
+            .prefix("testkit-")
+            .tempdir()
+            .unwrap_or_else(|error| panic!("no temporary directory for a server: {error}"));
+        let port = match self.port {
+            Some(port) => ReservedPort::exactly(port),
+            None => ReservedPort::any(),
+        };
+        let bus = self.cluster.then(ReservedPort::any);
+        let text = self.configuration(&directory, &port, bus.as_ref());
+        fs::write(directory.path().join("redis.conf"), text)
+            .unwrap_or_else(|error| panic!("cannot write a server's configuration: {error}"));
+        Server::start(self.name, directory, port, bus, server_version())
+    }
+
+    fn configuration(
+        &self,
+        directory: &TempDir,
+        port: &ReservedPort,
+        bus: Option<&ReservedPort>,
+    ) -> String {
+        let mut text = String::new();
+        let mut line = |arguments: std::fmt::Arguments<'_>| {
+            writeln!(text, "{arguments}").expect("writing to a string does not fail");
+        };
+        line(format_args!("bind 127.0.0.1"));
+        line(format_args!("port {}", port.number()));
+        line(format_args!("dir \"{}\"", directory.path().display()));
+        line(format_args!("logfile server.log"));
+        line(format_args!("save \"\""));
+        line(format_args!("enable-debug-command yes"));
+        line(format_args!("enable-module-command yes"));
+        // By default a primary waits five seconds for more replicas before a full sync.
+        line(format_args!("repl-diskless-sync-delay 0"));
+        if let Some(bus) = bus {
+            line(format_args!("cluster-enabled yes"));
+            line(format_args!("cluster-config-file nodes.conf"));
+            line(format_args!("cluster-port {}", bus.number()));
+        }
+        if self.module {
+            let arguments = self
+                .module_args
+                .iter()
+                .map(|argument| format!(" {argument}"));
+            let path = module_path().display();
+            line(format_args!(
+                "loadmodule \"{path}\"{}",
+                arguments.collect::<String>()
+            ));
+        }
+        for own in &self.lines {
+            line(format_args!("{own}"));
+        }
+        text
+    }
+}

@@ -1,0 +1,123 @@
+//! What the tests run against: the server's binary and the module's file.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use crate::version::Version;
+
+const MODULE_FILE: &str = "libredis_durable.so";
+
+/// `DURABLE_TEST_SERVER`, or the first of redis-server and valkey-server on PATH.
+pub fn server_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| match env::var_os("DURABLE_TEST_SERVER") {
+        Some(named) => on_path(Path::new(&named)).unwrap_or_else(|| {
+            panic!("DURABLE_TEST_SERVER names {named:?}, and there is no such file")
+        }),
+        None => ["redis-server", "valkey-server"]
+            .iter()
+            .find_map(|name| on_path(Path::new(name)))
+            .unwrap_or_else(|| {
+                panic!("neither redis-server nor valkey-server is on PATH: install one, or name it in DURABLE_TEST_SERVER")
+            }),
+    })
+}
+
+/// `DURABLE_TEST_MODULE`, or the library in the target directory that the running test is from.
+pub fn module_path() -> &'static Path {
+    static MODULE: OnceLock<PathBuf> = OnceLock::new();
+    MODULE.get_or_init(|| {
+        if let Some(named) = env::var_os("DURABLE_TEST_MODULE") {
+            // The servers run in directories of their own, so a relative path would be lost on them.
+            return Path::new(&named).canonicalize().unwrap_or_else(|error| {
+                panic!("DURABLE_TEST_MODULE names {named:?}, which cannot be read: {error}")
+            });
+        }
+        let module = beside_the_test();
+        warn_if_stale(&module);
+        module
+    })
+}
+
+/// The version that the server's binary says it has.
+pub(crate) fn server_version() -> Version {
+    static VERSION: OnceLock<Version> = OnceLock::new();
+    *VERSION.get_or_init(|| {
+        let binary = server_binary();
+        let output = Command::new(binary)
+            .arg("--version")
+            .output()
+            .unwrap_or_else(|error| panic!("{} --version does not run: {error}", binary.display()));
+        let text = String::from_utf8_lossy(&output.stdout);
+        Version::parse(&text)
+            .unwrap_or_else(|| panic!("{} does not tell its version: {text:?}", binary.display()))
+    })
+}
+
+/// Test executables live in target/<profile>/deps, the library one level above. Cargo also puts
+/// examples and the programs of a workspace directly into target/<profile>.
+fn beside_the_test() -> PathBuf {
+    let test = env::current_exe()
+        .unwrap_or_else(|error| panic!("the running test does not know its own path: {error}"));
+    test.ancestors()
+        .skip(1)
+        .take(2)
+        .map(|directory| directory.join(MODULE_FILE))
+        .find(|candidate| candidate.is_file())
+        .unwrap_or_else(|| {
+            panic!(
+                "there is no {MODULE_FILE} in the target directory of {}: run `cargo build` with the \
+                 same profile first, or name the file in DURABLE_TEST_MODULE",
+                test.display()
+            )
+        })
+}
+
+/// Cargo does not rebuild a cdylib for the integration tests of its own package, so it is easy to
+/// test yesterday's module. A warning only: somebody may be editing while an earlier state is tested.
+fn warn_if_stale(module: &Path) {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let newest_source = ["src", "core/src"]
+        .iter()
+        .filter_map(|directory| newest_below(&workspace.join(directory)))
+        .max();
+    let built = module
+        .metadata()
+        .and_then(|metadata| metadata.modified())
+        .ok();
+    if let (Some(source), Some(built)) = (newest_source, built) {
+        if source > built {
+            eprintln!(
+                "testkit: {} is older than its sources: run `cargo build`",
+                module.display()
+            );
+        }
+    }
+}
+
+fn newest_below(directory: &Path) -> Option<SystemTime> {
+    std::fs::read_dir(directory)
+        .ok()?
+        .flatten()
+        .filter_map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => newest_below(&entry.path()),
+            _ => entry
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .ok(),
+        })
+        .max()
+}
+
+/// As the shell looks for a command: a name with a slash is a path, another is looked up on PATH.
+fn on_path(name: &Path) -> Option<PathBuf> {
+    if name.components().count() > 1 {
+        return name.canonicalize().ok();
+    }
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|directory| directory.join(name))
+        .find(|candidate| candidate.is_file())
+}

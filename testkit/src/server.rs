@@ -1,0 +1,371 @@
+//! One real server process in a directory of its own.
+
+use std::collections::HashMap;
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::panicking;
+use std::time::Duration;
+
+use redis::{Connection, FromRedisValue, Value};
+use tempfile::TempDir;
+
+use crate::builder::ServerBuilder;
+use crate::environment::server_binary;
+use crate::eventually::{eventually, eventually_some};
+use crate::port::ReservedPort;
+use crate::process::Process;
+use crate::raw::RawConn;
+use crate::version::Version;
+
+/// Only a broken server takes this long to answer a command that does not block.
+const RESPONSE_LIMIT: Duration = Duration::from_secs(20);
+const LOG_FILE: &str = "server.log";
+const LOG_TAIL_LINES: usize = 40;
+
+/// A running server. Killed when dropped; if the test has failed, the end of its log is printed.
+pub struct Server {
+    name: String,
+    directory: TempDir,
+    port: ReservedPort,
+    bus: Option<ReservedPort>,
+    version: Version,
+    process: Mutex<Arc<Process>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Primary,
+    Replica,
+}
+
+/// A replica as the primary's ROLE lists it: an online one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaLink {
+    pub host: String,
+    pub port: u16,
+    pub acked_offset: u64,
+}
+
+impl Server {
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::new()
+    }
+
+    pub(crate) fn start(
+        name: String,
+        directory: TempDir,
+        port: ReservedPort,
+        bus: Option<ReservedPort>,
+        version: Version,
+    ) -> Result<Server, String> {
+        let process = Mutex::new(Arc::new(spawn(directory.path())));
+        let server = Server {
+            name,
+            directory,
+            port,
+            bus,
+            version,
+            process,
+        };
+        server.wait_until_it_answers()?;
+        Ok(server)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// The cluster bus, of servers in cluster mode.
+    pub fn bus_port(&self) -> Option<u16> {
+        self.bus.as_ref().map(ReservedPort::number)
+    }
+
+    /// `127.0.0.1:<port>`
+    pub fn addr(&self) -> String {
+        format!("127.0.0.1:{}", self.port())
+    }
+
+    /// Its directory: redis.conf, server.log, and the data files.
+    pub fn dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process().pid()
+    }
+
+    /// A new RESP2 connection.
+    #[track_caller]
+    pub fn conn(&self) -> Connection {
+        self.connect("resp2")
+    }
+
+    /// A new RESP3 connection.
+    #[track_caller]
+    pub fn conn3(&self) -> Connection {
+        self.connect("resp3")
+    }
+
+    /// A new connection that shows protocol bytes.
+    #[track_caller]
+    pub fn raw(&self) -> RawConn {
+        RawConn::open(&self.addr(), Some(self.log_path()))
+    }
+
+    /// Runs one command on a new connection. Panics when the reply is an error.
+    #[track_caller]
+    pub fn run<T: FromRedisValue>(&self, command: &[&str]) -> T {
+        let result = run_on(&mut self.conn(), command);
+        result.unwrap_or_else(|error| panic!("{command:?} on {}: {error}", self.name))
+    }
+
+    /// Runs one command on a new connection.
+    #[track_caller]
+    pub fn try_run<T: FromRedisValue>(&self, command: &[&str]) -> redis::RedisResult<T> {
+        run_on(&mut self.conn(), command)
+    }
+
+    /// A section of INFO, `field` → value; all of them for an empty name.
+    #[track_caller]
+    pub fn info(&self, section: &str) -> HashMap<String, String> {
+        let command = if section.is_empty() {
+            vec!["INFO", "everything"]
+        } else {
+            vec!["INFO", section]
+        };
+        let text: String = self.run(&command);
+        text.lines()
+            .filter_map(|line| line.split_once(':'))
+            .map(|(field, value)| (field.to_string(), value.to_string()))
+            .collect()
+    }
+
+    /// One field of INFO as a number.
+    #[track_caller]
+    pub fn info_number(&self, section: &str, field: &str) -> i64 {
+        let fields = self.info(section);
+        let value = fields.get(field);
+        value
+            .and_then(|value| value.parse().ok())
+            .unwrap_or_else(|| panic!("INFO {section} has {field} as {value:?}, not as a number"))
+    }
+
+    #[track_caller]
+    pub fn role(&self) -> Role {
+        let role: Vec<Value> = self.run(&["ROLE"]);
+        match redis::from_redis_value_ref::<String>(&role[0]).as_deref() {
+            Ok("master") => Role::Primary,
+            Ok("slave") => Role::Replica,
+            other => panic!("{} has the role {other:?}", self.name),
+        }
+    }
+
+    /// Everything executed so far, as ROLE tells it: of a primary what it has written to its stream,
+    /// of a replica what it has processed of it.
+    #[track_caller]
+    pub fn offset(&self) -> u64 {
+        self.info_number("replication", "master_repl_offset") as u64
+    }
+
+    /// The online replicas, in the order of ROLE. One replica may stand there twice after a cut.
+    #[track_caller]
+    pub fn replica_links(&self) -> Vec<ReplicaLink> {
+        let (role, _, links): (String, u64, Vec<(String, u16, u64)>) = self.run(&["ROLE"]);
+        assert_eq!(role, "master", "{} is no primary", self.name);
+        links
+            .into_iter()
+            .map(|(host, port, acked_offset)| ReplicaLink {
+                host,
+                port,
+                acked_offset,
+            })
+            .collect()
+    }
+
+    /// Makes this server a replica of `primary`, until it is restarted.
+    #[track_caller]
+    pub fn replica_of(&self, primary: &Server) {
+        let port = primary.port().to_string();
+        self.run::<()>(&["REPLICAOF", "127.0.0.1", &port]);
+    }
+
+    /// Makes this server a primary.
+    #[track_caller]
+    pub fn promote(&self) {
+        self.run::<()>(&["REPLICAOF", "NO", "ONE"]);
+    }
+
+    /// Stops the process where it stands: it keeps its connections and answers nothing. Returns when
+    /// it really stands still.
+    pub fn pause(&self) {
+        self.process().signal(libc::SIGSTOP);
+        // The signal is only under way when kill() returns, and each thread stops by itself.
+        eventually("the paused server to stand still", || {
+            self.process().is_stopped()
+        });
+    }
+
+    /// Lets a paused process go on.
+    pub fn resume(&self) {
+        self.process().signal(libc::SIGCONT);
+    }
+
+    /// Ends the process without warning, as a crash or `kill -9` does. Its files stay.
+    pub fn kill(&self) {
+        self.process().kill();
+    }
+
+    /// Ends the process in order, and waits until it has ended.
+    pub fn shutdown(&self) {
+        let process = self.process().clone();
+        process.signal(libc::SIGTERM);
+        process.signal(libc::SIGCONT);
+        process.wait();
+    }
+
+    /// Ends the process in order if it runs, and starts it again: same port, directory and
+    /// configuration file.
+    #[track_caller]
+    pub fn restart(&self) {
+        if self.is_alive() {
+            self.shutdown();
+        }
+        *self.process() = Arc::new(spawn(self.dir()));
+        if let Err(log) = self.wait_until_it_answers() {
+            panic!(
+                "{} ended instead of starting again; its log:\n{log}",
+                self.name
+            );
+        }
+    }
+
+    /// Whether the process runs, paused or not.
+    pub fn is_alive(&self) -> bool {
+        self.process().is_alive()
+    }
+
+    /// Everything the server logged and printed, over all its starts.
+    pub fn log(&self) -> String {
+        read_log(&self.log_path())
+    }
+
+    /// Waits until the log has this text.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) {
+        eventually(&format!("{text:?} in the log of {}", self.name), || {
+            self.log().contains(text)
+        });
+    }
+
+    #[track_caller]
+    fn connect(&self, protocol: &str) -> Connection {
+        let connect = || -> redis::RedisResult<Connection> {
+            let client =
+                redis::Client::open(format!("redis://{}/?protocol={protocol}", self.addr()))?;
+            let connection = client.get_connection_with_timeout(RESPONSE_LIMIT)?;
+            connection.set_read_timeout(Some(RESPONSE_LIMIT))?;
+            Ok(connection)
+        };
+        match connect() {
+            Ok(connection) => connection,
+            Err(error) => panic!(
+                "cannot connect to {} at {}: {error}",
+                self.name,
+                self.addr()
+            ),
+        }
+    }
+
+    fn wait_until_it_answers(&self) -> Result<(), String> {
+        let what = format!(
+            "{} to answer; its log so far is in {}",
+            self.name,
+            self.log_path().display()
+        );
+        eventually_some(&what, || {
+            if !self.is_alive() {
+                return Some(Err(self.log()));
+            }
+            // Somebody else's server cannot answer here, since the port is reserved.
+            std::net::TcpStream::connect(self.addr()).ok()?;
+            let reply = self.raw().call_text(&["PING"]);
+            (!reply.starts_with("-LOADING")).then_some(Ok(()))
+        })
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir().join(LOG_FILE)
+    }
+
+    fn process(&self) -> MutexGuard<'_, Arc<Process>> {
+        self.process
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process().kill();
+        if panicking() {
+            eprintln!(
+                "--- {} at {}{}",
+                self.name,
+                self.addr(),
+                log_tail(&self.log_path())
+            );
+        }
+    }
+}
+
+fn run_on<T: FromRedisValue>(
+    connection: &mut Connection,
+    command: &[&str],
+) -> redis::RedisResult<T> {
+    let (name, arguments) = command.split_first().expect("a command has a name");
+    redis::cmd(name).arg(arguments).query(connection)
+}
+
+/// What the process prints goes into its log as well: that is where a panic in the module speaks.
+fn spawn(directory: &Path) -> Process {
+    let binary = server_binary();
+    let start = || -> std::io::Result<Process> {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(directory.join(LOG_FILE))?;
+        let mut command = Command::new(binary);
+        command
+            .arg(directory.join("redis.conf"))
+            .current_dir(directory)
+            .stdin(std::process::Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        Process::start(command)
+    };
+    start().unwrap_or_else(|error| panic!("{} cannot be started: {error}", binary.display()))
+}
+
+fn read_log(path: &Path) -> String {
+    fs::read(path)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default()
+}
+
+/// The last lines of a log, made for the end of a message.
+pub(crate) fn log_tail(path: &Path) -> String {
+    let log = read_log(path);
+    let lines: Vec<&str> = log.lines().collect();
+    let tail = &lines[lines.len().saturating_sub(LOG_TAIL_LINES)..];
+    format!("\nthe end of the server's log:\n{}\n", tail.join("\n"))
+}
