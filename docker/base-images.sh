@@ -75,6 +75,11 @@ build() {
     context=$(mktemp -d)
     mkdir "$context/rust"
     tar -C "$sysroot" --exclude=./share -c . | tar -C "$context/rust" -x
+    # Behind a proxy with an authority of its own, the image has to trust what this machine trusts.
+    mkdir "$context/certificates"
+    if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
+        cp /etc/ssl/certs/ca-certificates.crt "$context/certificates/"
+    fi
     docker build -q -t "$image" -f build.Dockerfile --build-arg BASE=redis-durable-base:bookworm "$context" >/dev/null || status=$?
     rm -rf "$context"
     [ "$status" = 0 ] || fail "$image could not be made"

@@ -1,6 +1,6 @@
 # The image that docker/Dockerfile builds the module in where rust:1-bookworm cannot be pulled: a Debian
-# base and the Rust toolchain of the machine. Made by docker/base-images.sh, which puts the toolchain
-# into the build context as `rust`.
+# base, and the Rust toolchain and the trusted certificates of the machine. Made by docker/base-images.sh,
+# which puts both into the build context.
 ARG BASE
 FROM ${BASE}
 RUN apt-get update -q \
@@ -8,3 +8,4 @@ RUN apt-get update -q \
         ca-certificates gcc libc6-dev libclang-dev \
     && rm -rf /var/lib/apt/lists/*
 COPY rust /usr/local
+COPY certificates/ /etc/ssl/certs/

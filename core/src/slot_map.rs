@@ -11,6 +11,7 @@ mod watchers;
 
 pub use cache::{MapCache, Moment};
 pub use hint::{Hint, KeyHint};
+pub use token::parse as parse_token;
 pub use watchers::Watchers;
 
 use crate::slot::SLOTS;

@@ -23,7 +23,6 @@ fn a_cluster_of_three_and_three_is_settled_when_the_test_begins() {
         (0, 0),
         (5460, 0),
         (5461, 1),
-        (10921, 1),
         (10922, 1),
         (10923, 2),
         (16383, 2),

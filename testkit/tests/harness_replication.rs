@@ -120,6 +120,14 @@ fn a_frozen_link_carries_everything_once_it_thaws() {
     cut.freeze();
     let _: () = primary.conn().set("k", "v").expect("SET");
     let there = || replica.conn().get::<_, Option<String>>("k").expect("GET");
+    // WAIT gives the write time to arrive, which it must not use.
+    let mut connection = primary.conn();
+    let _: () = connection.set("k2", "v").expect("SET");
+    let arrived: i64 = redis::cmd("WAIT")
+        .arg(&[1, 200])
+        .query(&mut connection)
+        .expect("WAIT");
+    assert_eq!(arrived, 0);
     assert_eq!(there(), None);
     assert_eq!(ports(&primary), [replica.port()]);
     cut.thaw();

@@ -66,6 +66,12 @@ impl MapCache {
             })
     }
 
+    /// When the newest look for connections of that family stops counting; none before the first.
+    pub fn expires_ms(&self, family: Family, max_age_ms: u64) -> Option<u64> {
+        let look = self.looks.get(&family)?;
+        Some(look.at.ms.saturating_add(max_age_ms))
+    }
+
     /// Takes what a look showed to connections of that family, and gives the kinds of connection whose map
     /// changed by it, among those that have ever asked for one.
     pub fn accept(&mut self, topology: Topology, family: Family, at: Moment) -> Vec<Connection> {
@@ -101,6 +107,11 @@ impl MapCache {
             self.renew(connection);
         }
         self.maps.get(&connection).map(Arc::clone)
+    }
+
+    /// The map as connections of that kind were last told it; none if none ever asked.
+    pub fn known(&self, connection: Connection) -> Option<&SlotMap> {
+        self.maps.get(&connection).map(AsRef::as_ref)
     }
 
     /// How many looks it took.

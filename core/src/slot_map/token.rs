@@ -28,6 +28,16 @@ pub(super) fn of(owners: &[Owner], ranges: &[OwnedRange]) -> i64 {
     positive(SipHasher24::new().hash(&bytes))
 }
 
+/// Reads a token that a client gives back: 0, which no map has, up to the largest 63-bit number.
+pub fn parse(word: &[u8]) -> Option<i64> {
+    let digits = !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(word)
+        .ok()
+        .filter(|_| digits)?
+        .parse()
+        .ok()
+}
+
 /// Clients read signed integers, and 0 is left for "no token yet".
 fn positive(hash: u64) -> i64 {
     i64::try_from(hash & i64::MAX.unsigned_abs())
@@ -68,6 +78,23 @@ mod tests {
         assert_eq!(positive(1 << 63), 1);
         assert_eq!(positive(u64::MAX), i64::MAX);
         assert_eq!(positive(7), 7);
+    }
+
+    #[test]
+    fn a_token_is_read_back() {
+        assert_eq!(parse(b"0"), Some(0));
+        assert_eq!(parse(b"9223372036854775807"), Some(i64::MAX));
+        for word in [
+            &b""[..],
+            b"-1",
+            b"+1",
+            b" 1",
+            b"1x",
+            b"9223372036854775808",
+            b"\xff",
+        ] {
+            assert_eq!(parse(word), None, "{word:?}");
+        }
     }
 
     #[test]

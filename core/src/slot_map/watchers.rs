@@ -1,7 +1,7 @@
 //! Who waits for the map to change, and for how long.
 //!
-//! Every watcher was compared with the map when it came, so all watchers of one kind of connection wait for the
-//! same thing: one look serves them all, and costs nothing for each while nothing changes.
+//! One look serves all watchers of one kind of connection, and costs nothing for each of them while
+//! their map stays the same.
 
 use super::Connection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,7 @@ pub struct Watchers<H> {
 #[derive(Debug)]
 struct Watcher<H> {
     connection: Connection,
+    token: i64,
     deadline_ms: Option<u64>,
     handle: H,
 }
@@ -30,26 +31,26 @@ impl<H> Watchers<H> {
         }
     }
 
-    /// Client `id` waits, until `deadline_ms` or for ever. A client waits once: gives back the handle of its
-    /// earlier wait, which there is only if that was never ended.
+    /// Client `id` waits for another map than that of `token`, until `deadline_ms` or for ever. A client
+    /// waits once: gives back the handle of its earlier wait, which there is only if that was never ended.
     pub fn add(
         &mut self,
         id: u64,
         connection: Connection,
+        token: i64,
         deadline_ms: Option<u64>,
         handle: H,
     ) -> Option<H> {
         let earlier = self.remove(id);
         self.deadlines
             .extend(deadline_ms.map(|deadline| (deadline, id)));
-        self.waiting.insert(
-            id,
-            Watcher {
-                connection,
-                deadline_ms,
-                handle,
-            },
-        );
+        let watcher = Watcher {
+            connection,
+            token,
+            deadline_ms,
+            handle,
+        };
+        self.waiting.insert(id, watcher);
         earlier
     }
 
@@ -62,12 +63,12 @@ impl<H> Watchers<H> {
         Some(watcher.handle)
     }
 
-    /// Takes out all watchers of that kind of connection, in the order of their ids.
-    pub fn take(&mut self, connection: Connection) -> Vec<H> {
-        let of_kind = self
-            .waiting
-            .iter()
-            .filter(|(_, watcher)| watcher.connection == connection);
+    /// Takes out the watchers of that kind of connection who know another map than that of `token`,
+    /// in the order of their ids.
+    pub fn take(&mut self, connection: Connection, token: i64) -> Vec<H> {
+        let outdated =
+            |watcher: &Watcher<H>| watcher.connection == connection && watcher.token != token;
+        let of_kind = self.waiting.iter().filter(|(_, watcher)| outdated(watcher));
         let ids: Vec<u64> = of_kind.map(|(&id, _)| id).collect();
         ids.into_iter().filter_map(|id| self.remove(id)).collect()
     }
@@ -117,25 +118,27 @@ mod tests {
     };
 
     #[test]
-    fn a_change_takes_out_all_of_its_kind_and_no_others() {
+    fn a_change_takes_out_those_who_know_another_map_of_their_kind() {
         let mut watchers = Watchers::new();
-        watchers.add(1, PLAIN, Some(10), 'a');
-        watchers.add(2, TLS, None, 'b');
-        watchers.add(3, PLAIN, None, 'c');
-        assert_eq!(watchers.take(PLAIN), ['a', 'c']);
-        assert_eq!(watchers.len(), 1);
+        watchers.add(1, PLAIN, 7, Some(10), 'a');
+        watchers.add(2, TLS, 7, None, 'b');
+        watchers.add(3, PLAIN, 6, None, 'c');
+        watchers.add(4, PLAIN, 8, None, 'd');
+        assert_eq!(watchers.take(PLAIN, 8), ['a', 'c']);
+        assert_eq!(watchers.len(), 2);
         assert_eq!(watchers.next_deadline_ms(), None);
-        assert_eq!(watchers.take(PLAIN), []);
+        assert_eq!(watchers.take(PLAIN, 8), []);
         assert_eq!(watchers.remove(2), Some('b'));
+        assert_eq!(watchers.remove(4), Some('d'));
         assert!(watchers.is_empty());
     }
 
     #[test]
     fn deadlines_come_in_order_and_stay_until_removed() {
         let mut watchers = Watchers::new();
-        watchers.add(1, PLAIN, Some(30), ());
-        watchers.add(2, TLS, Some(20), ());
-        watchers.add(3, PLAIN, None, ());
+        watchers.add(1, PLAIN, 7, Some(30), ());
+        watchers.add(2, TLS, 7, Some(20), ());
+        watchers.add(3, PLAIN, 7, None, ());
         assert_eq!(watchers.next_deadline_ms(), Some(20));
         assert_eq!(watchers.expired(19), []);
         assert_eq!(watchers.expired(20), [2]);
@@ -148,8 +151,8 @@ mod tests {
     #[test]
     fn a_client_waits_once() {
         let mut watchers = Watchers::new();
-        assert_eq!(watchers.add(1, PLAIN, Some(30), 'a'), None);
-        assert_eq!(watchers.add(1, TLS, Some(40), 'b'), Some('a'));
+        assert_eq!(watchers.add(1, PLAIN, 7, Some(30), 'a'), None);
+        assert_eq!(watchers.add(1, TLS, 7, Some(40), 'b'), Some('a'));
         assert_eq!(watchers.len(), 1);
         assert_eq!(watchers.expired(100), [1]);
         assert_eq!(watchers.next_deadline_ms(), Some(40));

@@ -58,6 +58,8 @@ fn a_look_counts_for_its_age() {
     assert!(!current(999, 1, 100), "the clock went backwards");
     assert!(current(9_999, 1, 0), "with 0 it counts for its turn");
     assert!(!current(1_000, 2, 0));
+    assert_eq!(cache.expires_ms(Family::V4, 100), Some(1_100));
+    assert_eq!(cache.expires_ms(Family::V6, 100), None);
 }
 
 #[test]
@@ -68,6 +70,8 @@ fn one_look_feeds_plain_and_tls() {
         (told(&mut cache, PLAIN).port, told(&mut cache, TLS).port),
         (1, 2)
     );
+    let map = cache.map(TLS).unwrap();
+    assert_eq!(cache.known(TLS), Some(&*map));
     assert_eq!(cache.looked(), 1);
 }
 

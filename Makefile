@@ -1,0 +1,59 @@
+# What there is to do here. `make` alone lists it.
+#
+# Debian and Ubuntu with git, make and Rust from rustup are enough: `make deps` installs the rest.
+
+.DEFAULT_GOAL := help
+.ONESHELL:
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# rustup's own place is not on every make's PATH.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
+target := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help build deps test test-host matrix image demo lint clean
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
+
+build: ## the module for production: target/release/libredis_durable.so
+	@cargo build --release --locked --package redis-durable
+	echo "$(target)/release/libredis_durable.so"
+
+deps: ## install what building and testing need and this machine lacks (apt)
+	@docker/deps
+
+test: deps test-host ## everything: unit and integration tests here, then on every server of the matrix
+	@if docker info >/dev/null 2>&1; then
+	    docker/matrix
+	    docker/image-check
+	else
+	    echo "no Docker engine answers: matrix skipped"
+	fi
+
+# The development profile first: it checks arithmetic and runs debug assertions, and it builds in a
+# fraction of the time. Then the integration tests again on the very library that is shipped.
+# The library is built by name, because cargo does not build a cdylib for the tests of its package.
+test-host: ## unit and integration tests on the server installed here
+	@cargo build --locked --package redis-durable
+	cargo test --locked --workspace
+	cargo build --release --locked --package redis-durable
+	DURABLE_TEST_MODULE="$(abspath $(target))/release/libredis_durable.so" cargo test --locked --package redis-durable --test integration
+
+matrix: ## the integration tests in a container for each supported server
+	@docker/matrix
+
+image: ## build the Docker image with the module and try it
+	@docker/image-check
+
+demo: ## show what the module does, on servers that it starts and ends by itself
+	@cargo build --quiet --release --locked --package redis-durable
+	cargo run --quiet --release --locked --package durable-demo
+
+lint: ## formatting and clippy, warnings are errors
+	@cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+clean: ## remove what was built
+	@cargo clean

@@ -1,0 +1,108 @@
+//! Slot hints: which node to ask for a key, before asking. `SLOTHINT`, `SLOTHINT.MAP`, `SLOTHINT.WATCH`.
+//!
+//! The rules are in `durable_core`: what a look at the topology means, and what each kind of connection is told of
+//! it. Here are the [look] itself, the three commands, and the [rhythm] that serves those who
+//! wait for a change. Nothing is done on this server while nobody asks, waits or tracks, but for one
+//! glance a second at whether anybody tracks.
+
+pub mod command;
+mod connection;
+mod look;
+pub mod map;
+mod reply;
+pub mod rhythm;
+pub mod watch;
+
+use durable_core::slot_map::{Connection, Family, MapCache, MissingPort, Moment, Watchers};
+
+use crate::ffi::api::Version;
+use crate::ffi::timer::TimerId;
+use crate::ffi::Blocked;
+use crate::state::State;
+
+/// What slot hints keep between callbacks.
+pub struct SlotHints {
+    cache: MapCache,
+    watchers: Watchers<Blocked>,
+    /// The event loop's turns so far.
+    turn: u64,
+    /// Whose map has changed since the last release of watchers.
+    changed: Vec<Connection>,
+    /// Clients that track the map by its key have yet to be told of a change.
+    signal_due: bool,
+    /// Somebody tracked keys by prefix at the last glance.
+    tracked: bool,
+    /// When the last glance was, in milliseconds; none before the first.
+    tracked_seen_ms: Option<u64>,
+    /// What wakes the server for the next look or deadline, and when, in milliseconds.
+    timer: Option<(TimerId, u64)>,
+    requests: u64,
+    keys: u64,
+}
+
+/// What `INFO durable` shows of slot hints.
+pub struct Figures {
+    /// Commands that asked for hints or for the map.
+    pub requests: u64,
+    /// Keys that were asked for.
+    pub keys: u64,
+    /// Looks at the topology.
+    pub refreshes: u64,
+    /// The token that plain connections were last told; 0 if none was.
+    pub token: u64,
+}
+
+impl SlotHints {
+    /// Nothing known yet, on a server of that version.
+    pub fn new(server: Version) -> Self {
+        let missing_port = if server.is_at_least(7, 2) {
+            MissingPort::Zero
+        } else {
+            MissingPort::OtherKind
+        };
+        Self {
+            cache: MapCache::new(missing_port),
+            watchers: Watchers::new(),
+            turn: 0,
+            changed: Vec::new(),
+            signal_due: false,
+            tracked: false,
+            tracked_seen_ms: None,
+            timer: None,
+            requests: 0,
+            keys: 0,
+        }
+    }
+
+    /// For INFO. Takes no look.
+    pub fn figures(&self) -> Figures {
+        let map = self.cache.known(Connection::default());
+        Figures {
+            requests: self.requests,
+            keys: self.keys,
+            refreshes: self.cache.looked(),
+            token: map.map_or(0, |map| map.token().unsigned_abs()),
+        }
+    }
+
+    fn count(&mut self, keys: usize) {
+        let keys = u64::try_from(keys).unwrap_or(u64::MAX);
+        self.requests = self.requests.saturating_add(1);
+        self.keys = self.keys.saturating_add(keys);
+    }
+}
+
+/// This moment, on the clock and in turns of the event loop.
+fn moment(state: &State) -> Moment {
+    Moment {
+        ms: state.now() / 1000,
+        turn: state.slothint.turn,
+    }
+}
+
+/// Whether connections of that family can be answered without another look.
+fn is_current(state: &State, family: Family) -> bool {
+    let max_age_ms = state.config.slothint_max_age_ms;
+    let now = moment(state);
+    state.slothint.cache.is_current(family, now, max_age_ms)
+}
