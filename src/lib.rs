@@ -96,20 +96,8 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
     let defaults = config::from_arguments(args)?;
     state::load(defaults.clone());
     config::register(ctx, &defaults)?;
-    create_command(
-        ctx,
-        c"DURABLE.SET",
-        durable::set::handler,
-        c"write deny-oom",
-        (1, 1, 1),
-    )?;
-    create_command(
-        ctx,
-        c"DURABLE.WAIT",
-        durable::wait::handler,
-        c"blocking",
-        (0, 0, 0),
-    )?;
+    let category = ctx.add_acl_category(NAME).then_some("durable");
+    durable::register(ctx, category)?;
     // SAFETY: the context is that of the load, and the handler is the server's kind.
     if unsafe { api!(RedisModule_RegisterInfoFunc)(ctx.raw(), Some(info::handler)) } == ERR {
         return Err("INFO was not accepted by the server".into());
@@ -125,41 +113,6 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
         on_role_change,
     )
-}
-
-type Handler = unsafe extern "C" fn(
-    *mut raw::RedisModuleCtx,
-    *mut *mut raw::RedisModuleString,
-    c_int,
-) -> c_int;
-
-fn create_command(
-    ctx: &Ctx,
-    name: &CStr,
-    handler: Handler,
-    flags: &CStr,
-    (first, last, step): (c_int, c_int, c_int),
-) -> Result<(), String> {
-    // SAFETY: the context is that of the load; the server copies the texts.
-    let status = unsafe {
-        api!(RedisModule_CreateCommand)(
-            ctx.raw(),
-            name.as_ptr(),
-            Some(handler),
-            flags.as_ptr(),
-            first,
-            last,
-            step,
-        )
-    };
-    if status == OK {
-        Ok(())
-    } else {
-        Err(format!(
-            "the command {} was not accepted by the server",
-            name.to_string_lossy()
-        ))
-    }
 }
 
 type EventHandler =

@@ -4,8 +4,20 @@
 //! [event loop's turn](turn) then asks the replicas, hears them, and lets clients go.
 
 pub mod admission;
+pub mod docs;
+pub mod family;
+pub mod inner;
 pub mod run;
 pub mod set;
 pub mod turn;
 pub mod wait;
 pub mod wait_queue;
+
+use crate::ffi::Ctx;
+
+/// Registers every DURABLE command; `category` is the module's own ACL category, where the server
+/// could add it.
+pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
+    family::register(ctx, category)?;
+    wait::register(ctx, category)
+}

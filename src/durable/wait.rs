@@ -9,24 +9,42 @@ use durable_core::options;
 use redis_module::raw;
 
 use super::admission::{admit, Refusal};
+use super::docs;
+use super::inner::Inner;
 use super::turn;
 use super::wait_queue::{self, Answer};
+use crate::ffi::command::Spec;
 use crate::ffi::{guard, Args, Ctx};
 use crate::state;
 
-/// The name under which the command is registered and named in errors.
-pub const NAME: &str = "DURABLE.WAIT";
+/// As errors name it.
+const NAME: &str = "DURABLE.WAIT";
 
-/// The command's handler.
-///
-/// # Safety
-/// Called by the server, as a command handler.
-pub unsafe extern "C" fn handler(
+/// Registers the command. Its categories are those of the server's own WAIT.
+pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
+    let mut categories = Inner::of(ctx, "wait").unwrap_or_default().categories;
+    categories.extend(category.map(str::to_owned));
+    let spec = Spec {
+        name: c"durable.wait".into(),
+        flags: c"blocking".into(),
+        arity: -1,
+        categories,
+        summary:
+            c"Blocks until everything executed so far is acknowledged by the required replicas."
+                .into(),
+        complexity: c"O(1)".into(),
+        args: docs::requirement(),
+        ..Spec::default()
+    };
+    ctx.create_command(&spec, handler)
+}
+
+unsafe extern "C" fn handler(
     ctx: *mut raw::RedisModuleCtx,
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
 ) -> c_int {
-    // SAFETY: the arguments are the server's own.
+    // SAFETY: the arguments are those that the server gave to this handler.
     unsafe { guard::command(ctx, argv, argc, wait) }
 }
 

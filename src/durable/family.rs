@@ -1,0 +1,201 @@
+//! The family: every command that has a durable twin, from one table. **To add a command, add its
+//! name to the table.**
+//!
+//! All else is taken from the running server when the module is loaded: arity, flags, key positions,
+//! ACL categories and hints. A command that the server lacks gets no twin.
+
+use std::ffi::{c_int, CStr, CString};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use durable_core::options;
+use durable_core::requirement::Options;
+use redis_module::raw;
+
+use super::admission::{admit, Refusal};
+use super::docs;
+use super::inner::{Docs, Inner};
+use super::run::run;
+use super::set;
+use crate::ffi::command::{Handler, Spec};
+use crate::ffi::{guard, Args, Ctx};
+
+/// What may follow the inner command's own arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tail {
+    /// The requirement options: the inner grammar has a fixed number of arguments.
+    Options,
+    /// Nothing: a key or a member may be spelt `TIMEOUT`.
+    Nothing,
+    /// Where the options begin is found out by a rule of SET's own.
+    Set,
+}
+
+/// One command.
+struct Row {
+    /// As errors name it.
+    name: &'static str,
+    inner: &'static str,
+    tail: Tail,
+    handler: Handler,
+    words: &'static AtomicUsize,
+}
+
+/// A row as a type, so that each has a handler of its own: the name under which a command arrives is
+/// the user's spelling, and nothing to go by.
+trait Command {
+    const NAME: &'static str;
+    const INNER: &'static CStr;
+    const TAIL: Tail;
+    /// How many words the inner command takes, where that is fixed; 0 where it is not.
+    fn words() -> &'static AtomicUsize;
+}
+
+macro_rules! family {
+    ($($name:ident $tail:ident,)*) => {
+        $(
+            #[allow(clippy::upper_case_acronyms)]
+            struct $name;
+            impl Command for $name {
+                const NAME: &'static str = concat!("DURABLE.", stringify!($name));
+                const INNER: &'static CStr = c_str(concat!(stringify!($name), "\0"));
+                const TAIL: Tail = Tail::$tail;
+                fn words() -> &'static AtomicUsize {
+                    static WORDS: AtomicUsize = AtomicUsize::new(0);
+                    &WORDS
+                }
+            }
+        )*
+        fn table() -> Vec<Row> {
+            vec![$(Row {
+                name: $name::NAME,
+                inner: stringify!($name),
+                tail: $name::TAIL,
+                handler: handler::<$name>,
+                words: $name::words(),
+            }),*]
+        }
+    };
+}
+
+const fn c_str(text: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("the table's macro appends the null byte"),
+    }
+}
+
+family! {
+    SET Set,
+    GET Options,
+    GETDEL Options,
+    MSET Nothing,
+    APPEND Options,
+    INCR Options,
+    DECR Options,
+    INCRBY Options,
+    DECRBY Options,
+    INCRBYFLOAT Options,
+    DEL Nothing,
+    UNLINK Nothing,
+    EXPIRE Nothing,
+    PEXPIRE Nothing,
+    PERSIST Options,
+    RENAME Options,
+    HSET Nothing,
+    HSETNX Options,
+    HDEL Nothing,
+    HINCRBY Options,
+    LPUSH Nothing,
+    RPUSH Nothing,
+    LPOP Nothing,
+    RPOP Nothing,
+    LMOVE Options,
+    SADD Nothing,
+    SREM Nothing,
+    ZADD Nothing,
+    ZREM Nothing,
+    ZINCRBY Options,
+    XADD Nothing,
+    XDEL Nothing,
+    XACK Nothing,
+}
+
+/// Registers the whole family.
+pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
+    for row in table() {
+        match Inner::of(ctx, row.inner) {
+            Some(inner) => ctx.create_command(&spec(ctx, &row, inner, category), row.handler)?,
+            None => ctx.log_notice(&format!(
+                "no {}: this server has no {}",
+                row.name, row.inner
+            )),
+        }
+    }
+    Ok(())
+}
+
+/// What the server is told of a row.
+fn spec(ctx: &Ctx, row: &Row, inner: Inner, category: Option<&str>) -> Spec {
+    let docs = Docs::of(ctx, row.inner);
+    let mut args = docs.args;
+    let words = usize::try_from(inner.arity).unwrap_or(0);
+    // A later server may give such a command options of its own: then it takes none of ours.
+    let takes_options = match row.tail {
+        Tail::Options => words > 0,
+        Tail::Set => true,
+        Tail::Nothing => false,
+    };
+    if takes_options {
+        args.extend(docs::requirement());
+    }
+    row.words.store(
+        if row.tail == Tail::Options { words } else { 0 },
+        Ordering::Relaxed,
+    );
+    let flags = inner.api_flags().join(" ");
+    let mut categories = inner.categories;
+    categories.extend(category.map(str::to_owned));
+    Spec {
+        name: CString::new(row.name.to_ascii_lowercase()).unwrap_or_default(),
+        flags: CString::new(flags).unwrap_or_default(),
+        legacy_keys: inner.legacy_keys,
+        arity: if takes_options {
+            inner.arity.saturating_abs().saturating_neg()
+        } else {
+            inner.arity
+        },
+        keys: inner.keys.unwrap_or_default(),
+        categories,
+        summary: docs::durably(&docs.summary),
+        complexity: docs.complexity,
+        args,
+    }
+}
+
+unsafe extern "C" fn handler<C: Command>(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    // SAFETY: the arguments are those that the server gave to this handler.
+    unsafe { guard::command(ctx, argv, argc, durably::<C>) }
+}
+
+fn durably<C: Command>(ctx: &Ctx, args: Args<'_>) {
+    let own = match (C::TAIL, C::words().load(Ordering::Relaxed)) {
+        (Tail::Set, _) => set::own_words(args),
+        (Tail::Options, words) if words > 0 => words,
+        _ => args.len(),
+    };
+    // The server has checked the arity; for SET, whose options are not its own, there is no harm in
+    // letting SET itself complain.
+    let requirement = options(args.skip(own)).and_then(|options| admit(ctx, options));
+    match requirement {
+        Ok(requirement) => run(ctx, C::INNER, args.take(own).skip(1), requirement),
+        Err(refusal) => ctx.reply_error_text(&refusal.text(C::NAME)),
+    }
+}
+
+fn options(args: Args<'_>) -> Result<Options, Refusal> {
+    options::only(args.iter()).map_err(Refusal::from)
+}
