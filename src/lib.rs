@@ -98,6 +98,8 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
     config::register(ctx, &defaults)?;
     let category = ctx.add_acl_category(NAME).then_some("durable");
     durable::register(ctx, category)?;
+    let fsync_known = durable::fsync::register(ctx);
+    state::with(|state| state.fsync_known = fsync_known);
     // SAFETY: the context is that of the load, and the handler is the server's kind.
     if unsafe { api!(RedisModule_RegisterInfoFunc)(ctx.raw(), Some(info::handler)) } == ERR {
         return Err("INFO was not accepted by the server".into());
@@ -108,6 +110,7 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
         raw::REDISMODULE_EVENT_REPLICA_CHANGE,
         on_replica_change,
     )?;
+    subscribe(ctx, raw::REDISMODULE_EVENT_MODULE_CHANGE, on_module_change)?;
     subscribe(
         ctx,
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
@@ -154,6 +157,18 @@ unsafe extern "C" fn on_replica_change(
 ) {
     guard::plain((), || {
         durable::turn::replica_changed(which == raw::REDISMODULE_SUBEVENT_REPLICA_CHANGE_ONLINE);
+    });
+}
+
+/// Another module's commands came or went, perhaps under names that meant something else.
+unsafe extern "C" fn on_module_change(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _which: u64,
+    _data: *mut c_void,
+) {
+    guard::plain((), || {
+        state::with(|state| state.commands.clear());
     });
 }
 

@@ -4,12 +4,14 @@ use std::ffi::c_int;
 use std::time::Instant;
 
 use durable_core::ack_request::AckRequests;
+use durable_core::fsyncs::Fsyncs;
 use durable_core::ledger::Ledger;
 use durable_core::replicas::Replicas;
 use durable_core::stats::Stats;
 use lazy_static::lazy_static;
 
 use crate::config::{Config, Lent};
+use crate::durable::call::KnownCommands;
 use crate::durable::wait_queue::Waiter;
 use crate::ffi::api::Version;
 use crate::ffi::main_thread::MainThread;
@@ -27,6 +29,10 @@ pub struct State {
     pub ledger: Ledger<Waiter>,
     /// The replicas at the last look.
     pub replicas: Replicas,
+    /// What the replicas report to have fsynced.
+    pub fsyncs: Fsyncs,
+    /// Whether this server can tell that.
+    pub fsync_known: bool,
     /// False once a replica has come or gone since the last look.
     pub replicas_current: bool,
     /// Which acknowledgements were asked for.
@@ -39,6 +45,8 @@ pub struct State {
     pub turn_timer: Option<TimerId>,
     /// What wakes the server for the earliest deadline, and when, in microseconds.
     pub deadline_timer: Option<(TimerId, u64)>,
+    /// What DURABLE.CALL has found out about the server's commands.
+    pub commands: KnownCommands,
     /// The text of a setting that the server was last given to read.
     pub lent: Lent,
     /// Wake-ups that the event loop has not run yet. Their function must not be unloaded.
@@ -67,12 +75,15 @@ impl State {
             stats: Stats::default(),
             ledger: Ledger::default(),
             replicas: Replicas::default(),
+            fsyncs: Fsyncs::default(),
+            fsync_known: false,
             replicas_current: false,
             requests: AckRequests::default(),
             last_db: 0,
             turn: Turn::Running,
             turn_timer: None,
             deadline_timer: None,
+            commands: KnownCommands::new(),
             lent: Lent::default(),
             wakeups: 0,
             epoch: Instant::now(),

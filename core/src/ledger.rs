@@ -186,6 +186,21 @@ impl<T> Ledger<T> {
             .map(|&(_, id)| id)
     }
 
+    /// The greatest offset that a wait has enough acknowledgements for and lacks fsyncs alone.
+    pub fn lacking_fsync(&self, acks: &Acks) -> Option<u64> {
+        let lacking = self.reachable(acks).filter_map(|(need, queue)| {
+            let acked = acks.met_up_to(Need { fsync: 0, ..*need })?;
+            if need.fsync == 0 {
+                return None;
+            }
+            queue
+                .range(..=(acked, WaitId::MAX))
+                .next_back()
+                .map(|&(offset, _)| offset)
+        });
+        lacking.max()
+    }
+
     /// Lets a wait that cannot be given up wait for ever.
     pub fn forget_deadline(&mut self, id: WaitId) {
         if let Some(wait) = self.waits.get_mut(&id) {

@@ -13,6 +13,8 @@
 
 pub mod ack_request;
 pub mod acks;
+pub mod callable;
+pub mod fsyncs;
 pub mod ledger;
 pub mod options;
 pub mod replicas;

@@ -4,6 +4,7 @@
 //! believes whatever offset a link reports; the rules here say what to believe.
 
 use crate::acks::{Acks, Progress};
+use crate::fsyncs::Fsyncs;
 
 /// One online link to a replica, as `ROLE` lists it. Of the links of one replica the server lists
 /// the oldest first.
@@ -28,6 +29,8 @@ pub struct Replica {
     pub acked: u64,
     /// When `acked` was last seen to change, in microseconds on the caller's clock.
     pub moved: u64,
+    /// The offset it has fsynced to its append-only file, where that is known.
+    pub fsynced: Option<u64>,
     seen: bool,
 }
 
@@ -41,7 +44,13 @@ pub struct Replicas {
 
 impl Replicas {
     /// Takes a look at the links: `offset` is the primary's own, `now` is in microseconds.
-    pub fn observe<'a>(&mut self, offset: u64, now: u64, links: impl Iterator<Item = Link<'a>>) {
+    pub fn observe<'a>(
+        &mut self,
+        offset: u64,
+        now: u64,
+        links: impl Iterator<Item = Link<'a>>,
+        fsyncs: &Fsyncs,
+    ) {
         for entry in &mut self.entries {
             entry.seen = false;
         }
@@ -50,6 +59,9 @@ impl Replicas {
             self.see(index, link, now);
         }
         self.entries.retain(|entry| entry.seen);
+        for entry in &mut self.entries {
+            entry.fsynced = fsyncs.of(&entry.host, entry.port);
+        }
         self.offset = offset;
         self.acks.replace(
             self.entries
@@ -57,7 +69,7 @@ impl Replicas {
                 .filter(|replica| counts(replica, offset))
                 .map(|replica| Progress {
                     acked: replica.acked,
-                    fsynced: None,
+                    fsynced: replica.fsynced,
                 }),
         );
     }
@@ -85,6 +97,7 @@ impl Replicas {
                 port: link.port,
                 acked: link.acked,
                 moved: now,
+                fsynced: None,
                 seen: true,
             }),
         }
@@ -131,7 +144,7 @@ mod tests {
     }
 
     fn look(replicas: &mut Replicas, offset: u64, now: u64, links: &[Link<'_>]) -> u32 {
-        replicas.observe(offset, now, links.iter().copied());
+        replicas.observe(offset, now, links.iter().copied(), &Fsyncs::default());
         replicas.acks().replicas()
     }
 

@@ -129,6 +129,6 @@ fn defaults(state: &State) -> Defaults {
         expected: state.config.expected_replicas,
         fsync: state.config.fsync,
         timeout_ms: state.config.timeout_ms,
-        fsync_known: false,
+        fsync_known: state.fsync_known,
     }
 }

@@ -55,11 +55,6 @@ impl Inner {
         self.flags.iter().any(|flag| flag == name)
     }
 
-    /// True for an ACL category, without the `@`.
-    pub fn is_in(&self, category: &str) -> bool {
-        self.categories.iter().any(|name| name == category)
-    }
-
     /// The flags as the API takes them, which spells them otherwise. Those left out are not a
     /// module's to set, or are derived by the server.
     pub fn api_flags(&self) -> Vec<&'static str> {

@@ -4,9 +4,13 @@
 //! [event loop's turn](turn) then asks the replicas, hears them, and lets clients go.
 
 pub mod admission;
+pub mod call;
 pub mod docs;
 pub mod family;
+pub mod fsync;
+pub mod help;
 pub mod inner;
+pub mod replicas;
 pub mod run;
 pub mod set;
 pub mod turn;
@@ -19,5 +23,8 @@ use crate::ffi::Ctx;
 /// could add it.
 pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
     family::register(ctx, category)?;
-    wait::register(ctx, category)
+    call::register(ctx, category)?;
+    wait::register(ctx, category)?;
+    replicas::register(ctx, category)?;
+    help::register(ctx, category)
 }

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use durable_core::requirement::Requirement;
 
 use super::wait_queue::{self, Answer};
-use crate::ffi::{Args, Ctx};
+use crate::ffi::{Args, CallReply, Ctx};
 
 /// Executes the inner command for the client and answers with its reply, at once where nothing has
 /// to be waited for. The caller has admitted it.
@@ -16,7 +16,7 @@ pub fn run(ctx: &Ctx, inner: &CStr, args: Args<'_>, requirement: Requirement) {
         return;
     };
     if let Some(error) = reply.root().error() {
-        reply_error_of_call(ctx, error, &reply);
+        reply_error_of_call(ctx, inner, error, &reply);
         return;
     }
     if requirement.need.is_nothing() {
@@ -28,14 +28,19 @@ pub fn run(ctx: &Ctx, inner: &CStr, args: Args<'_>, requirement: Requirement) {
     });
 }
 
-/// Hands an error through as the plain command would have given it. Redis 7.0 words a denial of
-/// its access control differently when a module calls.
-fn reply_error_of_call(ctx: &Ctx, error: &[u8], reply: &crate::ffi::CallReply<'_>) {
-    if error.starts_with(b"ERR acl verification failed") {
-        ctx.reply_error(
-            c"NOPERM this user has no permissions to run the command or to access its keys",
-        );
+/// Hands an error through as the plain command would have given it. Redis 7.0 words a denial of its
+/// access control otherwise when a module calls.
+fn reply_error_of_call(ctx: &Ctx, inner: &CStr, error: &[u8], reply: &CallReply<'_>) {
+    let Some(why) = error.strip_prefix(b"ERR acl verification failed, ".as_slice()) else {
+        return ctx.reply_with(reply);
+    };
+    let denied = if why.starts_with(b"can't run") {
+        let name = inner.to_string_lossy().to_ascii_lowercase();
+        format!("run the '{name}' command")
+    } else if why.starts_with(b"can't publish") {
+        "access one of the channels used as arguments".into()
     } else {
-        ctx.reply_with(reply);
-    }
+        "access one of the keys used as arguments".into()
+    };
+    ctx.reply_error_text(&format!("NOPERM this user has no permissions to {denied}"));
 }

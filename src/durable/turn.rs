@@ -21,7 +21,7 @@ use durable_core::replicas::Link;
 use durable_core::stats::bump;
 use redis_module::raw;
 
-use super::wait_queue;
+use super::{fsync, wait_queue};
 use crate::ffi::timer::TimerId;
 use crate::ffi::{guard, Ctx, Reply};
 use crate::state::{self, State, Turn};
@@ -76,6 +76,7 @@ pub fn ends(ctx: &Ctx) {
             // Without a look there is no offset to assign and none at which a request would stand.
             if look(ctx) {
                 assign();
+                follow_up_fsyncs();
                 if in_timer {
                     wake_for_releasable();
                 } else {
@@ -102,6 +103,7 @@ enum Plan {
 /// Looks at the replicas: who is connected, and what each has acknowledged. False where this server
 /// is no primary or did not tell.
 pub fn look(ctx: &Ctx) -> bool {
+    fsync::identify(ctx);
     let Some(role) = ctx.ask(c"ROLE", &[]) else {
         return false;
     };
@@ -116,9 +118,8 @@ pub fn look(ctx: &Ctx) -> bool {
     };
     state::with(|state| {
         let now = state.now();
-        state
-            .replicas
-            .observe(offset, now, links.elements().filter_map(link));
+        let links = links.elements().filter_map(link);
+        state.replicas.observe(offset, now, links, &state.fsyncs);
         state.replicas_current = true;
     })
     .is_some()
@@ -143,6 +144,15 @@ fn assign() {
         let outstanding = state.ledger.assign(target, state.replicas.acks());
         if outstanding && !state.requests.covers(target) {
             state.requests.make_due();
+        }
+    });
+}
+
+/// Asks for the fsyncs that waits lack, where replicas have all else.
+fn follow_up_fsyncs() {
+    state::with(|state| {
+        if let Some(offset) = state.ledger.lacking_fsync(state.replicas.acks()) {
+            state.requests.ask_for_fsync(offset);
         }
     });
 }
@@ -269,6 +279,7 @@ fn give_up(ctx: &Ctx) {
 pub fn replica_changed(came: bool) {
     state::with(|state| {
         state.replicas_current = false;
+        state.fsyncs.replicas_changed();
         if came {
             state.requests.greet_newcomer();
         }

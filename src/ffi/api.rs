@@ -40,25 +40,32 @@ required! {
     RedisModule_CallReplyLength
     RedisModule_CallReplyStringPtr
     RedisModule_CallReplyType
+    RedisModule_CommandFilterArgGet
+    RedisModule_CommandFilterArgsCount
     RedisModule_CreateCommand
     RedisModule_CreateString
     RedisModule_CreateTimer
     RedisModule_EventLoopAddOneShot
+    RedisModule_Free
     RedisModule_FreeCallReply
     RedisModule_FreeString
     RedisModule_FreeThreadSafeContext
     RedisModule_GetClientId
     RedisModule_GetCommand
+    RedisModule_GetCommandKeysWithFlags
     RedisModule_GetContextFlags
     RedisModule_GetSelectedDb
     RedisModule_GetServerVersion
     RedisModule_GetThreadSafeContext
-    RedisModule_InfoAddFieldLongLong
-    RedisModule_InfoAddFieldULongLong
     RedisModule_InfoAddFieldCString
+    RedisModule_InfoAddFieldULongLong
     RedisModule_InfoAddSection
+    RedisModule_IsKeysPositionRequest
+    RedisModule_KeyAtPosWithFlags
+    RedisModule_LatencyAddSample
     RedisModule_LoadConfigs
     RedisModule_Log
+    RedisModule_RegisterCommandFilter
     RedisModule_RegisterInfoFunc
     RedisModule_RegisterNumericConfig
     RedisModule_RegisterStringConfig
@@ -67,7 +74,9 @@ required! {
     RedisModule_ReplyWithCallReply
     RedisModule_ReplyWithError
     RedisModule_ReplyWithLongLong
+    RedisModule_ReplyWithMap
     RedisModule_ReplyWithNull
+    RedisModule_ReplyWithSimpleString
     RedisModule_ReplyWithStringBuffer
     RedisModule_SelectDb
     RedisModule_SetCommandInfo

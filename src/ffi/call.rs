@@ -1,8 +1,8 @@
 //! Calling the server's own commands, and reading what they answer.
 
-use std::ffi::{c_int, c_longlong, CStr};
+use std::ffi::{c_int, c_longlong, CStr, CString};
 use std::marker::PhantomData;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::slice;
 
 use redis_module::raw;
@@ -156,6 +156,34 @@ impl Ctx {
                 _ => return None,
             }
         })
+    }
+
+    /// `CLIENT LIST ID id …`: the lines of those clients that the server still has.
+    pub fn ask_for_clients(&self, ids: &[CString]) -> Option<CallReply<'_>> {
+        // SAFETY: without a context a string is its maker's to free; the server copies the bytes.
+        let mut strings: Vec<_> = ids
+            .iter()
+            .map(|id| unsafe {
+                api!(RedisModule_CreateString)(ptr::null_mut(), id.as_ptr(), id.as_bytes().len())
+            })
+            .collect();
+        // SAFETY: as in `ask`; `v` takes an array and its length.
+        let reply = unsafe {
+            api!(RedisModule_Call)(
+                self.raw(),
+                c"CLIENT".as_ptr(),
+                c"Eccv".as_ptr(),
+                c"LIST".as_ptr(),
+                c"ID".as_ptr(),
+                strings.as_ptr(),
+                strings.len(),
+            )
+        };
+        for string in strings.drain(..) {
+            // SAFETY: made above, and the server keeps its own reference to what it needs.
+            unsafe { api!(RedisModule_FreeString)(ptr::null_mut(), string) };
+        }
+        self.owned(reply)
     }
 
     /// `CLIENT UNBLOCK id TIMEOUT`: true if that client was waiting. Its timeout callback has run

@@ -155,6 +155,19 @@ impl Ctx {
         unsafe { api!(RedisModule_ReplyWithArray)(self.raw(), len) };
     }
 
+    /// Begins a map of so many pairs, which RESP2 writes as a flat array.
+    pub fn reply_map(&self, len: usize) {
+        let len = std::ffi::c_long::try_from(len).unwrap_or(0);
+        // SAFETY: the context is valid; the caller goes on with as many pairs.
+        unsafe { api!(RedisModule_ReplyWithMap)(self.raw(), len) };
+    }
+
+    /// Replies with a simple string.
+    pub fn reply_simple(&self, text: &CStr) {
+        // SAFETY: the context is valid; the server copies the text.
+        unsafe { api!(RedisModule_ReplyWithSimpleString)(self.raw(), text.as_ptr()) };
+    }
+
     /// Replies with a bulk string.
     pub fn reply_bytes(&self, bytes: &[u8]) {
         // SAFETY: the context is valid; the server copies the bytes.

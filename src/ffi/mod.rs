@@ -12,7 +12,9 @@ pub mod blocked;
 pub mod call;
 pub mod command;
 pub mod context;
+pub mod filter;
 pub mod guard;
+pub mod keys;
 pub mod main_thread;
 pub mod timer;
 

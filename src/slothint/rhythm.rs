@@ -221,8 +221,9 @@ fn serve(ctx: &Ctx) {
     signal(ctx);
     if release_now {
         release(ctx);
-        arm(ctx);
     }
+    // On 7.0 the time to sleep is reckoned before the turn's end is told, too early for a timer armed there.
+    arm(ctx);
 }
 
 /// Answers the watchers whose map has changed and then those whose time is over.

@@ -108,6 +108,23 @@ fn a_wait_whose_deadline_is_forgotten_still_waits() {
 }
 
 #[test]
+fn a_wait_that_lacks_fsyncs_alone_is_told_by_its_offset() {
+    let mut ledger = Ledger::default();
+    for (id, n, offset) in [
+        (1, need(2, 1), 10),
+        (2, need(2, 1), 20),
+        (3, need(1, 0), 30),
+    ] {
+        ledger.accept(id, n, 0, None, ()).unwrap();
+        ledger.assign(offset, &acks(&[]));
+    }
+    assert_eq!(ledger.lacking_fsync(&acks(&[9, 9])), None);
+    assert_eq!(ledger.lacking_fsync(&acks(&[10, 11])), Some(10));
+    assert_eq!(ledger.lacking_fsync(&acks(&[35, 35])), Some(20));
+    assert_eq!(ledger.lacking_fsync(&acks(&[35])), None);
+}
+
+#[test]
 fn waits_that_come_and_time_out_for_ever_leave_nothing_behind() {
     let mut ledger = Ledger::default();
     for id in 0..200_000u64 {

@@ -1,0 +1,175 @@
+//! Which commands may run inside a durable one, decided from what the server itself says of them.
+//!
+//! A module that calls the wrong command kills its server: scripts do when their caller leaves,
+//! WAIT does on 7.0, and a command of another module does if it blocks without asking. A list of
+//! the forbidden ones would forget one; so the rule goes by the properties of the allowed.
+
+/// What the server says of a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Properties<'a> {
+    /// Its name in lower case; `name|subcommand` for a subcommand.
+    pub name: &'a str,
+    /// Its flags, as `COMMAND INFO` spells them.
+    pub flags: &'a [String],
+    /// Its ACL categories, without the `@`.
+    pub categories: &'a [String],
+}
+
+/// The rule's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It reads or writes data and may run.
+    Data,
+    /// It reads or writes data and belongs to another module: it may run if the setting names it.
+    OtherModules,
+    /// It runs a script or manages scripts.
+    Script,
+    /// It is neither a read nor a write of data, or an administrator's, or one of this module's.
+    NotData,
+}
+
+/// A write by its flags that talks to another server and waits for it. No property tells it from
+/// other writes.
+const NOT_DATA: [&str; 1] = ["migrate"];
+
+/// Judges a command.
+pub fn judge(command: Properties<'_>) -> Verdict {
+    let flag = |name: &str| command.flags.iter().any(|flag| flag == name);
+    let category = |name: &str| command.categories.iter().any(|c| c == name);
+    // Scripts first: some of them are flagged as reads or writes.
+    if category("scripting") {
+        return Verdict::Script;
+    }
+    let data = (flag("write") || flag("readonly")) && !flag("admin") && !flag("pubsub");
+    if !data || is_ours(command.name.as_bytes()) || NOT_DATA.contains(&command.name) {
+        Verdict::NotData
+    } else if flag("module") {
+        Verdict::OtherModules
+    } else {
+        Verdict::Data
+    }
+}
+
+/// True for a name of this module's own commands, in any case.
+pub fn is_ours(name: &[u8]) -> bool {
+    [b"durable.".as_slice(), b"slothint"].iter().any(|prefix| {
+        name.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    })
+}
+
+/// True if `durable.call-allow` names this command: names in any case, separated by spaces.
+pub fn is_allowed(setting: &[u8], name: &[u8]) -> bool {
+    setting
+        .split(u8::is_ascii_whitespace)
+        .any(|allowed| !allowed.is_empty() && allowed.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(name: &str, flags: &str, categories: &str) -> Verdict {
+        let words = |line: &str| {
+            line.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        judge(Properties {
+            name,
+            flags: &words(flags),
+            categories: &words(categories),
+        })
+    }
+
+    #[test]
+    fn reads_and_writes_of_data_may_run() {
+        assert_eq!(
+            verdict("get", "readonly fast", "read string fast"),
+            Verdict::Data
+        );
+        assert_eq!(
+            verdict("blpop", "write noscript blocking", "write list"),
+            Verdict::Data
+        );
+        assert_eq!(
+            verdict("flushall", "write", "keyspace write dangerous"),
+            Verdict::Data
+        );
+        assert_eq!(
+            verdict("xinfo|stream", "readonly", "read stream"),
+            Verdict::Data
+        );
+    }
+
+    #[test]
+    fn scripts_are_refused_whatever_else_they_are() {
+        assert_eq!(
+            verdict("eval", "noscript stale", "slow scripting"),
+            Verdict::Script
+        );
+        assert_eq!(
+            verdict("fcall_ro", "readonly noscript", "scripting"),
+            Verdict::Script
+        );
+        assert_eq!(
+            verdict("function|flush", "write noscript", "write scripting"),
+            Verdict::Script
+        );
+    }
+
+    #[test]
+    fn what_is_no_data_command_is_refused() {
+        assert_eq!(
+            verdict("wait", "noscript", "slow connection"),
+            Verdict::NotData
+        );
+        assert_eq!(
+            verdict("multi", "noscript loading stale fast", "transaction"),
+            Verdict::NotData
+        );
+        assert_eq!(
+            verdict("publish", "pubsub loading stale fast", "pubsub"),
+            Verdict::NotData
+        );
+        assert_eq!(
+            verdict("pfdebug", "write denyoom admin", "write"),
+            Verdict::NotData
+        );
+        assert_eq!(
+            verdict("migrate", "write movablekeys", "keyspace write"),
+            Verdict::NotData
+        );
+    }
+
+    #[test]
+    fn our_own_commands_are_refused_and_other_modules_need_a_word() {
+        assert_eq!(
+            verdict("durable.set", "write denyoom module", "write"),
+            Verdict::NotData
+        );
+        assert_eq!(
+            verdict("slothint.map", "readonly module", ""),
+            Verdict::NotData
+        );
+        assert_eq!(
+            verdict("json.set", "write denyoom module", ""),
+            Verdict::OtherModules
+        );
+        assert_eq!(verdict("x.y", "module", ""), Verdict::NotData);
+    }
+
+    #[test]
+    fn the_setting_names_whole_commands_in_any_case() {
+        assert!(is_allowed(b"JSON.SET  json.get", b"json.set"));
+        assert!(!is_allowed(b"json.set", b"json.se"));
+        assert!(!is_allowed(b"json.set", b""));
+        assert!(!is_allowed(b"", b""));
+    }
+
+    #[test]
+    fn our_own_names_are_known_in_any_case() {
+        assert!(is_ours(b"Durable.CALL") && is_ours(b"SLOTHINT"));
+        assert!(!is_ours(b"durabl") && !is_ours(b""));
+    }
+}

@@ -1,0 +1,223 @@
+//! What replicas report to have fsynced, and which replica each report is from.
+//!
+//! No command shows a replica's fsynced offset. It travels in `REPLCONF ACK n FACK m`, which any
+//! client can send, and which names its client and not its replica. What names the replica is what
+//! that client said when it connected (its listening port, perhaps its address) and, only once the
+//! server lists that client as a replica, the address that it comes from.
+
+use std::collections::HashMap;
+
+/// So many clients are remembered. Beyond that, those that the server has not yet listed as replicas
+/// are forgotten: a crowd of pretenders costs little, and at worst makes a real replica's fsynced
+/// offset unknown, which acknowledges nothing.
+const MAX_CLIENTS: usize = 1024;
+
+/// What one client said.
+#[derive(Debug, Default)]
+struct Reporter {
+    port: Option<u16>,
+    announced: Option<Vec<u8>>,
+    fsynced: Option<u64>,
+    /// Where it comes from, once the server has listed it as a replica.
+    replica_from: Option<Vec<u8>>,
+}
+
+/// See the head of this file.
+#[derive(Debug, Default)]
+pub struct Fsyncs {
+    clients: HashMap<u64, Reporter>,
+    unidentified: bool,
+}
+
+impl Fsyncs {
+    /// Takes the words of a `REPLCONF` command, its name excluded, as a client sent them.
+    pub fn heard<'a>(&mut self, client: u64, words: impl Iterator<Item = &'a [u8]>) {
+        let mut words = words;
+        while let (Some(name), Some(value)) = (words.next(), words.next()) {
+            if name.eq_ignore_ascii_case(b"listening-port") {
+                if let Some(port) = number(value).and_then(|port| u16::try_from(port).ok()) {
+                    self.remember(client).port = Some(port);
+                }
+            } else if name.eq_ignore_ascii_case(b"ip-address") {
+                self.remember(client).announced = Some(value.iter().copied().take(255).collect());
+            } else if name.eq_ignore_ascii_case(b"fack") {
+                // One that never told its port cannot be matched with a replica.
+                if let Some(reporter) = self.clients.get_mut(&client) {
+                    reporter.fsynced = number(value);
+                    self.unidentified |= reporter.replica_from.is_none();
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, client: u64) -> &mut Reporter {
+        if self.clients.len() >= MAX_CLIENTS && !self.clients.contains_key(&client) {
+            self.clients
+                .retain(|_, reporter| reporter.replica_from.is_some());
+        }
+        self.clients.entry(client).or_default()
+    }
+
+    /// The clients to look up in the server's list, if there is a reason to look: somebody reports
+    /// who is not known as a replica, or a replica has gone.
+    pub fn to_identify(&mut self) -> Vec<u64> {
+        if !std::mem::take(&mut self.unidentified) {
+            return Vec::new();
+        }
+        self.clients.keys().copied().collect()
+    }
+
+    /// A replica came or went, so that what was known of who is who has to be looked up again.
+    pub fn replicas_changed(&mut self) {
+        self.unidentified = !self.clients.is_empty();
+    }
+
+    /// Takes the answer to [`to_identify`](Self::to_identify): the clients among `asked` that the
+    /// server still has, each with the address it comes from if it is listed as a replica.
+    pub fn identified(&mut self, asked: &[u64], listed: &HashMap<u64, Option<Vec<u8>>>) {
+        for client in asked {
+            match (listed.get(client), self.clients.get_mut(client)) {
+                (Some(from), Some(reporter)) => reporter.replica_from.clone_from(from),
+                _ => {
+                    self.clients.remove(client);
+                }
+            }
+        }
+    }
+
+    /// The fsynced offset of the replica at this host and port. `None` where it is unknown, and where
+    /// two clients claim to be that replica.
+    pub fn of(&self, host: &[u8], port: u16) -> Option<u64> {
+        let mut matching = self.clients.values().filter(|reporter| {
+            let host_of = reporter
+                .announced
+                .as_ref()
+                .or(reporter.replica_from.as_ref());
+            reporter.replica_from.is_some()
+                && reporter.port == Some(port)
+                && host_of.is_some_and(|known| known == host)
+        });
+        match (matching.next(), matching.next()) {
+            (Some(reporter), None) => reporter.fsynced,
+            _ => None,
+        }
+    }
+}
+
+fn number(word: &[u8]) -> Option<u64> {
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hear(fsyncs: &mut Fsyncs, client: u64, line: &str) {
+        fsyncs.heard(client, line.split(' ').map(str::as_bytes));
+    }
+
+    fn identify(fsyncs: &mut Fsyncs, listed: &[(u64, Option<&str>)]) {
+        let asked = fsyncs.to_identify();
+        let listed = listed
+            .iter()
+            .map(|&(id, from)| (id, from.map(|from| from.as_bytes().to_vec())))
+            .collect();
+        fsyncs.identified(&asked, &listed);
+    }
+
+    #[test]
+    fn a_report_counts_once_the_server_lists_its_client_as_a_replica() {
+        let mut fsyncs = Fsyncs::default();
+        hear(&mut fsyncs, 7, "listening-port 6380");
+        hear(&mut fsyncs, 7, "ACK 100 FACK 90");
+        assert_eq!(fsyncs.of(b"10.0.0.1", 6380), None);
+        identify(&mut fsyncs, &[(7, Some("10.0.0.1"))]);
+        assert_eq!(fsyncs.of(b"10.0.0.1", 6380), Some(90));
+        hear(&mut fsyncs, 7, "ACK 120 FACK 110");
+        assert_eq!(fsyncs.of(b"10.0.0.1", 6380), Some(110));
+        assert_eq!(fsyncs.of(b"10.0.0.1", 6381), None);
+        assert_eq!(fsyncs.of(b"10.0.0.2", 6380), None);
+    }
+
+    #[test]
+    fn a_client_that_is_no_replica_is_not_believed() {
+        let mut fsyncs = Fsyncs::default();
+        hear(&mut fsyncs, 8, "listening-port 6380 ip-address 10.0.0.1");
+        hear(&mut fsyncs, 8, "ACK 999 FACK 999");
+        identify(&mut fsyncs, &[(8, None)]);
+        assert_eq!(fsyncs.of(b"10.0.0.1", 6380), None);
+    }
+
+    #[test]
+    fn two_claims_to_one_replica_are_ambiguous_until_one_is_gone() {
+        let mut fsyncs = Fsyncs::default();
+        for client in [1, 2] {
+            hear(&mut fsyncs, client, "listening-port 6380");
+            hear(&mut fsyncs, client, "ack 5 fack 5");
+        }
+        identify(&mut fsyncs, &[(1, Some("h")), (2, Some("h"))]);
+        assert_eq!(fsyncs.of(b"h", 6380), None);
+        fsyncs.replicas_changed();
+        identify(&mut fsyncs, &[(2, Some("h"))]);
+        assert_eq!(fsyncs.of(b"h", 6380), Some(5));
+    }
+
+    #[test]
+    fn an_announced_address_is_the_replicas_name() {
+        let mut fsyncs = Fsyncs::default();
+        hear(
+            &mut fsyncs,
+            1,
+            "ip-address replica.example listening-port 6380",
+        );
+        hear(&mut fsyncs, 1, "ACK 5 FACK 4");
+        identify(&mut fsyncs, &[(1, Some("10.0.0.1"))]);
+        assert_eq!(fsyncs.of(b"replica.example", 6380), Some(4));
+        assert_eq!(fsyncs.of(b"10.0.0.1", 6380), None);
+    }
+
+    #[test]
+    fn the_servers_list_is_asked_for_only_when_there_is_a_reason() {
+        let mut fsyncs = Fsyncs::default();
+        hear(&mut fsyncs, 1, "listening-port 6380");
+        assert!(fsyncs.to_identify().is_empty());
+        hear(&mut fsyncs, 1, "ACK 5 FACK 4");
+        identify(&mut fsyncs, &[(1, Some("h"))]);
+        hear(&mut fsyncs, 1, "ACK 6 FACK 6");
+        assert!(fsyncs.to_identify().is_empty());
+        fsyncs.replicas_changed();
+        assert_eq!(fsyncs.to_identify(), [1]);
+    }
+
+    #[test]
+    fn a_crowd_of_pretenders_is_forgotten() {
+        let mut fsyncs = Fsyncs::default();
+        hear(&mut fsyncs, 1, "listening-port 6380");
+        hear(&mut fsyncs, 1, "ACK 5 FACK 4");
+        identify(&mut fsyncs, &[(1, Some("h"))]);
+        for client in 2..100_000 {
+            hear(&mut fsyncs, client, "listening-port 6381");
+            assert!(fsyncs.clients.len() <= MAX_CLIENTS);
+        }
+        assert_eq!(fsyncs.of(b"h", 6380), Some(4));
+    }
+
+    #[test]
+    fn nonsense_is_ignored() {
+        let mut fsyncs = Fsyncs::default();
+        for line in [
+            "",
+            "listening-port",
+            "listening-port x",
+            "listening-port 70000",
+            "fack 1",
+            "capa eof capa psync2",
+        ] {
+            hear(&mut fsyncs, 1, line);
+        }
+        assert!(fsyncs.clients.is_empty());
+        hear(&mut fsyncs, 1, "listening-port 1 ACK 5 FACK -3");
+        identify(&mut fsyncs, &[(1, Some("h"))]);
+        assert_eq!(fsyncs.of(b"h", 1), None);
+    }
+}
