@@ -49,7 +49,7 @@ impl Replicas {
         offset: u64,
         now: u64,
         links: impl Iterator<Item = Link<'a>>,
-        fsyncs: &Fsyncs,
+        fsyncs: &mut Fsyncs,
     ) {
         for entry in &mut self.entries {
             entry.seen = false;
@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn look(replicas: &mut Replicas, offset: u64, now: u64, links: &[Link<'_>]) -> u32 {
-        replicas.observe(offset, now, links.iter().copied(), &Fsyncs::default());
+        replicas.observe(offset, now, links.iter().copied(), &mut Fsyncs::default());
         replicas.acks().replicas()
     }
 

@@ -119,7 +119,9 @@ pub fn look(ctx: &Ctx) -> bool {
     state::with(|state| {
         let now = state.now();
         let links = links.elements().filter_map(link);
-        state.replicas.observe(offset, now, links, &state.fsyncs);
+        state
+            .replicas
+            .observe(offset, now, links, &mut state.fsyncs);
         state.replicas_current = true;
     })
     .is_some()

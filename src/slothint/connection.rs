@@ -4,9 +4,12 @@ use durable_core::slot_map::{Connection, Family};
 
 use crate::ffi::Ctx;
 
-/// The kind of the connection whose command runs. A caller without one, as a script is, counts as
-/// plain.
+/// The kind of the connection whose command runs. A caller that has none counts as plain.
 pub fn of(ctx: &Ctx) -> Connection {
+    // Valkey 9.1 finds a client for a script that has no connection, and crashes on looking at it.
+    if ctx.situation().is_script() {
+        return Connection::default();
+    }
     let Some(client) = ctx.client_info() else {
         return Connection::default();
     };
