@@ -7,7 +7,8 @@ use redis::Value;
 use crate::builder::ServerBuilder;
 use crate::eventually::eventually;
 use crate::replicated::wait_until_in_step;
-use crate::server::{Role, Server};
+use crate::server::Server;
+use crate::state::Role;
 
 const SLOTS: usize = 16384;
 /// Short, so that a failure is noticed soon; much shorter and a busy machine looks like a failure.

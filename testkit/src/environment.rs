@@ -62,9 +62,10 @@ pub(crate) fn server_version() -> Version {
 fn beside_the_test() -> PathBuf {
     let test = env::current_exe()
         .unwrap_or_else(|error| panic!("the running test does not know its own path: {error}"));
-    test.ancestors()
-        .skip(1)
-        .take(2)
+    // The farther one first: in deps lies what cargo builds from, in the profile's directory the result.
+    [2, 1]
+        .iter()
+        .filter_map(|&up| test.ancestors().nth(up))
         .map(|directory| directory.join(MODULE_FILE))
         .find(|candidate| candidate.is_file())
         .unwrap_or_else(|| {

@@ -30,6 +30,7 @@ mod process;
 mod raw;
 mod replicated;
 mod server;
+mod state;
 mod version;
 
 pub use builder::ServerBuilder;
@@ -42,7 +43,8 @@ pub use framing::{encode_command, reply_length};
 pub use port::ReservedPort;
 pub use raw::RawConn;
 pub use replicated::{Replicated, ReplicatedBuilder};
-pub use server::{ReplicaLink, Role, Server};
+pub use server::Server;
+pub use state::{ReplicaLink, Role};
 pub use version::{Product, Version};
 
 /// The redis crate this kit is built on, so that tests and kit cannot disagree about its version.

@@ -1,14 +1,15 @@
 //! One real server process in a directory of its own.
 
-use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::panicking;
 use std::time::Duration;
 
-use redis::{Connection, FromRedisValue, Value};
+use redis::{Connection, FromRedisValue};
 use tempfile::TempDir;
 
 use crate::builder::ServerBuilder;
@@ -32,20 +33,6 @@ pub struct Server {
     bus: Option<ReservedPort>,
     version: Version,
     process: Mutex<Arc<Process>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    Primary,
-    Replica,
-}
-
-/// A replica as the primary's ROLE lists it: an online one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReplicaLink {
-    pub host: String,
-    pub port: u16,
-    pub acked_offset: u64,
 }
 
 impl Server {
@@ -133,63 +120,6 @@ impl Server {
     #[track_caller]
     pub fn try_run<T: FromRedisValue>(&self, command: &[&str]) -> redis::RedisResult<T> {
         run_on(&mut self.conn(), command)
-    }
-
-    /// A section of INFO, `field` → value; all of them for an empty name.
-    #[track_caller]
-    pub fn info(&self, section: &str) -> HashMap<String, String> {
-        let command = if section.is_empty() {
-            vec!["INFO", "everything"]
-        } else {
-            vec!["INFO", section]
-        };
-        let text: String = self.run(&command);
-        text.lines()
-            .filter_map(|line| line.split_once(':'))
-            .map(|(field, value)| (field.to_string(), value.to_string()))
-            .collect()
-    }
-
-    /// One field of INFO as a number.
-    #[track_caller]
-    pub fn info_number(&self, section: &str, field: &str) -> i64 {
-        let fields = self.info(section);
-        let value = fields.get(field);
-        value
-            .and_then(|value| value.parse().ok())
-            .unwrap_or_else(|| panic!("INFO {section} has {field} as {value:?}, not as a number"))
-    }
-
-    #[track_caller]
-    pub fn role(&self) -> Role {
-        let role: Vec<Value> = self.run(&["ROLE"]);
-        match redis::from_redis_value_ref::<String>(&role[0]).as_deref() {
-            Ok("master") => Role::Primary,
-            Ok("slave") => Role::Replica,
-            other => panic!("{} has the role {other:?}", self.name),
-        }
-    }
-
-    /// Everything executed so far, as ROLE tells it: of a primary what it has written to its stream,
-    /// of a replica what it has processed of it.
-    #[track_caller]
-    pub fn offset(&self) -> u64 {
-        self.info_number("replication", "master_repl_offset") as u64
-    }
-
-    /// The online replicas, in the order of ROLE. One replica may stand there twice after a cut.
-    #[track_caller]
-    pub fn replica_links(&self) -> Vec<ReplicaLink> {
-        let (role, _, links): (String, u64, Vec<(String, u16, u64)>) = self.run(&["ROLE"]);
-        assert_eq!(role, "master", "{} is no primary", self.name);
-        links
-            .into_iter()
-            .map(|(host, port, acked_offset)| ReplicaLink {
-                host,
-                port,
-                acked_offset,
-            })
-            .collect()
     }
 
     /// Makes this server a replica of `primary`, until it is restarted.
@@ -296,10 +226,10 @@ impl Server {
             if !self.is_alive() {
                 return Some(Err(self.log()));
             }
-            // Somebody else's server cannot answer here, since the port is reserved.
-            std::net::TcpStream::connect(self.addr()).ok()?;
-            let reply = self.raw().call_text(&["PING"]);
-            (!reply.starts_with("-LOADING")).then_some(Ok(()))
+            // Somebody else's server cannot answer here, since the port is reserved. A server that
+            // refuses its module already listens, and ends with our connection in its queue.
+            let reply = first_answer(&self.addr()).ok()?;
+            (!reply.is_empty() && !reply.starts_with(b"-LOADING")).then_some(Ok(()))
         })
     }
 
@@ -334,6 +264,17 @@ fn run_on<T: FromRedisValue>(
 ) -> redis::RedisResult<T> {
     let (name, arguments) = command.split_first().expect("a command has a name");
     redis::cmd(name).arg(arguments).query(connection)
+}
+
+/// What the server answers to PING: an error other than -LOADING also shows that it is up.
+fn first_answer(address: &str) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(RESPONSE_LIMIT))?;
+    stream.write_all(b"PING\r\n")?;
+    let mut reply = vec![0; 64];
+    let length = stream.read(&mut reply)?;
+    reply.truncate(length);
+    Ok(reply)
 }
 
 /// What the process prints goes into its log as well: that is where a panic in the module speaks.

@@ -38,13 +38,19 @@ fn configuration_lines_win_over_the_defaults_of_the_kit() {
 }
 
 #[test]
-fn a_refused_configuration_comes_back_as_the_log() {
-    let started = Server::builder()
-        .module(false)
-        .config("no-such-setting", "1")
-        .try_start();
-    let log = started.err().expect("the server does not start");
-    assert!(log.contains("no-such-setting"), "{log}");
+fn a_server_that_refuses_to_start_leaves_its_log() {
+    // The second one listens for a moment before it ends.
+    for (name, value) in [
+        ("no-such-setting", "1"),
+        ("loadmodule", "/no-such-module.so"),
+    ] {
+        let started = Server::builder()
+            .module(false)
+            .config(name, value)
+            .try_start();
+        let log = started.err().expect("the server does not start");
+        assert!(log.contains(name) || log.contains(value), "{log}");
+    }
 }
 
 #[test]
