@@ -2,9 +2,11 @@
 
 use std::ffi::{c_int, CStr};
 
+use durable_core::requirement::Options;
 use redis_module::raw;
 
-use crate::ffi::guard;
+use crate::durable;
+use crate::ffi::{guard, Ctx};
 use crate::state::{self, State};
 
 /// Fills the section.
@@ -17,6 +19,8 @@ pub unsafe extern "C" fn handler(info: *mut raw::RedisModuleInfoCtx, for_crash_r
         if for_crash_report != 0 || info.is_null() {
             return;
         }
+        // INFO brings no context, and without a look the replicas are as old as the last wait.
+        Ctx::detached(|ctx| durable::turn::look(ctx));
         let fields = state::with(fields);
         // SAFETY: the server's own context; an empty name is the section `durable` itself.
         let wanted = unsafe { api!(RedisModule_InfoAddSection)(info, c"".as_ptr()) };
@@ -40,6 +44,20 @@ const VERSION: &CStr =
         Err(_) => c"",
     };
 
+/// The offset up to which the configured requirement is met; 0 while it is not met at all.
+fn acknowledged_offset(state: &State) -> u64 {
+    let defaults = durable::admission::defaults(state);
+    match Options::default().resolve(&defaults) {
+        Ok(requirement) if requirement.need.is_nothing() => state.replicas.offset(),
+        Ok(requirement) => state
+            .replicas
+            .acks()
+            .met_up_to(requirement.need)
+            .unwrap_or(0),
+        Err(_) => 0,
+    }
+}
+
 fn fields(state: &mut State) -> Vec<(&'static CStr, u64)> {
     let stats = &state.stats;
     let counters = &stats.counters;
@@ -49,6 +67,8 @@ fn fields(state: &mut State) -> Vec<(&'static CStr, u64)> {
             u64::try_from(state.ledger.len()).unwrap_or(u64::MAX),
         ),
         (c"waiters_peak", counters.waiters_peak),
+        (c"replicas_online", state.replicas.acks().replicas().into()),
+        (c"acknowledged_offset", acknowledged_offset(state)),
         (c"acked_total", counters.acked),
         (c"unacked_total", counters.unacked),
         (c"noreplicas_total", counters.noreplicas),

@@ -111,6 +111,7 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
         on_replica_change,
     )?;
     subscribe(ctx, raw::REDISMODULE_EVENT_MODULE_CHANGE, on_module_change)?;
+    subscribe(ctx, raw::REDISMODULE_EVENT_CONFIG, on_config_change)?;
     subscribe(
         ctx,
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
@@ -158,6 +159,15 @@ unsafe extern "C" fn on_replica_change(
     guard::plain((), || {
         durable::turn::replica_changed(which == raw::REDISMODULE_SUBEVENT_REPLICA_CHANGE_ONLINE);
     });
+}
+
+unsafe extern "C" fn on_config_change(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _which: u64,
+    _data: *mut c_void,
+) {
+    guard::plain((), durable::latency::forget_threshold);
 }
 
 /// Another module's commands came or went, perhaps under names that meant something else.

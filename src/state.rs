@@ -47,6 +47,8 @@ pub struct State {
     pub deadline_timer: Option<(TimerId, u64)>,
     /// What DURABLE.CALL has found out about the server's commands.
     pub commands: KnownCommands,
+    /// The server's `latency-monitor-threshold`, where it is known.
+    pub latency_threshold_ms: Option<u64>,
     /// The text of a setting that the server was last given to read.
     pub lent: Lent,
     /// Wake-ups that the event loop has not run yet. Their function must not be unloaded.
@@ -84,6 +86,7 @@ impl State {
             turn_timer: None,
             deadline_timer: None,
             commands: KnownCommands::new(),
+            latency_threshold_ms: None,
             lent: Lent::default(),
             wakeups: 0,
             epoch: Instant::now(),

@@ -123,7 +123,8 @@ fn connected(state: &State) -> u32 {
     state.replicas.acks().replicas()
 }
 
-fn defaults(state: &State) -> Defaults {
+/// The configuration as it is now.
+pub fn defaults(state: &State) -> Defaults {
     Defaults {
         replicas: state.config.replicas,
         expected: state.config.expected_replicas,

@@ -10,6 +10,7 @@ pub mod family;
 pub mod fsync;
 pub mod help;
 pub mod inner;
+pub mod latency;
 pub mod replicas;
 pub mod run;
 pub mod set;

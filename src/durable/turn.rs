@@ -80,7 +80,7 @@ pub fn ends(ctx: &Ctx) {
                 if in_timer {
                     wake_for_releasable();
                 } else {
-                    wait_queue::release();
+                    wait_queue::release(ctx);
                 }
                 request(ctx);
             }
@@ -268,7 +268,7 @@ fn serve(ctx: &Ctx) {
         return;
     }
     if look(ctx) {
-        wait_queue::release();
+        wait_queue::release(ctx);
     }
     give_up(ctx);
 }

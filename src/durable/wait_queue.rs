@@ -11,7 +11,7 @@ use durable_core::requirement::Requirement;
 use durable_core::stats::bump;
 use redis_module::raw;
 
-use super::turn;
+use super::{latency, turn};
 use crate::ffi::{guard, Blocked, Ctx};
 use crate::state::{self, State, Turn};
 
@@ -73,13 +73,16 @@ pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl F
 }
 
 /// Ends the waits that the acknowledgements of the last look satisfy.
-pub fn release() {
+pub fn release(ctx: &Ctx) {
     let mut released = Vec::new();
+    let mut longest = 0;
     let acks = state::with(|state| {
         state.ledger.release(state.replicas.acks(), &mut released);
         let now = state.now();
         for (_, wait) in &released {
-            state.stats.acknowledged(now.saturating_sub(wait.since));
+            let took = now.saturating_sub(wait.since);
+            state.stats.acknowledged(took);
+            longest = longest.max(took);
         }
         // Only a count needs them.
         let counting = released
@@ -88,6 +91,7 @@ pub fn release() {
         counting.then(|| state.replicas.acks().clone())
     })
     .flatten();
+    latency::record(ctx, longest);
     for (_, wait) in released {
         if let (Answer::Count, Some(acks)) = (wait.payload.answer, &acks) {
             let count = acks.acknowledged(wait.offset.unwrap_or(u64::MAX));
@@ -130,11 +134,13 @@ unsafe extern "C" fn on_timeout(
                 let wait = state.ledger.cancel(client)?;
                 bump(&mut state.stats.counters.unacked);
                 let text = unacked(&wait, state);
-                Some((wait, text))
+                let took = state.now().saturating_sub(wait.since);
+                Some((wait, text, took))
             })
             .flatten();
             match given_up {
-                Some((wait, text)) => {
+                Some((wait, text, took)) => {
+                    latency::record(ctx, took);
                     ctx.reply_error_text(&text);
                     wait.payload.handle.unblock();
                 }

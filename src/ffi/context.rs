@@ -43,6 +43,18 @@ impl Ctx {
         NonNull::new(ctx).map(Self)
     }
 
+    /// Works with a context of no client, on the main thread, where the server gave none.
+    pub fn detached<R>(work: impl FnOnce(&Self) -> R) -> Option<R> {
+        // SAFETY: without a blocked client the server makes a context of its own; it is freed below.
+        let raw = unsafe { api!(RedisModule_GetThreadSafeContext)(std::ptr::null_mut()) };
+        // SAFETY: null or just made.
+        let ctx = unsafe { Self::new(raw) }?;
+        let result = work(&ctx);
+        // SAFETY: made above, and nothing refers to it any more.
+        unsafe { api!(RedisModule_FreeThreadSafeContext)(raw) };
+        Some(result)
+    }
+
     /// The server's pointer.
     pub fn raw(&self) -> *mut raw::RedisModuleCtx {
         self.0.as_ptr()
@@ -101,6 +113,13 @@ impl Ctx {
         // SAFETY: the callback takes no data. It is counted by its caller, and the module is not
         // unloaded before it has run.
         unsafe { api!(RedisModule_EventLoopAddOneShot)(Some(callback), std::ptr::null_mut()) };
+    }
+
+    /// Records a sample for the server's latency monitor, in milliseconds.
+    pub fn add_latency_sample(&self, event: &CStr, ms: u64) {
+        let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+        // SAFETY: the server copies the event's name.
+        unsafe { api!(RedisModule_LatencyAddSample)(event.as_ptr(), ms) };
     }
 
     /// Writes a line of level `warning` to the server's log.
