@@ -19,14 +19,14 @@ pub unsafe extern "C" fn handler(info: *mut raw::RedisModuleInfoCtx, for_crash_r
         if for_crash_report != 0 || info.is_null() {
             return;
         }
-        // INFO brings no context, and without a look the replicas are as old as the last wait.
-        Ctx::detached(|ctx| durable::turn::look(ctx));
-        let fields = state::with(fields);
         // SAFETY: the server's own context; an empty name is the section `durable` itself.
         let wanted = unsafe { api!(RedisModule_InfoAddSection)(info, c"".as_ptr()) };
         if isize::try_from(wanted) != Ok(raw::REDISMODULE_OK) {
             return;
         }
+        // INFO brings no context, and without a look the replicas are as old as the last wait.
+        Ctx::detached(|ctx| durable::turn::look(ctx));
+        let fields = state::with(fields);
         // SAFETY: as above; both texts end in a null byte and are copied.
         unsafe {
             api!(RedisModule_InfoAddFieldCString)(info, c"version".as_ptr(), VERSION.as_ptr());
