@@ -98,7 +98,7 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
     config::register(ctx, &defaults)?;
     let category = ctx.add_acl_category(NAME).then_some("durable");
     durable::register(ctx, category)?;
-    let fsync_known = durable::fsync::register(ctx);
+    let fsync_known = durable::overhear::register(ctx);
     state::with(|state| state.fsync_known = fsync_known);
     // SAFETY: the context is that of the load, and the handler is the server's kind.
     if unsafe { api!(RedisModule_RegisterInfoFunc)(ctx.raw(), Some(info::handler)) } == ERR {

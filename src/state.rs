@@ -1,11 +1,12 @@
 //! The module's whole state. It lives on the server's main thread; see [`with`] for the one rule.
 
+use std::collections::HashSet;
 use std::ffi::c_int;
 use std::time::Instant;
 
 use durable_core::ack_request::AckRequests;
 use durable_core::fsyncs::Fsyncs;
-use durable_core::ledger::Ledger;
+use durable_core::ledger::{Ledger, WaitId};
 use durable_core::replicas::Replicas;
 use durable_core::stats::Stats;
 use lazy_static::lazy_static;
@@ -39,6 +40,8 @@ pub struct State {
     pub requests: AckRequests,
     /// The database of the last durable command.
     pub last_db: c_int,
+    /// Clients that are unblocked and not yet served, where that is a dangerous state to be in.
+    pub unserved: HashSet<WaitId>,
     /// Where the event loop is.
     pub turn: Turn,
     /// What releases waits within the turn that brought their acknowledgement.
@@ -82,6 +85,7 @@ impl State {
             replicas_current: false,
             requests: AckRequests::default(),
             last_db: 0,
+            unserved: HashSet::new(),
             turn: Turn::Running,
             turn_timer: None,
             deadline_timer: None,
@@ -96,6 +100,11 @@ impl State {
     /// Microseconds since the module was loaded, on a clock that only goes forward.
     pub fn now(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// 7.2 aborts when CLIENT UNBLOCK hits a client that is unblocked and not yet served.
+    pub fn fears_for_the_unserved(&self) -> bool {
+        self.server.is_at_least(7, 2) && !self.server.is_at_least(7, 3)
     }
 
     /// From 7.2 on the server serves unblocked clients before it tells that a turn ends, so that

@@ -1,38 +1,17 @@
-//! Hearing what replicas have fsynced (Redis 7.2 and later, Valkey).
-//!
-//! A command filter sees every command of every client before it is executed, so it looks at the
-//! length of the first word, then at the word, and has done with all but `REPLCONF`.
+//! Hearing what replicas have fsynced (Redis 7.2 and later, Valkey), and finding out who they are.
 
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::net::SocketAddr;
 
-use redis_module::raw;
-
-use crate::ffi::{filter, guard, Ctx};
+use crate::ffi::{filter, Ctx};
 use crate::state;
 
-/// Registers the filter. False where the server cannot tell a command's client, which is before 7.2.
-pub fn register(ctx: &Ctx) -> bool {
-    ctx.register_filter(on_command)
-}
-
-unsafe extern "C" fn on_command(filter: *mut raw::RedisModuleCommandFilterCtx) {
-    const REPLCONF: &[u8] = b"REPLCONF";
-    guard::plain((), || {
-        // SAFETY: the context is the one that the server gave to this callback.
-        let Some(command) = (unsafe { filter::Command::new(filter) }) else {
-            return;
-        };
-        let is_replconf = command.word(0).is_some_and(|word| {
-            word.len() == REPLCONF.len() && word.eq_ignore_ascii_case(REPLCONF)
-        });
-        if is_replconf {
-            let client = command.client_id();
-            let words = (1..command.len()).filter_map(|index| command.word(index));
-            state::with(|state| state.fsyncs.heard(client, words));
-        }
-    });
+/// Takes a `REPLCONF` that a client sends: a replica's report, or how it presented itself.
+pub fn hear(command: &filter::Command) {
+    let client = command.client_id();
+    let words = (1..command.len()).filter_map(|index| command.word(index));
+    state::with(|state| state.fsyncs.heard(client, words));
 }
 
 /// Looks up who is who among the clients that report, if there is a reason to.

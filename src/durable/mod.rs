@@ -11,6 +11,7 @@ pub mod fsync;
 pub mod help;
 pub mod inner;
 pub mod latency;
+pub mod overhear;
 pub mod replicas;
 pub mod run;
 pub mod set;

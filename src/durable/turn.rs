@@ -50,6 +50,8 @@ pub fn ends(ctx: &Ctx) {
     let plan = state::with(|state| {
         state.turn = Turn::Ended;
         state.stats.end_turn();
+        // Where this is used, clients have been served when the turn's end is told.
+        state.unserved.clear();
         if state.ledger.is_empty() {
             state.requests.cancel();
             let timer = state.deadline_timer.take().map(|(timer, _)| timer);

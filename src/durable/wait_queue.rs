@@ -6,7 +6,7 @@
 use std::ffi::c_int;
 
 use durable_core::acks::Acks;
-use durable_core::ledger::Wait;
+use durable_core::ledger::{Wait, WaitId};
 use durable_core::requirement::Requirement;
 use durable_core::stats::bump;
 use redis_module::raw;
@@ -84,6 +84,11 @@ pub fn release(ctx: &Ctx) {
             state.stats.acknowledged(took);
             longest = longest.max(took);
         }
+        if state.fears_for_the_unserved() {
+            state
+                .unserved
+                .extend(released.iter().map(|&(client, _)| client));
+        }
         // Only a count needs them.
         let counting = released
             .iter()
@@ -99,6 +104,11 @@ pub fn release(ctx: &Ctx) {
         }
         wait.payload.handle.unblock();
     }
+}
+
+/// True for a client that is unblocked and not yet served, where CLIENT UNBLOCK must not hit it.
+pub fn is_unserved(client: WaitId) -> bool {
+    state::with(|state| state.unserved.contains(&client)) == Some(true)
 }
 
 /// Gives up the waits whose time is over, `limit` of them at the most; true if more are left.

@@ -41,6 +41,7 @@ required! {
     RedisModule_CallReplyStringPtr
     RedisModule_CallReplyType
     RedisModule_CommandFilterArgGet
+    RedisModule_CommandFilterArgReplace
     RedisModule_CommandFilterArgsCount
     RedisModule_CreateCommand
     RedisModule_CreateString

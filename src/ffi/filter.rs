@@ -44,6 +44,20 @@ impl Command {
         }
     }
 
+    /// Puts another word in the place of one.
+    pub fn replace_word(&self, index: c_int, word: &[u8]) {
+        // SAFETY: the context is valid. A string made without a context is its maker's, and the
+        // server takes it over.
+        unsafe {
+            let word = api!(RedisModule_CreateString)(
+                std::ptr::null_mut(),
+                word.as_ptr().cast(),
+                word.len(),
+            );
+            api!(RedisModule_CommandFilterArgReplace)(self.0.as_ptr(), index, word);
+        }
+    }
+
     /// The id of the client that sent it; 0 where the server cannot tell, which is before 7.2.
     pub fn client_id(&self) -> u64 {
         // SAFETY: as in `api!`, and this one is optional; the context is valid.

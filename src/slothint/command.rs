@@ -3,27 +3,39 @@
 //! Answers with the token of the map, the nodes that own these keys, and for each key its slot and
 //! the index of its node, -1 where the slot has no owner.
 //!
-//! The keys are not declared as keys, because the server would then answer CROSSSLOT or MOVED before
-//! the module runs. They are only hashed, never read.
+//! The keys are only hashed, never read, and are not declared as keys.
 
 use std::ffi::c_int;
 
 use redis_module::raw;
 
-use super::{connection, look, reply};
+use super::{categories, connection, look, reply};
+use crate::durable::docs;
+use crate::ffi::command::Spec;
 use crate::ffi::{guard, Args, Ctx};
 use crate::state;
 
-/// The command's handler.
-///
-/// # Safety
-/// Called by the server, as a command handler.
-pub unsafe extern "C" fn handler(
+/// Registers the command.
+pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
+    let spec = Spec {
+        name: c"slothint".into(),
+        flags: c"fast allow-loading allow-stale".into(),
+        arity: -2,
+        categories: categories(&["fast"], category),
+        summary: c"Tells which nodes own the slots of some keys.".into(),
+        complexity: c"O(N) where N is the number of keys".into(),
+        args: vec![docs::string(c"key"), docs::any_number(docs::string(c"key"))],
+        ..Spec::default()
+    };
+    ctx.create_command(&spec, handler)
+}
+
+unsafe extern "C" fn handler(
     ctx: *mut raw::RedisModuleCtx,
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
 ) -> c_int {
-    // SAFETY: the arguments are the server's own.
+    // SAFETY: the arguments are those that the server gave to this handler.
     unsafe { guard::command(ctx, argv, argc, hint) }
 }
 

@@ -8,20 +8,37 @@ use durable_core::options::Word;
 use durable_core::slot_map::parse_token;
 use redis_module::raw;
 
-use super::{connection, look, reply};
+use super::{categories, connection, look, reply};
+use crate::durable::docs;
+use crate::ffi::command::{Arg, Spec};
 use crate::ffi::{guard, Args, Ctx};
 use crate::state;
 
-/// The command's handler.
-///
-/// # Safety
-/// Called by the server, as a command handler.
-pub unsafe extern "C" fn handler(
+/// Registers the command.
+pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
+    let known = Arg {
+        flags: c_int::try_from(raw::REDISMODULE_CMD_ARG_OPTIONAL).unwrap_or(0),
+        ..docs::integer(c"token")
+    };
+    let spec = Spec {
+        name: c"slothint.map".into(),
+        flags: c"allow-loading allow-stale".into(),
+        arity: -1,
+        categories: categories(&["slow"], category),
+        summary: c"Tells which nodes own which slots, unless the caller knows.".into(),
+        complexity: c"O(N) where N is the number of ranges and nodes".into(),
+        args: vec![known],
+        ..Spec::default()
+    };
+    ctx.create_command(&spec, handler)
+}
+
+unsafe extern "C" fn handler(
     ctx: *mut raw::RedisModuleCtx,
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
 ) -> c_int {
-    // SAFETY: the arguments are the server's own.
+    // SAFETY: the arguments are those that the server gave to this handler.
     unsafe { guard::command(ctx, argv, argc, map) }
 }
 

@@ -5,19 +5,19 @@
 //! wait for a change. Nothing is done on this server while nobody asks, waits or tracks, but for one
 //! glance a second at whether anybody tracks.
 
-pub mod command;
+mod command;
 mod connection;
 mod look;
-pub mod map;
+mod map;
 mod reply;
 pub mod rhythm;
-pub mod watch;
+mod watch;
 
 use durable_core::slot_map::{Connection, Family, MapCache, MissingPort, Moment, Watchers};
 
 use crate::ffi::api::Version;
 use crate::ffi::timer::TimerId;
-use crate::ffi::Blocked;
+use crate::ffi::{Blocked, Ctx};
 use crate::state::State;
 
 /// What slot hints keep between callbacks.
@@ -90,6 +90,19 @@ impl SlotHints {
         self.requests = self.requests.saturating_add(1);
         self.keys = self.keys.saturating_add(keys);
     }
+}
+
+/// Registers the commands. They declare no keys, because the server would then answer CROSSSLOT or MOVED
+/// before the module runs.
+pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
+    command::register(ctx, category)?;
+    map::register(ctx, category)?;
+    watch::register(ctx, category)
+}
+
+fn categories(own: &[&str], category: Option<&str>) -> Vec<String> {
+    let names = own.iter().copied().chain(category);
+    names.map(str::to_owned).collect()
 }
 
 /// This moment, on the clock and in turns of the event loop.

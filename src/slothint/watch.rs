@@ -12,20 +12,33 @@ use durable_core::slot_map::Connection;
 use redis_module::raw;
 
 use super::map::token;
-use super::{connection, look, reply, rhythm};
+use super::{categories, connection, look, reply, rhythm};
+use crate::durable::docs;
+use crate::ffi::command::Spec;
 use crate::ffi::{guard, Args, Ctx};
 use crate::state;
 
-/// The command's handler.
-///
-/// # Safety
-/// Called by the server, as a command handler.
-pub unsafe extern "C" fn handler(
+/// Registers the command.
+pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
+    let spec = Spec {
+        name: c"slothint.watch".into(),
+        flags: c"blocking allow-loading allow-stale".into(),
+        arity: 3,
+        categories: categories(&["slow", "blocking"], category),
+        summary: c"Blocks until other nodes own the slots than the caller knows.".into(),
+        complexity: c"O(N) where N is the number of ranges and nodes".into(),
+        args: vec![docs::integer(c"token"), docs::integer(c"timeout-ms")],
+        ..Spec::default()
+    };
+    ctx.create_command(&spec, handler)
+}
+
+unsafe extern "C" fn handler(
     ctx: *mut raw::RedisModuleCtx,
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
 ) -> c_int {
-    // SAFETY: the arguments are the server's own.
+    // SAFETY: the arguments are those that the server gave to this handler.
     unsafe { guard::command(ctx, argv, argc, watch) }
 }
 

@@ -70,8 +70,10 @@ fn one_look_feeds_plain_and_tls() {
         (told(&mut cache, PLAIN).port, told(&mut cache, TLS).port),
         (1, 2)
     );
-    let map = cache.map(TLS).unwrap();
-    assert_eq!(cache.known(TLS), Some(&*map));
+    for connection in [PLAIN, TLS] {
+        let map = cache.map(connection).unwrap();
+        assert_eq!(cache.known(connection), Some(&*map));
+    }
     assert_eq!(cache.looked(), 1);
 }
 
