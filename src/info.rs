@@ -59,6 +59,7 @@ fn acknowledged_offset(state: &State) -> u64 {
 }
 
 fn fields(state: &mut State) -> Vec<(&'static CStr, u64)> {
+    let hints = state.slothint.figures();
     let stats = &state.stats;
     let counters = &stats.counters;
     vec![
@@ -80,5 +81,9 @@ fn fields(state: &mut State) -> Vec<(&'static CStr, u64)> {
         (c"wait_usec_p99", stats.wait_usec(0.99)),
         (c"wait_usec_p999", stats.wait_usec(0.999)),
         (c"wait_usec_max", stats.wait_usec_max()),
+        (c"slothint_requests_total", hints.requests),
+        (c"slothint_keys_total", hints.keys),
+        (c"slothint_map_refreshes_total", hints.refreshes),
+        (c"slothint_token", hints.token),
     ]
 }

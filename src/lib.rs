@@ -8,6 +8,7 @@ mod ffi;
 mod config;
 mod durable;
 mod info;
+mod slothint;
 mod state;
 
 use std::ffi::{c_char, c_int, c_void, CStr};
@@ -98,13 +99,14 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
     config::register(ctx, &defaults)?;
     let category = ctx.add_acl_category(NAME).then_some("durable");
     durable::register(ctx, category)?;
-    let fsync_known = durable::overhear::register(ctx);
-    state::with(|state| state.fsync_known = fsync_known);
+    slothint::register(ctx, category)?;
+    durable::overhear::register(ctx)?;
     // SAFETY: the context is that of the load, and the handler is the server's kind.
     if unsafe { api!(RedisModule_RegisterInfoFunc)(ctx.raw(), Some(info::handler)) } == ERR {
         return Err("INFO was not accepted by the server".into());
     }
     subscribe(ctx, raw::REDISMODULE_EVENT_EVENTLOOP, on_event_loop)?;
+    subscribe(ctx, raw::REDISMODULE_EVENT_CRON_LOOP, on_cron)?;
     subscribe(
         ctx,
         raw::REDISMODULE_EVENT_REPLICA_CHANGE,
@@ -143,11 +145,27 @@ unsafe extern "C" fn on_event_loop(
     // SAFETY: the context is the one that the server gave to this callback.
     unsafe {
         guard::callback(ctx, |ctx| match which {
-            raw::REDISMODULE_SUBEVENT_EVENTLOOP_AFTER_SLEEP => durable::turn::begins(ctx),
-            raw::REDISMODULE_SUBEVENT_EVENTLOOP_BEFORE_SLEEP => durable::turn::ends(ctx),
+            raw::REDISMODULE_SUBEVENT_EVENTLOOP_AFTER_SLEEP => {
+                durable::turn::begins(ctx);
+                slothint::rhythm::turn_begins(ctx);
+            }
+            raw::REDISMODULE_SUBEVENT_EVENTLOOP_BEFORE_SLEEP => {
+                durable::turn::ends(ctx);
+                slothint::rhythm::turn_ends(ctx);
+            }
             _ => (),
         });
     }
+}
+
+unsafe extern "C" fn on_cron(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _which: u64,
+    _data: *mut c_void,
+) {
+    // SAFETY: the context is the one that the server gave to this callback.
+    unsafe { guard::callback(ctx, slothint::rhythm::cron) };
 }
 
 unsafe extern "C" fn on_replica_change(

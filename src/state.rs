@@ -17,6 +17,7 @@ use crate::durable::wait_queue::Waiter;
 use crate::ffi::api::Version;
 use crate::ffi::main_thread::MainThread;
 use crate::ffi::timer::TimerId;
+use crate::slothint::SlotHints;
 
 /// Everything that outlives a callback.
 pub struct State {
@@ -54,6 +55,8 @@ pub struct State {
     pub latency_threshold_ms: Option<u64>,
     /// The text of a setting that the server was last given to read.
     pub lent: Lent,
+    /// What slot hints keep.
+    pub slothint: SlotHints,
     /// Wake-ups that the event loop has not run yet. Their function must not be unloaded.
     pub wakeups: u64,
     epoch: Instant,
@@ -74,8 +77,10 @@ lazy_static! {
 
 impl State {
     fn new(config: Config) -> Self {
+        let server = Version::of_server();
         Self {
-            server: Version::of_server(),
+            server,
+            slothint: SlotHints::new(server),
             config,
             stats: Stats::default(),
             ledger: Ledger::default(),
@@ -102,9 +107,11 @@ impl State {
         u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// 7.2 aborts when CLIENT UNBLOCK hits a client that is unblocked and not yet served.
-    pub fn fears_for_the_unserved(&self) -> bool {
-        self.server.is_at_least(7, 2) && !self.server.is_at_least(7, 3)
+    /// Remembers clients that are unblocked and not yet served: 7.2 aborts when CLIENT UNBLOCK hits one.
+    pub fn note_unserved(&mut self, clients: impl Iterator<Item = WaitId>) {
+        if self.server.is_at_least(7, 2) && !self.server.is_at_least(7, 3) {
+            self.unserved.extend(clients);
+        }
     }
 
     /// From 7.2 on the server serves unblocked clients before it tells that a turn ends, so that

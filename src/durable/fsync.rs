@@ -9,7 +9,11 @@ use crate::state;
 
 /// Takes a `REPLCONF` that a client sends: a replica's report, or how it presented itself.
 pub fn hear(command: &filter::Command) {
+    // 0 is no client's: before 7.2 the server cannot tell.
     let client = command.client_id();
+    if client == 0 {
+        return;
+    }
     let words = (1..command.len()).filter_map(|index| command.word(index));
     state::with(|state| state.fsyncs.heard(client, words));
 }

@@ -1,15 +1,20 @@
-//! The command filter: a look at every command of every client before it is executed (Redis 7.2 and
-//! later, Valkey). It looks at the length of the first word, then at the word, and has done with all but
-//! two commands.
+//! The command filter: a look at every command of every client before it is executed. It looks at the
+//! length of the first word, then at the word, and has done with all but two commands.
 
 use redis_module::raw;
 
 use super::{fsync, wait_queue};
 use crate::ffi::{filter, guard, Ctx};
+use crate::slothint::rhythm;
+use crate::state;
 
-/// Registers the filter. False where the server cannot tell a command's client, which is before 7.2.
-pub fn register(ctx: &Ctx) -> bool {
-    ctx.register_filter(on_command)
+/// Registers the filter.
+pub fn register(ctx: &Ctx) -> Result<(), String> {
+    if !ctx.register_filter(on_command) {
+        return Err("the command filter was not accepted by the server".into());
+    }
+    state::with(|state| state.fsync_known = filter::knows_clients());
+    Ok(())
 }
 
 unsafe extern "C" fn on_command(context: *mut raw::RedisModuleCommandFilterCtx) {
@@ -24,8 +29,12 @@ unsafe extern "C" fn on_command(context: *mut raw::RedisModuleCommandFilterCtx) 
         };
         if is(0, b"REPLCONF") {
             fsync::hear(&command);
-        } else if is(0, b"CLIENT") && is(1, b"UNBLOCK") {
-            spare_the_unserved(&command);
+        } else if is(0, b"CLIENT") {
+            if is(1, b"UNBLOCK") {
+                spare_the_unserved(&command);
+            } else if is(1, b"TRACKING") {
+                rhythm::tracking_asked();
+            }
         }
     });
 }

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `AFTER_SLEEP` | if anyone waits, a timer of no time is armed. It fires when this turn's clients, the replicas' acknowledgements among them, have been read |
 //! | that timer (from 7.2 on) | look at the replicas, release, give up what is overdue |
-//! | `BEFORE_SLEEP` | look, assign the offset to this turn's waits, on 7.0 release, request, arm the deadline |
+//! | `BEFORE_SLEEP` | look, assign the offset to this turn's waits, on 7.0 release, request |
 //!
 //! On 7.0 the server serves unblocked clients right after it told `BEFORE_SLEEP`; from 7.2 on it
 //! has done so before. Unblocking anywhere else would leave a gap between the unblocking and the
@@ -86,7 +86,6 @@ pub fn ends(ctx: &Ctx) {
                 }
                 request(ctx);
             }
-            arm_deadline(ctx);
         }
     }
 }
@@ -206,9 +205,10 @@ unsafe extern "C" fn on_wakeup(_data: *mut c_void) {
     });
 }
 
-/// Sees to it that the event loop wakes for the earliest deadline. A timer that fires too early
+/// Sees to it that the event loop wakes for the earliest deadline. On 7.0 the time to sleep is reckoned
+/// before the turn's end is told, so that this is done while a command runs or a timer fires. A timer that fires too early
 /// costs one turn, one that is stopped and started for every wait costs every turn.
-fn arm_deadline(ctx: &Ctx) {
+pub fn arm_deadline(ctx: &Ctx) {
     let change = state::with(|state| {
         let next = state.ledger.next_deadline();
         let armed = state.deadline_timer;

@@ -70,6 +70,7 @@ pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl F
         Some(Err(handle)) => handle.unblock(),
         _ => (),
     }
+    turn::arm_deadline(ctx);
 }
 
 /// Ends the waits that the acknowledgements of the last look satisfy.
@@ -84,11 +85,7 @@ pub fn release(ctx: &Ctx) {
             state.stats.acknowledged(took);
             longest = longest.max(took);
         }
-        if state.fears_for_the_unserved() {
-            state
-                .unserved
-                .extend(released.iter().map(|&(client, _)| client));
-        }
+        state.note_unserved(released.iter().map(|&(client, _)| client));
         // Only a count needs them.
         let counting = released
             .iter()

@@ -38,6 +38,7 @@ required! {
     RedisModule_CallReplyArrayElement
     RedisModule_CallReplyInteger
     RedisModule_CallReplyLength
+    RedisModule_CallReplyProto
     RedisModule_CallReplyStringPtr
     RedisModule_CallReplyType
     RedisModule_CommandFilterArgGet
@@ -52,6 +53,7 @@ required! {
     RedisModule_FreeString
     RedisModule_FreeThreadSafeContext
     RedisModule_GetClientId
+    RedisModule_GetClientInfoById
     RedisModule_GetCommand
     RedisModule_GetCommandKeysWithFlags
     RedisModule_GetContextFlags
@@ -81,6 +83,7 @@ required! {
     RedisModule_ReplyWithStringBuffer
     RedisModule_SelectDb
     RedisModule_SetCommandInfo
+    RedisModule_SignalModifiedKey
     RedisModule_SetDisconnectCallback
     RedisModule_StopTimer
     RedisModule_StringPtrLen

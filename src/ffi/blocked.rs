@@ -44,15 +44,16 @@ impl Blocked {
     /// is given up drops it. A call reply points into its handler's context and must not outlive
     /// it, so this is done at once.
     pub fn hold_reply(&self, reply: &CallReply<'_>) {
-        self.on_reply_side(|ctx| ctx.reply_with(reply));
+        self.hold(|ctx| ctx.reply_with(reply));
     }
 
     /// As [`hold_reply`](Self::hold_reply), for an integer.
     pub fn hold_integer(&self, value: i64) {
-        self.on_reply_side(|ctx| ctx.reply_integer(value));
+        self.hold(|ctx| ctx.reply_integer(value));
     }
 
-    fn on_reply_side(&self, reply: impl FnOnce(&Ctx)) {
+    /// As [`hold_reply`](Self::hold_reply), for whatever `reply` replies.
+    pub fn hold(&self, reply: impl FnOnce(&Ctx)) {
         // SAFETY: the handle has not gone back to the server, because that takes `self`.
         let raw = unsafe { api!(RedisModule_GetThreadSafeContext)(self.0.as_ptr()) };
         // SAFETY: a fresh context of the server, used on the main thread and freed below.

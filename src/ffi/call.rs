@@ -32,6 +32,18 @@ impl CallReply<'_> {
         }
     }
 
+    /// The whole reply as the server would have sent it, in RESP2 unless the call asked otherwise.
+    pub fn protocol(&self) -> &[u8] {
+        let mut len = 0;
+        // SAFETY: the reply is alive; the server stores the length.
+        let data = unsafe { api!(RedisModule_CallReplyProto)(self.raw.as_ptr(), &mut len) };
+        if data.is_null() {
+            return &[];
+        }
+        // SAFETY: `len` bytes at `data` that belong to the reply.
+        unsafe { slice::from_raw_parts(data.cast(), len) }
+    }
+
     pub(super) fn as_ptr(&self) -> *mut raw::RedisModuleCallReply {
         self.raw.as_ptr()
     }

@@ -23,6 +23,18 @@ impl Situation {
         self.flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0
     }
 
+    /// Cluster mode is on.
+    pub fn is_cluster(self) -> bool {
+        self.flags & raw::REDISMODULE_CTX_FLAGS_CLUSTER != 0
+    }
+
+    /// No client's own command runs, but the call of a script or of another module.
+    pub fn is_call(self) -> bool {
+        let denied = self.flags & raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING != 0;
+        let in_transaction = self.flags & raw::REDISMODULE_CTX_FLAGS_MULTI != 0;
+        self.flags & raw::REDISMODULE_CTX_FLAGS_LUA != 0 || (denied && !in_transaction)
+    }
+
     /// The client cannot wait: it is inside MULTI or a script, or denied to block for another
     /// reason. The server would refuse the blocking only after the command had been executed.
     pub fn denies_waiting(self) -> bool {
@@ -120,6 +132,27 @@ impl Ctx {
         let ms = i64::try_from(ms).unwrap_or(i64::MAX);
         // SAFETY: the server copies the event's name.
         unsafe { api!(RedisModule_LatencyAddSample)(event.as_ptr(), ms) };
+    }
+
+    /// Tells the clients that track this name that it has changed. No key needs to have it.
+    pub fn signal_modified_key(&self, name: &CStr) {
+        let bytes = name.to_bytes();
+        // SAFETY: without a context the string is its maker's to free, which is done here, once;
+        // the server copies what it keeps of it.
+        unsafe {
+            let name = api!(RedisModule_CreateString)(
+                std::ptr::null_mut(),
+                bytes.as_ptr().cast::<c_char>(),
+                bytes.len(),
+            );
+            api!(RedisModule_SignalModifiedKey)(self.raw(), name);
+            api!(RedisModule_FreeString)(std::ptr::null_mut(), name);
+        }
+    }
+
+    /// Writes a line of level `debug` to the server's log.
+    pub fn log_debug(&self, text: &str) {
+        self.log(c"debug", text);
     }
 
     /// Writes a line of level `warning` to the server's log.

@@ -65,14 +65,15 @@ impl Command {
     }
 }
 
+/// Whether the server can tell whose a command is, which is so from 7.2 on.
+pub fn knows_clients() -> bool {
+    // SAFETY: as in `api!`.
+    unsafe { raw::RedisModule_CommandFilterGetClientId }.is_some()
+}
+
 impl Ctx {
-    /// Registers a filter for the commands of clients; false where the server cannot tell whose a
-    /// command is. The module's own calls are not filtered.
+    /// Registers a filter for the commands of clients. The module's own calls are not filtered.
     pub fn register_filter(&self, callback: Callback) -> bool {
-        // SAFETY: as in `api!`.
-        if unsafe { raw::RedisModule_CommandFilterGetClientId }.is_none() {
-            return false;
-        }
         let flags = raw::REDISMODULE_CMDFILTER_NOSELF.cast_signed();
         // SAFETY: the context is that of the load. The server drops the filter on unload.
         let filter =

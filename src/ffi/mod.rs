@@ -10,6 +10,7 @@ pub mod api;
 pub mod args;
 pub mod blocked;
 pub mod call;
+pub mod client;
 pub mod command;
 pub mod context;
 pub mod filter;

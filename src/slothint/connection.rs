@@ -7,7 +7,7 @@ use crate::ffi::Ctx;
 /// The kind of the connection whose command runs. A caller that has none counts as plain.
 pub fn of(ctx: &Ctx) -> Connection {
     // Valkey 9.1 finds a client for a script that has no connection, and crashes on looking at it.
-    if ctx.situation().is_script() {
+    if ctx.situation().is_call() {
         return Connection::default();
     }
     let Some(client) = ctx.client_info() else {

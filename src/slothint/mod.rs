@@ -2,8 +2,7 @@
 //!
 //! The rules are in `durable_core`: what a look at the topology means, and what each kind of connection is told of
 //! it. Here are the [look] itself, the three commands, and the [rhythm] that serves those who
-//! wait for a change. Nothing is done on this server while nobody asks, waits or tracks, but for one
-//! glance a second at whether anybody tracks.
+//! wait for a change. Nothing is done on this server while nobody asks, waits or tracks.
 
 mod command;
 mod connection;
@@ -32,6 +31,8 @@ pub struct SlotHints {
     signal_due: bool,
     /// Somebody tracked keys by prefix at the last glance.
     tracked: bool,
+    /// When a client last asked to track keys, in milliseconds.
+    tracking_asked_ms: Option<u64>,
     /// When the last glance was, in milliseconds; none before the first.
     tracked_seen_ms: Option<u64>,
     /// What wakes the server for the next look or deadline, and when, in milliseconds.
@@ -67,6 +68,8 @@ impl SlotHints {
             changed: Vec::new(),
             signal_due: false,
             tracked: false,
+            // A module that is loaded into a running server may find clients that track.
+            tracking_asked_ms: Some(0),
             tracked_seen_ms: None,
             timer: None,
             requests: 0,

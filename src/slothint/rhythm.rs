@@ -22,8 +22,11 @@ use crate::state::{self, State};
 /// The name that clients track. No key has it.
 const TRACKED: &CStr = c"__slothint__:topology";
 
-/// How often it is looked whether anybody tracks by prefix.
+/// How often it is looked whether anybody tracks by prefix, while somebody may.
 const GLANCE_MS: u64 = 1000;
+
+/// For so long after a client sent CLIENT TRACKING somebody may: it may have been queued in a MULTI.
+const MAY_TRACK_MS: u64 = 60_000;
 
 /// The timer goes by the wall clock. If that is set back it fires late; so late it is armed anew.
 const LATE_MS: u64 = 50;
@@ -80,15 +83,23 @@ pub fn cron(ctx: &Ctx) {
     }
 }
 
+/// A client sent CLIENT TRACKING.
+pub fn tracking_asked() {
+    state::with(|state| state.slothint.tracking_asked_ms = Some(state.now() / 1000));
+}
+
 /// Looks now and then whether anybody tracks keys by prefix.
 fn glance(ctx: &Ctx) {
     let due = state::with(|state| {
         let now = state.now() / 1000;
         let hints = &mut state.slothint;
-        let due = match hints.tracked_seen_ms {
-            Some(seen) => now.saturating_sub(seen) >= GLANCE_MS,
-            None => true,
-        };
+        let asked = hints.tracking_asked_ms;
+        let may = hints.tracked || asked.is_some_and(|at| now.saturating_sub(at) < MAY_TRACK_MS);
+        let due = may
+            && match hints.tracked_seen_ms {
+                Some(seen) => now.saturating_sub(seen) >= GLANCE_MS,
+                None => true,
+            };
         if due {
             hints.tracked_seen_ms = Some(now);
         }
@@ -234,12 +245,13 @@ fn release(ctx: &Ctx) {
             let hints = &mut state.slothint;
             let map = hints.cache.map(connection)?;
             let watchers = hints.watchers.take(connection, map.token());
+            state.note_unserved(watchers.iter().map(|&(client, _)| client));
             Some((map, watchers))
         });
         let Some(Some((map, watchers))) = taken else {
             continue;
         };
-        for watcher in watchers {
+        for (_, watcher) in watchers {
             watcher.hold(|ctx| reply::map(ctx, &map));
             watcher.unblock();
         }

@@ -64,13 +64,14 @@ impl<H> Watchers<H> {
     }
 
     /// Takes out the watchers of that kind of connection who know another map than that of `token`,
-    /// in the order of their ids.
-    pub fn take(&mut self, connection: Connection, token: i64) -> Vec<H> {
+    /// with their ids and in the order of these.
+    pub fn take(&mut self, connection: Connection, token: i64) -> Vec<(u64, H)> {
         let outdated =
             |watcher: &Watcher<H>| watcher.connection == connection && watcher.token != token;
         let of_kind = self.waiting.iter().filter(|(_, watcher)| outdated(watcher));
         let ids: Vec<u64> = of_kind.map(|(&id, _)| id).collect();
-        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+        let take = |id| Some((id, self.remove(id)?));
+        ids.into_iter().filter_map(take).collect()
     }
 
     /// The ids of those whose deadline has come, earliest first. They stay until [`Self::remove`].
@@ -124,7 +125,7 @@ mod tests {
         watchers.add(2, TLS, 7, None, 'b');
         watchers.add(3, PLAIN, 6, None, 'c');
         watchers.add(4, PLAIN, 8, None, 'd');
-        assert_eq!(watchers.take(PLAIN, 8), ['a', 'c']);
+        assert_eq!(watchers.take(PLAIN, 8), [(1, 'a'), (3, 'c')]);
         assert_eq!(watchers.len(), 2);
         assert_eq!(watchers.next_deadline_ms(), None);
         assert_eq!(watchers.take(PLAIN, 8), []);

@@ -1,0 +1,53 @@
+//! What the server tells of a client's connection.
+
+use std::ffi::CStr;
+
+use redis_module::raw;
+
+use super::Ctx;
+
+/// The connection of one client.
+pub struct ClientInfo(raw::RedisModuleClientInfo);
+
+impl Ctx {
+    /// The connection of the client of this context; none for callers without one. Not to be asked
+    /// within the call of a script or of another module: Valkey 9.1 crashes.
+    pub fn client_info(&self) -> Option<ClientInfo> {
+        let mut info = raw::RedisModuleClientInfo {
+            version: u64::from(raw::REDISMODULE_CLIENTINFO_VERSION),
+            flags: 0,
+            id: 0,
+            addr: [0; 46],
+            port: 0,
+            db: 0,
+        };
+        let place = std::ptr::from_mut(&mut info).cast();
+        // SAFETY: the place is of the version that it names, and is only written during the call.
+        let status = unsafe { api!(RedisModule_GetClientInfoById)(place, self.client_id()) };
+        (isize::try_from(status) == Ok(raw::REDISMODULE_OK)).then_some(ClientInfo(info))
+    }
+}
+
+impl ClientInfo {
+    /// It is encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.has(raw::REDISMODULE_CLIENTINFO_FLAG_SSL)
+    }
+
+    /// It is local, by way of a file.
+    pub fn is_unix_socket(&self) -> bool {
+        self.has(raw::REDISMODULE_CLIENTINFO_FLAG_UNIXSOCKET)
+    }
+
+    /// The client's address, or the path of the Unix socket, cut off at 45 bytes.
+    pub fn address(&self) -> &[u8] {
+        // SAFETY: the characters are bytes of this struct and as many.
+        let bytes =
+            unsafe { std::slice::from_raw_parts(self.0.addr.as_ptr().cast(), self.0.addr.len()) };
+        CStr::from_bytes_until_nul(bytes).map_or(bytes, CStr::to_bytes)
+    }
+
+    fn has(&self, flag: u32) -> bool {
+        self.0.flags & u64::from(flag) != 0
+    }
+}
