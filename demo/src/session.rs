@@ -1,0 +1,91 @@
+//! One connection to one server, used as a person uses redis-cli.
+
+use anyhow::{bail, ensure, Context, Result};
+use testkit::redis::{self, FromRedisValue};
+use testkit::{RawConn, Server};
+
+use crate::reply;
+use crate::screen::Screen;
+
+pub struct Session<'s> {
+    screen: &'s Screen,
+    prompt: String,
+    connection: RawConn,
+}
+
+impl<'s> Session<'s> {
+    pub fn open(screen: &'s Screen, server: &Server) -> Session<'s> {
+        Session {
+            screen,
+            prompt: server.addr(),
+            connection: server.raw(),
+        }
+    }
+
+    /// Sends a command, prints it and its reply, and insists that the reply looks like `expected`:
+    /// the text that redis-cli would show.
+    pub fn run(&mut self, command: &str, expected: &str) -> Result<()> {
+        let (shown, _) = self.shown(command)?;
+        ensure!(
+            shown == expected,
+            "{}> {command} was answered\n{shown}\nand this was expected:\n{expected}",
+            self.prompt
+        );
+        Ok(())
+    }
+
+    /// Sends a command, prints it and its reply, and returns the reply as a value.
+    pub fn ask<T: FromRedisValue>(&mut self, command: &str) -> Result<T> {
+        let (shown, bytes) = self.shown(command)?;
+        ensure!(
+            !bytes.starts_with(b"-"),
+            "{}> {command} was answered\n{shown}",
+            self.prompt
+        );
+        let read =
+            redis::parse_redis_value(&bytes).and_then(|value| Ok(redis::from_redis_value(value)?));
+        read.with_context(|| {
+            format!(
+                "{}> {command} was answered\n{shown}\nwhich has not the promised shape",
+                self.prompt
+            )
+        })
+    }
+
+    /// Waits until the stream of writes really flows to this many replicas. A server passes nothing
+    /// on to a replica that it has just given all data until that one reports, up to a second later:
+    /// its own WAIT has to wait for that just as well, and it is not what the demo is about.
+    pub fn wait_for_stream(&mut self, replicas: usize) -> Result<()> {
+        self.ok_unseen(&format!(
+            "DURABLE.SET started x REPLICAS {replicas} TIMEOUT 10000"
+        ))
+    }
+
+    /// Sends a command that is not shown and has to be answered with OK.
+    pub fn ok_unseen(&mut self, command: &str) -> Result<()> {
+        let bytes = self.send(command);
+        if bytes != b"+OK\r\n" {
+            let shown = reply::shown(&bytes)?;
+            bail!(
+                "{}> {command} was answered\n{shown}\nand not OK",
+                self.prompt
+            );
+        }
+        Ok(())
+    }
+
+    fn shown(&mut self, command: &str) -> Result<(String, Vec<u8>)> {
+        self.screen.command(&self.prompt, command)?;
+        let bytes = self.send(command);
+        let shown = reply::shown(&bytes)
+            .with_context(|| format!("reading the reply to {command} of {}", self.prompt))?;
+        self.screen.reply(&shown)?;
+        Ok((shown, bytes))
+    }
+
+    /// None of the demo's arguments has a space in it.
+    fn send(&mut self, command: &str) -> Vec<u8> {
+        let arguments: Vec<&str> = command.split_whitespace().collect();
+        self.connection.call(&arguments)
+    }
+}
