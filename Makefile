@@ -12,7 +12,7 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 target := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build deps test test-host matrix image demo lint clean
+.PHONY: help build deps test test-host matrix image demo bench lint clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
@@ -50,6 +50,10 @@ image: ## build the Docker image with the module and try it
 demo: ## show what the module does, on servers that it starts and ends by itself
 	@cargo build --quiet --release --locked --package redis-durable
 	cargo run --quiet --release --locked --package durable-demo
+
+bench: ## measure durable writes and slot hints against their alternatives (ARGS="--help" lists options)
+	@cargo build --quiet --release --locked --package redis-durable
+	cargo run --quiet --release --locked --package durable-bench -- $(ARGS)
 
 lint: ## formatting and clippy, warnings are errors
 	@cargo fmt --all --check

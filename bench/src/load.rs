@@ -1,0 +1,267 @@
+//! The load: a closed loop over many connections, the same for every contender.
+//!
+//! Each connection sends a packet, awaits all its replies and only then sends the next. One thread
+//! serves many connections, as the server does, so that few cores are not spent on switching threads.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{anyhow, bail, ensure, Context, Result};
+use hdrhistogram::Histogram;
+use mio::{Events, Interest, Poll, Token};
+use testkit::reply_length;
+
+use crate::interrupt;
+use crate::workload::{Cycle, Workload};
+
+/// A server that says nothing for so long will not say anything any more.
+const SILENCE_LIMIT: Duration = Duration::from_secs(20);
+const LONGEST_LATENCY_NS: u64 = 60_000_000_000;
+
+pub struct Plan {
+    pub connections: usize,
+    pub threads: usize,
+    /// Driven and not counted.
+    pub warm_up: Duration,
+    pub measured: Duration,
+}
+
+/// What was completed while it counted.
+pub struct Outcome {
+    pub cycles: u64,
+    pub window: Duration,
+    /// Nanoseconds a cycle.
+    pub latency: Histogram<u64>,
+    pub reply_bytes: u64,
+    /// Also those of the warm-up and of the end, for figures that the server counts by itself.
+    pub all_cycles: u64,
+}
+
+/// Drives the server at `address` as planned, and returns when every reply has arrived.
+pub fn drive(address: &str, workload: &Workload, plan: &Plan) -> Result<Outcome> {
+    let address: SocketAddr = address.parse().context("the server's address")?;
+    let threads = plan.threads.clamp(1, plan.connections);
+    let mut shares: Vec<Vec<Connection>> = (0..threads).map(|_| Vec::new()).collect();
+    for number in 0..plan.connections {
+        let connection = Connection::open(address, workload.cycles(number))?;
+        shares[number % threads].push(connection);
+    }
+    let begin = Instant::now() + plan.warm_up;
+    let end = begin + plan.measured;
+    let parts: Vec<Result<Outcome>> = thread::scope(|scope| {
+        let workers: Vec<_> = shares
+            .into_iter()
+            .map(|share| scope.spawn(move || drive_share(share, begin, end)))
+            .collect();
+        let join = |worker: thread::ScopedJoinHandle<'_, Result<Outcome>>| {
+            worker
+                .join()
+                .unwrap_or_else(|_| Err(anyhow!("a thread of the load panicked")))
+        };
+        workers.into_iter().map(join).collect()
+    });
+    let mut whole = Outcome::new(plan.measured)?;
+    for part in parts {
+        let part = part?;
+        whole.cycles += part.cycles;
+        whole.all_cycles += part.all_cycles;
+        whole.reply_bytes += part.reply_bytes;
+        whole
+            .latency
+            .add(&part.latency)
+            .context("adding latencies")?;
+    }
+    ensure!(
+        whole.cycles > 0,
+        "nothing was completed in {:?}: measure for longer",
+        plan.measured
+    );
+    Ok(whole)
+}
+
+impl Outcome {
+    fn new(window: Duration) -> Result<Outcome> {
+        Ok(Outcome {
+            cycles: 0,
+            window,
+            latency: Histogram::new_with_bounds(1, LONGEST_LATENCY_NS, 3)?,
+            reply_bytes: 0,
+            all_cycles: 0,
+        })
+    }
+}
+
+/// Until `end`, and then until every connection has its replies: a client that leaves while it waits
+/// would disturb who is measured next.
+fn drive_share(mut share: Vec<Connection>, begin: Instant, end: Instant) -> Result<Outcome> {
+    let mut outcome = Outcome::new(end - begin)?;
+    let mut poll = Poll::new().context("polling")?;
+    let mut events = Events::with_capacity(1024);
+    for (number, connection) in share.iter_mut().enumerate() {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        poll.registry()
+            .register(&mut connection.stream, Token(number), interest)?;
+        connection.begin_cycle()?;
+    }
+    let mut busy = share.len();
+    let mut chunk = vec![0; 256 * 1024];
+    let mut heard = Instant::now();
+    while busy > 0 {
+        interrupt::check()?;
+        match poll.poll(&mut events, Some(Duration::from_millis(200))) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            other => other.context("polling")?,
+        }
+        if events.is_empty() {
+            ensure!(
+                heard.elapsed() < SILENCE_LIMIT,
+                "no reply in {SILENCE_LIMIT:?}"
+            );
+            continue;
+        }
+        heard = Instant::now();
+        for event in &events {
+            let connection = &mut share[event.token().0];
+            connection.write()?;
+            let mut more = true;
+            while more {
+                more = connection.read(&mut chunk)?;
+                let Some(bytes) = connection.take_cycle()? else {
+                    continue;
+                };
+                let now = Instant::now();
+                outcome.all_cycles += 1;
+                if now >= begin && now < end {
+                    let took = now - connection.begun;
+                    outcome.cycles += 1;
+                    outcome.reply_bytes += bytes;
+                    let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+                    outcome.latency.saturating_record(nanoseconds.max(1));
+                }
+                if now < end {
+                    connection.begin_cycle()?;
+                } else {
+                    connection.idle = true;
+                    busy -= 1;
+                }
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+struct Connection {
+    stream: mio::net::TcpStream,
+    cycles: Vec<Cycle>,
+    cycle: usize,
+    step: usize,
+    /// How much of the step's packet is on its way.
+    written: usize,
+    replies_left: usize,
+    begun: Instant,
+    /// What was read and is no whole reply yet.
+    buffer: Vec<u8>,
+    cycle_bytes: u64,
+    /// Its time is over, and it has all its replies.
+    idle: bool,
+}
+
+impl Connection {
+    fn open(address: SocketAddr, cycles: Vec<Cycle>) -> Result<Connection> {
+        let stream =
+            TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        Ok(Connection {
+            stream: mio::net::TcpStream::from_std(stream),
+            // The first cycle to begin is the one after this.
+            cycle: cycles.len() - 1,
+            cycles,
+            step: 0,
+            written: 0,
+            replies_left: 0,
+            begun: Instant::now(),
+            buffer: Vec::new(),
+            cycle_bytes: 0,
+            idle: false,
+        })
+    }
+
+    fn begin_cycle(&mut self) -> Result<()> {
+        self.cycle = (self.cycle + 1) % self.cycles.len();
+        self.cycle_bytes = 0;
+        self.begun = Instant::now();
+        self.begin_step(0)
+    }
+
+    fn begin_step(&mut self, step: usize) -> Result<()> {
+        self.step = step;
+        self.written = 0;
+        self.replies_left = self.cycles[self.cycle][step].replies;
+        self.write()
+    }
+
+    /// Writes what the socket takes of the packet; the rest when it is writable again.
+    fn write(&mut self) -> Result<()> {
+        let packet = &self.cycles[self.cycle][self.step].bytes;
+        while self.written < packet.len() {
+            match self.stream.write(&packet[self.written..]) {
+                Ok(0) => bail!("the server takes nothing any more"),
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error).context("sending to the server"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there may be more. The poll tells of a socket once, so all of it has to be read; a read
+    /// that does not fill the chunk has emptied the socket, and the poll will tell of what comes later.
+    fn read(&mut self, chunk: &mut [u8]) -> Result<bool> {
+        loop {
+            match self.stream.read(chunk) {
+                Ok(0) => bail!("the server closed a connection"),
+                Ok(count) => {
+                    self.buffer.extend_from_slice(&chunk[..count]);
+                    return Ok(count == chunk.len());
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error).context("reading from the server"),
+            }
+        }
+    }
+
+    /// Takes whole replies, sends the next step after the last of one, and gives the replies' length
+    /// when the cycle is complete. An error reply ends everything: who refuses is always fast.
+    fn take_cycle(&mut self) -> Result<Option<u64>> {
+        let mut position = 0;
+        while self.replies_left > 0 {
+            let rest = &self.buffer[position..];
+            let Some(length) =
+                reply_length(rest).map_err(|reason| anyhow!("no reply: {reason}"))?
+            else {
+                break;
+            };
+            if rest[0] == b'-' {
+                bail!("the server answered {}", rest[..length].escape_ascii());
+            }
+            position += length;
+            self.replies_left -= 1;
+        }
+        self.buffer.drain(..position);
+        self.cycle_bytes += position as u64;
+        if self.idle || self.replies_left > 0 {
+            return Ok(None);
+        }
+        ensure!(self.buffer.is_empty(), "the server sent a reply to nothing");
+        if self.step + 1 < self.cycles[self.cycle].len() {
+            self.begin_step(self.step + 1)?;
+            return Ok(None);
+        }
+        Ok(Some(self.cycle_bytes))
+    }
+}

@@ -1,0 +1,108 @@
+//! Measures what the module promises, against what can be had without it, and prints the figures.
+//!
+//! Everything runs on servers that this program starts on loopback and ends again. Who is compared is
+//! measured in the same run, taking turns, since figures from different hours of one machine differ by
+//! more than the things that are to be told apart.
+
+mod hints;
+mod interrupt;
+mod load;
+mod machine;
+mod options;
+mod plot;
+mod report;
+mod results;
+mod rounds;
+mod stats;
+mod table;
+mod thousand;
+mod workload;
+mod writes;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{anyhow, Context, Result};
+use clap::Parser;
+use testkit::module_path;
+
+use machine::Machine;
+use options::{Options, Part};
+use report::Report;
+use rounds::Rounds;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads along has seen enough, as with `| head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("durable-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
+    options.check()?;
+    interrupt::prepare()?;
+    // What servers leave on disk is all in here, and goes with it.
+    let directory = tempfile::Builder::new()
+        .prefix("durable-bench-")
+        .tempdir()
+        .context("making a temporary directory")?;
+    tempfile::env::override_temp_dir(directory.path())
+        .map_err(|other| anyhow!("temporary files already go to {}", other.display()))?;
+    // A missing library or server is told before anything is begun.
+    module_path();
+    let mut report = Report::new(Machine::look()?, options);
+    if cfg!(debug_assertions) {
+        eprintln!("durable-bench: built without optimisation; for figures, use --release");
+    }
+    // A part that fails does not take with it what was measured before it.
+    let measured = measure(options, &mut report);
+    if report.groups.is_empty() {
+        return measured;
+    }
+    publish(options, &report)?;
+    measured
+}
+
+fn publish(options: &Options, report: &Report) -> Result<()> {
+    let to_stdout = Some(Path::new("-"));
+    if options.json.as_deref() == to_stdout {
+        writeln!(io::stdout(), "{}", report.json()?)?;
+    } else {
+        write!(io::stdout(), "{}", table::text(report))?;
+        if let Some(path) = &options.json {
+            report::write(path, &report.json()?)?;
+        }
+    }
+    match &options.plot {
+        Some(path) => plot::draw(report, path),
+        None => Ok(()),
+    }
+}
+
+fn measure(options: &Options, report: &mut Report) -> Result<()> {
+    let rounds = Rounds::new(options)?;
+    for part in &options.parts {
+        interrupt::check()?;
+        let groups = match part {
+            Part::Durable => writes::durable(options, &rounds),
+            Part::Pipeline => writes::pipelines(options, &rounds),
+            Part::Bystanders => writes::bystanders(&rounds),
+            Part::Hints => hints::keys(&rounds),
+            Part::Shards => hints::shards(&rounds),
+        };
+        report.groups.extend(groups?);
+    }
+    Ok(())
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<io::Error>();
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,163 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{ensure, Result};
+use clap::{Parser, ValueEnum};
+
+/// Measures durable writes and slot hints against their alternatives.
+///
+/// Every comparison is made in one run: the contenders take turns, round after round, on servers that
+/// this program starts on loopback and ends again. DURABLE_TEST_SERVER names another server's binary,
+/// DURABLE_TEST_MODULE another build of the module.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "durable-bench", version)]
+pub struct Options {
+    /// What to measure, separated by commas
+    #[arg(long = "part", value_name = "PARTS", value_enum, value_delimiter = ',', default_values_t = Part::ALL)]
+    pub parts: Vec<Part>,
+
+    /// Numbers of connections for durable writes and pipelines, separated by commas
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 8, 50, 200], value_parser = clap::value_parser!(u16).range(1..=5000))]
+    pub connections: Vec<u16>,
+
+    /// How long each contender is measured in each round
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds)]
+    pub seconds: f64,
+
+    /// How many turns each contender has
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub rounds: u16,
+
+    /// Threads that make the load; one is what suits few cores
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub threads: u16,
+
+    /// Write everything measured as JSON to this file; - for standard output, instead of the table
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Draw the durable writes to this SVG file
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Durable writes one by one: DURABLE.SET against SET with WAIT
+    Durable,
+    /// Sixteen plain writes and one wait: DURABLE.WAIT against WAIT
+    Pipeline,
+    /// What the loaded module costs clients that do not use it
+    Bystanders,
+    /// A thousand keys: SLOTHINT against CLUSTER KEYSLOT
+    Hints,
+    /// A hundred keys in a cluster of a thousand shards: SLOTHINT against CLUSTER SLOTS
+    Shards,
+}
+
+impl Part {
+    const ALL: [Part; 5] = [
+        Part::Durable,
+        Part::Pipeline,
+        Part::Bystanders,
+        Part::Hints,
+        Part::Shards,
+    ];
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let value = self.to_possible_value();
+        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+impl Options {
+    /// What clap cannot see from one option alone, checked before minutes are spent.
+    pub fn check(&self) -> Result<()> {
+        if let Some(plot) = &self.plot {
+            ensure!(
+                plot.extension().is_some_and(|extension| extension == "svg"),
+                "--plot draws SVG: give it a file name that ends in .svg"
+            );
+            ensure!(
+                self.parts.contains(&Part::Durable),
+                "--plot draws the durable writes: --part must name durable"
+            );
+        }
+        Ok(())
+    }
+
+    /// One turn of one contender.
+    pub fn measured(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds)
+    }
+
+    /// What is driven and not counted before each turn, while caches and sockets come to their size.
+    pub fn warm_up(&self) -> Duration {
+        Duration::from_secs_f64((self.seconds / 10.0).clamp(0.05, 0.5))
+    }
+
+    /// A command line that asks for the same again, with the defaults spelt out, since they may change.
+    pub fn to_repeat(&self) -> String {
+        format!(
+            "cargo run --release --package durable-bench -- --part {} --connections {} --seconds {} --rounds {} --threads {}",
+            joined(&self.parts),
+            joined(&self.connections),
+            self.seconds,
+            self.rounds,
+            self.threads
+        )
+    }
+}
+
+fn joined<T: ToString>(values: &[T]) -> String {
+    let words: Vec<String> = values.iter().map(T::to_string).collect();
+    words.join(",")
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=60.0).contains(&seconds) => Ok(seconds),
+        _ => Err("a number of seconds between 0.1 and 60".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Options, clap::Error> {
+        Options::try_parse_from([&["durable-bench"], arguments].concat())
+    }
+
+    #[test]
+    fn the_command_line_to_repeat_asks_for_the_same() -> Result<()> {
+        let options = parse(&["--part", "hints,durable", "--seconds", "0.5"])?;
+        let repeated = options.to_repeat();
+        let (_, arguments) = repeated.split_once(" -- ").unwrap_or_default();
+        let again = parse(&arguments.split(' ').collect::<Vec<_>>())?;
+        assert_eq!(format!("{options:?}"), format!("{again:?}"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_run_is_bounded() {
+        assert!(parse(&["--seconds", "61"]).is_err());
+        assert!(parse(&["--seconds", "nan"]).is_err());
+        assert!(parse(&["--rounds", "0"]).is_err());
+        assert!(parse(&["--connections", "0"]).is_err());
+    }
+
+    #[test]
+    fn a_plot_needs_something_to_draw() -> Result<()> {
+        assert!(parse(&["--plot", "a.png"])?.check().is_err());
+        assert!(parse(&["--plot", "a.svg", "--part", "hints"])?
+            .check()
+            .is_err());
+        assert!(parse(&["--plot", "a.svg"])?.check().is_ok());
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! One real node that believes to be part of a cluster of a thousand shards.
+//!
+//! The other nodes are lines in its nodes.conf. All of them have their cluster bus on one port of
+//! loopback, where a socket of ours lets the kernel accept connections and never says a word. With
+//! nobody there the node would try to connect to all of them ten times a second, and that work would be
+//! measured as well; with a long node timeout it takes silence for a network that is merely slow.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use anyhow::{ensure, Context, Result};
+use socket2::{Domain, Socket, Type};
+use testkit::Server;
+
+pub const SHARDS: usize = 1000;
+const SLOTS: usize = 16384;
+/// Client ports of the nodes that do not exist. They are told to clients, and nobody connects to them.
+const FIRST_PORT: usize = 20001;
+/// Longer than any run, in milliseconds: no node is thought to have failed.
+const NODE_TIMEOUT_MS: &str = "86400000";
+
+pub struct Node {
+    // Dropped first, so that it does not lose its thousand links and complain.
+    pub server: Server,
+    _silence: Socket,
+}
+
+pub fn start() -> Result<Node> {
+    let (silence, bus) = silent_port().context("a port for nodes that do not exist")?;
+    let server = Server::builder()
+        .name("one of a thousand shards")
+        .cluster(true)
+        .config("cluster-node-timeout", NODE_TIMEOUT_MS)
+        .start();
+    let own_bus = server
+        .bus_port()
+        .context("a node in cluster mode has a bus port")?;
+    server.shutdown();
+    let text = nodes_conf(server.port(), own_bus, bus);
+    fs::write(server.dir().join("nodes.conf"), text).context("writing nodes.conf")?;
+    server.restart();
+    let slots: Vec<testkit::redis::Value> = server.run(&["CLUSTER", "SLOTS"]);
+    ensure!(
+        slots.len() == SHARDS,
+        "the node knows {} shards",
+        slots.len()
+    );
+    Ok(Node {
+        server,
+        _silence: silence,
+    })
+}
+
+/// A socket that listens, with room for all connections in its queue, where they stay.
+fn silent_port() -> Result<(Socket, u16)> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into())?;
+    socket.listen(2 * SHARDS as i32)?;
+    let address = socket.local_addr()?;
+    let address = address
+        .as_socket_ipv4()
+        .context("an IPv4 socket has an IPv4 address")?;
+    Ok((socket, address.port()))
+}
+
+/// What the node would have written itself as a member of that cluster. Each shard has one range.
+fn nodes_conf(own_port: u16, own_bus: u16, bus: u16) -> String {
+    let mut text = String::new();
+    for shard in 0..SHARDS {
+        let (first, last) = (shard * SLOTS / SHARDS, (shard + 1) * SLOTS / SHARDS - 1);
+        let (port, bus, flags) = if shard == 0 {
+            (usize::from(own_port), own_bus, "myself,master")
+        } else {
+            (FIRST_PORT + shard, bus, "master")
+        };
+        let epoch = shard + 1;
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "{:040x} 127.0.0.1:{port}@{bus} {flags} - 0 0 {epoch} connected {first}-{last}",
+            // Spread like real identifiers, which are random, and different for each shard.
+            (shard as u128 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+        );
+    }
+    let _ = writeln!(text, "vars currentEpoch {SHARDS} lastVoteEpoch 0");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_slot_has_one_owner_and_every_node_its_own_name() -> Result<()> {
+        let text = nodes_conf(7000, 17000, 30000);
+        let mut next = 0;
+        let mut names = HashSet::new();
+        for line in text.lines().take(SHARDS) {
+            let words: Vec<&str> = line.split(' ').collect();
+            assert_eq!(words[0].len(), 40);
+            assert!(names.insert(words[0]));
+            let (first, last) = words[8].split_once('-').context("a range")?;
+            assert_eq!(first.parse::<usize>()?, next);
+            next = last.parse::<usize>()? + 1;
+        }
+        assert_eq!((next, names.len()), (SLOTS, SHARDS));
+        Ok(())
+    }
+}

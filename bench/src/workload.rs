@@ -1,0 +1,171 @@
+//! What a connection sends, again and again: commands that were encoded beforehand.
+
+use testkit::encode_command;
+
+/// Each connection writes this many keys of its own, in turn.
+const KEYS_PER_CONNECTION: usize = 100;
+const VALUE: [u8; 64] = [b'v'; 64];
+
+/// One packet and how many replies end it.
+pub struct Step {
+    pub bytes: Vec<u8>,
+    pub replies: usize,
+}
+
+/// What is done before the next can begin: its latency is measured as a whole.
+pub type Cycle = Vec<Step>;
+
+/// What all connections do, each with keys of its own.
+pub struct Workload {
+    /// How many operations one cycle is counted as.
+    pub operations: u64,
+    cycles: Box<dyn Fn(usize) -> Vec<Cycle>>,
+}
+
+impl Workload {
+    /// One key a cycle.
+    pub fn for_each_key(cycle: impl Fn(&str) -> Cycle + 'static) -> Workload {
+        Workload {
+            operations: 1,
+            cycles: Box::new(move |connection| {
+                (0..KEYS_PER_CONNECTION)
+                    .map(|number| cycle(&key(connection, number)))
+                    .collect()
+            }),
+        }
+    }
+
+    /// `count` keys a cycle, one packet: a command for each key, and one after them if there is one.
+    pub fn pipeline(
+        count: usize,
+        command: impl Fn(&str) -> Vec<u8> + 'static,
+        last: Option<Vec<u8>>,
+    ) -> Workload {
+        let cycle = move |connection: usize, first: usize| {
+            let mut bytes: Vec<u8> = (0..count)
+                .flat_map(|number| {
+                    command(&key(connection, (first + number) % KEYS_PER_CONNECTION))
+                })
+                .collect();
+            bytes.extend_from_slice(last.as_deref().unwrap_or_default());
+            let replies = count + usize::from(last.is_some());
+            vec![Step { bytes, replies }]
+        };
+        Workload {
+            operations: count as u64,
+            cycles: Box::new(move |connection| {
+                (0..KEYS_PER_CONNECTION)
+                    .step_by(count)
+                    .map(|first| cycle(connection, first))
+                    .collect()
+            }),
+        }
+    }
+
+    /// The same packet every time.
+    pub fn same(operations: u64, bytes: Vec<u8>, replies: usize) -> Workload {
+        Workload {
+            operations,
+            cycles: Box::new(move |_| {
+                vec![vec![Step {
+                    bytes: bytes.clone(),
+                    replies,
+                }]]
+            }),
+        }
+    }
+
+    /// A round trip for each command, one operation each.
+    pub fn one_by_one(commands: Vec<Vec<u8>>) -> Workload {
+        Workload {
+            operations: commands.len() as u64,
+            cycles: Box::new(move |_| {
+                let steps = commands.iter().cloned();
+                vec![steps.map(|bytes| Step { bytes, replies: 1 }).collect()]
+            }),
+        }
+    }
+
+    pub fn cycles(&self, connection: usize) -> Vec<Cycle> {
+        (self.cycles)(connection)
+    }
+}
+
+/// A packet of some commands, which are answered one by one.
+pub fn packet(commands: &[Vec<u8>]) -> Step {
+    Step {
+        bytes: commands.concat(),
+        replies: commands.len(),
+    }
+}
+
+pub fn command(words: &[&str]) -> Vec<u8> {
+    encode_command(words)
+}
+
+pub fn set(key: &str) -> Vec<u8> {
+    encode_command(&[&b"SET"[..], key.as_bytes(), &VALUE])
+}
+
+pub fn get(key: &str) -> Vec<u8> {
+    encode_command(&["GET", key])
+}
+
+/// Native WAIT, without a time limit.
+pub fn wait(replicas: usize) -> Vec<u8> {
+    encode_command(&["WAIT", &replicas.to_string(), "0"])
+}
+
+pub fn durable_set(key: &str, replicas: usize) -> Vec<u8> {
+    let replicas = replicas.to_string();
+    let words = [
+        &b"DURABLE.SET"[..],
+        key.as_bytes(),
+        &VALUE,
+        b"REPLICAS",
+        replicas.as_bytes(),
+    ];
+    encode_command(&words)
+}
+
+pub fn durable_wait(replicas: usize) -> Vec<u8> {
+    encode_command(&["DURABLE.WAIT", "REPLICAS", &replicas.to_string()])
+}
+
+/// Of the same length for all, so that all commands of a workload are.
+fn key(connection: usize, number: usize) -> String {
+    format!("bench:{connection:04}:{number:03}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipeline_has_a_command_for_each_key_and_the_last_one() {
+        let workload = Workload::pipeline(16, get, Some(wait(1)));
+        let cycles = workload.cycles(3);
+        assert_eq!(cycles.len(), KEYS_PER_CONNECTION.div_ceil(16));
+        for step in cycles.iter().flatten() {
+            let text = String::from_utf8_lossy(&step.bytes);
+            assert_eq!(text.matches("bench:0003:").count(), 16);
+            assert!(text.ends_with("*3\r\n$4\r\nWAIT\r\n$1\r\n1\r\n$1\r\n0\r\n"));
+            assert_eq!(step.replies, 17);
+        }
+    }
+
+    #[test]
+    fn connections_write_keys_of_their_own() {
+        let workload = Workload::for_each_key(|key| vec![packet(&[set(key)])]);
+        let bytes = |connection| -> Vec<Vec<u8>> {
+            let cycles = workload.cycles(connection);
+            cycles
+                .into_iter()
+                .flatten()
+                .map(|step| step.bytes)
+                .collect()
+        };
+        let (one, other) = (bytes(0), bytes(1));
+        assert!(one.iter().all(|command| !other.contains(command)));
+    }
+}

@@ -1,0 +1,167 @@
+//! Durable writes, one by one and after pipelines, and what the module costs those who do not ask.
+
+use anyhow::Result;
+use testkit::{Replicated, Server};
+
+use crate::options::Options;
+use crate::results::{Group, Metric};
+use crate::rounds::{Entrant, Rounds};
+use crate::workload::{durable_set, durable_wait, get, packet, set, wait, Cycle, Workload};
+
+const REPLICAS: usize = 2;
+const PIPELINE: usize = 16;
+const BYSTANDERS: usize = 50;
+/// Deadlines are kept as in production, and a machine that stalls for a moment does not end the run.
+const MODULE_ARGUMENTS: [&str; 2] = ["timeout-ms", "15000"];
+
+const COLUMNS: [Metric; 4] = [Metric::P50, Metric::P99, Metric::P999, Metric::Cpu];
+const RATE: Metric = Metric::OperationsPerSecond;
+
+pub const PLAIN: &str = "SET, nobody waits";
+pub const WAIT_ONE: &str = "SET + WAIT 1, one packet";
+pub const WAIT_TWICE: &str = "SET, then WAIT 1, two round trips";
+pub const WAIT_TWO: &str = "SET + WAIT 2, one packet";
+pub const DURABLE_ONE: &str = "DURABLE.SET … REPLICAS 1";
+pub const DURABLE_TWO: &str = "DURABLE.SET … REPLICAS 2";
+
+/// `DURABLE.SET` against the ways to do it without the module, at each number of connections.
+pub fn durable(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
+    rounds.say("starting a primary and its replicas");
+    let servers = start();
+    let connections = options.connections.iter();
+    connections
+        .map(|&connections| durable_at(usize::from(connections), &servers, rounds))
+        .collect()
+}
+
+fn durable_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> Result<Group> {
+    let each =
+        |name, cycle: fn(&str) -> Cycle| in_step(name, servers, Workload::for_each_key(cycle));
+    let entrants = [
+        each(PLAIN, |key| vec![packet(&[set(key)])]),
+        each(WAIT_ONE, |key| vec![packet(&[set(key), wait(1)])]),
+        each(WAIT_TWICE, |key| {
+            vec![packet(&[set(key)]), packet(&[wait(1)])]
+        }),
+        each(DURABLE_ONE, |key| vec![packet(&[durable_set(key, 1)])]),
+        each(WAIT_TWO, |key| vec![packet(&[set(key), wait(2)])]),
+        each(DURABLE_TWO, |key| vec![packet(&[durable_set(key, 2)])]),
+    ];
+    let title = format!(
+        "Durable writes, {REPLICAS} replicas, {}",
+        counted(connections)
+    );
+    let mut group = rounds.group(&title, connections, &COLUMNS, &entrants)?;
+    group.compare(DURABLE_ONE, WAIT_ONE, RATE, None);
+    group.compare(DURABLE_ONE, WAIT_ONE, Metric::P99, None);
+    group.compare(DURABLE_ONE, WAIT_TWICE, RATE, None);
+    group.compare(DURABLE_TWO, WAIT_TWO, RATE, None);
+    group.compare(DURABLE_ONE, PLAIN, RATE, None);
+    Ok(group)
+}
+
+/// Sixteen plain writes and one wait for all of them.
+pub fn pipelines(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
+    rounds.say("starting a primary and its replicas");
+    let servers = start();
+    let connections = options.connections.iter();
+    connections
+        .map(|&connections| pipelines_at(usize::from(connections), &servers, rounds))
+        .collect()
+}
+
+fn pipelines_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> Result<Group> {
+    let (plain, native, fence) = (
+        "SETs, nobody waits",
+        "SETs + WAIT 1",
+        "SETs + DURABLE.WAIT REPLICAS 1",
+    );
+    let with = |name, last| in_step(name, servers, Workload::pipeline(PIPELINE, set, last));
+    let entrants = [
+        with(plain, None),
+        with(native, Some(wait(1))),
+        with(fence, Some(durable_wait(1))),
+    ];
+    let title = format!("Pipelines of {PIPELINE} writes, {}", counted(connections));
+    let mut group = rounds.group(&title, connections, &COLUMNS, &entrants)?;
+    group.compare(fence, native, RATE, None);
+    group.compare(fence, plain, RATE, None);
+    Ok(group)
+}
+
+/// Plain commands on a server with the module and on one without. A second one without shows how much
+/// two equal servers differ: a smaller difference than that says nothing.
+pub fn bystanders(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
+    rounds.say("starting servers with and without the module");
+    let (without, with, again) = (
+        "without the module",
+        "with the module",
+        "without the module, again",
+    );
+    let bare = Server::builder().name(without).module(false).start();
+    let loaded = Server::builder()
+        .name(with)
+        .module_args(&MODULE_ARGUMENTS)
+        .start();
+    let control = Server::builder().name(again).module(false).start();
+    let servers = [(without, &bare), (with, &loaded), (again, &control)];
+    // Keys to find: a miss would be another command.
+    for (_, server) in servers {
+        fill(server);
+    }
+    type Encode = fn(&str) -> Vec<u8>;
+    let kinds: [(&str, Encode, usize); 4] = [
+        ("GET", get, 1),
+        ("SET", set, 1),
+        ("GET, pipelines of 16", get, PIPELINE),
+        ("SET, pipelines of 16", set, PIPELINE),
+    ];
+    let measure = |(kind, encode, count): (&str, Encode, usize)| {
+        let entrants = servers.map(|(name, server)| {
+            Entrant::new(name, server, Workload::pipeline(count, encode, None))
+        });
+        let title = format!("Bystanders: {kind}, {}", counted(BYSTANDERS));
+        let mut group = rounds.group(&title, BYSTANDERS, &COLUMNS, &entrants)?;
+        for name in [with, again] {
+            group.compare(name, without, RATE, None);
+            group.compare(name, without, Metric::Cpu, None);
+        }
+        Ok(group)
+    };
+    kinds.into_iter().map(measure).collect()
+}
+
+fn start() -> Replicated {
+    Replicated::builder()
+        .replicas(REPLICAS)
+        .primary(|builder| builder.module_args(&MODULE_ARGUMENTS))
+        .start()
+}
+
+/// Begins each turn with replicas that have nothing to catch up with from the turn before.
+fn in_step<'a>(name: &str, servers: &'a Replicated, workload: Workload) -> Entrant<'a> {
+    Entrant::new(name, &servers.primary, workload).before(|| {
+        servers.wait_until_in_step(REPLICAS);
+        Ok(())
+    })
+}
+
+/// Every key of every bystander.
+fn fill(server: &Server) {
+    let mut connection = server.raw();
+    let workload = Workload::pipeline(PIPELINE, set, None);
+    for step in (0..BYSTANDERS)
+        .flat_map(|number| workload.cycles(number))
+        .flatten()
+    {
+        connection.send_bytes(&step.bytes);
+        for _ in 0..step.replies {
+            connection.read_reply_bytes();
+        }
+    }
+}
+
+fn counted(connections: usize) -> String {
+    let plural = if connections == 1 { "" } else { "s" };
+    format!("{connections} connection{plural}")
+}
