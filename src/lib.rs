@@ -96,6 +96,8 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
     }
     let defaults = config::from_arguments(args)?;
     state::load(defaults.clone());
+    let is_valkey = is_valkey(ctx);
+    state::with(|state| state.is_valkey = is_valkey);
     config::register(ctx, &defaults)?;
     let category = ctx.add_acl_category(NAME).then_some("durable");
     durable::register(ctx, category)?;
@@ -119,6 +121,16 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
         on_role_change,
     )
+}
+
+/// Valkey tells the version of Redis that it is compatible with, and its own name in INFO alone.
+fn is_valkey(ctx: &Ctx) -> bool {
+    let info = ctx.ask(c"INFO", &[c"server"]);
+    let text = info.as_ref().and_then(|info| info.root().bytes());
+    text.is_some_and(|text| {
+        text.split(|&byte| byte == b'\n')
+            .any(|line| line.starts_with(b"valkey_version:"))
+    })
 }
 
 type EventHandler =

@@ -23,6 +23,8 @@ use crate::slothint::SlotHints;
 pub struct State {
     /// The running server's version.
     pub server: Version,
+    /// The server is Valkey.
+    pub is_valkey: bool,
     /// The settings as they are now.
     pub config: Config,
     /// What operators look at.
@@ -81,6 +83,7 @@ impl State {
         Self {
             server,
             slothint: SlotHints::new(server),
+            is_valkey: false,
             config,
             stats: Stats::default(),
             ledger: Ledger::default(),
@@ -109,7 +112,8 @@ impl State {
 
     /// Remembers clients that are unblocked and not yet served: 7.2 aborts when CLIENT UNBLOCK hits one.
     pub fn note_unserved(&mut self, clients: impl Iterator<Item = WaitId>) {
-        if self.server.is_at_least(7, 2) && !self.server.is_at_least(7, 3) {
+        let is_7_2 = self.server.is_at_least(7, 2) && !self.server.is_at_least(7, 3);
+        if is_7_2 && !self.is_valkey {
             self.unserved.extend(clients);
         }
     }

@@ -20,6 +20,9 @@ pub enum Refusal {
     Replica,
     /// The client is inside MULTI or a script and the command has to wait.
     CannotWait,
+    /// Valkey lets no module block a subscribed client, and says so only when it is asked to, which is
+    /// after the execution.
+    Subscribed,
     /// So many replicas are connected, and so many are required.
     TooFewReplicas { connected: u32, required: u32 },
     /// As many clients as are allowed wait already.
@@ -51,6 +54,10 @@ impl Refusal {
                 "ERR {command} cannot wait inside MULTI or a script; nothing was executed, \
                  use DURABLE.WAIT after it"
             ),
+            Self::Subscribed => format!(
+                "ERR {command} cannot wait on a connection that is subscribed to channels; \
+                 nothing was executed, use another connection or unsubscribe"
+            ),
             Self::TooFewReplicas {
                 connected,
                 required,
@@ -80,6 +87,15 @@ pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
     }
     if situation.denies_waiting() {
         return Err(Refusal::CannotWait);
+    }
+    // Only RESP3 lets a subscribed client send commands at all.
+    let is_valkey = state::with(|state| state.is_valkey) == Some(true);
+    if is_valkey
+        && ctx
+            .client_info()
+            .is_some_and(|client| client.is_subscribed())
+    {
+        return Err(Refusal::Subscribed);
     }
     let full = state::with(|state| {
         let waiting = state.ledger.len();

@@ -37,6 +37,7 @@ pub enum Answer {
 pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl FnOnce(&Blocked)) {
     let client = ctx.client_id();
     let Some(handle) = ctx.block(Some(on_timeout), Some(on_disconnect)) else {
+        state::with(|state| bump(&mut state.stats.counters.unacked));
         ctx.reply_error(c"UNACKED the server could not block the client; applied on the primary, may still reach the replicas");
         return;
     };

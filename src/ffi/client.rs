@@ -34,6 +34,11 @@ impl ClientInfo {
         self.has(raw::REDISMODULE_CLIENTINFO_FLAG_SSL)
     }
 
+    /// It is subscribed to channels or patterns.
+    pub fn is_subscribed(&self) -> bool {
+        self.has(raw::REDISMODULE_CLIENTINFO_FLAG_PUBSUB)
+    }
+
     /// It is local, by way of a file.
     pub fn is_unix_socket(&self) -> bool {
         self.has(raw::REDISMODULE_CLIENTINFO_FLAG_UNIXSOCKET)
