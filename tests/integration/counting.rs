@@ -1,0 +1,216 @@
+//! Who counts as a replica: an online one that has acknowledged something it can have, that says where
+//! it listens, and each host and port once.
+
+use testkit::{eventually, Cut, FakeReplica, Server};
+
+use crate::support::{info, patient, say, send, wait_for_waiters};
+
+fn primary() -> Server {
+    let primary = patient(Server::builder().name("primary")).start();
+    primary.run::<()>(&["SET", "first", "v"]);
+    primary
+}
+
+/// Waits until the server shows this acknowledged offset for the last of its links.
+fn wait_until_told(primary: &Server, offset: u64) {
+    eventually(
+        &format!("the acknowledgement of {offset} to arrive"),
+        || {
+            let links = primary.replica_links();
+            links.last().is_some_and(|link| link.acked_offset == offset)
+        },
+    );
+}
+
+fn refusal(connected: u32, required: u32) -> String {
+    format!(
+        "-NOREPLICAS {connected} of {required} required replicas are connected; \
+         nothing was executed\r\n"
+    )
+}
+
+#[test]
+fn a_replica_that_came_back_after_an_unnoticed_cut_counts_once() {
+    let primary = primary();
+    let cut = Cut::to(&primary);
+    let replica = Server::builder()
+        .name("replica")
+        .config("replicaof", &format!("127.0.0.1 {}", cut.port()))
+        .start();
+    let mut conn = primary.raw();
+    eventually("the replica to count", || {
+        say(&mut conn, "DURABLE.SET k v") == "+OK\r\n"
+    });
+    cut.sever();
+    eventually(
+        "the replica to be listed twice and to acknowledge on both links",
+        || {
+            let links = primary.replica_links();
+            links.len() == 2
+                && links
+                    .iter()
+                    .all(|link| link.port == replica.port() && link.acked_offset > 0)
+        },
+    );
+    assert_eq!(say(&mut conn, "DURABLE.SET k w REPLICAS 2"), refusal(1, 2));
+    assert_eq!(say(&mut conn, "GET k"), "$1\r\nv\r\n");
+    // The new link does its work; the old one is dead, and is not waited for.
+    assert_eq!(say(&mut conn, "DURABLE.SET k w"), "+OK\r\n");
+    assert_eq!(say(&mut replica.raw(), "GET k"), "$1\r\nw\r\n");
+    assert_eq!(say(&mut conn, "DURABLE.WAIT"), ":1\r\n");
+}
+
+#[test]
+fn two_links_that_announce_one_port_count_once() {
+    let primary = primary();
+    let mut one = FakeReplica::start(&primary);
+    one.wait_for_offset(primary.offset());
+    let mut same = FakeReplica::builder()
+        .listening_port(one.listening_port())
+        .start(&primary);
+    let mut conn = primary.raw();
+    send(&mut conn, "SET k v");
+    for fake in [&mut one, &mut same] {
+        fake.wait_for_offset(primary.offset());
+        fake.ack_what_was_read();
+    }
+    eventually("both to be listed with an offset", || {
+        let links = primary.replica_links();
+        links.len() == 2 && links.iter().all(|link| link.acked_offset > 0)
+    });
+    conn.read_reply_bytes();
+    assert_eq!(say(&mut conn, "DURABLE.SET k w REPLICAS 2"), refusal(1, 2));
+}
+
+#[test]
+fn a_link_that_never_acknowledged_anything_does_not_count() {
+    let primary = primary();
+    let mut fake = FakeReplica::start(&primary);
+    let mut conn = primary.raw();
+    assert_eq!(say(&mut conn, "DURABLE.SET k v"), refusal(0, 1));
+    primary.run::<()>(&["SET", "k", "v"]);
+    fake.wait_for_offset(primary.offset());
+    wait_until_told(&primary, 0);
+    assert_eq!(say(&mut conn, "DURABLE.SET k w"), refusal(0, 1));
+    let acked = fake.ack_what_was_read();
+    wait_until_told(&primary, acked);
+    send(&mut conn, "DURABLE.SET k w");
+    wait_for_waiters(&primary, 1);
+}
+
+#[test]
+fn a_newcomer_is_asked_without_anybody_waiting() {
+    // It counts only once it has acknowledged something, and a silent server would let it wait.
+    let primary = primary();
+    let mut conn = primary.raw();
+    let mut fake = FakeReplica::start(&primary);
+    let asked = |fake: &FakeReplica| {
+        let commands = fake.commands();
+        commands.iter().any(|command| command[0] == "REPLCONF")
+    };
+    eventually("the newcomer to be asked", || asked(&fake));
+    eventually("what it acknowledged to make it count", || {
+        fake.ack_what_was_read();
+        say(&mut conn, "DURABLE.WAIT TIMEOUT 1") != refusal(0, 1)
+    });
+}
+
+#[test]
+fn a_link_that_claims_more_than_there_is_does_not_count() {
+    let primary = primary();
+    let mut liar = FakeReplica::start(&primary);
+    let impossible = primary.offset() + 1_000_000;
+    liar.ack(impossible);
+    wait_until_told(&primary, impossible);
+    let mut conn = primary.raw();
+    assert_eq!(say(&mut conn, "DURABLE.SET k v"), refusal(0, 1));
+    assert_eq!(say(&mut conn, "EXISTS k"), ":0\r\n");
+}
+
+#[test]
+fn a_wait_is_not_ended_by_a_link_that_begins_to_lie() {
+    let primary = primary();
+    let mut liar = FakeReplica::start(&primary);
+    primary.run::<()>(&["SET", "k", "v"]);
+    liar.wait_for_offset(primary.offset());
+    let honest = liar.ack_what_was_read();
+    wait_until_told(&primary, honest);
+    let mut conn = primary.raw();
+    send(&mut conn, "DURABLE.SET k w");
+    wait_for_waiters(&primary, 1);
+    let impossible = primary.offset() + 1_000_000;
+    liar.ack(impossible);
+    wait_until_told(&primary, impossible);
+    assert_eq!(info(&primary, "waiters"), 1);
+    assert!(!conn.is_readable_now(), "a lie was believed");
+}
+
+#[test]
+fn a_link_without_a_listening_port_does_not_count() {
+    let primary = primary();
+    let mut reader = FakeReplica::builder()
+        .without_listening_port()
+        .start(&primary);
+    primary.run::<()>(&["SET", "k", "v"]);
+    reader.wait_for_offset(primary.offset());
+    let acked = reader.ack_what_was_read();
+    wait_until_told(&primary, acked);
+    let mut conn = primary.raw();
+    assert_eq!(say(&mut conn, "DURABLE.SET k w"), refusal(0, 1));
+    assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 0"), ":0\r\n");
+}
+
+#[test]
+fn a_client_that_reports_offsets_without_being_a_replica_acknowledges_nothing() {
+    let primary = primary();
+    let mut fake = FakeReplica::start(&primary);
+    primary.run::<()>(&["SET", "k", "v"]);
+    fake.wait_for_offset(primary.offset());
+    let acked = fake.ack_what_was_read();
+    wait_until_told(&primary, acked);
+    let (mut conn, mut stranger) = (primary.raw(), primary.raw());
+    send(&mut conn, "DURABLE.SET k w");
+    wait_for_waiters(&primary, 1);
+    // The server answers nothing to this.
+    send(&mut stranger, &format!("REPLCONF ACK {}", primary.offset()));
+    assert_eq!(say(&mut stranger, "PING"), "+PONG\r\n");
+    assert_eq!(info(&primary, "waiters"), 1);
+    assert!(!conn.is_readable_now());
+    fake.wait_for_offset(primary.offset());
+    fake.ack_what_was_read();
+    assert_eq!(conn.read_reply_bytes(), b"+OK\r\n");
+}
+
+#[test]
+fn a_replica_that_is_still_loading_its_full_sync_does_not_count() {
+    let primary = primary();
+    let mut conn = primary.raw();
+    say(&mut conn, "DEBUG POPULATE 2000 key 200");
+    let replica = Server::builder()
+        .name("replica")
+        // Loads from a file, slowly, and looks up from it often enough to be spoken to.
+        .config("repl-diskless-load", "disabled")
+        .config("loading-process-events-interval-bytes", "1024")
+        .start();
+    // Twenty milliseconds a key: far longer than this test looks at it.
+    replica.run::<()>(&["CONFIG", "SET", "key-load-delay", "20000"]);
+    replica.replica_of(&primary);
+    eventually("the replica to be online and loading", || {
+        let listed = primary.replica_links();
+        listed.len() == 1
+            && listed[0].acked_offset == 0
+            && replica.info_number("persistence", "loading") == 1
+    });
+    assert_eq!(say(&mut conn, "DURABLE.SET k v"), refusal(0, 1));
+    assert_eq!(say(&mut conn, "DURABLE.WAIT"), refusal(0, 1));
+    assert_eq!(
+        replica.info_number("persistence", "loading"),
+        1,
+        "it was loading all along"
+    );
+    replica.run::<()>(&["CONFIG", "SET", "key-load-delay", "0"]);
+    eventually("the replica to count once it has loaded", || {
+        say(&mut conn, "DURABLE.SET k v") == "+OK\r\n"
+    });
+    assert_eq!(say(&mut replica.raw(), "GET k"), "$1\r\nv\r\n");
+}

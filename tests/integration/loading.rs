@@ -1,0 +1,189 @@
+//! How the module comes into a server: arguments of `loadmodule`, lines of redis.conf, MODULE LOAD.
+
+use testkit::{module_path, Product, Server};
+
+use crate::support::{info, say};
+
+fn value(server: &Server, name: &str) -> String {
+    let pair: Vec<String> = server.run(&["CONFIG", "GET", name]);
+    pair[1].clone()
+}
+
+/// Replicas tell what they have fsynced from Redis 7.2 on, and in every Valkey.
+fn fsync_is_known(server: &Server) -> bool {
+    server.version().is_valkey() || server.version().at_least(Product::Redis, (7, 2, 0))
+}
+
+#[test]
+fn arguments_and_lines_of_the_configuration_file_are_settings() {
+    let server = Server::builder()
+        .module_args(&[
+            "replicas",
+            "ALL",
+            "Timeout-Ms",
+            "500",
+            "expected-replicas",
+            "2",
+        ])
+        .config("durable.max-waiters", "5")
+        .config("durable.call-allow", "\"a.b c.d\"")
+        .start();
+    assert_eq!(value(&server, "durable.replicas"), "all");
+    assert_eq!(value(&server, "durable.timeout-ms"), "500");
+    assert_eq!(value(&server, "durable.expected-replicas"), "2");
+    assert_eq!(value(&server, "durable.max-waiters"), "5");
+    assert_eq!(value(&server, "durable.call-allow"), "a.b c.d");
+    let refused = say(&mut server.raw(), "DURABLE.SET k v");
+    assert!(refused.starts_with("-NOREPLICAS 0 of 2 "), "{refused}");
+}
+
+#[test]
+fn the_configuration_file_wins_over_the_arguments() {
+    let server = Server::builder()
+        .module_args(&["timeout-ms", "500", "replicas", "3"])
+        .config("durable.timeout-ms", "700")
+        .start();
+    assert_eq!(value(&server, "durable.timeout-ms"), "700");
+    assert_eq!(value(&server, "durable.replicas"), "3");
+}
+
+#[test]
+fn arguments_and_changes_survive_a_rewrite_and_a_restart() {
+    let server = Server::builder()
+        .module_args(&["timeout-ms", "500", "replicas", "2"])
+        .start();
+    // One back to what is the default without the argument, the other to something new.
+    for (name, other) in [
+        ("durable.timeout-ms", "1000"),
+        ("durable.replicas", "majority"),
+    ] {
+        server.run::<()>(&["CONFIG", "SET", name, other]);
+    }
+    assert_eq!(say(&mut server.raw(), "CONFIG REWRITE"), "+OK\r\n");
+    server.restart();
+    assert_eq!(value(&server, "durable.timeout-ms"), "1000");
+    assert_eq!(value(&server, "durable.replicas"), "majority");
+    // And back to the argument.
+    server.run::<()>(&["CONFIG", "SET", "durable.timeout-ms", "500"]);
+    assert_eq!(say(&mut server.raw(), "CONFIG REWRITE"), "+OK\r\n");
+    server.restart();
+    assert_eq!(value(&server, "durable.timeout-ms"), "500");
+}
+
+#[test]
+fn a_bad_argument_refuses_the_load_and_the_log_says_why() {
+    let names = "the names are replicas, call-allow, expected-replicas, fsync, timeout-ms, \
+                 max-waiters, slothint-max-age-ms";
+    let cases: [(&[&str], &str); 8] = [
+        (&["bogus", "1"], names),
+        (&["durable.replicas", "1"], names),
+        (
+            &["replicas", "1001"],
+            "the argument replicas 1001 is not accepted: it takes 0 to 1000, majority or all",
+        ),
+        (
+            &["timeout-ms", "x"],
+            "the argument timeout-ms x is not accepted: it takes 0 to 86400000",
+        ),
+        (
+            &["timeout-ms", "-1"],
+            "the argument timeout-ms -1 is not accepted: it takes 0 to 86400000",
+        ),
+        (
+            &["max-waiters", "0"],
+            "the argument max-waiters 0 is not accepted: it takes 1 to 1000000",
+        ),
+        (
+            &["replicas", "1", "timeout-ms"],
+            "the argument timeout-ms has no value",
+        ),
+        (&["slothint-max-age-ms", "60001"], "it takes 0 to 60000"),
+    ];
+    for (arguments, reason) in cases {
+        let Err(log) = Server::builder().module_args(arguments).try_start() else {
+            panic!("a server started with {arguments:?}");
+        };
+        let line = log
+            .lines()
+            .find(|line| line.contains("<durable> not loaded: "));
+        assert!(
+            line.is_some_and(|line| line.contains(reason)),
+            "{arguments:?}: {log}"
+        );
+    }
+}
+
+#[test]
+fn a_bad_line_of_the_configuration_file_refuses_the_start() {
+    let cases = [
+        ("durable.timeout-ms", "86400001", "durable.timeout-ms"),
+        ("durable.replicas", "most", "durable.replicas"),
+        // The server finds nobody to give it to, and does not say the name.
+        ("durable.nosuch", "1", "Module Configuration detected"),
+    ];
+    for (name, bad, reason) in cases {
+        let Err(log) = Server::builder().config(name, bad).try_start() else {
+            panic!("a server started with {name} {bad}");
+        };
+        assert!(log.contains(reason), "{name}: {log}");
+    }
+}
+
+#[test]
+fn fsync_as_an_argument_needs_a_server_that_knows_it() {
+    let started = Server::builder()
+        .module_args(&["replicas", "1", "fsync", "1"])
+        .try_start();
+    match started {
+        Ok(server) => {
+            assert!(fsync_is_known(&server));
+            assert_eq!(value(&server, "durable.fsync"), "1");
+        }
+        Err(log) => {
+            assert!(!fsync_is_known(&Server::builder().start()), "{log}");
+            assert!(
+                log.contains(
+                    "the argument fsync 1 is not accepted: FSYNC needs Redis 7.2 or later"
+                ),
+                "{log}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_module_is_loaded_into_a_running_server_and_finds_its_replicas() {
+    let group = testkit::Replicated::builder()
+        .replicas(1)
+        .module_on_replicas(false)
+        .primary(|builder| builder.module(false))
+        .start();
+    let mut conn = group.primary.raw();
+    let path = module_path().display().to_string();
+    let loaded = conn.call_text(&["MODULE", "LOAD", &path, "timeout-ms", "0"]);
+    assert_eq!(loaded, "+OK\r\n");
+    assert_eq!(value(&group.primary, "durable.timeout-ms"), "0");
+    assert_eq!(say(&mut conn, "DURABLE.SET k v"), "+OK\r\n");
+    assert_eq!(say(&mut group.replicas[0].raw(), "GET k"), "$1\r\nv\r\n");
+}
+
+#[test]
+fn a_load_that_is_refused_at_run_time_leaves_nothing_and_can_be_repeated() {
+    let server = Server::builder().module(false).start();
+    let path = module_path().display().to_string();
+    let mut conn = server.raw();
+    for _ in 0..3 {
+        let refused = conn.call_text(&["MODULE", "LOAD", &path, "bogus", "1"]);
+        assert!(
+            refused.starts_with("-ERR Error loading the extension"),
+            "{refused}"
+        );
+        assert!(say(&mut conn, "DURABLE.WAIT").starts_with("-ERR unknown command"));
+    }
+    assert_eq!(conn.call_text(&["MODULE", "LOAD", &path]), "+OK\r\n");
+    assert_eq!(info(&server, "waiters"), 0);
+    for _ in 0..5 {
+        assert_eq!(say(&mut conn, "MODULE UNLOAD durable"), "+OK\r\n");
+        assert_eq!(conn.call_text(&["MODULE", "LOAD", &path]), "+OK\r\n");
+    }
+}

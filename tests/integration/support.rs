@@ -1,0 +1,95 @@
+//! What the tests share: short spellings, and waiting for the module's own counters.
+//!
+//! Waits have no deadline unless a test is about deadlines: `timeout-ms 0` everywhere else, so that
+//! no test depends on how fast the machine is.
+
+use testkit::{eventually, RawConn, Replicated, ReplicatedBuilder, Server, ServerBuilder};
+
+/// The module, waiting for ever unless a command says otherwise.
+pub fn patient(builder: ServerBuilder) -> ServerBuilder {
+    builder.module_args(&["timeout-ms", "0"])
+}
+
+/// A primary that waits for ever, with so many replicas in step.
+#[track_caller]
+pub fn replicated(replicas: usize) -> Replicated {
+    builder(replicas).start()
+}
+
+/// As [`replicated`], to be changed before it starts.
+pub fn builder(replicas: usize) -> ReplicatedBuilder {
+    Replicated::builder().replicas(replicas).primary(patient)
+}
+
+/// Sends one command, written as a line of words, and returns the reply as text.
+#[track_caller]
+pub fn say(conn: &mut RawConn, line: &str) -> String {
+    send(conn, line);
+    String::from_utf8_lossy(&conn.read_reply_bytes()).into_owned()
+}
+
+/// Sends one command, written as a line of words.
+pub fn send(conn: &mut RawConn, line: &str) {
+    conn.send(&line.split_whitespace().collect::<Vec<_>>());
+}
+
+/// The bytes of several commands, each a line of words, as one packet.
+pub fn packet(lines: &[&str]) -> Vec<u8> {
+    let encode = |line: &&str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        testkit::encode_command(&words)
+    };
+    lines.iter().flat_map(encode).collect()
+}
+
+/// So many connections that the server has accepted.
+#[track_caller]
+pub fn connections(server: &Server, count: usize) -> Vec<RawConn> {
+    (0..count)
+        .map(|_| {
+            let mut conn = server.raw();
+            assert_eq!(say(&mut conn, "PING"), "+PONG\r\n");
+            conn
+        })
+        .collect()
+}
+
+/// A number of INFO durable; the field without its `durable_`.
+#[track_caller]
+pub fn info(server: &Server, field: &str) -> i64 {
+    server.info_number("durable", &format!("durable_{field}"))
+}
+
+/// Waits until exactly so many clients wait.
+#[track_caller]
+pub fn wait_for_waiters(server: &Server, count: i64) {
+    eventually(&format!("{count} waiting clients"), || {
+        info(server, "waiters") == count
+    });
+}
+
+/// The value of a key, `None` where there is none.
+#[track_caller]
+pub fn get(server: &Server, key: &str) -> Option<String> {
+    server.run(&["GET", key])
+}
+
+/// Nobody waits, and the server has no blocked client and no timer left: only then does it unload
+/// the module. Loads it again, and shows that it works.
+#[track_caller]
+pub fn unload_and_load_again(server: &Server) {
+    wait_for_waiters(server, 0);
+    assert_eq!(server.info_number("clients", "blocked_clients"), 0);
+    // The module itself refuses for the one turn in which a wake-up is still under way.
+    eventually("the module to be unloaded", || {
+        server
+            .try_run::<()>(&["MODULE", "UNLOAD", "durable"])
+            .is_ok()
+    });
+    let mut conn = server.raw();
+    let unknown = say(&mut conn, "DURABLE.SET again v");
+    assert!(unknown.starts_with("-ERR unknown command"), "{unknown}");
+    let path = testkit::module_path().display().to_string();
+    assert_eq!(conn.call_text(&["MODULE", "LOAD", &path]), "+OK\r\n");
+    assert_eq!(info(server, "waiters_peak"), 0, "the old state is gone");
+}
