@@ -25,7 +25,7 @@ pub unsafe extern "C" fn handler(info: *mut raw::RedisModuleInfoCtx, for_crash_r
             return;
         }
         // INFO brings no context, and without a look the replicas are as old as the last wait.
-        Ctx::detached(|ctx| durable::turn::look(ctx));
+        Ctx::detached(durable::turn::look);
         let fields = state::with(fields);
         // SAFETY: as above; both texts end in a null byte and are copied.
         unsafe {

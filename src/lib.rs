@@ -219,8 +219,6 @@ unsafe extern "C" fn on_role_change(
     _data: *mut c_void,
 ) {
     guard::plain((), || {
-        durable::turn::role_changed(
-            which == u64::from(raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER),
-        );
+        durable::turn::role_changed(which == raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER);
     });
 }

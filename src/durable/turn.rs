@@ -70,24 +70,38 @@ pub fn ends(ctx: &Ctx) {
             if let Some(timer) = timer {
                 ctx.stop_timer(timer);
             }
-            if greet && look(ctx) {
-                request(ctx);
+            if greet {
+                greet_newcomer(ctx);
             }
         }
-        Some(Plan::Work { in_timer }) => {
-            // Without a look there is no offset to assign and none at which a request would stand.
-            if look(ctx) {
-                assign();
-                follow_up_fsyncs();
-                if in_timer {
-                    wake_for_releasable();
-                } else {
-                    wait_queue::release(ctx);
-                }
-                request(ctx);
-            }
-        }
+        Some(Plan::Work { in_timer }) => work(ctx, in_timer),
     }
+}
+
+/// Asks a replica that has come online while nobody waits, so that it counts from now on.
+fn greet_newcomer(ctx: &Ctx) {
+    if look(ctx) {
+        request(ctx);
+    } else {
+        // A replica has nobody to ask, and must not look in every turn.
+        state::with(|state| state.requests.nobody_to_ask());
+    }
+}
+
+/// Gives this turn's waits their offset, lets go whom the replicas have satisfied, and asks for the rest.
+/// Without a look there is no offset to assign and none at which a request would stand.
+fn work(ctx: &Ctx, in_timer: bool) {
+    if !look(ctx) {
+        return;
+    }
+    assign();
+    follow_up_fsyncs();
+    if in_timer {
+        wake_for_releasable();
+    } else {
+        wait_queue::release(ctx);
+    }
+    request(ctx);
 }
 
 enum Plan {
