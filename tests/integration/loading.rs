@@ -187,3 +187,33 @@ fn a_load_that_is_refused_at_run_time_leaves_nothing_and_can_be_repeated() {
         assert_eq!(conn.call_text(&["MODULE", "LOAD", &path]), "+OK\r\n");
     }
 }
+
+/// The example is what users copy: it has to load as it stands, to name every setting, and to show the
+/// default of each.
+#[test]
+fn the_example_configuration_loads_and_shows_every_default() {
+    let example = include_str!("../../redis.conf.example");
+    let installed = "loadmodule /usr/local/lib/redis-durable/libredis_durable.so";
+    let here = format!("loadmodule {}", module_path().display());
+    assert!(example.contains(installed), "where is the module loaded?");
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::io::Write::write_all(&mut file, example.replace(installed, &here).as_bytes())
+        .expect("the temporary file is written");
+    let path = file.path().to_str().expect("a path in UTF-8");
+    let from_example = Server::builder()
+        .module(false)
+        .config("include", path)
+        .start();
+    let settings = |server: &Server| -> Vec<String> {
+        let mut settings: Vec<String> = server.run(&["CONFIG", "GET", "durable.*"]);
+        settings.sort();
+        settings
+    };
+    assert_eq!(
+        settings(&from_example),
+        settings(&Server::builder().start())
+    );
+    let named = example.lines().filter(|line| line.starts_with("durable."));
+    let all: Vec<String> = from_example.run(&["CONFIG", "GET", "durable.*"]);
+    assert_eq!(named.count(), all.len() / 2, "{all:?}");
+}

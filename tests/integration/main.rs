@@ -1,6 +1,8 @@
 //! The module on real servers.
 
+mod slothint_view;
 mod support;
+mod tls;
 
 mod acknowledgement;
 mod aof;
@@ -19,4 +21,12 @@ mod multi_and_scripts;
 mod pipelines;
 mod replies;
 mod roles;
+mod slothint;
+mod slothint_changes;
+mod slothint_endpoints;
+mod slothint_map;
+mod slothint_storms;
+mod slothint_tls;
+mod slothint_tracking;
+mod slothint_watch;
 mod turns;

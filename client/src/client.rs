@@ -1,0 +1,266 @@
+//! The client: its settings, and what its sessions share.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use redis::{ConnectionInfo, IntoConnectionInfo};
+
+use crate::error::Error;
+use crate::node::Node;
+use crate::redirect::known_host;
+use crate::route::Knowledge;
+use crate::session::Session;
+use crate::stats::{Counters, Stats};
+use crate::watch::Watch;
+
+type AddressMap = dyn Fn(&str, u16) -> (String, u16) + Send + Sync;
+
+/// A cluster as one program sees it. Cheap to clone, and all clones are the same client: they share the cache, so
+/// that what one session learns all know.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+/// Settings of a [`Client`]. Made by [`Client::builder`].
+pub struct ClientBuilder {
+    config: Config,
+    seeds: Vec<Node>,
+}
+
+/// What all sessions of a client share.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) stats: Counters,
+    knowledge: Mutex<Knowledge>,
+    /// A server said that it knows no SLOTHINT, or that this user may not use it.
+    without_hints: AtomicBool,
+}
+
+pub(crate) struct Config {
+    /// How the nodes that the caller named are connected to.
+    named: HashMap<Node, ConnectionInfo>,
+    /// The first of them: how all others are connected to, but for the address.
+    first: ConnectionInfo,
+    address_map: Option<Box<AddressMap>>,
+    pub(crate) hint_batches: bool,
+    pub(crate) retry_for: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Option<Duration>,
+    pub(crate) check_idle: Duration,
+}
+
+impl Client {
+    /// A client with the default settings. Connects to nobody yet.
+    ///
+    /// `nodes` are addresses of some nodes of the cluster, as the redis crate takes them:
+    /// `redis://user:password@host:port`, `rediss://…` for TLS, `unix:///path`, or a [`ConnectionInfo`]. Nodes that
+    /// are learnt of are connected to like the first one of these: user, password, protocol, TLS and its parameters.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] for no node at all, or one that the redis crate does not understand.
+    pub fn open<I: IntoConnectionInfo>(
+        nodes: impl IntoIterator<Item = I>,
+    ) -> Result<Client, Error> {
+        Ok(Client::builder(nodes)?.build())
+    }
+
+    /// The same, with settings to change.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub fn builder<I: IntoConnectionInfo>(
+        nodes: impl IntoIterator<Item = I>,
+    ) -> Result<ClientBuilder, Error> {
+        let (mut named, mut seeds, mut first) = (HashMap::new(), Vec::new(), None);
+        for node in nodes {
+            let info = node
+                .into_connection_info()
+                .map_err(|error| Error::Configuration(error.to_string().into()))?;
+            let node = Node::of(&info)
+                .ok_or_else(|| Error::Configuration("an address of an unknown kind".into()))?;
+            first.get_or_insert_with(|| info.clone());
+            if named.insert(node.clone(), info).is_none() {
+                seeds.push(node);
+            }
+        }
+        let first =
+            first.ok_or_else(|| Error::Configuration("no node of the cluster is named".into()))?;
+        let config = Config {
+            named,
+            first,
+            address_map: None,
+            hint_batches: true,
+            retry_for: Duration::from_secs(20),
+            connect_timeout: Duration::from_secs(2),
+            response_timeout: Some(Duration::from_secs(5)),
+            check_idle: Duration::from_secs(5),
+        };
+        Ok(ClientBuilder { config, seeds })
+    }
+
+    /// A session: what sends commands. Each thread that sends any needs one of its own. Connects when there is
+    /// something to send.
+    pub fn session(&self) -> Session {
+        Session::new(self.shared.clone())
+    }
+
+    /// Keeps the cache up to date in the background, until the handle is dropped: a thread with a connection
+    /// of its own waits in `SLOTHINT.WATCH` and fetches the map whenever that has changed.
+    ///
+    /// Ends by itself where servers have no `SLOTHINT`.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn watch(&self) -> std::io::Result<Watch> {
+        Watch::start(self.shared.clone())
+    }
+
+    /// What happened so far.
+    pub fn stats(&self) -> Stats {
+        self.shared.stats.read()
+    }
+
+    /// The node that a command with this key would be sent to now, if its slot is in the cache.
+    pub fn node_of(&self, key: impl AsRef<[u8]>) -> Option<Node> {
+        let slot = durable_core::slot::of_key(key.as_ref());
+        self.shared.know().cache.primary_of(slot).cloned()
+    }
+
+    /// How many of the 16,384 slots are in the cache.
+    pub fn known_slots(&self) -> usize {
+        self.shared.know().cache.known()
+    }
+
+    /// Whether hints are asked for: until a server says that it has no `SLOTHINT`, that this user may not use it, or
+    /// that it is in no cluster. From then on `MOVED` alone fills the cache.
+    pub fn uses_hints(&self) -> bool {
+        self.shared.uses_hints()
+    }
+
+    /// Asks for hints again, after the module has been loaded or the user been given the permission.
+    pub fn use_hints_again(&self) {
+        self.shared.without_hints.store(false, Ordering::Relaxed);
+    }
+}
+
+impl ClientBuilder {
+    /// Where the nodes really are, for a client that cannot reach them where they say they are: behind NAT, in
+    /// another network of containers.
+    ///
+    /// `map` is given each host and port that a server names, and returns what to dial. Where a server names no host
+    /// it is given the host that the server was dialled at. The nodes given to [`Client::builder`] are dialled
+    /// as they are.
+    pub fn address_map(
+        mut self,
+        map: impl Fn(&str, u16) -> (String, u16) + Send + Sync + 'static,
+    ) -> ClientBuilder {
+        self.config.address_map = Some(Box::new(map));
+        self
+    }
+
+    /// Whether a batch with keys of unknown slots begins with a `SLOTHINT` for these. Default: yes. Costs
+    /// one round trip, and saves the redirections.
+    pub fn hint_batches(mut self, hint: bool) -> ClientBuilder {
+        self.config.hint_batches = hint;
+        self
+    }
+
+    /// How long a command is tried that is turned away (`TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, nodes that cannot be
+    /// reached, redirections without end). Default: 20 s, longer than a failover takes with the
+    /// servers' default settings. The waits in between grow from 8 ms to half a second.
+    pub fn retry_for(mut self, limit: Duration) -> ClientBuilder {
+        self.config.retry_for = limit;
+        self
+    }
+
+    /// How long connecting may take, authentication included. Default: 2 s. At least 1 ms.
+    pub fn connect_timeout(mut self, limit: Duration) -> ClientBuilder {
+        self.config.connect_timeout = limit.max(Duration::from_millis(1));
+        self
+    }
+
+    /// How long a reply may take until the connection counts as dead and the outcome as unknown; `None` is for
+    /// ever. Default: 5 s. It has to be longer than any wait that commands ask for: `TIMEOUT` of
+    /// the durable commands, blocking commands. At least 1 ms.
+    pub fn response_timeout(mut self, limit: Option<Duration>) -> ClientBuilder {
+        self.config.response_timeout = limit.map(|limit| limit.max(Duration::from_millis(1)));
+        self
+    }
+
+    /// A connection that was not used for longer than this is tried with `PING` before a command is sent, since a
+    /// server may have closed it. Default: 5 s.
+    pub fn check_idle(mut self, after: Duration) -> ClientBuilder {
+        self.config.check_idle = after;
+        self
+    }
+
+    /// The client. Connects to nobody yet.
+    pub fn build(self) -> Client {
+        let shared = Shared {
+            config: self.config,
+            stats: Counters::default(),
+            knowledge: Mutex::new(Knowledge::new(self.seeds)),
+            without_hints: AtomicBool::new(false),
+        };
+        Client {
+            shared: Arc::new(shared),
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn connection_info(&self, node: &Node) -> ConnectionInfo {
+        match self.named.get(node) {
+            Some(info) => info.clone(),
+            None => node.connection_info(&self.first),
+        }
+    }
+
+    /// The node that `told_by` means by that host, `None` for its own, and port.
+    pub(crate) fn resolve(&self, told_by: &Node, host: Option<&str>, port: u16) -> Node {
+        let host = host.and_then(known_host).unwrap_or_else(|| told_by.host());
+        match &self.address_map {
+            Some(map) => {
+                let (host, port) = map(host, port);
+                Node::tcp(&host, port)
+            }
+            // The node that is being talked to is dialled as it is, also where it was named in capitals.
+            None => match told_by {
+                Node::Tcp(own, own_port) if *own_port == port && own.eq_ignore_ascii_case(host) => {
+                    told_by.clone()
+                }
+                _ => Node::tcp(host, port),
+            },
+        }
+    }
+}
+
+impl Shared {
+    /// Nothing that runs under this lock can leave half of a change behind, so a panic elsewhere does not matter.
+    pub(crate) fn know(&self) -> MutexGuard<'_, Knowledge> {
+        self.knowledge
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(crate) fn uses_hints(&self) -> bool {
+        !self.without_hints.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn remember_no_hints(&self) {
+        self.without_hints.store(true, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Client")
+            .field("known_slots", &self.known_slots())
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

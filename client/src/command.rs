@@ -1,0 +1,226 @@
+//! A command, the key that decides where it goes, and whether it may be sent twice.
+
+use durable_core::slot;
+use redis::{Cmd, ToRedisArgs, ToSingleRedisArg};
+
+/// Commands that change nothing, so that a lost reply is no reason not to ask again.
+const READS: &str = " GET MGET STRLEN GETRANGE SUBSTR LCS GETBIT BITCOUNT BITPOS BITFIELD_RO EXISTS TYPE TTL PTTL \
+    EXPIRETIME PEXPIRETIME DUMP OBJECT MEMORY SORT_RO EVAL_RO EVALSHA_RO FCALL_RO PING ECHO TIME \
+    HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN HSCAN HRANDFIELD HTTL HPTTL HEXPIRETIME HPEXPIRETIME \
+    LRANGE LLEN LINDEX LPOS SMEMBERS SISMEMBER SMISMEMBER SCARD SRANDMEMBER SSCAN SINTER SUNION SDIFF SINTERCARD \
+    ZRANGE ZRANGEBYSCORE ZRANGEBYLEX ZREVRANGE ZREVRANGEBYSCORE ZREVRANGEBYLEX ZSCORE ZMSCORE ZCARD ZCOUNT \
+    ZLEXCOUNT ZRANK ZREVRANK ZSCAN ZRANDMEMBER ZINTER ZUNION ZDIFF ZINTERCARD \
+    XRANGE XREVRANGE XLEN XREAD XINFO XPENDING GEOPOS GEODIST GEOHASH GEOSEARCH \
+    DURABLE.GET DURABLE.WAIT DURABLE.REPLICAS ";
+
+/// Commands that change what later commands on the same connection mean, or have no reply of their own.
+/// Connections are shared by the commands of a batch, so these are refused.
+const OF_A_CONNECTION: &str =
+    " MULTI EXEC DISCARD WATCH UNWATCH SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE \
+    PUNSUBSCRIBE SUNSUBSCRIBE MONITOR SELECT AUTH HELLO ASKING READONLY READWRITE QUIT RESET SYNC PSYNC REPLCONF ";
+
+/// One command for one node of the cluster.
+///
+/// ```
+/// use redis_durable_client::Command;
+///
+/// let set = Command::new("SET").key("user:7").arg("Ada").arg("NX");
+/// // Runs wherever the slot of `user:7` is, without naming the key.
+/// let fence = Command::new("DURABLE.WAIT").routed_by("user:7");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Command {
+    cmd: Cmd,
+    name: String,
+    /// What decides where it goes.
+    key: Option<Box<[u8]>>,
+    names_key: bool,
+    repeatable: bool,
+}
+
+impl Command {
+    /// A command without arguments yet. One that never gets a key goes to any one node.
+    pub fn new(name: &str) -> Command {
+        let mut cmd = Cmd::new();
+        cmd.arg(name);
+        Command::of(cmd)
+    }
+
+    /// A command of the redis crate, sent to where the slot of `key` is. `key` should be its first key.
+    pub fn from_cmd(cmd: Cmd, key: impl AsRef<[u8]>) -> Command {
+        let mut command = Command::of(cmd).routed_by(key);
+        command.names_key = true;
+        command
+    }
+
+    /// `GET key`
+    pub fn get(key: impl ToSingleRedisArg) -> Command {
+        Command::new("GET").key(key)
+    }
+
+    /// `SET key value`
+    pub fn set(key: impl ToSingleRedisArg, value: impl ToSingleRedisArg) -> Command {
+        Command::new("SET").key(key).arg(value)
+    }
+
+    /// Adds an argument that is a key. The first one decides where the command goes; the others have to
+    /// be of the same slot, or the server answers `CROSSSLOT`.
+    pub fn key(mut self, key: impl ToSingleRedisArg) -> Command {
+        if let (false, Some(first)) = (self.names_key, key.to_redis_args().first()) {
+            self.key = Some(first.as_slice().into());
+            self.names_key = true;
+        }
+        self.cmd.arg(key);
+        self
+    }
+
+    /// Adds an argument, or several, that are no keys.
+    pub fn arg(mut self, arguments: impl ToRedisArgs) -> Command {
+        self.cmd.arg(arguments);
+        self
+    }
+
+    /// Goes to where the slot of `key` is, without adding an argument.
+    pub fn routed_by(mut self, key: impl AsRef<[u8]>) -> Command {
+        self.key = Some(key.as_ref().into());
+        self
+    }
+
+    /// Says that executing this command twice is the same as executing it once, so that it may be sent again
+    /// when its outcome is unknown.
+    ///
+    /// Well-known reads are repeatable by themselves. A plain `SET` is not: somebody else may
+    /// have written between the two. Say so only where nobody else writes, or where it does not matter.
+    pub fn repeatable(mut self) -> Command {
+        self.repeatable = true;
+        self
+    }
+
+    /// The slot that decides where this command goes, in `0..16384`.
+    pub fn slot(&self) -> Option<u16> {
+        self.routing_key().map(slot::of_key)
+    }
+
+    pub(crate) fn routing_key(&self) -> Option<&[u8]> {
+        self.key.as_deref()
+    }
+
+    fn of(cmd: Cmd) -> Command {
+        let first = cmd.args_iter().next();
+        let name = match first {
+            Some(redis::Arg::Simple(name)) => String::from_utf8_lossy(name).to_ascii_uppercase(),
+            _ => String::new(),
+        };
+        Command {
+            repeatable: is_one_of(READS, &name),
+            cmd,
+            name,
+            key: None,
+            names_key: false,
+        }
+    }
+
+    pub(crate) fn cmd(&self) -> &Cmd {
+        &self.cmd
+    }
+
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.repeatable
+    }
+
+    /// Whether the server checks that it owns the slot before it executes this.
+    pub(crate) fn names_key(&self) -> bool {
+        self.names_key
+    }
+
+    /// Whether it belongs to the family that waits for replicas after having been executed.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.name.starts_with("DURABLE.")
+    }
+
+    /// Why this command cannot be sent on a shared connection, if it cannot.
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        let second = self.cmd.args_iter().nth(1);
+        let silent = self.name == "CLIENT"
+            && matches!(second, Some(redis::Arg::Simple(word)) if word.eq_ignore_ascii_case(b"REPLY"));
+        if self.name.is_empty() {
+            Some("the command has no name")
+        } else if silent || self.cmd.is_no_response() {
+            Some("a command without a reply cannot be told from a lost one")
+        } else if is_one_of(OF_A_CONNECTION, &self.name) {
+            Some("it would change what other commands on the same connection mean")
+        } else {
+            None
+        }
+    }
+}
+
+fn is_one_of(words: &str, name: &str) -> bool {
+    words.split_ascii_whitespace().any(|word| word == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_key_decides_the_slot() {
+        assert_eq!(Command::get("foo").slot(), Some(12182));
+        assert_eq!(
+            Command::new("MGET").key("foo").key("bar").slot(),
+            Some(12182)
+        );
+        assert_eq!(
+            Command::new("SET").key("foo").arg("bar").slot(),
+            Some(12182)
+        );
+        assert_eq!(Command::new("PING").slot(), None);
+        assert_eq!(
+            Command::new("DURABLE.WAIT").routed_by("foo").slot(),
+            Some(12182)
+        );
+        assert_eq!(
+            Command::from_cmd(redis::cmd("GET"), "foo").slot(),
+            Some(12182)
+        );
+    }
+
+    #[test]
+    fn reads_may_be_repeated_and_writes_only_where_the_caller_says_so() {
+        assert!(Command::get("k").is_repeatable());
+        assert!(Command::new("hgetall").is_repeatable());
+        assert!(Command::new("Durable.Get").is_repeatable());
+        for write in [
+            "SET",
+            "INCR",
+            "DEL",
+            "GETDEL",
+            "GETEX",
+            "EVAL",
+            "DURABLE.SET",
+            "DURABLE.CALL",
+            "",
+        ] {
+            assert!(!Command::new(write).is_repeatable(), "{write}");
+        }
+        assert!(Command::set("k", "v").repeatable().is_repeatable());
+    }
+
+    #[test]
+    fn what_would_confuse_a_shared_connection_is_refused() {
+        for name in ["MULTI", "exec", "Subscribe", "SELECT", "MONITOR", ""] {
+            assert!(Command::new(name).refusal().is_some(), "{name}");
+        }
+        assert!(Command::of(Cmd::new()).refusal().is_some());
+        assert!(Command::new("CLIENT")
+            .arg("REPLY")
+            .arg("OFF")
+            .refusal()
+            .is_some());
+        let mut silent = redis::cmd("SET");
+        silent.set_no_response(true);
+        assert!(Command::from_cmd(silent, "k").refusal().is_some());
+        assert!(Command::new("CLIENT").arg("ID").refusal().is_none());
+        assert!(Command::set("MULTI", "EXEC").refusal().is_none());
+    }
+}

@@ -1,0 +1,133 @@
+//! Servers without the module: MOVED alone.
+
+use redis::IntoConnectionInfo;
+use redis_durable_client::{Client, Command, Fill};
+use testkit::{Cluster, Server};
+
+use crate::support::{assert_own_values, client_of, keys, set_to_themselves};
+
+/// Error replies that begin with ERR, as `unknown command` does; MOVED is counted apart. Asked over a bare
+/// connection: the redis crate's own begin with a command that older servers do not know.
+fn errors(servers: &[Server]) -> u64 {
+    let errors = |server: &Server| -> u64 {
+        let text = server.raw().call_text(&["INFO", "errorstats"]);
+        let count = text.split("errorstat_ERR:count=").nth(1);
+        let count = count.and_then(|rest| rest.lines().next()?.parse().ok());
+        count.unwrap_or(0)
+    };
+    servers.iter().map(errors).sum()
+}
+
+/// A client whose connections send nothing of their own.
+fn plain_client_of(server: &Server) -> Client {
+    let url = format!("redis://{}", server.addr());
+    let info = url.into_connection_info().unwrap();
+    let silent = info.redis_settings().clone().set_skip_set_lib_name();
+    Client::open([info.set_redis_settings(silent)]).unwrap()
+}
+
+#[test]
+fn moved_alone_fills_the_cache_and_hints_are_asked_for_once() {
+    let cluster = Cluster::builder(3, 0)
+        .node(|_, builder| builder.module(false))
+        .start();
+    let before = errors(&cluster.nodes);
+    let client = plain_client_of(&cluster.nodes[0]);
+    let mut session = client.session();
+    let keys = keys(500);
+    set_to_themselves(&mut session, &keys);
+    let moved = client.stats().moved;
+    assert!(moved > 0);
+    assert_own_values(&mut session, &keys);
+    assert_eq!(client.stats().moved, moved, "every slot is known by now");
+    assert_eq!(session.prefill(["another key"]).unwrap(), Fill::Unavailable);
+    assert_eq!(session.prefill_all().unwrap(), Fill::Unavailable);
+    assert_own_values(&mut client.session(), &keys);
+    assert!(!client.uses_hints());
+    assert_eq!(client.stats().hint_requests, 1);
+    assert_eq!(
+        errors(&cluster.nodes) - before,
+        1,
+        "one unknown command on all nodes together"
+    );
+}
+
+#[test]
+fn a_watch_ends_by_itself() {
+    let cluster = Cluster::builder(2, 0)
+        .node(|_, builder| builder.module(false))
+        .start();
+    let client = client_of(&cluster.nodes[0]);
+    let watch = client.watch().unwrap();
+    testkit::eventually("the watch to end", || !watch.is_running());
+    assert!(!client.uses_hints());
+    client.use_hints_again();
+    assert!(client.uses_hints());
+}
+
+#[test]
+fn a_server_without_a_cluster_serves_everything() {
+    let server = Server::builder().start();
+    let client = client_of(&server);
+    let mut session = client.session();
+    let keys = keys(100);
+    set_to_themselves(&mut session, &keys);
+    assert_own_values(&mut session, &keys);
+    assert!(!client.uses_hints());
+    assert_eq!(client.stats().moved, 0);
+}
+
+#[test]
+fn a_write_that_meets_a_replica_goes_on_to_the_primary() {
+    let primary = Server::builder().module(false).start();
+    let replica = Server::builder().module(false).start();
+    replica.replica_of(&primary);
+    let addresses = [&replica, &primary].map(|server| format!("redis://{}", server.addr()));
+    let client = Client::open(addresses).unwrap();
+    let mut session = client.session();
+    // A read is served by the replica, so that writes go there as well at first.
+    session.run(&Command::get("k")).unwrap();
+    session.run(&Command::set("k", "v")).unwrap();
+    assert_eq!(client.stats().not_primary, 1);
+    assert_eq!(session.query::<String>(&Command::get("k")).unwrap(), "v");
+    session.run(&Command::set("k", "w")).unwrap();
+    assert_eq!(client.stats().not_primary, 1, "the slot is known by now");
+}
+
+#[test]
+fn a_server_that_is_loading_is_waited_for() {
+    // Slow enough to be met while it loads; and it looks after its clients after every few keys. In a cluster
+    // the same server would answer CLUSTERDOWN, since it looks at the slots first.
+    let server = Server::builder()
+        .module(false)
+        .config("key-load-delay", "1500")
+        .config("loading-process-events-interval-bytes", "1024")
+        .start();
+    let client = client_of(&server);
+    let mut session = client.session();
+    let keys = keys(2000);
+    set_to_themselves(&mut session, &keys);
+    server.run::<()>(&["SAVE"]);
+    server.kill();
+    std::thread::scope(|scope| {
+        scope.spawn(|| server.restart());
+        assert_own_values(&mut session, &keys[..10]);
+    });
+    assert!(client.stats().loading > 0, "{:?}", client.stats());
+}
+
+#[test]
+fn a_crash_is_found_out_by_asking_the_others() {
+    let cluster = Cluster::builder(3, 1)
+        .node(|_, builder| builder.module(false))
+        .start();
+    let client = client_of(&cluster.nodes[1]);
+    let mut session = client.session();
+    let keys = keys(100);
+    set_to_themselves(&mut session, &keys);
+    for primary in cluster.primaries() {
+        primary.run::<i64>(&["WAIT", "1", "0"]);
+    }
+    cluster.nodes[0].kill();
+    assert_own_values(&mut session, &keys);
+}

@@ -1,0 +1,118 @@
+//! The cache in Python, `examples/slothint_cache.py`, on a real cluster.
+//!
+//! Takes the interpreter that `DURABLE_TEST_PYTHON` names, which has to have redis-py. Without that variable: python3
+//! if it has redis-py, else one in a virtual environment that is made here. Where that cannot be
+//! made either (no python3-venv, no network) nothing is tested, and the test says so.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use testkit::{Cluster, Server};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/slothint_cache.py");
+
+fn has_redis_py(python: &Path) -> bool {
+    let import = "import redis.crc, redis.exceptions; redis.exceptions.MovedError";
+    let output = Command::new(python).args(["-c", import]).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+fn python() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("DURABLE_TEST_PYTHON") {
+        let named = PathBuf::from(named);
+        assert!(
+            has_redis_py(&named),
+            "DURABLE_TEST_PYTHON is {named:?}, which cannot import redis"
+        );
+        return Some(named);
+    }
+    let system = PathBuf::from("python3");
+    if has_redis_py(&system) {
+        return Some(system);
+    }
+    // In cargo's own directory for tests, so that it is made once.
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
+    let python = home.join("bin/python3");
+    if !has_redis_py(&python) {
+        let run =
+            |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+        let made = run(Command::new(&system).args(["-m", "venv"]).arg(&home))
+            && run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "redis"]));
+        if !made || !has_redis_py(&python) {
+            return None;
+        }
+    }
+    Some(python)
+}
+
+fn run(python: &Path, node: &Server) -> Output {
+    let port = node.port().to_string();
+    let script = Command::new(python)
+        .args([SCRIPT, "127.0.0.1", &port])
+        .output();
+    script.expect("python starts")
+}
+
+/// The redirections with `SLOTHINT` first, and with `MOVED` alone.
+#[track_caller]
+fn redirections(output: &Output) -> (u32, u32) {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{errors}");
+    let count = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let count = line.and_then(|rest| rest.split(' ').next()?.parse().ok());
+        count.unwrap_or_else(|| panic!("no count of {name:?} in {text:?}"))
+    };
+    (count("SLOTHINT first: "), count("MOVED alone: "))
+}
+
+#[test]
+fn a_cache_in_python_needs_no_redirection_after_a_hint_and_follows_moved_and_ask() {
+    let Some(python) = python() else {
+        eprintln!("no python3 with redis-py, and none can be made: nothing tested");
+        return;
+    };
+    for endpoint in ["ip", "unknown-endpoint"] {
+        let cluster = Cluster::builder(3, 0)
+            .node(move |_, builder| builder.config("cluster-preferred-endpoint-type", endpoint))
+            .start();
+        let (hinted, moved) = redirections(&run(&python, &cluster.nodes[0]));
+        assert_eq!(hinted, 0);
+        assert!(
+            moved > 500,
+            "two thirds of the slots are not at the first node"
+        );
+
+        // A slot under way: keys that are not at its node yet are asked for at the other.
+        for node in &cluster.nodes {
+            node.run::<()>(&["FLUSHALL"]);
+        }
+        let slot = cluster.slot_of("key:7");
+        let from = cluster.owner_of_slot(slot);
+        let to = cluster.nodes.iter().find(|node| node.port() != from.port());
+        let to = to.expect("another node");
+        let slot = slot.to_string();
+        to.run::<()>(&[
+            "CLUSTER",
+            "SETSLOT",
+            &slot,
+            "IMPORTING",
+            cluster.id_of(from),
+        ]);
+        from.run::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", cluster.id_of(to)]);
+        let (hinted, _) = redirections(&run(&python, &cluster.nodes[0]));
+        assert!(
+            hinted >= 2,
+            "SET and GET of key:7 are each redirected by ASK"
+        );
+        let value: String = {
+            let mut conn = to.conn();
+            let mut pipe = redis::pipe();
+            pipe.cmd("ASKING").ignore().cmd("GET").arg("key:7");
+            let (value,): (String,) = pipe.query(&mut conn).expect("the key at its new node");
+            value
+        };
+        assert_eq!(value, "key:7");
+    }
+}

@@ -1,0 +1,329 @@
+//! The map while slots, roles and nodes change: at every moment it is what CLUSTER SLOTS says.
+
+use std::collections::BTreeMap;
+
+use testkit::redis::Value;
+use testkit::{eventually, Cluster, Product, RawConn, Role, Server};
+
+use crate::slothint_view::{
+    a_key_of_each_slot, afresh, agreed, hand_over, hint, map, read, redirections_agree, set, token,
+    wait_for_blocked, Map, Talk,
+};
+use crate::support::{say, send, unload_and_load_again};
+
+/// Looks again and again until `done`, at every running node: each look must agree with CLUSTER SLOTS, and
+/// each token must always stand for the same map.
+#[track_caller]
+fn agreed_until(what: &str, cluster: &Cluster, mut done: impl FnMut(&[Map]) -> bool) -> Vec<Map> {
+    let mut conns: Vec<RawConn> = running(cluster).iter().map(|node| node.raw()).collect();
+    let mut known: BTreeMap<i64, Map> = BTreeMap::new();
+    let mut last = Vec::new();
+    eventually(what, || {
+        last = conns.iter_mut().map(|conn| agreed(conn)).collect();
+        for map in &last {
+            let first = known.entry(map.token).or_insert_with(|| map.clone());
+            assert_eq!(first, map, "one token, two maps");
+        }
+        done(&last)
+    });
+    last
+}
+
+fn running(cluster: &Cluster) -> Vec<&Server> {
+    cluster
+        .nodes
+        .iter()
+        .filter(|node| node.is_alive())
+        .collect()
+}
+
+fn owns(map: &Map, id: &str) -> bool {
+    map.slots.nodes.iter().any(|node| node.address.id == id)
+}
+
+fn lists(map: &Map, id: &str) -> bool {
+    let replicas = map.slots.nodes.iter().flat_map(|node| &node.replicas);
+    replicas.into_iter().any(|replica| replica.id == id)
+}
+
+fn one_token(maps: &[Map]) -> bool {
+    maps.windows(2).all(|pair| pair[0] == pair[1])
+}
+
+#[test]
+fn a_migrating_slot_belongs_to_its_source_until_it_has_moved() {
+    let cluster = afresh(2, 0).start();
+    let [first, second] = &cluster.nodes[..] else {
+        panic!("two nodes");
+    };
+    let (source, target) = (cluster.id_of(first), cluster.id_of(second));
+    let key = &a_key_of_each_slot()[100];
+    let (mut here, mut there) = (first.raw(), second.raw());
+    let before = agreed(&mut here);
+    say(
+        &mut here,
+        &format!("CLUSTER SETSLOT 100 MIGRATING {target}"),
+    );
+    say(
+        &mut there,
+        &format!("CLUSTER SETSLOT 100 IMPORTING {source}"),
+    );
+    assert!(say(&mut here, &format!("GET {key}")).starts_with("-ASK 100 "));
+    for conn in [&mut here, &mut there] {
+        assert_eq!(agreed(conn), before);
+        let hint = hint(conn, &[key]);
+        assert_eq!(
+            (hint.nodes[0].address.id.as_str(), hint.keys[0]),
+            (source, (100, 0))
+        );
+    }
+    // Each of several keys in a migrating slot would make the server answer TRYAGAIN.
+    let many = hint(&mut here, &[format!("{{{key}}}a"), format!("{{{key}}}b")]);
+    assert_eq!(many.keys, [(100, 0), (100, 0)]);
+    hand_over(&cluster, &[100], first, second);
+    agreed_until("the target to be told", &cluster, one_token);
+    for conn in [&mut here, &mut there] {
+        assert_eq!(hint(conn, &[key]).nodes[0].address.id, target);
+        assert_ne!(token(conn), before.token);
+    }
+    redirections_agree(&mut here, source);
+}
+
+#[test]
+fn a_replica_that_fails_is_left_out_and_comes_back() {
+    let cluster = afresh(3, 1).start();
+    let replica = &cluster.nodes[4];
+    let id = cluster.id_of(replica);
+    let before = agreed(&mut cluster.nodes[0].raw());
+    assert!(lists(&before, id));
+    replica.kill();
+    let without = agreed_until("the replica to be left out", &cluster, |maps| {
+        maps.iter().all(|map| !lists(map, id)) && one_token(maps)
+    });
+    assert_ne!(without[0].token, before.token);
+    assert_eq!(without[0].slots.ranges, before.slots.ranges);
+    replica.restart();
+    // While it comes back, the nodes may see it at different moments.
+    agreed_until("the replica to be listed again", &cluster, |maps| {
+        maps.iter().all(|map| *map == before)
+    });
+}
+
+#[test]
+fn a_primary_that_fails_without_a_replica_still_owns_its_slots() {
+    let cluster = afresh(3, 0).start();
+    let [first, second, third] = &cluster.nodes[..] else {
+        panic!("three nodes");
+    };
+    let id = cluster.id_of(third);
+    let before = agreed(&mut first.raw());
+    third.kill();
+    let mut conn = first.raw();
+    agreed_until("the cluster to be down", &cluster, |maps| {
+        assert!(maps.iter().all(|map| owns(map, id)));
+        say(&mut conn, "GET bar").starts_with("-CLUSTERDOWN")
+    });
+    // No hint is refused, and the map is what it was.
+    assert_eq!(hint(&mut conn, a_key_of_each_slot()).nodes.len(), 3);
+    assert_eq!(agreed(&mut second.raw()), before);
+}
+
+#[test]
+fn a_replica_takes_over_after_a_crash_and_the_old_primary_comes_back() {
+    let cluster = afresh(3, 1).start();
+    let [primary, second, _, replica, ..] = &cluster.nodes[..] else {
+        panic!("three primaries with replicas");
+    };
+    let (old, new) = (cluster.id_of(primary), cluster.id_of(replica));
+    set(second, "cluster-require-full-coverage", "no");
+    let mut watcher = second.raw();
+    let before = token(&mut watcher);
+    send(&mut watcher, &format!("SLOTHINT.WATCH {before} 0"));
+    wait_for_blocked(second, 1);
+    primary.kill();
+    let after = agreed_until("the replica to take over", &cluster, |maps| {
+        maps.iter().all(|map| owns(map, new) && !owns(map, old)) && one_token(maps)
+    });
+    let total: u32 = after[0]
+        .slots
+        .ranges
+        .iter()
+        .map(|(first, last, _)| u32::from(last - first) + 1)
+        .sum();
+    assert_eq!(total, 16384, "no slot got lost");
+    // Its view of the cluster was not down, so it was told.
+    let woken = read(&watcher.take());
+    assert_ne!(crate::slothint_view::read_map(&woken).token, before);
+    for node in running(&cluster) {
+        redirections_agree(&mut node.raw(), cluster.id_of(node));
+    }
+    primary.restart();
+    agreed_until(
+        "the old primary to be listed as a replica",
+        &cluster,
+        |maps| maps.iter().all(|map| lists(map, old)) && one_token(maps),
+    );
+    assert_eq!(primary.role(), Role::Replica);
+    redirections_agree(&mut primary.raw(), old);
+}
+
+#[test]
+fn a_failover_that_is_asked_for_is_followed_by_all() {
+    let cluster = afresh(3, 1).start();
+    let (primary, replica) = (&cluster.nodes[1], &cluster.nodes[4]);
+    let (old, new) = (cluster.id_of(primary), cluster.id_of(replica));
+    let mut watchers: Vec<RawConn> = cluster.nodes.iter().map(Server::raw).collect();
+    for watcher in &mut watchers {
+        let token = token(watcher);
+        send(watcher, &format!("SLOTHINT.WATCH {token} 0"));
+    }
+    for node in &cluster.nodes {
+        wait_for_blocked(node, 1);
+    }
+    replica.run::<()>(&["CLUSTER", "FAILOVER"]);
+    let maps = agreed_until("the roles to change", &cluster, |maps| {
+        maps.iter().all(|map| owns(map, new) && lists(map, old)) && one_token(maps)
+    });
+    let node = maps[0]
+        .slots
+        .nodes
+        .iter()
+        .find(|node| node.address.id == new);
+    assert_eq!(node.expect("the new primary").replicas.len(), 1);
+    for (watcher, node) in watchers.iter_mut().zip(&cluster.nodes) {
+        let reply = read(&watcher.take());
+        if node.port() == primary.port() && !matches!(reply, Value::Array(_)) {
+            // The demoted primary's server ends every wait and closes the connection.
+            let text = format!("{reply:?}");
+            assert!(text.contains("UNBLOCKED"), "{text}");
+            continue;
+        }
+        crate::slothint_view::read_map(&reply);
+    }
+    for node in &cluster.nodes {
+        redirections_agree(&mut node.raw(), cluster.id_of(node));
+        unload_and_load_again(node);
+    }
+}
+
+#[test]
+fn a_watcher_whose_cluster_fails_is_told_so_or_goes_on() {
+    // Coverage is required, so the crash of a primary without a replica puts the cluster down.
+    let cluster = afresh(3, 0).start();
+    let node = &cluster.nodes[0];
+    let mut watcher = node.raw();
+    let known = token(&mut watcher);
+    send(&mut watcher, &format!("SLOTHINT.WATCH {known} 0"));
+    wait_for_blocked(node, 1);
+    cluster.nodes[2].kill();
+    // The server itself ends the wait of every blocked client; the map has not changed.
+    let reply = String::from_utf8_lossy(&watcher.take()).into_owned();
+    assert!(reply.starts_with("-CLUSTERDOWN"), "{reply}");
+    assert_eq!(token(&mut watcher), known);
+    wait_for_blocked(node, 0);
+    unload_and_load_again(node);
+}
+
+#[test]
+fn a_replica_that_lost_its_primary_and_serves_no_stale_data_still_hints() {
+    let cluster = Cluster::builder(2, 1)
+        .node(|_, builder| {
+            builder
+                .module_args(&["slothint-max-age-ms", "0"])
+                .config("replica-serve-stale-data", "no")
+                // It shall not take over.
+                .config("cluster-replica-no-failover", "yes")
+        })
+        .start();
+    let replica = &cluster.nodes[2];
+    let mut conn = replica.raw();
+    say(&mut conn, "READONLY");
+    cluster.nodes[0].kill();
+    eventually("the link to be down", || {
+        replica
+            .info("replication")
+            .get("master_link_status")
+            .map(String::as_str)
+            == Some("down")
+    });
+    let refused = say(&mut conn, "LASTSAVE");
+    assert!(refused.starts_with(':') || refused.starts_with("-MASTERDOWN"));
+    assert_eq!(hint(&mut conn, &["foo", "bar"]).nodes.len(), 2);
+    agreed(&mut conn);
+}
+
+#[test]
+fn a_node_that_is_forgotten_or_joins_is_followed() {
+    let cluster = afresh(2, 1).start();
+    let [first, _, replica, other] = &cluster.nodes[..] else {
+        panic!("two primaries, two replicas");
+    };
+    let id = cluster.id_of(replica);
+    replica.kill();
+    agreed_until("the replica to be left out", &cluster, |maps| {
+        maps.iter().all(|map| !lists(map, id))
+    });
+    for node in running(&cluster) {
+        node.run::<()>(&["CLUSTER", "FORGET", id]);
+        agreed(&mut node.raw());
+    }
+    // The other replica goes over to the first primary.
+    let moved = cluster.id_of(other);
+    other.run::<()>(&["CLUSTER", "REPLICATE", cluster.id_of(first)]);
+    agreed_until(
+        "the replica to be listed by its new primary",
+        &cluster,
+        |maps| {
+            maps.iter().all(|map| {
+                let new = map
+                    .slots
+                    .nodes
+                    .iter()
+                    .find(|node| node.address.id == cluster.id_of(first));
+                new.is_some_and(|node| node.replicas.iter().any(|replica| replica.id == moved))
+            }) && one_token(maps)
+        },
+    );
+}
+
+/// Valkey 9 moves whole slots by itself, unless a module is loaded that has not said it can bear that.
+#[test]
+fn valkey_moves_slots_by_itself_and_the_map_follows() {
+    let cluster = afresh(2, 0).start();
+    let [first, second] = &cluster.nodes[..] else {
+        panic!("two nodes");
+    };
+    if !first.version().at_least(Product::Valkey, (9, 0, 0)) {
+        return;
+    }
+    let keys = &a_key_of_each_slot()[..50];
+    for key in keys {
+        first.run::<()>(&["SET", key, "v"]);
+    }
+    let mut watcher = second.raw();
+    let before = token(&mut watcher);
+    send(&mut watcher, &format!("SLOTHINT.WATCH {before} 0"));
+    wait_for_blocked(second, 1);
+    let mut conn = first.raw();
+    let target = cluster.id_of(second);
+    let line = format!("CLUSTER MIGRATESLOTS SLOTSRANGE 0 49 NODE {target}");
+    assert_eq!(say(&mut conn, &line), "+OK\r\n");
+    agreed_until("the slots to have moved", &cluster, |maps| {
+        maps.iter()
+            .all(|map| map.slots.ranges.first().is_some_and(|range| range.1 == 49))
+            && one_token(maps)
+    });
+    let now = map(&mut conn);
+    let woken = crate::slothint_view::read_map(&read(&watcher.take()));
+    assert_ne!(woken.token, before);
+    assert_eq!(map(&mut watcher), now);
+    for (key, slot) in keys.iter().zip(0..) {
+        let hint = hint(&mut conn, &[key]);
+        assert_eq!(
+            (hint.nodes[0].address.id.as_str(), hint.keys[0].0),
+            (target, slot)
+        );
+        assert_eq!(second.run::<String>(&["GET", key]), "v");
+    }
+    redirections_agree(&mut conn, cluster.id_of(first));
+}

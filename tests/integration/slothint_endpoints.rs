@@ -1,0 +1,248 @@
+//! Hosts and ports of slot hints: exactly those of the server's own MOVED and CLUSTER SLOTS, whatever
+//! the nodes announce.
+
+use std::net::TcpListener;
+
+use testkit::{eventually, Cluster, Product, RawConn, Server};
+
+use crate::slothint_view::{
+    afresh, agreed, hint, map, map_and_slots, redirections_agree, set, token, Slots,
+};
+
+#[test]
+fn hints_for_every_slot_are_what_moved_says_on_primaries_and_replicas() {
+    let cluster = afresh(3, 1).start();
+    for node in &cluster.nodes {
+        let mut conn = node.raw();
+        agreed(&mut conn);
+        redirections_agree(&mut conn, cluster.id_of(node));
+    }
+}
+
+#[test]
+fn hints_for_every_slot_are_what_moved_says_with_host_names() {
+    let cluster = afresh(3, 0).start();
+    for node in &cluster.nodes {
+        set(node, "cluster-preferred-endpoint-type", "hostname");
+    }
+    let mut conn = cluster.nodes[0].raw();
+    // Nobody has a name yet.
+    let hosts = |slots: &Slots| -> Vec<String> {
+        let mut hosts: Vec<String> = slots
+            .nodes
+            .iter()
+            .map(|node| node.address.host.clone().unwrap_or_default())
+            .collect();
+        hosts.sort();
+        hosts
+    };
+    assert_eq!(hosts(&agreed(&mut conn).slots), ["?", "?", "?"]);
+    redirections_agree(&mut conn, cluster.id_of(&cluster.nodes[0]));
+
+    set(
+        &cluster.nodes[1],
+        "cluster-announce-hostname",
+        "one.example",
+    );
+    eventually("the name to reach the first node", || {
+        hosts(&agreed(&mut conn).slots) == ["?", "?", "one.example"]
+    });
+    redirections_agree(&mut conn, cluster.id_of(&cluster.nodes[0]));
+    set(
+        &cluster.nodes[0],
+        "cluster-announce-hostname",
+        "nil.example",
+    );
+    assert_eq!(
+        hosts(&agreed(&mut conn).slots),
+        ["?", "nil.example", "one.example"]
+    );
+    let mut other = cluster.nodes[1].raw();
+    redirections_agree(&mut other, cluster.id_of(&cluster.nodes[1]));
+
+    // One node may be set otherwise than the others: its own redirections count.
+    set(&cluster.nodes[1], "cluster-preferred-endpoint-type", "ip");
+    assert_eq!(hosts(&agreed(&mut other).slots), ["127.0.0.1"; 3]);
+    redirections_agree(&mut other, cluster.id_of(&cluster.nodes[1]));
+}
+
+#[test]
+fn hints_for_every_slot_are_what_moved_says_with_unknown_endpoints() {
+    let cluster = Cluster::builder(3, 0)
+        .node(|_, builder| {
+            builder
+                .module_args(&["slothint-max-age-ms", "0"])
+                .config("cluster-preferred-endpoint-type", "unknown-endpoint")
+        })
+        .start();
+    for node in &cluster.nodes {
+        let mut conn = node.raw();
+        let map = agreed(&mut conn);
+        assert!(map
+            .slots
+            .nodes
+            .iter()
+            .all(|node| node.address.host.is_none()));
+        redirections_agree(&mut conn, cluster.id_of(node));
+    }
+}
+
+#[test]
+fn what_a_node_announces_at_run_time_is_told_at_once_there_and_soon_everywhere() {
+    let cluster = afresh(2, 1).start();
+    let [first, second, replica, _] = &cluster.nodes[..] else {
+        panic!("two primaries, two replicas");
+    };
+    let mut here = first.raw();
+    let mut there = second.raw();
+    let id = cluster.id_of(first);
+    let address = |conn: &mut RawConn, id: &str| {
+        let map = agreed(conn);
+        let nodes = map.slots.nodes.iter();
+        let mut all = nodes.flat_map(|node| std::iter::once(&node.address).chain(&node.replicas));
+        let found = all.find(|address| address.id == id).cloned();
+        found.map(|address| (address.host.unwrap_or_default(), address.port))
+    };
+    for (setting, value, host, port) in [
+        ("cluster-announce-port", "7777", "127.0.0.1", 7777),
+        ("cluster-announce-ip", "192.0.2.7", "192.0.2.7", 7777),
+        ("cluster-announce-port", "0", "192.0.2.7", first.port()),
+    ] {
+        let before = token(&mut here);
+        set(first, setting, value);
+        assert_ne!(token(&mut here), before, "{setting} {value}");
+        let expected = Some((host.to_string(), port));
+        assert_eq!(address(&mut here, id), expected, "{setting} {value}");
+        eventually("the other node to hear of it", || {
+            address(&mut there, id) == expected
+        });
+        redirections_agree(&mut there, cluster.id_of(second));
+    }
+    // A replica's as well.
+    set(replica, "cluster-announce-ip", "192.0.2.8");
+    for conn in [&mut here, &mut there] {
+        eventually("the replica's new address", || {
+            let found = address(conn, cluster.id_of(replica));
+            found == Some(("192.0.2.8".to_string(), replica.port()))
+        });
+    }
+}
+
+#[test]
+fn nodes_of_an_ipv6_cluster_are_named_by_their_ipv6_addresses() {
+    if !has_ipv6() {
+        return;
+    }
+    let cluster = Cluster::builder(2, 1)
+        .node(|_, builder| {
+            builder
+                .module_args(&["slothint-max-age-ms", "0"])
+                .config("bind", "::1 127.0.0.1")
+        })
+        .meet_at(|_, node| ("::1".into(), node.port()))
+        .start();
+    for node in &cluster.nodes {
+        let mut v6 = RawConn::connect(&format!("[::1]:{}", node.port()));
+        let hosts: Vec<Option<String>> = agreed(&mut v6)
+            .slots
+            .nodes
+            .into_iter()
+            .map(|node| node.address.host)
+            .collect();
+        assert_eq!(hosts, [Some("::1".to_string()), Some("::1".to_string())]);
+        redirections_agree(&mut v6, cluster.id_of(node));
+        let mut v4 = node.raw();
+        assert_eq!(agreed(&mut v4), map(&mut v6));
+        redirections_agree(&mut v4, cluster.id_of(node));
+    }
+}
+
+/// Valkey 8 announces one address to IPv6 clients and another to all others; Redis has one for all.
+#[test]
+fn valkey_tells_ipv6_clients_the_address_that_is_announced_to_them() {
+    let cluster = two_families();
+    let Some(cluster) = cluster else { return };
+    let [first, second] = &cluster.nodes[..] else {
+        panic!("two nodes");
+    };
+    set(first, "cluster-announce-client-ipv4", "192.0.2.4");
+    set(first, "cluster-announce-client-ipv6", "2001:db8::4");
+    for node in [first, second] {
+        let mut v4 = node.raw();
+        let mut v6 = RawConn::connect(&format!("[::1]:{}", node.port()));
+        eventually("the announcement to arrive", || {
+            host_of(&mut v4, cluster.id_of(first)) == "192.0.2.4"
+                && host_of(&mut v6, cluster.id_of(first)) == "2001:db8::4"
+        });
+        // In turns, and whoever asked before.
+        for _ in 0..3 {
+            let four = agreed(&mut v4);
+            let six = agreed(&mut v6);
+            assert_ne!(four.token, six.token);
+            assert_eq!(agreed(&mut v6), six);
+            assert_eq!(agreed(&mut v4), four);
+        }
+        redirections_agree(&mut v4, cluster.id_of(node));
+        redirections_agree(&mut v6, cluster.id_of(node));
+        // A watcher of one family is not woken by looks for the other.
+        let six = token(&mut v6);
+        let mut other = node.raw();
+        v6.send(&["SLOTHINT.WATCH", &six.to_string(), "0"]);
+        crate::slothint_view::wait_for_blocked(node, 1);
+        for _ in 0..20 {
+            agreed(&mut other);
+        }
+        assert!(!v6.is_readable_now());
+    }
+}
+
+fn two_families() -> Option<Cluster> {
+    let probe = Server::builder().module(false).start();
+    if !probe.version().at_least(Product::Valkey, (8, 0, 0)) || !has_ipv6() {
+        return None;
+    }
+    let cluster = Cluster::builder(2, 0)
+        .node(|_, builder| {
+            builder
+                .module_args(&["slothint-max-age-ms", "0"])
+                .config("bind", "127.0.0.1 ::1")
+        })
+        .start();
+    Some(cluster)
+}
+
+#[track_caller]
+fn host_of(conn: &mut RawConn, id: &str) -> String {
+    let (map, _) = map_and_slots(conn);
+    let node = map.slots.nodes.iter().find(|node| node.address.id == id);
+    node.and_then(|node| node.address.host.clone())
+        .unwrap_or_default()
+}
+
+fn has_ipv6() -> bool {
+    let available = TcpListener::bind("[::1]:0").is_ok();
+    if !available {
+        eprintln!("::1 is not available here: nothing was tested");
+    }
+    available
+}
+
+#[test]
+fn the_kind_of_address_may_change_under_a_batch_of_connections() {
+    let cluster = afresh(2, 0).start();
+    let node = &cluster.nodes[0];
+    let mut conns = [node.raw(), node.raw(), node.raw()];
+    let mut seen = std::collections::BTreeMap::new();
+    for round in 0..30 {
+        let kind = ["ip", "hostname", "unknown-endpoint"][round % 3];
+        set(node, "cluster-preferred-endpoint-type", kind);
+        for conn in &mut conns {
+            let map = agreed(conn);
+            assert_eq!(hint(conn, &["foo", "bar"]).token, map.token);
+            // The same token for the same map, and another for another.
+            let known = seen.entry(map.token).or_insert_with(|| map.clone());
+            assert_eq!(*known, map);
+        }
+        assert_eq!(seen.len(), (round + 1).min(3));
+    }
+}

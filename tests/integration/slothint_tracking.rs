@@ -1,0 +1,173 @@
+//! Clients that track `__slothint__:topology` by prefix are told of a change of the map.
+
+use testkit::{eventually, module_path, Cluster, RawConn, Server};
+
+use crate::slothint_view::{
+    afresh, alone, hand_over, let_cron_run, looks, rename, set, token, Talk,
+};
+use crate::support::{say, unload_and_load_again};
+
+const INVALIDATION: &[u8] = b">2\r\n$10\r\ninvalidate\r\n*1\r\n$21\r\n__slothint__:topology\r\n";
+
+#[track_caller]
+fn tracker(node: &Server) -> RawConn {
+    let before = looks(node);
+    let mut conn = node.raw();
+    conn.hello3();
+    track(&mut conn);
+    // The first look is what later ones are compared with.
+    eventually("the tracking client to be noticed", || looks(node) > before);
+    conn
+}
+
+#[track_caller]
+fn track(conn: &mut RawConn) {
+    let line = "CLIENT TRACKING ON BCAST PREFIX __slothint__:";
+    assert_eq!(say(conn, line), "+OK\r\n");
+}
+
+/// The next invalidation of the map, and no other.
+#[track_caller]
+fn told(conn: &mut RawConn) {
+    let push = conn.take();
+    assert_eq!(push, INVALIDATION, "{}", push.escape_ascii());
+}
+
+#[test]
+fn each_change_is_told_to_clients_that_track_the_map() {
+    for age in ["100", "0"] {
+        let cluster = alone(age);
+        let node = &cluster.nodes[0];
+        let mut trackers = [tracker(node), node.raw()];
+        trackers[1].hello3();
+        track(&mut trackers[1]);
+        for name in ["second.example", "third.example", "fourth.example"] {
+            rename(node, name);
+            trackers.iter_mut().for_each(told);
+        }
+        // What is no change is told to nobody.
+        set(node, "maxmemory", "100mb");
+        node.run::<()>(&["SET", "__slothint__", "v"]);
+        let before = looks(node);
+        eventually("further looks", || looks(node) > before + 5);
+        for conn in &mut trackers {
+            assert!(!conn.is_readable_now());
+            assert_eq!(say(conn, "PING"), "+PONG\r\n");
+        }
+        // An armed timer would keep the module; tracking clients do not.
+        unload_and_load_again(node);
+    }
+}
+
+#[test]
+fn clients_of_resp2_are_told_through_the_client_they_redirect_to() {
+    let cluster = alone("100");
+    let node = &cluster.nodes[0];
+    let (mut listener, mut conn) = (node.raw(), node.raw());
+    let id = listener.client_id();
+    say(&mut listener, "SUBSCRIBE __redis__:invalidate");
+    let before = looks(node);
+    let line = format!("CLIENT TRACKING ON REDIRECT {id} BCAST PREFIX __slothint__:");
+    assert_eq!(say(&mut conn, &line), "+OK\r\n");
+    eventually("the tracking client to be noticed", || looks(node) > before);
+    rename(node, "second.example");
+    let told = String::from_utf8_lossy(&listener.take()).into_owned();
+    assert!(told.contains("__slothint__:topology"), "{told}");
+}
+
+#[test]
+fn slots_that_move_are_told_on_every_node() {
+    let cluster = afresh(2, 1).start();
+    let mut trackers: Vec<RawConn> = cluster.nodes.iter().map(tracker).collect();
+    let (first, second) = (&cluster.nodes[0], &cluster.nodes[1]);
+    hand_over(&cluster, &[7], first, second);
+    for (conn, node) in trackers.iter_mut().zip(&cluster.nodes) {
+        told(conn);
+        let owner = crate::slothint_view::hint(&mut node.raw(), &[key_of_slot_7()]);
+        assert_eq!(owner.nodes[0].address.id, cluster.id_of(second));
+    }
+}
+
+fn key_of_slot_7() -> &'static str {
+    &crate::slothint_view::a_key_of_each_slot()[7]
+}
+
+#[test]
+fn a_change_seen_by_the_trackers_own_question_is_told_all_the_same() {
+    let cluster = alone("0");
+    let node = &cluster.nodes[0];
+    let mut conn = tracker(node);
+    conn.send_bytes(&crate::support::packet(&[
+        "MULTI",
+        "CONFIG SET cluster-announce-hostname second.example",
+        "SLOTHINT foo",
+        "EXEC",
+    ]));
+    let mut replies: Vec<Vec<u8>> = Vec::new();
+    while !replies.iter().any(|reply| reply.starts_with(b">")) {
+        replies.push(conn.take());
+    }
+    assert!(replies.iter().any(|reply| reply.starts_with(b"*2\r\n+OK")));
+}
+
+#[test]
+fn looks_end_when_the_last_tracker_has_gone() {
+    let cluster = alone("0");
+    let node = &cluster.nodes[0];
+    let mut first = tracker(node);
+    let second = tracker_beside(node);
+    let before = looks(node);
+    eventually("looks for the trackers", || looks(node) > before + 5);
+    drop(second);
+    assert_eq!(say(&mut first, "CLIENT TRACKING OFF"), "+OK\r\n");
+    // It is looked now and then whether anybody tracks.
+    let mut seen = looks(node);
+    eventually("the looks to end", || {
+        let_cron_run(node);
+        let before = std::mem::replace(&mut seen, looks(node));
+        seen == before
+    });
+    // Another tracker makes them begin again.
+    let mut third = tracker(node);
+    rename(node, "second.example");
+    told(&mut third);
+}
+
+#[track_caller]
+fn tracker_beside(node: &Server) -> RawConn {
+    let mut conn = node.raw();
+    conn.hello3();
+    track(&mut conn);
+    conn
+}
+
+#[test]
+fn clients_that_track_other_keys_cost_no_looks() {
+    let cluster = alone("0");
+    let node = &cluster.nodes[0];
+    let mut conn = node.raw();
+    conn.hello3();
+    assert_eq!(say(&mut conn, "CLIENT TRACKING ON"), "+OK\r\n");
+    say(&mut conn, "GET __slothint__:topology");
+    let_cron_run(node);
+    let_cron_run(node);
+    assert_eq!(looks(node), 0);
+}
+
+#[test]
+fn a_module_that_is_loaded_later_finds_the_clients_that_track() {
+    let cluster = Cluster::builder(1, 0)
+        .node(|_, builder| {
+            builder
+                .module(false)
+                .config("cluster-preferred-endpoint-type", "hostname")
+        })
+        .start();
+    let node = &cluster.nodes[0];
+    let mut conn = tracker_beside(node);
+    node.run::<()>(&["MODULE", "LOAD", &module_path().display().to_string()]);
+    eventually("the tracking client to be noticed", || looks(node) > 0);
+    rename(node, "second.example");
+    told(&mut conn);
+    assert_eq!(token(&mut node.raw()), token(&mut node.raw()));
+}

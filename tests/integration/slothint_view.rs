@@ -1,0 +1,375 @@
+//! What the tests of slot hints share: replies read strictly, and the same facts as the server's own
+//! CLUSTER SLOTS and MOVED tell them.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use testkit::redis::{parse_redis_value, Value};
+use testkit::{encode_command, eventually, Cluster, ClusterBuilder, RawConn, Server};
+
+/// A connection of any kind.
+pub trait Talk {
+    fn put(&mut self, bytes: &[u8]);
+    fn take(&mut self) -> Vec<u8>;
+
+    fn ask<A: AsRef<[u8]>>(&mut self, command: &[A]) -> Value {
+        self.put(&encode_command(command));
+        read(&self.take())
+    }
+
+    fn line(&mut self, line: &str) -> Value {
+        self.ask(&line.split_whitespace().collect::<Vec<_>>())
+    }
+}
+
+impl Talk for RawConn {
+    fn put(&mut self, bytes: &[u8]) {
+        self.send_bytes(bytes);
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        self.read_reply_bytes()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    pub host: Option<String>,
+    pub port: u16,
+    pub id: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    pub address: Address,
+    pub replicas: Vec<Address>,
+}
+
+/// Nodes by id, and ranges with the index of their owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slots {
+    pub nodes: Vec<Node>,
+    pub ranges: Vec<(u16, u16, usize)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Map {
+    pub token: i64,
+    pub slots: Slots,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    pub token: i64,
+    pub nodes: Vec<Node>,
+    /// Slot and index, one for each key.
+    pub keys: Vec<(u16, i64)>,
+}
+
+/// A node that looks at the topology afresh for every turn, so that no test has to wait for age.
+pub fn afresh(primaries: usize, replicas: usize) -> ClusterBuilder {
+    Cluster::builder(primaries, replicas)
+        .node(|_, builder| builder.module_args(&["slothint-max-age-ms", "0"]))
+}
+
+/// One node with all slots, named by its host name, which [`rename`] changes: the quickest change of a map.
+pub fn alone(max_age_ms: &'static str) -> Cluster {
+    Cluster::builder(1, 0)
+        .node(move |_, builder| {
+            builder
+                .module_args(&["slothint-max-age-ms", max_age_ms])
+                .config("cluster-preferred-endpoint-type", "hostname")
+                .config("cluster-announce-hostname", "first.example")
+        })
+        .start()
+}
+
+#[track_caller]
+pub fn rename(server: &Server, name: &str) {
+    set(server, "cluster-announce-hostname", name);
+}
+
+#[track_caller]
+pub fn set(server: &Server, name: &str, value: &str) {
+    server.run::<()>(&["CONFIG", "SET", name, value]);
+}
+
+#[track_caller]
+pub fn map(conn: &mut impl Talk) -> Map {
+    read_map(&conn.ask(&["SLOTHINT.MAP"]))
+}
+
+#[track_caller]
+pub fn token(conn: &mut impl Talk) -> i64 {
+    map(conn).token
+}
+
+#[track_caller]
+pub fn hint<A: AsRef<[u8]>>(conn: &mut impl Talk, keys: &[A]) -> Hint {
+    let words: Vec<&[u8]> = std::iter::once(&b"SLOTHINT"[..])
+        .chain(keys.iter().map(AsRef::as_ref))
+        .collect();
+    let reply = conn.ask(&words);
+    let [token, nodes, hints] = array(&reply) else {
+        panic!("SLOTHINT answered {reply:?}");
+    };
+    let pair = |hint: &Value| match array(hint) {
+        [slot, index] => (number(slot) as u16, number(index)),
+        other => panic!("a hint is {other:?}"),
+    };
+    Hint {
+        token: number(token),
+        nodes: array(nodes).iter().map(read_node).collect(),
+        keys: array(hints).iter().map(pair).collect(),
+    }
+}
+
+#[track_caller]
+pub fn read_map(reply: &Value) -> Map {
+    let [token, nodes, ranges] = array(reply) else {
+        panic!("SLOTHINT.MAP answered {reply:?}");
+    };
+    let range = |range: &Value| match array(range) {
+        [first, last, owner] => (
+            number(first) as u16,
+            number(last) as u16,
+            number(owner) as usize,
+        ),
+        other => panic!("a range is {other:?}"),
+    };
+    let token = number(token);
+    assert!(token > 0, "the token is {token}");
+    Map {
+        token,
+        slots: Slots {
+            nodes: array(nodes).iter().map(read_node).collect(),
+            ranges: array(ranges).iter().map(range).collect(),
+        },
+    }
+}
+
+/// The module's map and the server's CLUSTER SLOTS, of one moment.
+#[track_caller]
+pub fn map_and_slots(conn: &mut impl Talk) -> (Map, Slots) {
+    let packet: Vec<u8> = [
+        &["MULTI"][..],
+        &["SLOTHINT.MAP"],
+        &["CLUSTER", "SLOTS"],
+        &["EXEC"],
+    ]
+    .iter()
+    .flat_map(|command| encode_command(command))
+    .collect();
+    conn.put(&packet);
+    for _ in 0..3 {
+        conn.take();
+    }
+    let replies = read(&conn.take());
+    let [map, slots] = array(&replies) else {
+        panic!("EXEC answered {replies:?}");
+    };
+    (read_map(map), read_slots(slots))
+}
+
+/// Asserts that the map is what CLUSTER SLOTS says to this connection.
+#[track_caller]
+pub fn agreed(conn: &mut impl Talk) -> Map {
+    let (map, slots) = map_and_slots(conn);
+    assert_eq!(map.slots, slots);
+    map
+}
+
+/// Asserts for a key of every slot that the hint is the very address that the server's redirection
+/// names, and that a key without one is the server's own.
+#[track_caller]
+pub fn redirections_agree(conn: &mut impl Talk, own_id: &str) {
+    let keys = a_key_of_each_slot();
+    let hint = hint(conn, keys);
+    let gets: Vec<u8> = keys
+        .iter()
+        .flat_map(|key| encode_command(&["GET", key]))
+        .collect();
+    conn.put(&gets);
+    let mut moved = 0;
+    for ((slot, index), expected_slot) in hint.keys.iter().zip(0..) {
+        assert_eq!(*slot, expected_slot);
+        let reply = String::from_utf8_lossy(&conn.take()).into_owned();
+        let node = &hint.nodes[*index as usize].address;
+        if reply.starts_with("-MOVED") {
+            let host = node.host.as_deref().unwrap_or_default();
+            assert_eq!(reply, format!("-MOVED {slot} {host}:{}\r\n", node.port));
+            moved += 1;
+        } else {
+            assert_eq!((reply.as_str(), node.id.as_str()), ("$-1\r\n", own_id));
+        }
+    }
+    assert!(moved > 0, "no redirection was seen");
+}
+
+/// Keys in the order of their slots, one for each.
+pub fn a_key_of_each_slot() -> &'static [String] {
+    static KEYS: OnceLock<Vec<String>> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let mut keys = BTreeMap::new();
+        for number in 0.. {
+            let key = format!("key:{number}");
+            keys.entry(crc16(key.as_bytes()) % 16384).or_insert(key);
+            if keys.len() == 16384 {
+                break;
+            }
+        }
+        keys.into_values().collect()
+    })
+}
+
+/// Hands slots from one primary to another, without keys. Waits until all nodes agree.
+#[track_caller]
+pub fn hand_over(cluster: &Cluster, slots: &[u16], from: &Server, to: &Server) {
+    let id = cluster.id_of(to);
+    let lines: Vec<String> = slots
+        .iter()
+        .map(|slot| format!("CLUSTER SETSLOT {slot} NODE {id}"))
+        .collect();
+    // The one that loses first, or it would claim them back; then a new epoch, so that all believe the other.
+    let mut primaries = cluster.primaries();
+    primaries.sort_by_key(|node| (node.port() != from.port(), node.port() == to.port()));
+    for node in primaries {
+        let mut conn = node.raw();
+        conn.send_bytes(&crate::support::packet(
+            &lines.iter().map(String::as_str).collect::<Vec<_>>(),
+        ));
+        for _ in slots {
+            assert_eq!(conn.read_reply_bytes(), b"+OK\r\n");
+        }
+    }
+    to.run::<String>(&["CLUSTER", "BUMPEPOCH"]);
+    cluster.wait_until_agreed();
+    eventually("the new owner to be known", || {
+        cluster.owner_of_slot(slots[0]).port() == to.port()
+    });
+}
+
+/// How many looks at the topology the module has taken.
+#[track_caller]
+pub fn looks(server: &Server) -> i64 {
+    crate::support::info(server, "slothint_map_refreshes_total")
+}
+
+/// The server's own clock and with it its cron go on: at least a second's worth of cron ticks.
+#[track_caller]
+pub fn let_cron_run(server: &Server) {
+    let uptime = || server.info_number("server", "uptime_in_seconds");
+    let before = uptime();
+    eventually("the server's cron to run for a while", || {
+        uptime() >= before + 2
+    });
+}
+
+#[track_caller]
+pub fn wait_for_blocked(server: &Server, count: i64) {
+    eventually(&format!("{count} blocked clients"), || {
+        server.info_number("clients", "blocked_clients") == count
+    });
+}
+
+#[track_caller]
+pub fn read(reply: &[u8]) -> Value {
+    parse_redis_value(reply)
+        .unwrap_or_else(|error| panic!("{} is no reply: {error}", reply.escape_ascii()))
+}
+
+#[track_caller]
+fn array(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(items) => items,
+        other => panic!("{other:?} where an array should be"),
+    }
+}
+
+#[track_caller]
+fn number(value: &Value) -> i64 {
+    match value {
+        Value::Int(number) => *number,
+        other => panic!("{other:?} where a number should be"),
+    }
+}
+
+#[track_caller]
+fn text(value: &Value) -> String {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => panic!("{other:?} where a text should be"),
+    }
+}
+
+#[track_caller]
+fn read_address(host: &Value, port: &Value, id: &Value) -> Address {
+    let host = match host {
+        Value::Nil => None,
+        // The server writes an own address that it does not know as an empty text.
+        host => Some(text(host)).filter(|host| !host.is_empty()),
+    };
+    Address {
+        host,
+        port: number(port) as u16,
+        id: text(id),
+    }
+}
+
+#[track_caller]
+fn read_node(node: &Value) -> Node {
+    let [host, port, id, replicas] = array(node) else {
+        panic!("a node is {node:?}");
+    };
+    assert_ne!(*host, Value::BulkString(Vec::new()), "nil, not empty");
+    let replica = |replica: &Value| match array(replica) {
+        [host, port, id] => read_address(host, port, id),
+        other => panic!("a replica is {other:?}"),
+    };
+    Node {
+        address: read_address(host, port, id),
+        replicas: array(replicas).iter().map(replica).collect(),
+    }
+}
+
+/// CLUSTER SLOTS in the form of the map. Servers add metadata after the id.
+#[track_caller]
+fn read_slots(reply: &Value) -> Slots {
+    let address = |node: &Value| match array(node) {
+        [host, port, id, ..] => read_address(host, port, id),
+        other => panic!("CLUSTER SLOTS has a node {other:?}"),
+    };
+    let mut nodes = BTreeMap::new();
+    let mut ranges = Vec::new();
+    for range in array(reply) {
+        let [first, last, owner, replicas @ ..] = array(range) else {
+            panic!("CLUSTER SLOTS has a range {range:?}");
+        };
+        let owner = address(owner);
+        let mut replicas: Vec<Address> = replicas.iter().map(address).collect();
+        replicas.sort_by(|one, other| one.id.cmp(&other.id));
+        ranges.push((number(first) as u16, number(last) as u16, owner.id.clone()));
+        let node = Node {
+            address: owner,
+            replicas,
+        };
+        nodes.insert(node.address.id.clone(), node);
+    }
+    ranges.sort();
+    let place = |id: &String| nodes.keys().position(|known| known == id);
+    Slots {
+        ranges: ranges
+            .iter()
+            .filter_map(|(first, last, id)| Some((*first, *last, place(id)?)))
+            .collect(),
+        nodes: nodes.into_values().collect(),
+    }
+}
+
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| {
+            (crc << 1) ^ if crc & 0x8000 == 0 { 0 } else { 0x1021 }
+        })
+    })
+}

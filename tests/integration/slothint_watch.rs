@@ -1,0 +1,362 @@
+//! SLOTHINT.WATCH: what wakes a watcher, and how else its wait ends.
+
+use testkit::redis::Value;
+use testkit::{eventually, RawConn, Server};
+
+use crate::slothint_view::{
+    agreed, alone, looks, map, read, read_map, rename, set, token, wait_for_blocked, Talk,
+};
+use crate::support::{connections, say, send, unload_and_load_again};
+
+#[test]
+fn watchers_are_woken_by_a_change_and_told_the_new_map() {
+    for max_age in ["100", "0"] {
+        let cluster = alone(max_age);
+        let node = &cluster.nodes[0];
+        let mut watchers = connections(node, 20);
+        watchers.iter_mut().skip(10).for_each(RawConn::hello3);
+        let before = token(&mut watchers[0]);
+        for watcher in &mut watchers {
+            send(watcher, &format!("SLOTHINT.WATCH {before} 0"));
+        }
+        wait_for_blocked(node, 20);
+        rename(node, "second.example");
+        let replies: Vec<Vec<u8>> = watchers.iter_mut().map(Talk::take).collect();
+        let now = agreed(&mut node.raw());
+        assert_ne!(now.token, before);
+        for reply in replies {
+            assert_eq!(read_map(&read(&reply)), now);
+        }
+        // And again, with the token they were given.
+        for watcher in &mut watchers {
+            send(watcher, &format!("SLOTHINT.WATCH {} 0", now.token));
+        }
+        wait_for_blocked(node, 20);
+        rename(node, "third.example");
+        for watcher in &mut watchers {
+            assert_ne!(read_map(&read(&watcher.take())).token, now.token);
+        }
+        drop(watchers);
+        unload_and_load_again(node);
+    }
+}
+
+#[test]
+fn one_look_wakes_all_watchers() {
+    let cluster = alone("60000");
+    let node = &cluster.nodes[0];
+    let mut watchers = connections(node, 50);
+    let before = token(&mut watchers[0]);
+    for watcher in &mut watchers {
+        send(watcher, &format!("SLOTHINT.WATCH {before} 0"));
+    }
+    wait_for_blocked(node, 50);
+    rename(node, "second.example");
+    assert_eq!(looks(node), 1, "for the first question, and none since");
+    set(node, "durable.slothint-max-age-ms", "60");
+    for watcher in &mut watchers {
+        assert_ne!(read_map(&read(&watcher.take())).token, before);
+    }
+    assert_eq!(looks(node), 2);
+}
+
+#[test]
+fn a_change_that_somebody_else_sees_first_wakes_the_watchers() {
+    let cluster = alone("60000");
+    let node = &cluster.nodes[0];
+    let mut watcher = node.raw();
+    let before = token(&mut watcher);
+    send(&mut watcher, &format!("SLOTHINT.WATCH {before} 0"));
+    wait_for_blocked(node, 1);
+    // Seen in the very turn in which the map became too old, by a question in it.
+    let mut conn = node.raw();
+    conn.send_bytes(&crate::support::packet(&[
+        "MULTI",
+        "CONFIG SET cluster-announce-hostname second.example",
+        "CONFIG SET durable.slothint-max-age-ms 0",
+        "SLOTHINT foo",
+        "CONFIG SET durable.slothint-max-age-ms 60000",
+        "EXEC",
+    ]));
+    let woken = read_map(&read(&watcher.take()));
+    assert_ne!(woken.token, before);
+    assert_eq!(looks(node), 2);
+}
+
+#[test]
+fn a_watcher_that_knows_another_map_is_answered_at_once() {
+    let cluster = alone("100");
+    let mut conn = cluster.nodes[0].raw();
+    let current = say(&mut conn, "SLOTHINT.MAP");
+    for token in ["0", "1", "9223372036854775807"] {
+        assert_eq!(
+            say(&mut conn, &format!("SLOTHINT.WATCH {token} 0")),
+            current
+        );
+    }
+}
+
+#[test]
+fn the_time_of_one_watcher_ends_and_that_of_another_never() {
+    let cluster = alone("100");
+    let node = &cluster.nodes[0];
+    let (mut for_ever, mut short, mut resp3) = (node.raw(), node.raw(), node.raw());
+    resp3.hello3();
+    let known = token(&mut for_ever);
+    send(&mut for_ever, &format!("SLOTHINT.WATCH {known} 0"));
+    wait_for_blocked(node, 1);
+    assert_eq!(
+        say(&mut short, &format!("SLOTHINT.WATCH {known} 20")),
+        "$-1\r\n"
+    );
+    assert_eq!(
+        say(&mut short, &format!("SLOTHINT.WATCH {known} 1")),
+        "$-1\r\n"
+    );
+    assert_eq!(
+        say(&mut resp3, &format!("SLOTHINT.WATCH {known} 20")),
+        "_\r\n"
+    );
+    assert!(!for_ever.is_readable_now());
+    // Many at a time, in any order.
+    let mut watchers = connections(node, 60);
+    for (number, watcher) in watchers.iter_mut().enumerate() {
+        send(
+            watcher,
+            &format!("SLOTHINT.WATCH {known} {}", 1 + number * 7 % 60),
+        );
+    }
+    for watcher in &mut watchers {
+        assert_eq!(watcher.take(), b"$-1\r\n");
+    }
+    assert!(!for_ever.is_readable_now());
+    wait_for_blocked(node, 1);
+    // With an age of 0 and with a long one, the time ends as well.
+    for age in ["0", "60000"] {
+        set(node, "durable.slothint-max-age-ms", age);
+        assert_eq!(
+            say(&mut short, &format!("SLOTHINT.WATCH {known} 20")),
+            "$-1\r\n"
+        );
+    }
+    drop(for_ever);
+    unload_and_load_again(node);
+}
+
+#[test]
+fn an_operator_ends_the_wait_in_either_way() {
+    let cluster = alone("100");
+    let node = &cluster.nodes[0];
+    let (mut watcher, mut operator) = (node.raw(), node.raw());
+    let id = watcher.client_id();
+    let known = token(&mut watcher);
+    for (how, expected) in [
+        ("", "$-1\r\n"),
+        (" TIMEOUT", "$-1\r\n"),
+        (
+            " ERROR",
+            "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n",
+        ),
+    ] {
+        for timeout in [0, 60000] {
+            send(&mut watcher, &format!("SLOTHINT.WATCH {known} {timeout}"));
+            wait_for_blocked(node, 1);
+            let line = format!("CLIENT UNBLOCK {id}{how}");
+            assert_eq!(say(&mut operator, &line), ":1\r\n", "{line}");
+            let reply = String::from_utf8_lossy(&watcher.take()).into_owned();
+            assert_eq!(reply, expected, "{line}");
+            assert_eq!(say(&mut operator, &line), ":0\r\n", "nobody waits");
+            assert_eq!(say(&mut watcher, "PING"), "+PONG\r\n");
+        }
+    }
+    unload_and_load_again(node);
+}
+
+#[test]
+fn watchers_that_are_killed_or_leave_are_forgotten() {
+    let cluster = alone("100");
+    let node = &cluster.nodes[0];
+    let known = token(&mut node.raw());
+    let watch = |count: i64| {
+        let mut watchers = connections(node, count as usize);
+        for watcher in &mut watchers {
+            send(watcher, &format!("SLOTHINT.WATCH {known} 0"));
+            // What they send meanwhile stays unread.
+            send(watcher, "PING");
+        }
+        wait_for_blocked(node, count);
+        watchers
+    };
+    let mut killed = node.raw();
+    let id = killed.client_id();
+    send(&mut killed, &format!("SLOTHINT.WATCH {known} 0"));
+    wait_for_blocked(node, 1);
+    assert_eq!(
+        say(&mut node.raw(), &format!("CLIENT KILL ID {id}")),
+        ":1\r\n"
+    );
+    assert_eq!(killed.read_until_closed(), b"");
+    wait_for_blocked(node, 0);
+    drop(watch(10));
+    wait_for_blocked(node, 0);
+    // Leaving in the middle of a change.
+    let watchers = watch(10);
+    let mut conn = node.raw();
+    send(
+        &mut conn,
+        "CONFIG SET cluster-announce-hostname second.example",
+    );
+    drop(watchers);
+    assert_eq!(conn.take(), b"+OK\r\n");
+    wait_for_blocked(node, 0);
+    unload_and_load_again(node);
+}
+
+#[test]
+fn what_follows_a_watch_in_the_same_packet_waits_with_it() {
+    let cluster = alone("100");
+    let node = &cluster.nodes[0];
+    let mut conn = node.raw();
+    let known = token(&mut conn);
+    let watch = format!("SLOTHINT.WATCH {known} 0");
+    conn.send_bytes(&crate::support::packet(&[&watch, "SLOTHINT foo", &watch]));
+    wait_for_blocked(node, 1);
+    assert!(!conn.is_readable_now());
+    rename(node, "second.example");
+    let woken = read_map(&read(&conn.take()));
+    let Value::Array(hint) = read(&conn.take()) else {
+        panic!("no hint");
+    };
+    assert_eq!(hint[0], Value::Int(woken.token));
+    assert_eq!(
+        read_map(&read(&conn.take())),
+        woken,
+        "the old token, at once"
+    );
+}
+
+#[test]
+fn in_transactions_and_scripts_nobody_waits() {
+    let cluster = alone("100");
+    let node = &cluster.nodes[0];
+    for resp3 in [false, true] {
+        let mut conn = node.raw();
+        if resp3 {
+            conn.hello3();
+        }
+        let null = if resp3 { "_\r\n" } else { "$-1\r\n" };
+        let current = say(&mut conn, "SLOTHINT.MAP");
+        let known = token(&mut conn).to_string();
+        say(&mut conn, "MULTI");
+        say(&mut conn, &format!("SLOTHINT.WATCH {known} 0"));
+        say(&mut conn, "SLOTHINT.WATCH 0 0");
+        let expected = format!("*2\r\n{null}{current}");
+        assert_eq!(say(&mut conn, "EXEC"), expected);
+        let script = "return redis.call('SLOTHINT.WATCH', ARGV[1], 0)";
+        assert_eq!(conn.call_text(&["EVAL", script, "0", &known]), null);
+        let script = "return #redis.call('SLOTHINT.WATCH', 0, 0)";
+        assert_eq!(conn.call_text(&["EVAL", script, "0"]), ":3\r\n");
+    }
+    wait_for_blocked(node, 0);
+    unload_and_load_again(node);
+}
+
+#[test]
+fn one_watcher_more_than_may_wait_is_refused() {
+    let cluster = alone("100");
+    let node = &cluster.nodes[0];
+    set(node, "durable.max-waiters", "3");
+    let mut watchers = connections(node, 3);
+    let mut refused = node.raw();
+    let known = token(&mut refused);
+    let watch = format!("SLOTHINT.WATCH {known} 0");
+    for watcher in &mut watchers {
+        send(watcher, &watch);
+    }
+    wait_for_blocked(node, 3);
+    let reply = say(&mut refused, &watch);
+    assert!(
+        reply.starts_with("-OVERLOADED 3 clients are already watching"),
+        "{reply}"
+    );
+    // Who need not wait is answered.
+    assert_eq!(token(&mut refused), known);
+    assert_eq!(read_map(&refused.line("SLOTHINT.WATCH 0 0")).token, known);
+    // The first that leaves makes room.
+    watchers.pop();
+    wait_for_blocked(node, 2);
+    send(&mut refused, &watch);
+    wait_for_blocked(node, 3);
+    rename(node, "second.example");
+    for watcher in watchers.iter_mut().chain([&mut refused]) {
+        assert_ne!(read_map(&read(&watcher.take())).token, known);
+    }
+}
+
+#[test]
+fn the_module_stays_while_somebody_watches_and_goes_when_nobody_does() {
+    let cluster = alone("100");
+    let node = &cluster.nodes[0];
+    let (mut watcher, mut operator) = (node.raw(), node.raw());
+    let known = token(&mut watcher);
+    send(&mut watcher, &format!("SLOTHINT.WATCH {known} 0"));
+    wait_for_blocked(node, 1);
+    let refused = say(&mut operator, "MODULE UNLOAD durable");
+    assert!(refused.starts_with("-ERR"), "{refused}");
+    assert_eq!(map(&mut operator).token, known, "it works as before");
+    rename(node, "second.example");
+    assert_ne!(read_map(&read(&watcher.take())).token, known);
+    unload_and_load_again(node);
+    // Watchers whose time ended are no reason either.
+    let known = token(&mut watcher);
+    assert_eq!(
+        say(&mut watcher, &format!("SLOTHINT.WATCH {known} 5")),
+        "$-1\r\n"
+    );
+    unload_and_load_again(node);
+}
+
+#[test]
+fn a_longer_age_does_not_delay_the_end_of_a_wait() {
+    let cluster = alone("60000");
+    let node = &cluster.nodes[0];
+    let mut watcher = node.raw();
+    let known = token(&mut watcher);
+    send(&mut watcher, &format!("SLOTHINT.WATCH {known} 0"));
+    wait_for_blocked(node, 1);
+    // Its timer is armed for a minute from now; a shorter wait comes first.
+    assert_eq!(
+        say(&mut node.raw(), &format!("SLOTHINT.WATCH {known} 5")),
+        "$-1\r\n"
+    );
+    assert_eq!(looks(node), 1);
+    assert!(!watcher.is_readable_now());
+    rename(node, "second.example");
+    set(node, "durable.slothint-max-age-ms", "100");
+    assert_ne!(read_map(&read(&watcher.take())).token, known);
+    forgotten(node);
+}
+
+#[track_caller]
+fn forgotten(node: &Server) {
+    wait_for_blocked(node, 0);
+    let before = looks(node);
+    crate::slothint_view::let_cron_run(node);
+    assert_eq!(looks(node), before, "looks while nobody watches");
+}
+
+#[test]
+fn looks_go_on_only_while_somebody_watches() {
+    for age in ["20", "0"] {
+        let cluster = alone(age);
+        let node = &cluster.nodes[0];
+        let mut watcher = node.raw();
+        let known = token(&mut watcher);
+        send(&mut watcher, &format!("SLOTHINT.WATCH {known} 0"));
+        wait_for_blocked(node, 1);
+        let before = looks(node);
+        eventually("looks for the watcher", || looks(node) > before + 5);
+        drop(watcher);
+        forgotten(node);
+    }
+}
