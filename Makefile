@@ -15,7 +15,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 .PHONY: help build deps test test-host matrix image demo bench lint clean
 
 help: ## list these targets
-	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2 }'
 
 build: ## the module for production: target/release/libredis_durable.so
 	@cargo build --release --locked --package redis-durable
@@ -47,11 +47,11 @@ matrix: ## the integration tests in a container for each supported server
 image: ## build the Docker image with the module and try it
 	@docker/image-check
 
-demo: ## show what the module does, on servers that it starts and ends by itself
+demo: deps ## show what the module does, on servers that it starts and ends by itself
 	@cargo build --quiet --release --locked --package redis-durable
 	cargo run --quiet --release --locked --package durable-demo
 
-bench: ## measure durable writes and slot hints against their alternatives (ARGS="--help" lists options)
+bench: deps ## measure durable writes and slot hints against their alternatives (ARGS="--help" lists options)
 	@cargo build --quiet --release --locked --package redis-durable
 	cargo run --quiet --release --locked --package durable-bench -- $(ARGS)
 
