@@ -10,6 +10,7 @@ mod durable;
 mod info;
 mod slothint;
 mod state;
+mod unload;
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 
@@ -75,15 +76,19 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
 /// Called by the server alone, on its main thread.
 #[no_mangle]
 #[allow(non_snake_case)]
-pub unsafe extern "C" fn RedisModule_OnUnload(_ctx: *mut raw::RedisModuleCtx) -> c_int {
-    guard::plain(ERR, || {
-        // A wake-up that the event loop has yet to run calls into this library.
-        if state::with(|state| state.wakeups) != Some(0) {
-            return ERR;
-        }
-        state::unload();
-        OK
-    })
+pub unsafe extern "C" fn RedisModule_OnUnload(ctx: *mut raw::RedisModuleCtx) -> c_int {
+    let mut status = ERR;
+    // SAFETY: the context is the server's.
+    unsafe {
+        guard::callback(ctx, |ctx| match unload::obstacle(ctx) {
+            Some(obstacle) => ctx.log_warning(&format!("not unloaded: {obstacle}")),
+            None => {
+                state::unload();
+                status = OK;
+            }
+        });
+    }
+    status
 }
 
 fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {

@@ -3,7 +3,7 @@
 //! Runs any data command of the server durably. The options end at the first word that is not one.
 
 use std::collections::HashMap;
-use std::ffi::{c_int, CString};
+use std::ffi::{c_int, CStr, CString};
 
 use durable_core::callable::{is_allowed, is_ours, judge, Properties, Verdict};
 use durable_core::options::{self, Word};
@@ -129,8 +129,8 @@ fn refusal(ctx: &Ctx, name: &[u8], subcommand: Option<&[u8]>) -> Option<String> 
 pub enum Known {
     /// It may run, or not.
     Judged(Verdict),
-    /// Its subcommands are to be judged.
-    Container,
+    /// Its subcommands are to be judged, and itself if it also runs without one.
+    Container(Option<Verdict>),
 }
 
 /// What is known of the server's commands, by their names in lower case. Only commands that exist
@@ -141,11 +141,12 @@ fn verdict(ctx: &Ctx, name: &[u8], subcommand: Option<&[u8]>) -> Option<Verdict>
     let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
     match known(ctx, &name)? {
         Known::Judged(verdict) => Some(verdict),
-        Known::Container => {
-            let sub = std::str::from_utf8(subcommand?).ok()?.to_ascii_lowercase();
+        Known::Container(alone) => {
+            let Some(sub) = subcommand else { return alone };
+            let sub = std::str::from_utf8(sub).ok()?.to_ascii_lowercase();
             match known(ctx, &format!("{name}|{sub}"))? {
                 Known::Judged(verdict) => Some(verdict),
-                Known::Container => Some(Verdict::NotData),
+                Known::Container(_) => Some(Verdict::NotData),
             }
         }
     }
@@ -157,15 +158,34 @@ fn known(ctx: &Ctx, name: &str) -> Option<Known> {
         return Some(known);
     }
     let inner = Inner::of(ctx, name)?;
+    let verdict = judge(Properties {
+        name,
+        flags: &inner.flags,
+        categories: &inner.categories,
+    });
     let known = if inner.is_container {
-        Known::Container
+        // COMMAND lists everything by itself, CONFIG does nothing without a subcommand.
+        let runs_alone = inner.arity.saturating_abs() == 1;
+        Known::Container(runs_alone.then_some(verdict))
     } else {
-        Known::Judged(judge(Properties {
-            name,
-            flags: &inner.flags,
-            categories: &inner.categories,
-        }))
+        Known::Judged(verdict)
     };
     state::with(|state| state.commands.insert(name.to_owned(), known));
     Some(known)
+}
+
+/// The command's name as the server's access control spells it: `get`, `object|encoding`.
+pub fn full_name(command: &CStr, args: Args<'_>) -> String {
+    let name = command.to_string_lossy().to_ascii_lowercase();
+    let is_container =
+        state::with(|state| matches!(state.commands.get(&name), Some(Known::Container(_))));
+    match args.get(0) {
+        Some(sub) if is_container == Some(true) => {
+            format!(
+                "{name}|{}",
+                String::from_utf8_lossy(sub).to_ascii_lowercase()
+            )
+        }
+        _ => name,
+    }
 }

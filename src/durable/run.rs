@@ -5,6 +5,7 @@ use std::ffi::CStr;
 
 use durable_core::requirement::Requirement;
 
+use super::call;
 use super::wait_queue::{self, Answer};
 use crate::ffi::{Args, CallReply, Ctx};
 
@@ -16,7 +17,7 @@ pub fn run(ctx: &Ctx, inner: &CStr, args: Args<'_>, requirement: Requirement) {
         return;
     };
     if let Some(error) = reply.root().error() {
-        reply_error_of_call(ctx, inner, error, &reply);
+        reply_error_of_call(ctx, inner, args, error, &reply);
         return;
     }
     if requirement.need.is_nothing() {
@@ -30,13 +31,18 @@ pub fn run(ctx: &Ctx, inner: &CStr, args: Args<'_>, requirement: Requirement) {
 
 /// Hands an error through as the plain command would have given it. Redis 7.0 words a denial of its
 /// access control otherwise when a module calls.
-fn reply_error_of_call(ctx: &Ctx, inner: &CStr, error: &[u8], reply: &CallReply<'_>) {
+fn reply_error_of_call(
+    ctx: &Ctx,
+    inner: &CStr,
+    args: Args<'_>,
+    error: &[u8],
+    reply: &CallReply<'_>,
+) {
     let Some(why) = error.strip_prefix(b"ERR acl verification failed, ".as_slice()) else {
         return ctx.reply_with(reply);
     };
     let denied = if why.starts_with(b"can't run") {
-        let name = inner.to_string_lossy().to_ascii_lowercase();
-        format!("run the '{name}' command")
+        format!("run the '{}' command", call::full_name(inner, args))
     } else if why.starts_with(b"can't publish") {
         "access one of the channels used as arguments".into()
     } else {

@@ -168,9 +168,16 @@ unsafe extern "C" fn on_disconnect(
     unsafe {
         guard::callback(ctx, |ctx| {
             let client = ctx.client_id();
+            // Most servers turn clients away before they tell that they are replicas now, and some
+            // after: here it is known already, there the change of role is told in the same turn.
+            let demoted = !ctx.situation().is_primary();
             let left = state::with(|state| {
                 let wait = state.ledger.cancel(client)?;
-                state.stats.left();
+                if demoted {
+                    bump(&mut state.stats.counters.demoted);
+                } else {
+                    state.stats.left();
+                }
                 Some(wait)
             })
             .flatten();

@@ -24,12 +24,14 @@ pub struct Cluster {
 }
 
 type Hook = Box<dyn Fn(usize, ServerBuilder) -> ServerBuilder>;
+type MeetingPlace = Box<dyn Fn(usize, &Server) -> (String, u16)>;
 
 /// Describes a cluster. Made by [`Cluster::builder`].
 pub struct ClusterBuilder {
     primaries: usize,
     replicas_per_primary: usize,
     hook: Hook,
+    meet_at: MeetingPlace,
 }
 
 /// The slots as one node tells them: first slot, last slot, owner's port, replicas' ports.
@@ -47,6 +49,7 @@ impl Cluster {
             primaries,
             replicas_per_primary,
             hook: Box::new(|_, builder| builder),
+            meet_at: Box::new(|_, node| ("127.0.0.1".into(), node.port())),
         }
     }
 
@@ -143,9 +146,9 @@ impl Cluster {
         );
     }
 
-    fn form(&self, primaries: usize) {
+    fn form(&self, primaries: usize, meet_at: &MeetingPlace) {
         self.assign_slots(primaries);
-        self.introduce();
+        self.introduce(meet_at);
         for (number, node) in self.nodes.iter().enumerate().skip(primaries) {
             let primary = &self.ids[number % primaries];
             eventually(&format!("{} to replicate {primary}", node.name()), || {
@@ -185,14 +188,15 @@ impl Cluster {
     }
 
     /// Makes all nodes known to the first, and waits until word of that has reached all of them.
-    fn introduce(&self) {
+    fn introduce(&self, meet_at: &MeetingPlace) {
         let first = &self.nodes[0];
-        for node in &self.nodes[1..] {
+        for (number, node) in self.nodes.iter().enumerate().skip(1) {
             let bus = node
                 .bus_port()
                 .expect("a node in cluster mode has a bus port");
-            let (port, bus) = (node.port().to_string(), bus.to_string());
-            first.run::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+            let (host, port) = meet_at(number, node);
+            let (port, bus) = (port.to_string(), bus.to_string());
+            first.run::<()>(&["CLUSTER", "MEET", &host, &port, &bus]);
         }
         let known: BTreeSet<&str> = self.ids.iter().map(String::as_str).collect();
         eventually("all nodes to know one another", || {
@@ -222,6 +226,13 @@ impl ClusterBuilder {
         self
     }
 
+    /// At which host and port each node is introduced to the first, instead of 127.0.0.1 and its port: its
+    /// IPv6 address, or its TLS port where the cluster's own links are encrypted.
+    pub fn meet_at(mut self, place: impl Fn(usize, &Server) -> (String, u16) + 'static) -> Self {
+        self.meet_at = Box::new(place);
+        self
+    }
+
     /// Starts the nodes, forms the cluster, and waits until everything about it is settled.
     #[track_caller]
     pub fn start(self) -> Cluster {
@@ -242,7 +253,7 @@ impl ClusterBuilder {
             .map(|node| node.run(&["CLUSTER", "MYID"]))
             .collect();
         let cluster = Cluster { nodes, ids };
-        cluster.form(self.primaries);
+        cluster.form(self.primaries, &self.meet_at);
         cluster
     }
 }

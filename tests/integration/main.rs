@@ -1,26 +1,42 @@
 //! The module on real servers.
 
+mod samples;
 mod slothint_view;
 mod support;
 mod tls;
 
 mod acknowledgement;
+mod acl;
 mod aof;
 mod arguments;
+mod bad_days;
+mod call;
+mod call_refusals;
 mod client_pause;
 mod client_states;
 mod configuration;
 mod counting;
+mod documentation;
+mod failover;
+mod family;
+mod family_replies;
 mod fence;
+mod fsync;
 mod giving_up;
+mod guarantee;
+mod information;
 mod io_threads;
 mod leaving;
 mod limits;
 mod loading;
 mod multi_and_scripts;
 mod pipelines;
+mod random_vectors;
+mod redirection;
 mod replies;
+mod requirements;
 mod roles;
+mod server_refusals;
 mod slothint;
 mod slothint_changes;
 mod slothint_endpoints;
@@ -29,4 +45,5 @@ mod slothint_storms;
 mod slothint_tls;
 mod slothint_tracking;
 mod slothint_watch;
+mod storms;
 mod turns;

@@ -199,6 +199,7 @@ fn watchers_that_are_killed_or_leave_are_forgotten() {
     wait_for_blocked(node, 0);
     drop(watch(10));
     wait_for_blocked(node, 0);
+    unload_and_load_again(node);
     // Leaving in the middle of a change.
     let watchers = watch(10);
     let mut conn = node.raw();

@@ -1,0 +1,333 @@
+//! Access control: through the family and through DURABLE.CALL a user reaches nothing that the plain
+//! command refuses, and is refused in the same words.
+
+use std::collections::BTreeSet;
+
+use testkit::{Product, RawConn, Server};
+
+use crate::samples::{command_info, FAMILY};
+use crate::support::{info, replicated, say};
+
+const ALSO: [&str; 5] = [
+    "durable.call",
+    "durable.wait",
+    "durable.replicas",
+    "durable.help",
+    "durable.set",
+];
+
+/// A connection of a user who has these rules and no others.
+fn user(server: &Server, rules: &str) -> RawConn {
+    let mut operator = server.raw();
+    let line = format!("ACL SETUSER limited reset on nopass {rules}");
+    assert_eq!(say(&mut operator, &line), "+OK\r\n", "{line}");
+    let mut conn = server.raw();
+    assert_eq!(say(&mut conn, "AUTH limited any"), "+OK\r\n");
+    conn
+}
+
+#[test]
+fn a_user_who_may_not_run_the_plain_command_may_not_run_its_twin() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    let mut operator = primary.raw();
+    for sample in FAMILY {
+        sample.prepare(&mut operator);
+        let before = say(&mut operator, "DEBUG DIGEST");
+        let mut conn = user(primary, &format!("~* &* +@all -{}", sample.name));
+        let plain = say(&mut conn, &sample.plain());
+        assert!(plain.starts_with("-NOPERM "), "{plain}");
+        assert_eq!(say(&mut conn, &sample.durable()), plain);
+        assert_eq!(
+            say(&mut conn, &format!("DURABLE.CALL {}", sample.plain())),
+            plain
+        );
+        assert_eq!(
+            say(&mut operator, "DEBUG DIGEST"),
+            before,
+            "{}",
+            sample.name
+        );
+    }
+    assert_eq!(info(primary, "waiters_peak"), 0);
+}
+
+#[test]
+fn a_user_who_may_run_the_plain_command_alone_may_not_run_its_twin() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    for sample in FAMILY {
+        let mut conn = user(primary, &format!("~* &* +{}", sample.name));
+        for (line, name) in [
+            (
+                sample.durable(),
+                format!("durable.{}", sample.name.to_lowercase()),
+            ),
+            (
+                format!("DURABLE.CALL {}", sample.plain()),
+                "durable.call".to_owned(),
+            ),
+        ] {
+            let reply = say(&mut conn, &line);
+            assert!(reply.starts_with("-NOPERM "), "{line}: {reply}");
+            assert!(reply.to_lowercase().contains(&name), "{line}: {reply}");
+        }
+    }
+    assert_eq!(say(&mut primary.raw(), "DBSIZE"), ":0\r\n");
+}
+
+#[test]
+fn keys_that_the_plain_command_may_not_touch_are_not_touched() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    let mut operator = primary.raw();
+    for sample in FAMILY {
+        sample.prepare(&mut operator);
+        let before = say(&mut operator, "DEBUG DIGEST");
+        // Another key; and of those with several keys, the first alone.
+        for pattern in ["~other:*", "~k"] {
+            let mut conn = user(primary, &format!("{pattern} +@all"));
+            let plain = {
+                say(&mut conn, "MULTI");
+                let queued = say(&mut conn, &sample.plain());
+                say(&mut conn, "DISCARD");
+                queued
+            };
+            if !plain.starts_with('-') {
+                continue;
+            }
+            assert!(plain.starts_with("-NOPERM "), "{plain}");
+            assert_eq!(say(&mut conn, &sample.durable()), plain, "{pattern}");
+            let call = format!("DURABLE.CALL {}", sample.plain());
+            assert_eq!(say(&mut conn, &call), plain, "{pattern}");
+            assert_eq!(
+                say(&mut operator, "DEBUG DIGEST"),
+                before,
+                "{}",
+                sample.name
+            );
+        }
+    }
+    assert_eq!(info(primary, "waiters_peak"), 0);
+}
+
+#[test]
+fn permissions_to_read_and_to_write_are_those_of_the_plain_command() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    let mut operator = primary.raw();
+    let other_lines = [
+        "SET k v GET",
+        "SET k v NX",
+        "GETSET k v",
+        "COPY k k2",
+        "SORT k BY w_*",
+        "SORT k STORE k2",
+        "BITFIELD k GET u8 0",
+        "BITFIELD k SET u8 0 1",
+        "OBJECT ENCODING k",
+        "ZUNIONSTORE k2 1 k",
+        "LMOVE k k2 LEFT LEFT",
+        "STRLEN k",
+    ];
+    let lines = FAMILY.iter().map(|sample| sample.plain());
+    let lines: Vec<String> = lines.chain(other_lines.map(str::to_owned)).collect();
+    let (mut refused, mut allowed) = (0, 0);
+    for rules in ["%R~*", "%W~*", "%R~k %W~k2", "%W~k %R~k2", "~k"] {
+        for line in &lines {
+            say(&mut operator, "FLUSHALL");
+            let mut conn = user(primary, &format!("{rules} +@all"));
+            let plain = say(&mut conn, line);
+            say(&mut operator, "FLUSHALL");
+            let named = line.split(' ').next().expect("a name");
+            if FAMILY.iter().any(|sample| sample.name == named) {
+                assert_eq!(
+                    say(&mut conn, &format!("DURABLE.{line}")),
+                    plain,
+                    "{rules}: {line}"
+                );
+                say(&mut operator, "FLUSHALL");
+            }
+            assert_eq!(
+                say(&mut conn, &format!("DURABLE.CALL {line}")),
+                plain,
+                "{rules}: {line}"
+            );
+            if plain.starts_with("-NOPERM ") {
+                refused += 1;
+                assert_eq!(say(&mut operator, "DBSIZE"), ":0\r\n", "{rules}: {line}");
+            } else {
+                allowed += 1;
+            }
+        }
+    }
+    assert!(
+        refused > 30 && allowed > 30,
+        "{refused} refused, {allowed} allowed"
+    );
+}
+
+#[test]
+fn subcommands_and_selectors_are_checked_as_for_the_plain_command() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    say(&mut primary.raw(), "SET k v");
+    let mut conn = user(primary, "~* +durable.call +object|encoding +durable.get");
+    assert_eq!(
+        say(&mut conn, "DURABLE.CALL OBJECT ENCODING k"),
+        say(&mut conn, "OBJECT ENCODING k")
+    );
+    for line in ["OBJECT REFCOUNT k", "MEMORY USAGE k", "GET k"] {
+        let plain = say(&mut conn, line);
+        assert!(plain.starts_with("-NOPERM "), "{plain}");
+        assert_eq!(
+            say(&mut conn, &format!("DURABLE.CALL {line}")),
+            plain,
+            "{line}"
+        );
+    }
+    let plain = say(&mut conn, "GET k");
+    assert_eq!(say(&mut conn, "DURABLE.GET k"), plain);
+    // One selector for each: both may do their own, and neither the other's.
+    let mut conn = user(
+        primary,
+        "+durable.get +durable.set +durable.call ~* (%R~r* +get) (%W~w* +set)",
+    );
+    for (line, fine) in [
+        ("SET w v", true),
+        ("SET r v", false),
+        ("SET w v GET", false),
+        ("GET r", true),
+        ("GET w", false),
+    ] {
+        // The root permissions give the keys, and the selectors the plain commands.
+        for durable in [format!("DURABLE.{line}"), format!("DURABLE.CALL {line}")] {
+            let reply = say(&mut conn, &durable);
+            assert_eq!(!reply.starts_with("-NOPERM "), fine, "{durable}: {reply}");
+        }
+    }
+}
+
+#[test]
+fn a_user_who_has_not_logged_in_is_told_to() {
+    let group = replicated(1);
+    let mut operator = group.primary.raw();
+    let mut stranger = group.primary.raw();
+    assert_eq!(
+        say(&mut operator, "ACL SETUSER default on resetpass >secret"),
+        "+OK\r\n"
+    );
+    let mut late = group.primary.raw();
+    for line in [
+        "DURABLE.SET k v",
+        "DURABLE.GET k",
+        "DURABLE.CALL GET k",
+        "DURABLE.WAIT",
+        "DURABLE.HELP",
+    ] {
+        let reply = say(&mut late, line);
+        assert!(reply.starts_with("-NOAUTH "), "{line}: {reply}");
+    }
+    assert_eq!(say(&mut operator, "ACL SETUSER default nopass"), "+OK\r\n");
+    assert_eq!(say(&mut stranger, "DURABLE.SET k v"), "+OK\r\n");
+}
+
+#[test]
+fn a_denial_is_in_the_servers_own_log() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    say(&mut primary.raw(), "ACL LOG RESET");
+    let mut conn = user(primary, "~allowed +@all");
+    assert!(say(&mut conn, "DURABLE.GET k").starts_with("-NOPERM "));
+    let log = say(&mut primary.raw(), "ACL LOG");
+    assert!(log.contains("limited") && log.contains("key"), "{log}");
+}
+
+/// From 7.2 on a module can put its commands into the server's categories.
+fn has_categories(server: &Server) -> bool {
+    server.version().is_valkey() || server.version().at_least(Product::Redis, (7, 2, 0))
+}
+
+/// From 7.4 on, and in Valkey 8, a module can add categories of its own.
+fn has_own_category(server: &Server) -> bool {
+    server.version().at_least(Product::Valkey, (8, 0, 0))
+        || server.version().at_least(Product::Redis, (7, 4, 0))
+}
+
+#[test]
+fn commands_are_in_the_categories_of_the_plain_ones() {
+    let server = Server::builder().start();
+    let categories = |name: &str| -> BTreeSet<String> {
+        let found = command_info(&server, name).unwrap_or_else(|| panic!("there is no {name}"));
+        found.categories.into_iter().collect()
+    };
+    for sample in FAMILY {
+        let mut expected = categories(sample.name);
+        if has_own_category(&server) {
+            expected.insert("durable".to_owned());
+        }
+        let shown = categories(&format!("durable.{}", sample.name));
+        if has_categories(&server) {
+            assert_eq!(shown, expected, "{}", sample.name);
+        }
+    }
+    if has_categories(&server) {
+        assert!(categories("durable.call").contains("write"));
+        assert!(categories("durable.wait").is_superset(&categories("wait")));
+    }
+}
+
+#[test]
+fn the_category_of_the_module_names_all_of_its_commands() {
+    let server = Server::builder().start();
+    let listed = server.try_run::<BTreeSet<String>>(&["ACL", "CAT", "durable"]);
+    if !has_own_category(&server) {
+        assert!(listed.is_err(), "{listed:?}");
+        return;
+    }
+    let listed = listed.expect("the category's commands");
+    let family = FAMILY
+        .iter()
+        .map(|sample| format!("durable.{}", sample.name.to_lowercase()));
+    for name in family.chain(ALSO.map(str::to_owned)) {
+        assert!(listed.contains(&name), "{name} is not in {listed:?}");
+    }
+    // As a rule it gives and takes all of them.
+    let mut conn = user(&server, "~* +@all -@durable");
+    for line in [
+        "DURABLE.GET k",
+        "DURABLE.CALL GET k",
+        "DURABLE.WAIT",
+        "DURABLE.HELP",
+    ] {
+        assert!(say(&mut conn, line).starts_with("-NOPERM "), "{line}");
+    }
+    let mut conn = user(&server, "~* +@durable");
+    assert!(say(&mut conn, "DURABLE.HELP").starts_with('*'));
+    assert!(
+        say(&mut conn, "DURABLE.GET k REPLICAS 0").starts_with("-NOPERM "),
+        "no +get"
+    );
+}
+
+#[test]
+fn rules_by_category_bind_the_family_where_the_server_has_categories() {
+    let group = replicated(1);
+    if !has_categories(&group.primary) {
+        return;
+    }
+    let mut conn = user(&group.primary, "~* +@all -@write");
+    for line in [
+        "DURABLE.SET k v",
+        "DURABLE.CALL SET k v",
+        "DURABLE.XADD k * f v",
+        "DURABLE.CALL GET k",
+    ] {
+        assert!(say(&mut conn, line).starts_with("-NOPERM "), "{line}");
+    }
+    assert!(!say(&mut conn, "DURABLE.GET k").starts_with('-'));
+    let mut conn = user(&group.primary, "~* +@all -@read");
+    assert!(say(&mut conn, "DURABLE.GET k").starts_with("-NOPERM "));
+    assert!(say(&mut conn, "DURABLE.CALL GET k").starts_with("-NOPERM "));
+    assert_eq!(say(&mut conn, "DURABLE.SET k v"), "+OK\r\n");
+}

@@ -1,0 +1,315 @@
+//! The primary ends, or is made a replica, while clients wait. Nobody is told that a write is safe which is
+//! not, everybody is told something or sees the connection end, and the counters come back to nothing.
+
+use testkit::{eventually, Cluster, RawConn, Replicated, Role, Server};
+
+use crate::support::{
+    builder, connections, get, info, packet, replicated, say, send, unload_and_load_again,
+    wait_for_waiters,
+};
+
+const LINES: [&str; 4] = [
+    "DURABLE.SET k v",
+    "DURABLE.CALL SET k2 v",
+    "DURABLE.GET k",
+    "DURABLE.WAIT",
+];
+
+fn waiting(group: &Replicated) -> Vec<RawConn> {
+    let mut clients = connections(&group.primary, LINES.len());
+    group.replicas[0].pause();
+    for (number, (client, line)) in clients.iter_mut().zip(LINES).enumerate() {
+        send(client, line);
+        wait_for_waiters(&group.primary, number as i64 + 1);
+    }
+    clients
+}
+
+/// The server's own error, then the end of the connection.
+fn turned_away(clients: &mut [RawConn]) {
+    for (client, line) in clients.iter_mut().zip(LINES) {
+        let last = String::from_utf8(client.read_until_closed()).expect("a text");
+        assert!(
+            last.starts_with("-UNBLOCKED ") && last.lines().count() == 1,
+            "{line}: {last}"
+        );
+    }
+}
+
+fn ended_in_order(server: &Server) {
+    eventually("the server to end", || !server.is_alive());
+    let log = server.log();
+    assert!(log.contains("ready to exit, bye bye"), "{log}");
+    assert!(
+        !log.contains("crashed") && !log.contains("ASSERTION"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_shutdown_with_waiting_clients_is_an_orderly_one_and_claims_nothing() {
+    for how in ["NOW", "NOW NOSAVE", "NOW FORCE"] {
+        let group = replicated(1);
+        let mut clients = waiting(&group);
+        send(&mut group.primary.raw(), &format!("SHUTDOWN {how}"));
+        for client in &mut clients {
+            assert_eq!(client.read_until_closed(), b"", "SHUTDOWN {how}");
+        }
+        ended_in_order(&group.primary);
+        group.replicas[0].resume();
+    }
+}
+
+#[test]
+fn a_shutdown_that_waits_for_the_replicas_lets_them_acknowledge() {
+    let group = replicated(1);
+    let mut clients = waiting(&group);
+    let mut operator = group.primary.raw();
+    send(&mut operator, "SHUTDOWN");
+    group
+        .primary
+        .wait_for_log("Waiting for replicas before shutting down");
+    assert!(clients.iter_mut().all(|client| !client.is_readable_now()));
+    group.replicas[0].resume();
+    for (client, line) in clients.iter_mut().zip(LINES) {
+        // Acknowledged just before the end, or not answered any more; nothing else.
+        let last = String::from_utf8(client.read_until_closed()).expect("a text");
+        let known =
+            last.is_empty() || ["+OK\r\n", "$1\r\nv\r\n", ":1\r\n"].contains(&last.as_str());
+        assert!(known, "{line}: {last}");
+    }
+    ended_in_order(&group.primary);
+    eventually("the write to be on the replica", || {
+        get(&group.replicas[0], "k2").is_some()
+    });
+}
+
+#[test]
+fn a_shutdown_that_is_aborted_goes_on_as_before() {
+    let group = replicated(1);
+    let mut clients = waiting(&group);
+    let (mut stopping, mut operator) = (group.primary.raw(), group.primary.raw());
+    send(&mut stopping, "SHUTDOWN");
+    group
+        .primary
+        .wait_for_log("Waiting for replicas before shutting down");
+    assert_eq!(say(&mut operator, "SHUTDOWN ABORT"), "+OK\r\n");
+    assert!(stopping.read_reply_bytes().starts_with(b"-ERR "));
+    assert!(clients.iter_mut().all(|client| !client.is_readable_now()));
+    group.replicas[0].resume();
+    for (client, line) in clients.iter_mut().zip(LINES) {
+        let reply = client.read_reply_bytes();
+        assert!(!reply.starts_with(b"-"), "{line}: {}", reply.escape_ascii());
+    }
+    unload_and_load_again(&group.primary);
+}
+
+#[test]
+fn a_failover_turns_the_waiting_clients_away_or_answers_them() {
+    let group = replicated(2);
+    let (primary, chosen) = (&group.primary, &group.replicas[0]);
+    // Both are needed and one stands still, so that the waits outlast the failover.
+    group.replicas[1].pause();
+    let mut clients = connections(primary, 10);
+    for client in &mut clients {
+        send(client, "DURABLE.INCR n REPLICAS 2");
+    }
+    wait_for_waiters(primary, 10);
+    let to = format!("FAILOVER TO 127.0.0.1 {}", chosen.port());
+    assert_eq!(say(&mut primary.raw(), &to), "+OK\r\n");
+    for client in &mut clients {
+        let last = String::from_utf8(client.read_until_closed()).expect("a text");
+        assert!(
+            last.starts_with("-UNBLOCKED ") && last.lines().count() == 1,
+            "{last}"
+        );
+    }
+    eventually("the chosen one to be primary", || {
+        chosen.role() == Role::Primary
+    });
+    eventually("the old one to be a replica", || {
+        primary.role() == Role::Replica
+    });
+    assert_eq!(info(primary, "waiters"), 0);
+    assert_eq!(info(primary, "demoted_total"), 10);
+    // The outcome was unknown to them; as it was, nothing is lost.
+    assert_eq!(get(chosen, "n").as_deref(), Some("10"));
+    let mut conn = chosen.raw();
+    say(&mut conn, "CONFIG SET durable.timeout-ms 0");
+    eventually("the old primary to count for the new one", || {
+        say(&mut conn, "DURABLE.SET k v") == "+OK\r\n"
+    });
+    unload_and_load_again(primary);
+    group.replicas[1].resume();
+}
+
+#[test]
+fn a_failover_that_is_aborted_goes_on_as_before() {
+    let group = replicated(1);
+    let mut clients = waiting(&group);
+    let mut operator = group.primary.raw();
+    assert_eq!(say(&mut operator, "FAILOVER"), "+OK\r\n");
+    // The server pauses writes and waits for the replica, as the clients do.
+    for _ in 0..10 {
+        assert_eq!(say(&mut operator, "PING"), "+PONG\r\n");
+    }
+    assert!(clients.iter_mut().all(|client| !client.is_readable_now()));
+    assert_eq!(say(&mut operator, "FAILOVER ABORT"), "+OK\r\n");
+    group.replicas[0].resume();
+    for (client, line) in clients.iter_mut().zip(LINES) {
+        let reply = client.read_reply_bytes();
+        assert!(!reply.starts_with(b"-"), "{line}: {}", reply.escape_ascii());
+    }
+    assert_eq!(say(&mut operator, "DURABLE.SET k v"), "+OK\r\n");
+    unload_and_load_again(&group.primary);
+}
+
+#[test]
+fn a_demotion_turns_every_kind_of_waiting_client_away() {
+    let group = replicated(1);
+    let other = Server::builder().name("the new primary").start();
+    let mut clients = waiting(&group);
+    group.primary.replica_of(&other);
+    turned_away(&mut clients);
+    assert_eq!(info(&group.primary, "demoted_total"), LINES.len() as i64);
+    assert_eq!(info(&group.primary, "waiters"), 0);
+    unload_and_load_again(&group.primary);
+    group.replicas[0].resume();
+}
+
+/// Clients that each write keys of their own, one after the other, and then hang up.
+fn writers(primary: &Server, prefix: &str, each: usize) -> Vec<RawConn> {
+    let mut clients = connections(primary, 10);
+    for (number, client) in clients.iter_mut().enumerate() {
+        let sets = (0..each).map(|round| format!("DURABLE.SET {prefix}{number}:{round} v"));
+        let lines: Vec<String> = sets.chain(["QUIT".to_owned()]).collect();
+        client.send_bytes(&packet(
+            &lines.iter().map(String::as_str).collect::<Vec<_>>(),
+        ));
+    }
+    clients
+}
+
+/// Every key whose write was answered OK is on `heir`; the other replies are among `known`. Returns how
+/// many were acknowledged and how many were not.
+fn acknowledged_is_kept(
+    clients: &mut [RawConn],
+    prefix: &str,
+    each: usize,
+    known: &[&str],
+    heir: &Server,
+) -> (usize, usize) {
+    let (mut kept, mut others) = (0, 0);
+    for (number, client) in clients.iter_mut().enumerate() {
+        let text = String::from_utf8(client.read_until_closed()).expect("a text");
+        // Behind the writes there is the answer to QUIT, if it came to that.
+        for (round, reply) in text.lines().take(each).enumerate() {
+            if reply == "+OK" {
+                kept += 1;
+                let key = format!("{prefix}{number}:{round}");
+                assert!(
+                    get(heir, &key).is_some(),
+                    "{key} was acknowledged and is lost"
+                );
+            } else {
+                others += 1;
+                assert!(known.iter().any(|code| reply.starts_with(code)), "{reply}");
+            }
+        }
+    }
+    (kept, others)
+}
+
+#[test]
+fn what_was_acknowledged_under_load_survives_a_failover() {
+    let group = builder(1).start();
+    let (primary, replica) = (&group.primary, &group.replicas[0]);
+    let mut clients = writers(primary, "k", 500);
+    eventually("some of it to be done", || {
+        info(primary, "acked_total") >= 500
+    });
+    assert_eq!(say(&mut primary.raw(), "FAILOVER"), "+OK\r\n");
+    let known = ["-UNBLOCKED ", "-READONLY "];
+    let (kept, others) = acknowledged_is_kept(&mut clients, "k", 500, &known, replica);
+    assert!(
+        kept >= 500 && others > 0,
+        "{kept} acknowledged, {others} not"
+    );
+    eventually("the replica to be primary", || {
+        replica.role() == Role::Primary
+    });
+    wait_for_waiters(primary, 0);
+}
+
+fn cluster() -> Cluster {
+    Cluster::builder(3, 1)
+        .node(|_, builder| builder.module_args(&["timeout-ms", "0"]))
+        .start()
+}
+
+#[test]
+fn a_manual_failover_in_a_cluster_loses_nothing_that_was_acknowledged() {
+    let cluster = cluster();
+    let (primary, replica) = (&cluster.nodes[0], &cluster.nodes[3]);
+    let tag = (0..)
+        .map(|number| format!("{{tag{number}}}"))
+        .find(|tag| cluster.owner_of_key(tag).port() == primary.port())
+        .expect("a tag of the first node");
+    let mut clients = writers(primary, &tag, 2000);
+    eventually("some of it to be done", || {
+        info(primary, "acked_total") >= 500
+    });
+    assert_eq!(say(&mut replica.raw(), "CLUSTER FAILOVER"), "+OK\r\n");
+    let known = ["-UNBLOCKED ", "-MOVED ", "-NOREPLICAS "];
+    let (kept, others) = acknowledged_is_kept(&mut clients, &tag, 2000, &known, replica);
+    assert!(
+        kept >= 500 && others > 0,
+        "{kept} acknowledged, {others} not"
+    );
+    eventually("the replica to be primary", || {
+        replica.role() == Role::Primary
+    });
+    wait_for_waiters(primary, 0);
+    let mut conn = replica.raw();
+    let line = format!("DURABLE.SET {tag} v");
+    eventually("the old primary to count for the new one", || {
+        say(&mut conn, &line) == "+OK\r\n"
+    });
+}
+
+#[test]
+fn a_cluster_that_fails_during_the_wait_says_so() {
+    let cluster = cluster();
+    let (primary, replica) = (&cluster.nodes[0], &cluster.nodes[3]);
+    let key = (0..)
+        .map(|number| format!("key{number}"))
+        .find(|key| cluster.owner_of_key(key).port() == primary.port())
+        .expect("a key of the first node");
+    let mut conn = primary.raw();
+    replica.pause();
+    send(&mut conn, &format!("DURABLE.SET {key} v"));
+    wait_for_waiters(primary, 1);
+    // Without a majority of primaries the cluster is down.
+    for number in [1, 2, 4, 5] {
+        cluster.nodes[number].kill();
+    }
+    if primary.version().is_redis() {
+        let reply = String::from_utf8(conn.read_reply_bytes()).expect("a text");
+        assert!(reply.starts_with("-CLUSTERDOWN "), "{reply}");
+        wait_for_waiters(primary, 0);
+        assert_eq!(info(primary, "disconnected_total"), 1);
+        // The write was made.
+        assert_eq!(primary.run::<i64>(&["DBSIZE"]), 1);
+    } else {
+        // Valkey lets clients wait that a module blocks; their replica may still answer.
+        let mut operator = primary.raw();
+        eventually("the cluster to have failed", || {
+            say(&mut operator, &format!("GET {key}")).starts_with("-CLUSTERDOWN ")
+        });
+        assert_eq!(info(primary, "waiters"), 1);
+        replica.resume();
+        assert_eq!(conn.read_reply_bytes(), b"+OK\r\n");
+    }
+    unload_and_load_again(primary);
+    replica.resume();
+}

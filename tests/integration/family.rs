@@ -1,0 +1,226 @@
+//! The family: each of its commands is the server's own one, seen from outside: it exists, takes as many
+//! arguments, has the same flags and the same keys, and takes the requirement options or not.
+
+use crate::samples::{command_info, FAMILY};
+use crate::support::{info, replicated, say};
+
+use testkit::Server;
+
+const OPTIONS: &str = "accepted are [REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT ms]";
+
+/// Flags that a module cannot set: the server works them out, or they are for its own commands.
+fn comparable(flags: &[String]) -> Vec<&str> {
+    let mut kept: Vec<&str> = flags
+        .iter()
+        .map(String::as_str)
+        .filter(|flag| !["module", "movablekeys"].contains(flag))
+        .collect();
+    kept.sort_unstable();
+    kept
+}
+
+#[test]
+fn every_command_has_the_arity_flags_and_key_positions_of_the_plain_one() {
+    let server = Server::builder().start();
+    for sample in FAMILY {
+        let plain = command_info(&server, sample.name).expect("a command of every server");
+        let name = format!("durable.{}", sample.name.to_lowercase());
+        let durable = command_info(&server, &name).unwrap_or_else(|| panic!("there is no {name}"));
+        // What takes options takes more words than the plain command.
+        let arity = match sample.takes_options {
+            true => -plain.arity.abs(),
+            false => plain.arity,
+        };
+        assert_eq!(durable.arity, arity, "{name}");
+        assert_eq!(
+            comparable(&durable.flags),
+            comparable(&plain.flags),
+            "{name}"
+        );
+        assert_eq!(durable.keys, plain.keys, "{name}");
+    }
+}
+
+#[test]
+fn the_keys_of_a_line_are_those_of_the_plain_line() {
+    let server = Server::builder().start();
+    let mut conn = server.raw();
+    for sample in FAMILY {
+        for options in ["", " TIMEOUT 0 REPLICAS 1"] {
+            if !sample.takes_options && !options.is_empty() {
+                continue;
+            }
+            let plain = say(&mut conn, &format!("COMMAND GETKEYS {}", sample.plain()));
+            let line = format!("COMMAND GETKEYS {}{options}", sample.durable());
+            assert!(plain.starts_with('*'), "{plain}");
+            assert_eq!(say(&mut conn, &line), plain, "{line}");
+        }
+    }
+}
+
+#[test]
+fn what_is_done_to_the_keys_is_told_as_for_the_plain_command() {
+    let server = Server::builder().start();
+    let mut conn = server.raw();
+    for sample in FAMILY {
+        let plain = say(
+            &mut conn,
+            &format!("COMMAND GETKEYSANDFLAGS {}", sample.plain()),
+        );
+        let durable = say(
+            &mut conn,
+            &format!("COMMAND GETKEYSANDFLAGS {}", sample.durable()),
+        );
+        // Of SET the server knows by its arguments whether it reads; of ours only that it writes.
+        assert_eq!(durable, plain, "{}", sample.name);
+    }
+}
+
+#[test]
+fn each_command_of_fixed_arity_takes_the_options_behind_its_arguments() {
+    let group = replicated(1);
+    let mut conn = group.primary.raw();
+    for sample in FAMILY.iter().filter(|sample| sample.takes_options) {
+        sample.prepare(&mut conn);
+        let plain = say(&mut conn, &sample.plain());
+        let after = say(&mut conn, "DEBUG DIGEST");
+        for options in [
+            "",
+            "REPLICAS 1",
+            "timeout 0",
+            "Replicas 1 fsync 0 TimeOut 60000",
+            "FSYNC 0 TIMEOUT 0 REPLICAS 0",
+        ] {
+            sample.prepare(&mut conn);
+            let line = format!("{} {options}", sample.durable());
+            assert_eq!(say(&mut conn, &line), plain, "{line}");
+            assert_eq!(say(&mut conn, "DEBUG DIGEST"), after, "{line}");
+        }
+    }
+}
+
+#[test]
+fn each_command_of_fixed_arity_refuses_bad_options_before_it_writes() {
+    let group = replicated(1);
+    let mut conn = group.primary.raw();
+    for sample in FAMILY.iter().filter(|sample| sample.takes_options) {
+        sample.prepare(&mut conn);
+        let (digest, offset) = (say(&mut conn, "DEBUG DIGEST"), group.primary.offset());
+        for (options, text) in [
+            (
+                "TIMEOUT",
+                "TIMEOUT needs a value: 0 to 86400000 milliseconds, 0 for ever".into(),
+            ),
+            (
+                "TIMEOUT 1 x",
+                format!("'x' is not a requirement option, {OPTIONS}"),
+            ),
+            (
+                "REPLICAS 1001",
+                "REPLICAS does not take '1001', but 0 to 1000, MAJORITY or ALL".into(),
+            ),
+            (
+                "FSYNC 1 FSYNC 1",
+                "FSYNC is given twice, it is taken once".into(),
+            ),
+            (
+                "REPLICAS ALL",
+                "REPLICAS ALL needs durable.expected-replicas, which is 0 (not set)".into(),
+            ),
+        ] {
+            let line = format!("{} {options}", sample.durable());
+            let expected = format!("-ERR {text}; nothing was executed\r\n");
+            assert_eq!(say(&mut conn, &line), expected, "{line}");
+        }
+        if sample.name != "SET" {
+            let line = format!("{} extra", sample.durable());
+            let expected = format!(
+                "-ERR 'extra' is not a requirement option, {OPTIONS}; nothing was executed\r\n"
+            );
+            assert_eq!(say(&mut conn, &line), expected, "{line}");
+        }
+        assert_eq!(say(&mut conn, "DEBUG DIGEST"), digest, "{}", sample.name);
+        assert_eq!(group.primary.offset(), offset, "{}", sample.name);
+    }
+    assert_eq!(info(&group.primary, "waiters_peak"), 0);
+}
+
+#[test]
+fn too_few_arguments_are_a_wrong_number_of_them() {
+    let group = replicated(1);
+    let mut conn = group.primary.raw();
+    for sample in FAMILY {
+        let name = format!("durable.{}", sample.name.to_lowercase());
+        let wrong = format!("-ERR wrong number of arguments for '{name}' command\r\n");
+        assert_eq!(say(&mut conn, &name), wrong);
+    }
+    assert_eq!(say(&mut conn, "DBSIZE"), ":0\r\n");
+}
+
+#[test]
+fn variadic_commands_take_keys_and_members_that_are_spelt_like_options() {
+    let group = replicated(1);
+    let (mut conn, mut replica) = (group.primary.raw(), group.replicas[0].raw());
+    for (line, reply) in [
+        ("DURABLE.MSET TIMEOUT 5 REPLICAS ALL", "+OK\r\n"),
+        ("DURABLE.DEL TIMEOUT 5 REPLICAS ALL", ":2\r\n"),
+        ("DURABLE.MSET TIMEOUT FSYNC", "+OK\r\n"),
+        ("DURABLE.UNLINK TIMEOUT", ":1\r\n"),
+        ("DURABLE.SADD s TIMEOUT 5", ":2\r\n"),
+        ("DURABLE.SREM s TIMEOUT REPLICAS", ":1\r\n"),
+        ("DURABLE.HSET h TIMEOUT 5", ":1\r\n"),
+        ("DURABLE.HDEL h FSYNC TIMEOUT", ":1\r\n"),
+        ("DURABLE.LPUSH l TIMEOUT 5", ":2\r\n"),
+        ("DURABLE.RPUSH l REPLICAS 1", ":4\r\n"),
+        ("DURABLE.ZADD z 5 TIMEOUT", ":1\r\n"),
+        ("DURABLE.ZREM z TIMEOUT 5", ":1\r\n"),
+        ("DURABLE.XADD x 1-1 TIMEOUT 5", "$3\r\n1-1\r\n"),
+    ] {
+        assert_eq!(say(&mut conn, line), reply, "{line}");
+    }
+    assert_eq!(
+        say(&mut replica, "LRANGE l 0 -1"),
+        "*4\r\n$1\r\n5\r\n$7\r\nTIMEOUT\r\n$8\r\nREPLICAS\r\n$1\r\n1\r\n"
+    );
+}
+
+#[test]
+fn variadic_commands_take_an_option_for_the_syntax_error_that_it_is_to_the_plain_one() {
+    let group = replicated(1);
+    let mut conn = group.primary.raw();
+    say(&mut conn, "MSET k v n 5");
+    say(&mut conn, "RPUSH l a b");
+    say(&mut conn, "XADD x 1-1 f v");
+    for line in [
+        "EXPIRE k 100 TIMEOUT",
+        "PEXPIRE k 100 TIMEOUT 5",
+        "LPOP l TIMEOUT",
+        "RPOP l TIMEOUT",
+        "ZADD z TIMEOUT 5",
+        "XADD x TIMEOUT 5 f v",
+        "XDEL x TIMEOUT",
+    ] {
+        let plain = say(&mut conn, line);
+        assert!(plain.starts_with("-ERR "), "{line}: {plain}");
+        assert_eq!(say(&mut conn, &format!("DURABLE.{line}")), plain, "{line}");
+    }
+}
+
+#[test]
+fn in_commands_of_fixed_arity_keys_and_values_may_be_spelt_like_options() {
+    let group = replicated(1);
+    let mut conn = group.primary.raw();
+    for (line, reply) in [
+        ("DURABLE.SET TIMEOUT REPLICAS TIMEOUT 0", "+OK\r\n"),
+        ("DURABLE.GET TIMEOUT TIMEOUT 0", "$8\r\nREPLICAS\r\n"),
+        ("DURABLE.APPEND TIMEOUT FSYNC REPLICAS 1", ":13\r\n"),
+        ("DURABLE.RENAME TIMEOUT FSYNC FSYNC 0", "+OK\r\n"),
+        ("DURABLE.GETDEL FSYNC", "$13\r\nREPLICASFSYNC\r\n"),
+        ("DURABLE.INCR REPLICAS REPLICAS 1", ":1\r\n"),
+        ("DURABLE.HSETNX h TIMEOUT REPLICAS TIMEOUT 0", ":1\r\n"),
+        ("DURABLE.HINCRBY h FSYNC 5 FSYNC 0", ":5\r\n"),
+        ("DURABLE.ZINCRBY z 5 TIMEOUT TIMEOUT 0", "$1\r\n5\r\n"),
+    ] {
+        assert_eq!(say(&mut conn, line), reply, "{line}");
+    }
+}

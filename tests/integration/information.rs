@@ -1,0 +1,381 @@
+//! What operators look at: INFO durable, DURABLE.REPLICAS, DURABLE.HELP and the latency monitor.
+
+use std::collections::BTreeSet;
+
+use testkit::{eventually, FakeReplica, Replicated, Server};
+
+use crate::support::{
+    builder, connections, info, patient, replicated, say, send, wait_for_waiters,
+};
+
+/// Those of the durable commands; the slot hints have their own.
+const FIELDS: [&str; 16] = [
+    "version",
+    "waiters",
+    "waiters_peak",
+    "replicas_online",
+    "acknowledged_offset",
+    "acked_total",
+    "unacked_total",
+    "noreplicas_total",
+    "overloaded_total",
+    "disconnected_total",
+    "demoted_total",
+    "ack_requests_total",
+    "wait_usec_p50",
+    "wait_usec_p99",
+    "wait_usec_p999",
+    "wait_usec_max",
+];
+
+#[test]
+fn the_section_has_the_fields_of_the_contract_in_its_order() {
+    let server = Server::builder().start();
+    let text: String = server.run(&["INFO", "durable"]);
+    assert!(text.starts_with("# durable\r\n"), "{text}");
+    let shown: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .filter_map(|(name, _)| name.strip_prefix("durable_"))
+        .filter(|name| !name.starts_with("slothint_"))
+        .collect();
+    assert_eq!(shown, FIELDS);
+    for (field, value) in server.info("durable") {
+        assert!(
+            field == "durable_version" || value.parse::<u64>().is_ok(),
+            "{field}: {value}"
+        );
+    }
+    // It is one of the sections of modules, and of everything; not of the short INFO.
+    for (section, there) in [("modules", true), ("everything", true), ("default", false)] {
+        let text: String = server.run(&["INFO", section]);
+        assert_eq!(text.contains("durable_waiters:"), there, "INFO {section}");
+    }
+}
+
+fn numbers(primary: &Server) -> Vec<i64> {
+    let totals = [
+        "acked_total",
+        "unacked_total",
+        "noreplicas_total",
+        "overloaded_total",
+        "disconnected_total",
+        "demoted_total",
+    ];
+    totals.iter().map(|field| info(primary, field)).collect()
+}
+
+#[test]
+fn each_end_of_a_wait_and_each_refusal_moves_its_own_counter_by_one() {
+    let group = builder(1)
+        .primary(|builder| builder.module_args(&["timeout-ms", "0", "max-waiters", "1"]))
+        .start();
+    let primary = &group.primary;
+    let mut conn = primary.raw();
+    assert_eq!(numbers(primary), [0, 0, 0, 0, 0, 0]);
+    assert_eq!(say(&mut conn, "DURABLE.INCR n"), ":1\r\n");
+    assert_eq!(numbers(primary), [1, 0, 0, 0, 0, 0]);
+    assert!(info(primary, "ack_requests_total") > 0);
+    assert!(say(&mut conn, "DURABLE.INCR n REPLICAS 2").starts_with("-NOREPLICAS "));
+    assert_eq!(numbers(primary), [1, 0, 1, 0, 0, 0]);
+    group.replicas[0].pause();
+    assert!(say(&mut conn, "DURABLE.INCR n TIMEOUT 10").starts_with("-UNACKED "));
+    assert_eq!(numbers(primary), [1, 1, 1, 0, 0, 0]);
+    send(&mut conn, "DURABLE.INCR n");
+    wait_for_waiters(primary, 1);
+    assert!(say(&mut primary.raw(), "DURABLE.INCR n").starts_with("-OVERLOADED "));
+    assert_eq!(numbers(primary), [1, 1, 1, 1, 0, 0]);
+    drop(conn);
+    wait_for_waiters(primary, 0);
+    assert_eq!(numbers(primary), [1, 1, 1, 1, 1, 0]);
+    let mut conn = primary.raw();
+    send(&mut conn, "DURABLE.CALL INCR n");
+    wait_for_waiters(primary, 1);
+    let other = Server::builder().start();
+    primary.replica_of(&other);
+    assert!(conn.read_until_closed().starts_with(b"-UNBLOCKED "));
+    assert_eq!(numbers(primary), [1, 1, 1, 1, 1, 1]);
+    assert_eq!(info(primary, "waiters_peak"), 1);
+    group.replicas[0].resume();
+    // A reply without a wait, an inner error, a bad option: none of them counts.
+    let alone = patient(Server::builder()).start();
+    let mut conn = alone.raw();
+    say(&mut conn, "DURABLE.SET k v REPLICAS 0");
+    say(&mut conn, "DURABLE.SET k v TIMEOUT x");
+    say(&mut conn, "DURABLE.INCR k REPLICAS 0");
+    assert_eq!(numbers(&alone), [0, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn replicas_online_are_those_that_count() {
+    let group = replicated(2);
+    let primary = &group.primary;
+    eventually("both to count", || info(primary, "replicas_online") == 2);
+    // Without a listening port one is a reader of the stream, and no copy.
+    let _reader = FakeReplica::builder()
+        .without_listening_port()
+        .start(primary);
+    assert_eq!(info(primary, "replicas_online"), 2);
+    group.replicas[1].kill();
+    eventually("one to be gone", || info(primary, "replicas_online") == 1);
+}
+
+#[test]
+fn the_acknowledged_offset_is_that_of_the_configured_requirement() {
+    let group = replicated(2);
+    let primary = &group.primary;
+    let mut conn = primary.raw();
+    say(&mut conn, "CONFIG SET repl-ping-replica-period 3600");
+    assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 2"), "+OK\r\n");
+    let both = primary.offset() as i64;
+    group.replicas[1].pause();
+    assert_eq!(say(&mut conn, "DURABLE.SET k w REPLICAS 1"), "+OK\r\n");
+    let one = info(primary, "acknowledged_offset");
+    assert!(one >= both, "{one} of one replica, {both} of both");
+    say(&mut conn, "CONFIG SET durable.replicas 2");
+    let two = info(primary, "acknowledged_offset");
+    assert!(
+        0 < two && two <= both && two < one,
+        "{two} of two replicas, {both} before"
+    );
+    say(&mut conn, "CONFIG SET durable.replicas 3");
+    assert_eq!(info(primary, "acknowledged_offset"), 0);
+    say(&mut conn, "CONFIG SET durable.replicas 0");
+    assert_eq!(
+        info(primary, "acknowledged_offset"),
+        primary.offset() as i64
+    );
+    group.replicas[1].resume();
+}
+
+/// A primary with a fake replica that has acknowledged what it read.
+fn with_fake() -> (Server, FakeReplica, u64) {
+    let primary = patient(Server::builder())
+        .config("repl-ping-replica-period", "3600")
+        .start();
+    let mut fake = FakeReplica::start(&primary);
+    primary.run::<()>(&["SET", "k", "v"]);
+    fake.wait_for_offset(primary.offset());
+    let acked = fake.ack_what_was_read();
+    eventually("the acknowledgement to arrive", || {
+        primary.replica_links()[0].acked_offset == acked
+    });
+    (primary, fake, acked)
+}
+
+/// A reply of DURABLE.REPLICAS without the one number that time changes.
+fn without_age(reply: &str) -> String {
+    let mut lines: Vec<&str> = reply.split("\r\n").collect();
+    let age = lines
+        .iter()
+        .position(|line| *line == "ack-age-ms")
+        .expect("an age");
+    assert!(lines[age + 1].starts_with(':'), "{reply}");
+    lines[age + 1] = ":AGE";
+    lines.join("\r\n")
+}
+
+#[test]
+fn replicas_are_listed_as_flat_arrays_and_as_maps() {
+    let (primary, mut fake, _) = with_fake();
+    let port = fake.listening_port();
+    for (protocol, head) in [(2, "*12"), (3, "%6")] {
+        let mut conn = primary.raw();
+        if protocol == 3 {
+            conn.hello3();
+        }
+        say(&mut conn, "SET k w");
+        let offset = primary.offset();
+        fake.wait_for_offset(offset);
+        fake.ack(offset - 10);
+        eventually("the acknowledgement to arrive", || {
+            primary.replica_links()[0].acked_offset == offset - 10
+        });
+        let expected = format!(
+            "*1\r\n{head}\r\n$4\r\nhost\r\n$9\r\n127.0.0.1\r\n$4\r\nport\r\n:{port}\r\n\
+             $12\r\nacked-offset\r\n:{}\r\n$9\r\nlag-bytes\r\n:10\r\n$10\r\nack-age-ms\r\n:AGE\r\n\
+             $14\r\nfsynced-offset\r\n:-1\r\n",
+            offset - 10
+        );
+        assert_eq!(without_age(&say(&mut conn, "DURABLE.REPLICAS")), expected);
+    }
+}
+
+#[test]
+fn a_replica_that_has_not_acknowledged_anything_is_listed_too() {
+    let primary = patient(Server::builder()).start();
+    let mut conn = primary.raw();
+    assert_eq!(say(&mut conn, "DURABLE.REPLICAS"), "*0\r\n");
+    let _silent = FakeReplica::start(&primary);
+    let listed = say(&mut conn, "DURABLE.REPLICAS");
+    assert!(
+        listed.starts_with("*1\r\n") && listed.contains("acked-offset\r\n:0\r\n"),
+        "{listed}"
+    );
+    assert_eq!(info(&primary, "replicas_online"), 0, "it does not count");
+}
+
+#[test]
+fn the_age_is_that_of_the_last_word() {
+    let (primary, mut fake, _) = with_fake();
+    let mut conn = primary.raw();
+    let mut age = || {
+        let reply = say(&mut conn, "DURABLE.REPLICAS");
+        let lines: Vec<&str> = reply.lines().collect();
+        let at = lines
+            .iter()
+            .position(|line| *line == "ack-age-ms")
+            .expect("an age");
+        lines[at + 1][1..].parse::<u64>().expect("a number")
+    };
+    eventually("the age to grow", || age() >= 20);
+    primary.run::<()>(&["SET", "k", "w"]);
+    fake.wait_for_offset(primary.offset());
+    let old = age();
+    fake.ack_what_was_read();
+    eventually("the age to begin anew", || age() < old);
+}
+
+#[test]
+fn it_is_listed_which_replica_lags() {
+    let group: Replicated = replicated(2);
+    let mut conn = group.primary.raw();
+    assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 2"), "+OK\r\n");
+    group.replicas[1].pause();
+    say(&mut conn, &format!("SET k {}", "x".repeat(1000)));
+    assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 1"), ":1\r\n");
+    let listed: Vec<std::collections::HashMap<String, String>> =
+        group.primary.run(&["DURABLE.REPLICAS"]);
+    let lag = |port: u16| -> u64 {
+        let port = port.to_string();
+        let entry = listed
+            .iter()
+            .find(|entry| entry["port"] == port)
+            .expect("an entry for each");
+        entry["lag-bytes"].parse().expect("a number")
+    };
+    assert!(lag(group.replicas[0].port()) < 1000);
+    assert!(lag(group.replicas[1].port()) >= 1000);
+    group.replicas[1].resume();
+}
+
+#[test]
+fn help_is_lines_as_the_servers_own_help_prints_them() {
+    let server = Server::builder().start();
+    for protocol in [2, 3] {
+        let mut conn = server.raw();
+        if protocol == 3 {
+            conn.hello3();
+        }
+        let own = say(&mut conn, "XINFO HELP");
+        let ours = say(&mut conn, "DURABLE.HELP");
+        for text in [&own, &ours] {
+            assert!(text.starts_with('*'), "{text}");
+            assert!(
+                text.lines().skip(1).all(|line| line.starts_with('+')),
+                "{text}"
+            );
+        }
+        // Every command that there is, and every option.
+        let names: BTreeSet<String> =
+            server.run(&["COMMAND", "LIST", "FILTERBY", "MODULE", "durable"]);
+        for name in names.iter().filter(|name| name.starts_with("durable.")) {
+            let name = name.trim_start_matches("durable.").to_uppercase();
+            assert!(ours.contains(&name), "{name} is not in {ours}");
+        }
+        for word in [
+            "REPLICAS",
+            "MAJORITY",
+            "ALL",
+            "FSYNC",
+            "TIMEOUT",
+            "NOREPLICAS",
+            "UNACKED",
+            "OVERLOADED",
+        ] {
+            assert!(ours.contains(word), "{word} is not in {ours}");
+        }
+    }
+    let wrong = "-ERR wrong number of arguments for 'durable.help' command\r\n";
+    assert_eq!(say(&mut server.raw(), "durable.help x"), wrong);
+}
+
+/// A wait that takes longer than two milliseconds, by the server's own clock.
+fn slow_wait(group: &Replicated) {
+    let primary = &group.primary;
+    let mut conn = connections(primary, 1).remove(0);
+    group.replicas[0].pause();
+    send(&mut conn, "DURABLE.SET k v");
+    wait_for_waiters(primary, 1);
+    let now = || -> u64 {
+        let (seconds, micros): (u64, u64) = primary.run(&["TIME"]);
+        seconds * 1_000_000 + micros
+    };
+    let since = now();
+    eventually("some milliseconds to pass on the server", || {
+        now() > since + 3000
+    });
+    group.replicas[0].resume();
+    assert_eq!(conn.read_reply_bytes(), b"+OK\r\n");
+}
+
+#[test]
+fn slow_waits_are_in_the_latency_monitor_if_the_operator_wants_them() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    let mut operator = primary.raw();
+    slow_wait(&group);
+    assert_eq!(
+        say(&mut operator, "LATENCY HISTORY durable-wait"),
+        "*0\r\n",
+        "the threshold is 0"
+    );
+    assert_eq!(
+        say(&mut operator, "CONFIG SET latency-monitor-threshold 1"),
+        "+OK\r\n"
+    );
+    slow_wait(&group);
+    let latest = say(&mut operator, "LATENCY LATEST");
+    assert!(latest.contains("durable-wait"), "{latest}");
+    // Beyond the threshold only.
+    say(
+        &mut operator,
+        "CONFIG SET latency-monitor-threshold 1000000",
+    );
+    say(&mut operator, "LATENCY RESET");
+    slow_wait(&group);
+    assert_eq!(say(&mut operator, "LATENCY HISTORY durable-wait"), "*0\r\n");
+    // A wait that is given up took its time, too.
+    say(&mut operator, "CONFIG SET latency-monitor-threshold 1");
+    group.replicas[0].pause();
+    assert!(say(&mut primary.raw(), "DURABLE.SET k v TIMEOUT 10").starts_with("-UNACKED "));
+    assert!(say(&mut operator, "LATENCY LATEST").contains("durable-wait"));
+    group.replicas[0].resume();
+    say(&mut operator, "CONFIG SET latency-monitor-threshold 0");
+    say(&mut operator, "LATENCY RESET");
+    slow_wait(&group);
+    assert_eq!(say(&mut operator, "LATENCY HISTORY durable-wait"), "*0\r\n");
+}
+
+#[test]
+fn the_times_are_those_of_the_acknowledged_waits() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    let percentiles = || {
+        [
+            "wait_usec_p50",
+            "wait_usec_p99",
+            "wait_usec_p999",
+            "wait_usec_max",
+        ]
+        .map(|field| info(primary, field))
+    };
+    group.replicas[0].pause();
+    assert!(say(&mut primary.raw(), "DURABLE.SET k v TIMEOUT 20").starts_with("-UNACKED "));
+    assert_eq!(percentiles(), [0, 0, 0, 0], "nobody was acknowledged");
+    group.replicas[0].resume();
+    slow_wait(&group);
+    let [half, most, nearly_all, longest] = percentiles();
+    assert!(2000 < half, "{half}");
+    assert!(half <= most && most <= nearly_all && nearly_all <= longest);
+}

@@ -1,0 +1,245 @@
+//! Argument vectors by chance, but the same in every run, thrown at every command: the server lives, answers
+//! each once, and what is refused has changed nothing.
+
+use testkit::{RawConn, Replicated};
+
+use crate::samples::{all_commands, Chance, FAMILY};
+use crate::support::{builder, info, say, unload_and_load_again, wait_for_waiters};
+
+/// Words that mean something to somebody, and some that mean nothing to anybody.
+const WORDS: &[&[u8]] = &[
+    b"TIMEOUT",
+    b"timeout",
+    b"REPLICAS",
+    b"Replicas",
+    b"FSYNC",
+    b"MAJORITY",
+    b"all",
+    b"0",
+    b"1",
+    b"2",
+    b"1000",
+    b"1001",
+    b"-1",
+    b"86400000",
+    b"86400001",
+    b"18446744073709551616",
+    b"9223372036854775807",
+    b"1.5",
+    b"nan",
+    b"inf",
+    b"",
+    b"\0",
+    b"\xff\xfe",
+    b"\r\n",
+    b"%s%n",
+    b"*",
+    b"$",
+    b">",
+    b"k",
+    b"k2",
+    b"list",
+    b"hash",
+    b"set",
+    b"zset",
+    b"stream",
+    b"text",
+    b"g",
+    b"c",
+    b"f",
+    b"NX",
+    b"XX",
+    b"GET",
+    b"EX",
+    b"PX",
+    b"KEEPTTL",
+    b"GT",
+    b"LT",
+    b"CH",
+    b"INCR",
+    b"MAXLEN",
+    b"MINID",
+    b"~",
+    b"LIMIT",
+    b"NOMKSTREAM",
+    b"LEFT",
+    b"RIGHT",
+    b"1-1",
+    b"0-0",
+    b"IFEQ",
+    b"IFNE",
+    b"IFDEQ",
+    b"COUNT",
+    b"STREAMS",
+    b"BLOCK",
+    b"BY",
+    b"STORE",
+    b"ASYNC",
+    b"FIELDS",
+    b"PERSIST",
+];
+
+fn vector(chance: &mut Chance, heads: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
+    let mut words = heads[chance.below(heads.len())].clone();
+    // Mostly as many as commands take, now and then far too many.
+    let count = match chance.below(40) {
+        0 => 300,
+        _ => chance.below(9),
+    };
+    for _ in 0..count {
+        words.push(WORDS[chance.below(WORDS.len())].to_vec());
+    }
+    // Often with options that are right, or nothing would be executed durably.
+    match chance.below(4) {
+        0 => words.extend([b"TIMEOUT".to_vec(), b"0".to_vec()]),
+        1 => words.extend([b"REPLICAS".to_vec(), b"1".to_vec()]),
+        _ => (),
+    }
+    words
+}
+
+/// Data of every type, and what would change it or stop the test by itself switched off.
+fn prepare(group: &Replicated) {
+    let mut conn = group.primary.raw();
+    for line in [
+        "DEBUG SET-ACTIVE-EXPIRE 0",
+        "CONFIG SET repl-ping-replica-period 3600",
+        "MSET k v k2 5 text v",
+        "RPUSH list a b c",
+        "HSET hash f v g 1",
+        "SADD set a b 1",
+        "ZADD zset 1 a 2 b",
+        "XADD stream 1-1 f v",
+        "XGROUP CREATE stream g 0",
+        "DURABLE.WAIT",
+    ] {
+        assert!(!say(&mut conn, line).starts_with('-'), "{line}");
+    }
+}
+
+/// Nothing was executed: the module says so, or the server stopped it before the module was asked.
+fn is_refused(reply: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(reply);
+    text.starts_with('-')
+        && (text.contains("nothing was executed")
+            || text.starts_with("-ERR wrong number of arguments for 'durable.")
+            || text.starts_with("-ERR FSYNC needs Redis 7.2"))
+}
+
+fn state(conn: &mut RawConn, group: &Replicated) -> (String, u64) {
+    (say(conn, "DEBUG DIGEST"), group.primary.offset())
+}
+
+fn throw(seed: u64, count: usize, heads: &[Vec<Vec<u8>>], group: &Replicated) {
+    let primary = &group.primary;
+    let mut chance = Chance::new(seed);
+    let (mut conn, mut operator) = (primary.raw(), primary.raw());
+    let (mut refused, mut executed) = (0, 0);
+    let mut before = state(&mut operator, group);
+    for number in 0..count {
+        let words = vector(&mut chance, heads);
+        let shown = || {
+            let words: Vec<String> = words.iter().map(|w| w.escape_ascii().to_string()).collect();
+            format!("vector {number} of seed {seed}: {}", words.join(" "))
+        };
+        conn.send(&words);
+        let reply = conn.read_reply_bytes();
+        let after = state(&mut operator, group);
+        if is_refused(&reply) {
+            refused += 1;
+            assert_eq!(
+                after,
+                before,
+                "{} was answered {}",
+                shown(),
+                reply.escape_ascii()
+            );
+        } else if !reply.starts_with(b"-") {
+            executed += 1;
+        }
+        assert!(primary.is_alive(), "{}", shown());
+        before = after;
+    }
+    assert!(
+        refused > count / 30 && executed > count / 30,
+        "{refused} refused, {executed} executed"
+    );
+    wait_for_waiters(primary, 0);
+    assert_eq!(say(&mut operator, "DURABLE.WAIT TIMEOUT 0"), ":1\r\n");
+    let replica = say(&mut group.replicas[0].raw(), "DEBUG DIGEST");
+    assert_eq!(
+        say(&mut operator, "DEBUG DIGEST"),
+        replica,
+        "the replica has the same"
+    );
+    assert!(info(primary, "acked_total") > 0);
+    unload_and_load_again(primary);
+}
+
+/// Waits end soon, whatever a vector asks for: the replica answers, from its disk as well.
+fn group() -> Replicated {
+    let group = builder(1)
+        .primary(|builder| builder.module_args(&["timeout-ms", "0", "expected-replicas", "1"]))
+        .replica(|_, builder| {
+            builder
+                .config("appendonly", "yes")
+                .config("appendfsync", "always")
+        })
+        .start();
+    prepare(&group);
+    group
+}
+
+#[test]
+fn the_family_lives_through_argument_vectors_by_chance() {
+    let heads: Vec<Vec<Vec<u8>>> = FAMILY
+        .iter()
+        .map(|sample| vec![format!("DURABLE.{}", sample.name).into_bytes()])
+        .chain(
+            ["WAIT", "REPLICAS", "HELP"].map(|name| vec![format!("DURABLE.{name}").into_bytes()]),
+        )
+        .collect();
+    let group = group();
+    throw(7, 2000, &heads, &group);
+}
+
+#[test]
+fn calls_of_every_command_of_the_server_live_through_argument_vectors_by_chance() {
+    let group = group();
+    let heads: Vec<Vec<Vec<u8>>> = all_commands(&group.primary)
+        .into_iter()
+        .map(|(name, _)| {
+            let name = name.split('|').map(|word| word.as_bytes().to_vec());
+            [b"DURABLE.CALL".to_vec()].into_iter().chain(name).collect()
+        })
+        .collect();
+    throw(8, 2500, &heads, &group);
+}
+
+#[test]
+fn calls_live_through_words_by_chance_where_the_command_is_to_be() {
+    let group = group();
+    let heads = vec![
+        vec![b"DURABLE.CALL".to_vec()],
+        vec![
+            b"COMMAND".to_vec(),
+            b"GETKEYS".to_vec(),
+            b"DURABLE.CALL".to_vec(),
+        ],
+    ];
+    let mut chance = Chance::new(9);
+    let (mut conn, mut operator) = (group.primary.raw(), group.primary.raw());
+    let mut before = state(&mut operator, &group);
+    for _ in 0..2000 {
+        let words = vector(&mut chance, &heads);
+        conn.send(&words);
+        let reply = conn.read_reply_bytes();
+        let after = state(&mut operator, &group);
+        if is_refused(&reply) {
+            assert_eq!(after, before, "{}", reply.escape_ascii());
+        }
+        before = after;
+    }
+    assert_eq!(say(&mut conn, "PING"), "+PONG\r\n");
+    unload_and_load_again(&group.primary);
+}

@@ -1,0 +1,149 @@
+//! In a cluster the family and DURABLE.CALL are redirected as the plain commands are: MOVED, ASK, CROSSSLOT,
+//! TRYAGAIN and CLUSTERDOWN.
+
+use testkit::Cluster;
+
+use crate::support::say;
+
+/// Two primaries with a replica each.
+fn cluster() -> Cluster {
+    Cluster::builder(2, 1)
+        .node(|_, builder| builder.module_args(&["timeout-ms", "0"]))
+        .start()
+}
+
+/// A key that this node owns.
+fn key_of(cluster: &Cluster, node: usize) -> String {
+    let owned = (0..).map(|number| format!("key{number}"));
+    let mut owned =
+        owned.filter(|key| cluster.owner_of_key(key).port() == cluster.nodes[node].port());
+    owned.next().expect("a key of every node")
+}
+
+#[test]
+fn in_a_cluster_it_is_redirected_as_the_plain_command_is() {
+    let cluster = cluster();
+    let (own, foreign) = (key_of(&cluster, 0), key_of(&cluster, 1));
+    let mut conn = cluster.nodes[0].raw();
+    for line in [
+        format!("SET {own} v"),
+        format!("GET {own}"),
+        format!("DEL {own} {{{own}}}2"),
+    ] {
+        let plain = say(&mut conn, &line);
+        assert!(!plain.starts_with('-'), "{plain}");
+        say(&mut conn, &format!("SET {own} v"));
+        assert!(
+            !say(&mut conn, &format!("DURABLE.{line}")).starts_with('-'),
+            "{line}"
+        );
+        say(&mut conn, &format!("SET {own} v"));
+        assert!(
+            !say(&mut conn, &format!("DURABLE.CALL {line}")).starts_with('-'),
+            "{line}"
+        );
+    }
+    for (line, code) in [
+        (format!("SET {foreign} v"), "-MOVED "),
+        (format!("GET {foreign}"), "-MOVED "),
+        (format!("DEL {foreign} {{{foreign}}}2"), "-MOVED "),
+        (format!("MSET {own} v {foreign} v"), "-CROSSSLOT "),
+        (format!("DEL {own} {foreign}"), "-CROSSSLOT "),
+        (format!("RENAME {own} {foreign}"), "-CROSSSLOT "),
+    ] {
+        let plain = say(&mut conn, &line);
+        assert!(plain.starts_with(code), "{line}: {plain}");
+        for durable in [
+            format!("DURABLE.{line}"),
+            format!("DURABLE.CALL {line}"),
+            format!("DURABLE.CALL TIMEOUT 5 REPLICAS 1 {line}"),
+        ] {
+            assert_eq!(say(&mut conn, &durable), plain, "{durable}");
+        }
+    }
+    // Keys in places that only the inner command knows.
+    let plain = say(&mut conn, &format!("ZUNIONSTORE {foreign} 1 {foreign}"));
+    assert!(plain.starts_with("-MOVED "), "{plain}");
+    let line = format!("DURABLE.CALL ZUNIONSTORE {foreign} 1 {foreign}");
+    assert_eq!(say(&mut conn, &line), plain);
+    // On a replica, reads and writes are sent to the primary.
+    let mut replica = cluster.nodes[2].raw();
+    let plain = say(&mut replica, &format!("GET {own}"));
+    assert!(plain.starts_with("-MOVED "), "{plain}");
+    for line in [
+        format!("DURABLE.GET {own}"),
+        format!("DURABLE.CALL GET {own}"),
+        format!("DURABLE.SET {own} v"),
+    ] {
+        assert_eq!(say(&mut replica, &line), plain, "{line}");
+    }
+}
+
+#[test]
+fn while_a_slot_moves_it_is_answered_ask_and_tryagain_as_the_plain_command_is() {
+    let cluster = cluster();
+    let key = key_of(&cluster, 0);
+    let slot = cluster.slot_of(&key).to_string();
+    let (source, target) = (&cluster.nodes[0], &cluster.nodes[1]);
+    let (mut conn, mut there) = (source.raw(), target.raw());
+    say(&mut conn, &format!("SET {{{key}}}here v"));
+    let target_id = cluster.id_of(target).to_owned();
+    let source_id = cluster.id_of(source).to_owned();
+    target.run::<()>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source_id]);
+    source.run::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target_id]);
+
+    for (line, code) in [
+        (format!("SET {{{key}}}gone v"), "-ASK "),
+        (format!("GET {{{key}}}gone"), "-ASK "),
+        (format!("DEL {{{key}}}here {{{key}}}gone"), "-TRYAGAIN "),
+    ] {
+        let plain = say(&mut conn, &line);
+        assert!(plain.starts_with(code), "{line}: {plain}");
+        for durable in [format!("DURABLE.{line}"), format!("DURABLE.CALL {line}")] {
+            assert_eq!(say(&mut conn, &durable), plain, "{durable}");
+        }
+    }
+    assert_eq!(
+        say(&mut conn, &format!("DURABLE.GET {{{key}}}here")),
+        "$1\r\nv\r\n"
+    );
+    // The other node takes it after ASKING, and only then.
+    for (durable, reply) in [
+        (format!("DURABLE.SET {{{key}}}gone v"), "+OK\r\n"),
+        (format!("DURABLE.CALL GET {{{key}}}gone"), "$1\r\nv\r\n"),
+    ] {
+        assert!(
+            say(&mut there, &durable).starts_with("-MOVED "),
+            "{durable}"
+        );
+        assert_eq!(say(&mut there, "ASKING"), "+OK\r\n");
+        assert_eq!(say(&mut there, &durable), reply, "{durable}");
+    }
+}
+
+#[test]
+fn an_unassigned_slot_is_clusterdown_as_for_the_plain_command() {
+    let cluster = cluster();
+    let key = key_of(&cluster, 0);
+    let slot = cluster.slot_of(&key).to_string();
+    let node = &cluster.nodes[0];
+    node.run::<()>(&["CLUSTER", "DELSLOTS", &slot]);
+    let mut conn = node.raw();
+    testkit::eventually("the plain command to be refused", || {
+        say(&mut conn, &format!("GET {key}")).starts_with("-CLUSTERDOWN ")
+    });
+    let plain = say(&mut conn, &format!("GET {key}"));
+    for line in [
+        format!("DURABLE.GET {key}"),
+        format!("DURABLE.CALL GET {key}"),
+    ] {
+        assert_eq!(say(&mut conn, &line), plain, "{line}");
+    }
+    let plain = say(&mut conn, &format!("SET {key} v"));
+    for line in [
+        format!("DURABLE.SET {key} v"),
+        format!("DURABLE.CALL SET {key} v"),
+    ] {
+        assert_eq!(say(&mut conn, &line), plain, "{line}");
+    }
+}

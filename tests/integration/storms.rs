@@ -1,0 +1,127 @@
+//! Many clients at once: operators unblock them by the hundred, in both forms and at any moment, and I/O
+//! threads read what they send. Each command has one reply, and in the end nobody waits.
+
+use testkit::{RawConn, Replicated};
+
+use crate::bad_days::{settles, LINES};
+use crate::samples::Chance;
+use crate::support::{builder, connections, info, packet, patient, replicated, wait_for_waiters};
+
+/// At many moments of many waits, in both forms, with commands of every kind; with and without a
+/// replica that answers.
+fn storm(group: &Replicated, seed: u64) {
+    let primary = &group.primary;
+    let mut chance = Chance::new(seed);
+    let mut clients = connections(primary, 20);
+    let ids: Vec<u64> = clients.iter_mut().map(RawConn::client_id).collect();
+    let mut operators = connections(primary, 2);
+    for round in 0..60 {
+        if round % 20 == 10 {
+            group.replicas[0].pause();
+        }
+        let mut unblocks: [Vec<String>; 2] = Default::default();
+        for (client, id) in clients.iter_mut().zip(&ids) {
+            let line = LINES[chance.below(LINES.len())];
+            client.send_bytes(&packet(&[line, &format!("ECHO {round}")]));
+            for unblock in &mut unblocks {
+                let how = chance.one_of(&["", " TIMEOUT", " ERROR"]);
+                unblock.push(format!("CLIENT UNBLOCK {id}{how}"));
+            }
+        }
+        let paused = round % 20 >= 10;
+        if paused {
+            // Nobody else ends these waits: they have begun before the first is ended.
+            wait_for_waiters(primary, clients.len() as i64);
+        }
+        for (operator, lines) in operators.iter_mut().zip(&unblocks) {
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            operator.send_bytes(&packet(&lines));
+        }
+        for operator in &mut operators {
+            for _ in &ids {
+                operator.read_reply_bytes();
+            }
+        }
+        for client in &mut clients {
+            let reply = client.read_reply_bytes();
+            let ended = reply.starts_with(b"-UNACKED ") || reply.starts_with(b"-UNBLOCKED ");
+            assert!(
+                ended || !paused && !reply.starts_with(b"-"),
+                "{}",
+                reply.escape_ascii()
+            );
+            let echo = client.read_reply_bytes();
+            let expected = format!("\r\n{round}\r\n");
+            assert!(
+                echo.ends_with(expected.as_bytes()),
+                "{}",
+                echo.escape_ascii()
+            );
+        }
+        if round % 20 == 19 {
+            group.replicas[0].resume();
+        }
+    }
+    let ended: i64 = ["acked_total", "unacked_total", "disconnected_total"]
+        .iter()
+        .map(|field| info(primary, field))
+        .sum();
+    assert_eq!(ended, 60 * 20);
+    settles(group);
+}
+
+#[test]
+fn storms_of_unblocking_in_both_forms_answer_each_command_once() {
+    storm(&replicated(1), 1);
+}
+
+#[test]
+fn storms_of_unblocking_with_io_threads_answer_each_command_once() {
+    let group = builder(1)
+        .primary(|builder| {
+            // Newer servers always read in threads; they still take the setting.
+            patient(builder)
+                .config("io-threads", "3")
+                .config("io-threads-do-reads", "yes")
+        })
+        .start();
+    storm(&group, 2);
+}
+
+#[test]
+fn with_io_threads_reads_and_calls_of_many_clients_are_all_answered() {
+    let group = builder(1)
+        .primary(|builder| {
+            patient(builder)
+                .config("io-threads", "4")
+                .config("io-threads-do-reads", "yes")
+        })
+        .start();
+    let primary = &group.primary;
+    let mut clients = connections(primary, 40);
+    for round in 0..30 {
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send_bytes(&packet(&[
+                &format!("DURABLE.SET k{number} {round}"),
+                &format!("DURABLE.GET k{number}"),
+                &format!("DURABLE.CALL STRLEN k{number}"),
+                &format!("SET other{number} {round}"),
+                "DURABLE.WAIT",
+            ]));
+        }
+        let value = round.to_string();
+        for client in &mut clients {
+            let replies = [
+                "+OK\r\n".to_owned(),
+                format!("${}\r\n{value}\r\n", value.len()),
+                format!(":{}\r\n", value.len()),
+                "+OK\r\n".to_owned(),
+                ":1\r\n".to_owned(),
+            ];
+            for reply in replies {
+                assert_eq!(String::from_utf8_lossy(&client.read_reply_bytes()), reply);
+            }
+        }
+    }
+    settles(&group);
+}
