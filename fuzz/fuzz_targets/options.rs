@@ -1,0 +1,46 @@
+//! The option parser alone: any bytes, cut into words at line ends.
+#![no_main]
+
+use durable_core::options::{leading, only, trailing_start_in_set, BadOption};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let words: Vec<&[u8]> = data.split(|&byte| byte == b'\n').collect();
+    let read = || words.iter().copied();
+
+    let all = only(read());
+    match leading(read()) {
+        Ok((options, taken)) => {
+            // In pairs, never more than there are, and those words alone mean the same.
+            assert!(taken % 2 == 0 && taken <= words.len());
+            assert_eq!(only(read().take(taken)), Ok(options));
+            assert_eq!(all.is_ok(), taken == words.len());
+        }
+        // What is wrong at the front is wrong as a whole.
+        Err(bad) => assert_eq!(all.clone().err(), Some(bad)),
+    }
+    if let Ok(options) = all {
+        assert!(
+            options.replicas.is_some()
+                || options.fsync.is_some()
+                || options.timeout_ms.is_some()
+                || words.is_empty()
+        );
+    }
+    if let Err(bad) = all {
+        // One line, printable, short: it is an error reply.
+        let text = bad.to_string();
+        assert!(text.len() < 600 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+        assert!(text.ends_with("; nothing was executed"));
+        if matches!(bad, BadOption::NoValue(_)) {
+            assert!(words.len() % 2 == 1);
+        }
+    }
+
+    let start = trailing_start_in_set(read());
+    assert!(start <= words.len());
+    // The block begins with an option's name.
+    if let Some(first) = words.get(start) {
+        assert!(durable_core::options::Name::parse(first).is_some());
+    }
+});

@@ -1,0 +1,103 @@
+//! Whole argument vectors of DURABLE.SET, DURABLE.CALL and DURABLE.WAIT, from their words to a requirement
+//! in numbers, under any configuration.
+#![no_main]
+
+use durable_core::options::{leading, only, trailing_start_in_set};
+use durable_core::requirement::{
+    Defaults, Options, Replicas, Unresolvable, MAX_REPLICAS, MAX_TIMEOUT_MS,
+};
+use libfuzzer_sys::fuzz_target;
+
+/// Each byte of the data is one word: chance alone would seldom spell them.
+const WORDS: [&[u8]; 24] = [
+    b"TIMEOUT",
+    b"replicas",
+    b"Fsync",
+    b"MAJORITY",
+    b"all",
+    b"0",
+    b"1",
+    b"2",
+    b"3",
+    b"1000",
+    b"1001",
+    b"-1",
+    b"86400000",
+    b"86400001",
+    b"18446744073709551616",
+    b"",
+    b"\0\xff",
+    b"k",
+    b"GET",
+    b"NX",
+    b"IFEQ",
+    b"ifdne",
+    b"EX",
+    b"00",
+];
+
+fuzz_target!(|data: &[u8]| {
+    let Some((head, rest)) = data.split_first_chunk::<6>() else {
+        return;
+    };
+    let defaults = Defaults {
+        replicas: match head[0] % 3 {
+            0 => Replicas::Majority,
+            1 => Replicas::All,
+            _ => Replicas::Count(u32::from(head[1]) * 4 % (MAX_REPLICAS + 1)),
+        },
+        expected: u32::from(head[2]) * 4 % (MAX_REPLICAS + 1),
+        fsync: u32::from(head[3] % 8),
+        timeout_ms: u64::from(head[4]) * 1000,
+        fsync_known: head[5] % 2 == 0,
+    };
+    let words: Vec<&[u8]> = rest
+        .iter()
+        .map(|&byte| WORDS[usize::from(byte) % WORDS.len()])
+        .collect();
+    let read = || words.iter().copied();
+
+    if let Ok(options) = only(read()) {
+        check(options, &defaults);
+    }
+    if let Ok((options, taken)) = leading(read()) {
+        assert!(taken <= words.len());
+        check(options, &defaults);
+    }
+    let start = trailing_start_in_set(read());
+    if let Ok(options) = only(read().skip(start)) {
+        check(options, &defaults);
+    }
+});
+
+fn check(options: Options, defaults: &Defaults) {
+    let wanted = options.replicas.unwrap_or(defaults.replicas);
+    match options.resolve(defaults) {
+        Ok(requirement) => {
+            let need = requirement.need;
+            assert!(need.replicas <= MAX_REPLICAS && need.fsync <= need.replicas);
+            assert!(requirement.timeout_ms != Some(0));
+            assert!(requirement.timeout_ms.unwrap_or(0) <= MAX_TIMEOUT_MS);
+            assert!(need.fsync == 0 || defaults.fsync_known);
+            match wanted {
+                Replicas::Count(n) => assert_eq!(need.replicas, n),
+                Replicas::All => assert_eq!(need.replicas, defaults.expected),
+                // They and the primary are more than half of the group, and one fewer would not be.
+                Replicas::Majority => {
+                    let group = defaults.expected + 1;
+                    assert!((need.replicas + 1) * 2 > group && need.replicas * 2 <= group);
+                }
+            }
+            if wanted == Replicas::Count(0) && options.fsync.is_none() {
+                assert!(need.is_nothing());
+            }
+        }
+        Err(Unresolvable::NothingExpected(word)) => {
+            assert!(defaults.expected == 0 && !matches!(word, Replicas::Count(_)));
+        }
+        Err(Unresolvable::FsyncUnknown) => assert!(!defaults.fsync_known),
+        Err(Unresolvable::FsyncAboveReplicas { fsync, replicas }) => {
+            assert!(fsync > replicas && defaults.fsync_known);
+        }
+    }
+}
