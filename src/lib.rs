@@ -103,6 +103,7 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
     state::load(defaults.clone());
     let is_valkey = is_valkey(ctx);
     state::with(|state| state.is_valkey = is_valkey);
+    ctx.declare_options(is_valkey);
     config::register(ctx, &defaults)?;
     let category = ctx.add_acl_category(NAME).then_some("durable");
     durable::register(ctx, category)?;

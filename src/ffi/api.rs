@@ -85,6 +85,7 @@ required! {
     RedisModule_SetCommandInfo
     RedisModule_SignalModifiedKey
     RedisModule_SetDisconnectCallback
+    RedisModule_SetModuleOptions
     RedisModule_StopTimer
     RedisModule_StringPtrLen
     RedisModule_SubscribeToServerEvent

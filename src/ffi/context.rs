@@ -127,6 +127,23 @@ impl Ctx {
         unsafe { api!(RedisModule_EventLoopAddOneShot)(Some(callback), std::ptr::null_mut()) };
     }
 
+    /// Declares what a module of no data types cannot get in the way of: loading a full
+    /// synchronization beside the old data, and on Valkey moving slots atomically, which it refuses
+    /// while a module is loaded that does not declare it.
+    pub fn declare_options(&self, is_valkey: bool) {
+        /// Valkey's, from 9.0 on.
+        const ATOMIC_SLOT_MIGRATION: u32 = 1 << 5;
+        let own = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS
+            | raw::REDISMODULE_OPTIONS_HANDLE_REPL_ASYNC_LOAD;
+        let options = if is_valkey {
+            own | ATOMIC_SLOT_MIGRATION
+        } else {
+            own
+        };
+        // SAFETY: the context is that of the load.
+        unsafe { api!(RedisModule_SetModuleOptions)(self.raw(), options.cast_signed()) };
+    }
+
     /// Records a sample for the server's latency monitor, in milliseconds.
     pub fn add_latency_sample(&self, event: &CStr, ms: u64) {
         let ms = i64::try_from(ms).unwrap_or(i64::MAX);

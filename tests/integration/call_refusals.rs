@@ -86,10 +86,15 @@ fn every_command_of_the_server_either_runs_or_is_refused_before_anything_is_exec
         }
         for word in ["k", "1", "0"] {
             let words = line(&name, &command, word);
+            let expected = expected_refusal(&name, &command);
+            if expected.is_some() {
+                // Fields of hashes, from 7.4 on, expire by themselves, and the digest with them.
+                say(&mut conn, "FLUSHALL");
+            }
             say(&mut conn, "SET kept v");
             let before = (say(&mut conn, "DEBUG DIGEST"), primary.offset());
             let reply = call(&mut conn, &words);
-            match expected_refusal(&name, &command) {
+            match expected {
                 Some(expected) => {
                     assert_eq!(reply, expected, "{words:?}");
                     let after = (say(&mut conn, "DEBUG DIGEST"), primary.offset());

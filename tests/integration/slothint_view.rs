@@ -92,6 +92,16 @@ pub fn rename(server: &Server, name: &str) {
 #[track_caller]
 pub fn set(server: &Server, name: &str, value: &str) {
     server.run::<()>(&["CONFIG", "SET", name, value]);
+    if name == "cluster-announce-ip" && server.version().is_valkey() {
+        // Valkey keeps its answer to CLUSTER SLOTS, and forgets to make a new one for this setting; its
+        // MOVED tells the new address. Another setting, there and back, reminds it.
+        let endpoint = "cluster-preferred-endpoint-type";
+        let kept: Vec<String> = server.run(&["CONFIG", "GET", endpoint]);
+        let other = if kept[1] == "ip" { "hostname" } else { "ip" };
+        for value in [other, kept[1].as_str()] {
+            server.run::<()>(&["CONFIG", "SET", endpoint, value]);
+        }
+    }
 }
 
 #[track_caller]

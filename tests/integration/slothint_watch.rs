@@ -308,6 +308,7 @@ fn the_module_stays_while_somebody_watches_and_goes_when_nobody_does() {
     rename(node, "second.example");
     assert_ne!(read_map(&read(&watcher.take())).token, known);
     unload_and_load_again(node);
+    let mut watcher = node.raw();
     // Watchers whose time ended are no reason either.
     let known = token(&mut watcher);
     assert_eq!(
