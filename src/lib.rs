@@ -101,6 +101,8 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
     }
     let defaults = config::from_arguments(args)?;
     state::load(defaults.clone());
+    needs_command(ctx, c"ROLE", &[])?;
+    needs_command(ctx, c"CLIENT", &[c"ID"])?;
     let is_valkey = is_valkey(ctx);
     state::with(|state| state.is_valkey = is_valkey);
     ctx.declare_options(is_valkey);
@@ -127,6 +129,19 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
         on_role_change,
     )
+}
+
+/// The module hears the replicas by ROLE, and ends waits by CLIENT UNBLOCK. Where one of them was renamed
+/// away, waits would never end, so that the load is refused.
+fn needs_command(ctx: &Ctx, name: &CStr, words: &[&CStr]) -> Result<(), String> {
+    let reply = ctx.ask(name, words);
+    if reply.is_some_and(|reply| reply.root().error().is_none()) {
+        return Ok(());
+    }
+    let name = name.to_string_lossy();
+    Err(format!(
+        "the module needs the server's command {name}, which was renamed or disabled"
+    ))
 }
 
 /// Valkey tells the version of Redis that it is compatible with, and its own name in INFO alone.

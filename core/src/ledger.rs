@@ -66,6 +66,11 @@ impl<T> Ledger<T> {
         self.waits.is_empty()
     }
 
+    /// The wait of that client.
+    pub fn get(&self, id: WaitId) -> Option<&Wait<T>> {
+        self.waits.get(&id)
+    }
+
     /// True when waits were accepted since the last [`assign`](Self::assign).
     pub fn has_fresh(&self) -> bool {
         !self.fresh.is_empty()
@@ -219,8 +224,12 @@ impl<T> Ledger<T> {
     }
 
     fn give_back(&mut self) {
-        if self.waits.is_empty() && self.waits.capacity() > KEPT_CAPACITY {
-            self.waits.shrink_to(KEPT_CAPACITY);
+        if self.waits.is_empty() {
+            // What is left there are ids of waits that were cancelled in the turn that accepted them.
+            self.fresh.clear();
+            if self.waits.capacity() > KEPT_CAPACITY {
+                self.waits.shrink_to(KEPT_CAPACITY);
+            }
         }
     }
 }

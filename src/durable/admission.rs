@@ -88,6 +88,12 @@ pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
     if situation.denies_waiting() {
         return Err(Refusal::CannotWait);
     }
+    // The server gives the temporary client of another module's call the id of some client that was
+    // blocked before. Under an id that waits already nothing else can wait.
+    let client = ctx.client_id();
+    if state::with(|state| state.ledger.get(client).is_some()) == Some(true) {
+        return Err(Refusal::CannotWait);
+    }
     // Only RESP3 lets a subscribed client send commands at all.
     let is_valkey = state::with(|state| state.is_valkey) == Some(true);
     if is_valkey

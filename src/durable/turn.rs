@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `AFTER_SLEEP` | if anyone waits, a timer of no time is armed. It fires when this turn's clients, the replicas' acknowledgements among them, have been read |
 //! | that timer (from 7.2 on) | look at the replicas, release, give up what is overdue |
-//! | `BEFORE_SLEEP` | look, assign the offset to this turn's waits, on 7.0 release, request |
+//! | `BEFORE_SLEEP` | look, assign the offset to this turn's waits, request; on 7.0 release and give up what is overdue |
 //!
 //! On 7.0 the server serves unblocked clients right after it told `BEFORE_SLEEP`; from 7.2 on it
 //! has done so before. Unblocking anywhere else would leave a gap between the unblocking and the
@@ -29,17 +29,32 @@ use crate::state::{self, State, Turn};
 /// So many waits are given up in one turn at the most: a host of them does not hold up the rest.
 const GIVEN_UP_IN_ONE_TURN: usize = 1000;
 
+/// A deadline's timer that is so many microseconds late is lost.
+const LATE: u64 = 50_000;
+
 /// The event loop woke: a turn begins.
 pub fn begins(ctx: &Ctx) {
-    let stale = state::with(|state| {
+    let timers = state::with(|state| {
         state.turn = Turn::Running;
-        // The timer goes by the wall clock. If that was set back, it did not fire.
-        (state.releases_in_timer() && !state.ledger.is_empty()).then(|| state.turn_timer.take())
-    });
-    if let Some(Some(stale)) = stale {
-        if let Some(timer) = stale {
-            ctx.stop_timer(timer);
+        if state.ledger.is_empty() {
+            return None;
         }
+        // Timers go by the wall clock. If that was set back, they did not fire.
+        let now = state.now();
+        let late = |&mut (_, at): &mut (TimerId, u64)| now > at.saturating_add(LATE);
+        let deadline = state.deadline_timer.take_if(late).map(|(timer, _)| timer);
+        Some((state.releases_in_timer(), state.turn_timer.take(), deadline))
+    });
+    let Some(Some((in_timer, turn, deadline))) = timers else {
+        return;
+    };
+    for lost in [turn, deadline].into_iter().flatten() {
+        ctx.stop_timer(lost);
+    }
+    if deadline.is_some() {
+        arm_deadline(ctx);
+    }
+    if in_timer {
         let timer = ctx.start_timer(0, on_turn_timer);
         state::with(|state| state.turn_timer = Some(timer));
     }
@@ -91,17 +106,19 @@ fn greet_newcomer(ctx: &Ctx) {
 /// Gives this turn's waits their offset, lets go whom the replicas have satisfied, and asks for the rest.
 /// Without a look there is no offset to assign and none at which a request would stand.
 fn work(ctx: &Ctx, in_timer: bool) {
-    if !look(ctx) {
-        return;
+    if look(ctx) {
+        assign();
+        follow_up_fsyncs();
+        if in_timer {
+            wake_for_releasable();
+        } else {
+            wait_queue::release(ctx);
+        }
+        request(ctx);
     }
-    assign();
-    follow_up_fsyncs();
-    if in_timer {
-        wake_for_releasable();
-    } else {
-        wait_queue::release(ctx);
+    if !in_timer {
+        give_up(ctx);
     }
-    request(ctx);
 }
 
 enum Plan {
@@ -266,11 +283,9 @@ unsafe extern "C" fn on_deadline_timer(ctx: *mut raw::RedisModuleCtx, _data: *mu
                 state.deadline_timer = None;
                 state.releases_in_timer()
             });
-            match in_timer {
-                Some(true) => serve(ctx),
-                // What was acknowledged is released at the turn's end, which comes next.
-                Some(false) => give_up(ctx),
-                None => (),
+            // On 7.0 the turn's end comes next, which releases before it gives up.
+            if in_timer == Some(true) {
+                serve(ctx);
             }
             arm_deadline(ctx);
         });
@@ -290,7 +305,9 @@ fn serve(ctx: &Ctx) {
 }
 
 fn give_up(ctx: &Ctx) {
-    wait_queue::expire(ctx, GIVEN_UP_IN_ONE_TURN);
+    if wait_queue::expire(ctx, GIVEN_UP_IN_ONE_TURN) {
+        wake();
+    }
 }
 
 /// A replica came online or went.

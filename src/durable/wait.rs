@@ -54,13 +54,17 @@ fn wait(ctx: &Ctx, args: Args<'_>) {
         .and_then(|options| admit(ctx, options));
     match admitted {
         Ok(requirement) if requirement.need.is_nothing() => {
-            turn::look(ctx);
-            ctx.reply_integer(acknowledged_now());
+            // What a transaction or a script has written so far is not in the stream yet, so that nobody
+            // can have acknowledged it.
+            let count = if ctx.situation().denies_waiting() {
+                0
+            } else {
+                turn::look(ctx);
+                acknowledged_now()
+            };
+            ctx.reply_integer(count);
         }
         Ok(requirement) => wait_queue::enqueue(ctx, requirement, Answer::Count, |_| ()),
-        Err(Refusal::CannotWait) => ctx.reply_error(
-            c"ERR DURABLE.WAIT cannot wait inside MULTI or a script; nothing was executed, use it after them",
-        ),
         Err(refusal) => ctx.reply_error_text(&refusal.text(NAME)),
     }
 }

@@ -3,7 +3,7 @@
 //! Each of the three takes the wait out of the ledger, and what is out of the ledger is not ended
 //! again, so that every handle goes back to the server exactly once.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, CStr};
 
 use durable_core::acks::Acks;
 use durable_core::ledger::{Wait, WaitId};
@@ -32,15 +32,24 @@ pub enum Answer {
     Count,
 }
 
+/// Said where the server lets no wait be kept, which shows after the execution.
+const NOT_KEPT: &CStr = c"UNACKED the server could not block the client; applied on the primary, may still reach the replicas";
+
 /// Blocks the client of a command that was admitted and executed. `hold` gives the server the reply
 /// to keep.
 pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl FnOnce(&Blocked)) {
     let client = ctx.client_id();
     let Some(handle) = ctx.block(Some(on_timeout), Some(on_disconnect)) else {
         state::with(|state| bump(&mut state.stats.counters.unacked));
-        ctx.reply_error(c"UNACKED the server could not block the client; applied on the primary, may still reach the replicas");
+        ctx.reply_error(NOT_KEPT);
         return;
     };
+    // Admission has refused this. A reply that is held for a wait that is not kept would be a false one.
+    if state::with(|state| state.ledger.get(client).is_some()) != Some(false) {
+        handle.hold(|ctx| ctx.reply_error(NOT_KEPT));
+        handle.unblock();
+        return;
+    }
     hold(&handle);
     let db = ctx.selected_db();
     let wake = state::with(|state| {
@@ -53,8 +62,6 @@ pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl F
         let deadline = requirement
             .timeout_ms
             .map(|ms| now.saturating_add(ms.saturating_mul(1000)));
-        // A blocked client executes nothing, so that it cannot come a second time. If it did, its
-        // handle would go back unanswered rather than leak.
         if let Err(waiter) = state
             .ledger
             .accept(client, requirement.need, now, deadline, waiter)
@@ -138,7 +145,11 @@ unsafe extern "C" fn on_timeout(
     unsafe {
         guard::command(ctx, argv, argc, |ctx, _| {
             let client = ctx.client_id();
+            let about = ctx.blocked_handle();
             let given_up = state::with(|state| {
+                if !state.ledger.get(client)?.payload.handle.is(about) {
+                    return None;
+                }
                 let wait = state.ledger.cancel(client)?;
                 bump(&mut state.stats.counters.unacked);
                 let text = unacked(&wait, state);
@@ -162,7 +173,7 @@ unsafe extern "C" fn on_timeout(
 /// A waiting client left, was killed, or is being answered by the server itself.
 unsafe extern "C" fn on_disconnect(
     ctx: *mut raw::RedisModuleCtx,
-    _handle: *mut raw::RedisModuleBlockedClient,
+    handle: *mut raw::RedisModuleBlockedClient,
 ) {
     // SAFETY: the context is the one that the server gave to this callback.
     unsafe {
@@ -172,6 +183,9 @@ unsafe extern "C" fn on_disconnect(
             // after: here it is known already, there the change of role is told in the same turn.
             let demoted = !ctx.situation().is_primary();
             let left = state::with(|state| {
+                if !state.ledger.get(client)?.payload.handle.is(handle) {
+                    return None;
+                }
                 let wait = state.ledger.cancel(client)?;
                 if demoted {
                     bump(&mut state.stats.counters.demoted);

@@ -52,6 +52,7 @@ required! {
     RedisModule_FreeCallReply
     RedisModule_FreeString
     RedisModule_FreeThreadSafeContext
+    RedisModule_GetBlockedClientHandle
     RedisModule_GetClientId
     RedisModule_GetClientInfoById
     RedisModule_GetCommand

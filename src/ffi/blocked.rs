@@ -39,7 +39,20 @@ impl Ctx {
     }
 }
 
+impl Ctx {
+    /// The blocked client that a timeout callback is about.
+    pub fn blocked_handle(&self) -> *mut raw::RedisModuleBlockedClient {
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_GetBlockedClientHandle)(self.raw()) }
+    }
+}
+
 impl Blocked {
+    /// Whether this is the handle that the server means.
+    pub fn is(&self, raw: *mut raw::RedisModuleBlockedClient) -> bool {
+        self.0.as_ptr() == raw
+    }
+
     /// Gives the server the reply to send when the client is unblocked, byte for byte; a wait that
     /// is given up drops it. A call reply points into its handler's context and must not outlive
     /// it, so this is done at once.

@@ -57,7 +57,8 @@ fn watch(ctx: &Ctx, args: Args<'_>) {
     match asked {
         Err(error) => ctx.reply_error_text(&error),
         Ok((known, _, map)) if known != map.token() => reply::map(ctx, &map),
-        Ok(_) if ctx.situation().denies_waiting() => ctx.reply_null(),
+        // A module's call may come under the id of a client that waits.
+        Ok(_) if ctx.situation().denies_waiting() || is_watching(ctx) => ctx.reply_null(),
         Ok((known, ms, _)) => wait(ctx, connection, known, ms),
     }
 }
@@ -69,6 +70,11 @@ fn timeout(word: &[u8]) -> Result<u64, String> {
             "ERR invalid timeout-ms '{word}', accepted are 0 to {MAX_TIMEOUT_MS} milliseconds, 0 for ever"
         )
     })
+}
+
+fn is_watching(ctx: &Ctx) -> bool {
+    let client = ctx.client_id();
+    state::with(|state| state.slothint.watchers.contains(client)) == Some(true)
 }
 
 fn wait(ctx: &Ctx, connection: Connection, known: i64, ms: u64) {

@@ -37,6 +37,7 @@ fn expected_refusal(name: &str, info: &CommandInfo) -> Option<String> {
         || flag("admin")
         || flag("pubsub")
         || name == "migrate"
+        || name == "lolwut"
         || ["durable.", "slothint"]
             .iter()
             .any(|own| name.starts_with(own))

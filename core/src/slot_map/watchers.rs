@@ -54,6 +54,11 @@ impl<H> Watchers<H> {
         earlier
     }
 
+    /// Whether client `id` waits already.
+    pub fn contains(&self, id: u64) -> bool {
+        self.waiting.contains_key(&id)
+    }
+
     /// Client `id` waits no more, whatever the reason. None if it did not wait.
     pub fn remove(&mut self, id: u64) -> Option<H> {
         let watcher = self.waiting.remove(&id)?;
