@@ -2,9 +2,8 @@
 //! armed; what it does not look after is decided here.
 //!
 //! It keeps pointers to a module's commands, and frees the commands all the same: in each transaction those
-//! that are queued, and in each client the one that it ran last. The queued are executed by EXEC. The last
-//! one is compared with the next by Redis 8; older servers and Valkey look at it for CLIENT LIST alone, and
-//! there an unload is not refused for it: pooled connections would keep every module loaded for ever.
+//! that are queued, and in each client the one that it ran last. EXEC executes the queued, Redis 8 compares
+//! the last one with the next, and CLIENT LIST shows its name on every server, also the one taken here.
 
 use durable_core::callable::is_ours;
 
@@ -20,19 +19,17 @@ pub fn obstacle(ctx: &Ctx) -> Option<String> {
         return Some("the server does not list its clients".into());
     };
     let clients = clients.root().bytes().unwrap_or_default();
-    let compares_last = state::with(|state| !state.is_valkey && state.server.is_at_least(8, 0));
-    let holds_on = |line| holds_on(line, compares_last == Some(true));
     clients.split(|&byte| byte == b'\n').find_map(holds_on)
 }
 
 /// One line of CLIENT LIST: `id=7 addr=127.0.0.1:40000 … multi=-1 … cmd=durable.set …`.
-fn holds_on(line: &[u8], compares_last: bool) -> Option<String> {
+fn holds_on(line: &[u8]) -> Option<String> {
     let field = |name: &[u8]| {
         line.split(|&byte| byte == b' ')
             .find_map(|word| word.strip_prefix(name))
     };
     let queued = field(b"multi=").is_some_and(|queued| queued != b"-1" && queued != b"0");
-    let ran_ours = compares_last && field(b"cmd=").is_some_and(is_ours);
+    let ran_ours = field(b"cmd=").is_some_and(is_ours);
     let what = if queued {
         "has commands queued in a transaction, end it"
     } else if ran_ours {
