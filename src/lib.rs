@@ -135,7 +135,7 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
 /// away, waits would never end, so that the load is refused.
 fn needs_command(ctx: &Ctx, name: &CStr, words: &[&CStr]) -> Result<(), String> {
     let reply = ctx.ask(name, words);
-    if reply.is_some_and(|reply| reply.root().error().is_none()) {
+    if reply.is_some_and(|reply| reply.error().is_none()) {
         return Ok(());
     }
     let name = name.to_string_lossy();

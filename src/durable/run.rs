@@ -16,7 +16,7 @@ pub fn run(ctx: &Ctx, inner: &CStr, args: Args<'_>, requirement: Requirement) {
         ctx.reply_error(c"ERR the server did not execute the command");
         return;
     };
-    if let Some(error) = reply.root().error() {
+    if let Some(error) = reply.error() {
         reply_error_of_call(ctx, inner, args, error, &reply);
         return;
     }

@@ -32,6 +32,15 @@ impl CallReply<'_> {
         }
     }
 
+    /// The text of an error, code and all, without the leading dash; `None` for any other reply.
+    ///
+    /// Read off the protocol, because the server takes a reply apart, down to its last element, as soon
+    /// as it is asked of what type it is.
+    pub fn error(&self) -> Option<&[u8]> {
+        let line = self.protocol().strip_prefix(b"-")?;
+        line.split(|&byte| byte == b'\r').next()
+    }
+
     /// The whole reply as the server would have sent it, in RESP2 unless the call asked otherwise.
     pub fn protocol(&self) -> &[u8] {
         let mut len = 0;
@@ -66,25 +75,11 @@ impl<'a> Reply<'a> {
         isize::try_from(self.kind()) == Ok(kind)
     }
 
-    /// The text of an error, code and all, without the leading dash.
-    pub fn error(self) -> Option<&'a [u8]> {
-        if self.is(raw::REDISMODULE_REPLY_ERROR) {
-            self.text()
-        } else {
-            None
-        }
-    }
-
     /// The bytes of a simple or bulk string.
     pub fn bytes(self) -> Option<&'a [u8]> {
-        if self.is(raw::REDISMODULE_REPLY_STRING) {
-            self.text()
-        } else {
-            None
+        if !self.is(raw::REDISMODULE_REPLY_STRING) {
+            return None;
         }
-    }
-
-    fn text(self) -> Option<&'a [u8]> {
         let mut len = 0;
         // SAFETY: as in `kind`; the server stores the length.
         let data = unsafe { api!(RedisModule_CallReplyStringPtr)(self.raw.as_ptr(), &mut len) };
