@@ -15,7 +15,7 @@ pub use token::parse as parse_token;
 pub use watchers::Watchers;
 
 use crate::slot::SLOTS;
-use crate::topology::{Health, Node, NodeId, Topology};
+use crate::topology::{Health, Node, Topology};
 
 /// Who owns which slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub struct Address {
     /// The port for this kind of connection; 0 where the server would say 0.
     pub port: u16,
     /// The node's id.
-    pub id: NodeId,
+    pub id: Box<[u8]>,
 }
 
 /// The slots `first..=last`, owned by `owners()[owner]`.
@@ -88,6 +88,9 @@ pub enum MissingPort {
     OtherKind,
 }
 
+/// An address and a range are an array of three or a little more.
+const ELEMENTS_OF_A_LINE: usize = 4;
+
 /// Marks the slots without an owner. No map has that many owners, since each has a slot.
 const NO_OWNER: u16 = u16::MAX;
 
@@ -95,17 +98,17 @@ impl SlotMap {
     /// The map of `topology` for connections of kind `connection`. `host_of` gives the host that stands
     /// for a node, empty for the address the client is connected to.
     fn build<'t>(
-        topology: &'t Topology,
+        topology: &'t Topology<'_>,
         tls: bool,
         missing_port: MissingPort,
-        host_of: impl Fn(&'t Node) -> &'t [u8],
+        host_of: impl Fn(&'t Node<'t>) -> &'t [u8],
     ) -> Self {
-        let address = |node: &'t Node| Address {
+        let address = |node: &'t Node<'t>| Address {
             host: Some(host_of(node))
                 .filter(|host| !host.is_empty())
                 .map(Into::into),
             port: port(node, tls, missing_port),
-            id: node.id.clone(),
+            id: node.id.as_ref().into(),
         };
         // Nodes come sorted by id, so owners and replicas are sorted too.
         let mut owners: Vec<Owner> = Vec::new();
@@ -133,7 +136,9 @@ impl SlotMap {
             let Some(primary) = &replica.primary else {
                 continue;
             };
-            let Ok(owner) = owners.binary_search_by(|owner| owner.address.id.cmp(primary)) else {
+            let Ok(owner) =
+                owners.binary_search_by(|owner| owner.address.id.as_ref().cmp(primary.as_ref()))
+            else {
                 continue;
             };
             if let Some(owner) = owners.get_mut(owner) {
@@ -175,6 +180,15 @@ impl SlotMap {
         &self.ranges
     }
 
+    /// About how many elements a reply has that tells the whole map.
+    pub fn reply_elements(&self) -> usize {
+        let replicas = self.owners.iter().map(|owner| owner.replicas.len());
+        let addresses = replicas.fold(self.owners.len(), usize::saturating_add);
+        addresses
+            .saturating_add(self.ranges.len())
+            .saturating_mul(ELEMENTS_OF_A_LINE)
+    }
+
     /// The index of the node that owns `slot`, if any does.
     pub fn owner_of(&self, slot: u16) -> Option<u16> {
         self.index
@@ -184,7 +198,7 @@ impl SlotMap {
     }
 }
 
-fn port(node: &Node, tls: bool, missing: MissingPort) -> u16 {
+fn port(node: &Node<'_>, tls: bool, missing: MissingPort) -> u16 {
     let (own, other) = if tls {
         (node.tls_port, node.port)
     } else {

@@ -20,39 +20,39 @@ mod resp;
 mod shards;
 
 use crate::slot::SLOTS;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 /// The nodes of a cluster, by id, and the slots each one owns.
+///
+/// A look borrows the names from the replies it was read from: most looks find nothing new, and are dropped
+/// once they have been compared with what is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topology {
+pub struct Topology<'a> {
     /// Sorted by id, each id once. Nodes that only one of the two replies knows are left out.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<Node<'a>>,
     /// In slot order, disjoint, and each as long as it can be. Slots in none of them have no owner.
     pub ranges: Vec<SlotRange>,
 }
 
 /// One node as redirections would name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
-    /// Its node id.
-    pub id: NodeId,
+pub struct Node<'a> {
+    /// Its node id: 40 hexadecimal digits, but taken as it comes.
+    pub id: Cow<'a, [u8]>,
     /// The address it announces, empty where this server does not know it (most often its own).
-    pub ip: Box<[u8]>,
+    pub ip: Cow<'a, [u8]>,
     /// What `cluster-preferred-endpoint-type` makes of it: the address, the host name (`?` where it
     /// has none), or nothing, which stands for the address the client is connected to.
-    pub endpoint: Box<[u8]>,
+    pub endpoint: Cow<'a, [u8]>,
     /// The port for plain connections, if it has one.
     pub port: Option<u16>,
     /// The port for TLS connections, if it has one.
     pub tls_port: Option<u16>,
     /// The id of the primary it replicates; none for a primary.
-    pub primary: Option<NodeId>,
+    pub primary: Option<Cow<'a, [u8]>>,
     /// Whether it is fit to be listed.
     pub health: Health,
 }
-
-/// 40 hexadecimal digits, but taken as it comes.
-pub type NodeId = Box<[u8]>;
 
 /// Whether `CLUSTER SLOTS` lists a replica: only while it is online. Owners are listed whatever their health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,38 +80,40 @@ pub struct SlotRange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable(pub &'static str);
 
-impl Topology {
+impl<'a> Topology<'a> {
     /// Reads a look: the raw RESP replies to `CLUSTER SHARDS` and `CLUSTER NODES`, in either version of the protocol.
     /// Fields, flags and health words it does not know are passed over, since servers add some.
-    pub fn read(shards: &[u8], nodes: &[u8]) -> Result<Self, Unreadable> {
-        let mut known = shards::read(shards)?;
-        // Both maps are sorted by id. Should two nodes claim one slot, every server then picks the same one.
-        let claims: BTreeMap<NodeId, nodes::Claim> = nodes::read(nodes)?;
+    pub fn read(shards: &'a [u8], nodes: &'a [u8]) -> Result<Self, Unreadable> {
         let mut topology = Self {
             nodes: Vec::new(),
             ranges: Vec::new(),
         };
-        let mut owners: Vec<Option<usize>> = vec![None; usize::from(SLOTS)];
-        for (id, claim) in claims {
-            let Some(place) = known.remove(&id) else {
+        let mut owners = vec![NO_OWNER; usize::from(SLOTS)];
+        // Both lists are sorted by id. Should two nodes claim one slot, every server then picks the same one.
+        let mut places = shards::read(shards)?.into_iter().peekable();
+        for claim in nodes::read(nodes)? {
+            while places.next_if(|place| place.id < claim.id).is_some() {}
+            let Some(place) = places.next_if(|place| place.id == claim.id) else {
                 continue;
             };
-            let index = topology.nodes.len();
-            for (first, last) in claim.slots {
+            let index = u32::try_from(topology.nodes.len()).unwrap_or(NO_OWNER);
+            for range in claim.slots() {
+                let (first, last) = range?;
                 let claimed = owners
                     .get_mut(usize::from(first)..=usize::from(last))
                     .unwrap_or_default();
                 claimed
                     .iter_mut()
-                    .for_each(|owner| *owner = owner.or(Some(index)));
+                    .filter(|owner| **owner == NO_OWNER)
+                    .for_each(|owner| *owner = index);
             }
             topology.nodes.push(Node {
-                id,
-                ip: place.ip,
-                endpoint: place.endpoint,
+                id: claim.id.into(),
+                ip: place.ip.into(),
+                endpoint: place.endpoint.into(),
                 port: place.port,
                 tls_port: place.tls_port,
-                primary: claim.primary,
+                primary: claim.primary.map(Cow::from),
                 health: place.health,
             });
         }
@@ -120,20 +122,46 @@ impl Topology {
     }
 
     /// The node of that id.
-    pub fn node(&self, id: &[u8]) -> Option<&Node> {
+    pub fn node(&self, id: &[u8]) -> Option<&Node<'a>> {
         let at = self
             .nodes
             .binary_search_by(|node| node.id.as_ref().cmp(id))
             .ok()?;
         self.nodes.get(at)
     }
+
+    /// The same, to be kept when the replies are gone.
+    pub fn into_owned(self) -> Topology<'static> {
+        let own = |name: Cow<'a, [u8]>| Cow::Owned(name.into_owned());
+        let node = |node: Node<'a>| Node {
+            id: own(node.id),
+            ip: own(node.ip),
+            endpoint: own(node.endpoint),
+            port: node.port,
+            tls_port: node.tls_port,
+            primary: node.primary.map(own),
+            health: node.health,
+        };
+        Topology {
+            nodes: self.nodes.into_iter().map(node).collect(),
+            ranges: self.ranges,
+        }
+    }
 }
 
+/// Marks the slots that nobody has claimed.
+const NO_OWNER: u32 = u32::MAX;
+
 /// The runs of slots that have the same owner, leaving out those that have none.
-fn ranges(owners: &[Option<usize>]) -> Vec<SlotRange> {
+fn ranges(owners: &[u32]) -> Vec<SlotRange> {
     let mut ranges: Vec<SlotRange> = Vec::new();
-    for (slot, owner) in (0..SLOTS).zip(owners) {
-        let Some(node) = *owner else { continue };
+    for (slot, &owner) in (0..SLOTS).zip(owners) {
+        let Ok(node) = usize::try_from(owner) else {
+            continue;
+        };
+        if owner == NO_OWNER {
+            continue;
+        }
         match ranges.last_mut() {
             Some(range) if range.node == node && range.last.checked_add(1) == Some(slot) => {
                 range.last = slot

@@ -52,7 +52,7 @@ fn ask<'ctx>(ctx: &'ctx Ctx, what: &std::ffi::CStr) -> Result<crate::ffi::CallRe
     let reply = ctx
         .ask(c"CLUSTER", &[what])
         .ok_or("ERR the server has no CLUSTER command")?;
-    match reply.root().error() {
+    match reply.error() {
         Some(error) => Err(String::from_utf8_lossy(error).into_owned()),
         None => Ok(reply),
     }

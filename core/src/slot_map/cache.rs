@@ -24,7 +24,7 @@ pub struct MapCache {
     missing_port: MissingPort,
     looks: BTreeMap<Family, Look>,
     /// What the first look of other connections showed after the last one of IPv6 connections.
-    beside_v6: Option<Arc<Topology>>,
+    beside_v6: Option<Arc<Topology<'static>>>,
     /// Which of the looks is the newest.
     newest: Family,
     /// Only for those kinds of connection that have asked.
@@ -34,7 +34,7 @@ pub struct MapCache {
 
 #[derive(Debug)]
 struct Look {
-    topology: Arc<Topology>,
+    topology: Arc<Topology<'static>>,
     at: Moment,
 }
 
@@ -74,7 +74,12 @@ impl MapCache {
 
     /// Takes what a look showed to connections of that family, and gives the kinds of connection whose map
     /// changed by it, among those that have ever asked for one.
-    pub fn accept(&mut self, topology: Topology, family: Family, at: Moment) -> Vec<Connection> {
+    pub fn accept(
+        &mut self,
+        topology: Topology<'_>,
+        family: Family,
+        at: Moment,
+    ) -> Vec<Connection> {
         self.looked = self.looked.saturating_add(1);
         let same = self
             .looks
@@ -82,7 +87,9 @@ impl MapCache {
             .map(|look| &look.topology)
             .filter(|known| ***known == topology);
         let nothing_new = same.is_some() && self.newest == family;
-        let topology = same.cloned().unwrap_or_else(|| Arc::new(topology));
+        let topology = same
+            .cloned()
+            .unwrap_or_else(|| Arc::new(topology.into_owned()));
         match family {
             Family::V6 => self.beside_v6 = None,
             Family::V4 => {
@@ -164,7 +171,7 @@ impl MapCache {
     /// The host that IPv6 connections are told for `node` of a look that others took. As long as the address that
     /// others are told stays what it was beside the last IPv6 look, that look still holds; after that, the new one
     /// is the best guess until an IPv6 client asks.
-    fn told_v6<'a>(&'a self, node: &'a Node) -> &'a [u8] {
+    fn told_v6<'a>(&'a self, node: &'a Node<'_>) -> &'a [u8] {
         let then = self
             .beside_v6
             .as_ref()

@@ -6,11 +6,11 @@ use crate::topology::tests::topology;
 use crate::topology::SlotRange;
 use proptest::prelude::*;
 
-pub(super) fn node(id: &str, host: &str, port: u16) -> Node {
+pub(super) fn node(id: &str, host: &str, port: u16) -> Node<'static> {
     Node {
-        id: id.as_bytes().into(),
-        ip: host.as_bytes().into(),
-        endpoint: host.as_bytes().into(),
+        id: id.as_bytes().to_vec().into(),
+        ip: host.as_bytes().to_vec().into(),
+        endpoint: host.as_bytes().to_vec().into(),
         port: Some(port),
         tls_port: None,
         primary: None,
@@ -18,15 +18,15 @@ pub(super) fn node(id: &str, host: &str, port: u16) -> Node {
     }
 }
 
-pub(super) fn replica(id: &str, host: &str, primary: &str) -> Node {
+pub(super) fn replica(id: &str, host: &str, primary: &str) -> Node<'static> {
     Node {
-        primary: Some(primary.as_bytes().into()),
+        primary: Some(primary.as_bytes().to_vec().into()),
         ..node(id, host, 6379)
     }
 }
 
 /// The nodes have to be sorted by id.
-pub(super) fn of(nodes: Vec<Node>, ranges: &[(u16, u16, usize)]) -> Topology {
+pub(super) fn of<'a>(nodes: Vec<Node<'a>>, ranges: &[(u16, u16, usize)]) -> Topology<'a> {
     let ranges = ranges
         .iter()
         .map(|&(first, last, node)| SlotRange { first, last, node })
@@ -180,13 +180,13 @@ fn the_token_depends_on_everything_in_the_map() {
     };
     let changes: [fn(&mut Topology); 10] = [
         |_| (),
-        |topology| topology.nodes[0].endpoint = (*b"i").into(),
-        |topology| topology.nodes[0].endpoint = (*b"").into(),
+        |topology| topology.nodes[0].endpoint = b"i".into(),
+        |topology| topology.nodes[0].endpoint = b"".into(),
         |topology| topology.nodes[1].port = Some(2),
         |topology| topology.nodes[2].port = Some(2),
-        |topology| topology.nodes[2].primary = Some((*b"b").into()),
+        |topology| topology.nodes[2].primary = Some(b"b".into()),
         |topology| topology.nodes[2].health = Health::Failed,
-        |topology| topology.nodes[1].id = (*b"bb").into(),
+        |topology| topology.nodes[1].id = b"bb".into(),
         |topology| topology.ranges[0].last = 8,
         |topology| topology.ranges[1].node = 0,
     ];
@@ -208,9 +208,9 @@ fn the_token_depends_on_nothing_else() {
     let mut topology = of(vec![node("a", "h", 1), node("b", "h", 1)], &[(0, 9, 0)]);
     let token = build(&topology).token();
     topology.nodes[0].tls_port = Some(9);
-    topology.nodes[0].ip = (*b"not told").into();
+    topology.nodes[0].ip = b"not told".into();
     topology.nodes[0].health = Health::Failed;
-    topology.nodes[1].endpoint = (*b"owns nothing").into();
+    topology.nodes[1].endpoint = b"owns nothing".into();
     assert_eq!(build(&topology).token(), token);
 }
 
@@ -224,10 +224,10 @@ fn owner_by_hand(topology: &Topology, slot: u16, tls: bool) -> Option<Owner> {
         host: if node.endpoint.is_empty() {
             None
         } else {
-            Some(node.endpoint.clone())
+            Some(node.endpoint.as_ref().into())
         },
         port: if tls { node.tls_port } else { node.port }.unwrap_or(0),
-        id: node.id.clone(),
+        id: node.id.as_ref().into(),
     };
     let owner = &topology.nodes[range.node];
     let listed =

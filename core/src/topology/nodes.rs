@@ -1,44 +1,65 @@
 //! The slots that each node owns, and whom it replicates, from `CLUSTER NODES`.
 
 use super::resp::{number, Cursor};
-use super::{NodeId, Unreadable};
+use super::Unreadable;
 use crate::slot::SLOTS;
-use std::collections::BTreeMap;
 
 /// A node's slots and, for a replica, its primary.
 #[derive(Debug)]
-pub(super) struct Claim {
-    pub primary: Option<NodeId>,
-    /// First and last slot of each range, both in `0..SLOTS`.
-    pub slots: Vec<(u16, u16)>,
+pub(super) struct Claim<'a> {
+    pub id: &'a [u8],
+    pub primary: Option<&'a [u8]>,
+    /// The words of its line that tell the slots; none for a node without any.
+    slots: Option<&'a [u8]>,
 }
 
 /// Reads the raw reply: a string with a line for each node,
 /// `id ip:port@bus[,name] flags primary ping pong epoch link [slot | first-last | [migrating]]…`.
-pub(super) fn read(reply: &[u8]) -> Result<BTreeMap<NodeId, Claim>, Unreadable> {
+/// Sorted by id, each id once.
+pub(super) fn read(reply: &[u8]) -> Result<Vec<Claim<'_>>, Unreadable> {
     let text = Cursor(reply).string()?;
-    text.split(|&byte| byte == b'\n')
+    let lines = text.split(|&byte| byte == b'\n');
+    let mut claims = lines
         .filter(|line| !line.is_empty())
         .map(claim)
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    claims.sort_by_key(|claim| claim.id);
+    // A node stands there once; should it not, its first line counts.
+    claims.dedup_by_key(|claim| claim.id);
+    Ok(claims)
 }
 
-fn claim(line: &[u8]) -> Result<(NodeId, Claim), Unreadable> {
-    let mut words = line.split(|&byte| byte == b' ');
+fn claim(line: &[u8]) -> Result<Claim<'_>, Unreadable> {
+    let mut rest = Some(line);
     let mut word = || {
-        words
-            .next()
-            .ok_or(Unreadable("a line of CLUSTER NODES is cut off"))
+        let line = rest.ok_or(Unreadable("a line of CLUSTER NODES is cut off"))?;
+        let end = line.iter().position(|&byte| byte == b' ');
+        let (word, after) = line
+            .split_at_checked(end.unwrap_or(line.len()))
+            .unwrap_or((line, &[]));
+        rest = after.get(1..);
+        Ok(word)
     };
     let (id, _address, _flags, primary) = (word()?, word()?, word()?, word()?);
     let (_ping, _pong, _epoch, _link) = (word()?, word()?, word()?, word()?);
-    // The node that answers adds `[slot->-id]` for a slot under migration. Until the end it is the source's.
-    let slots = words
-        .filter(|word| !word.starts_with(b"["))
-        .map(range)
-        .collect::<Result<_, _>>()?;
-    let primary = (primary != b"-").then(|| primary.into());
-    Ok((id.into(), Claim { primary, slots }))
+    Ok(Claim {
+        id,
+        primary: (primary != b"-").then_some(primary),
+        slots: rest,
+    })
+}
+
+impl<'a> Claim<'a> {
+    /// First and last slot of each range, both in `0..SLOTS`.
+    pub fn slots(&self) -> impl Iterator<Item = Result<(u16, u16), Unreadable>> + 'a {
+        // The node that answers adds `[slot->-id]` for a slot under migration. Until the end it is the source's.
+        let words = self.slots.map(|slots| slots.split(|&byte| byte == b' '));
+        words
+            .into_iter()
+            .flatten()
+            .filter(|word| !word.starts_with(b"["))
+            .map(range)
+    }
 }
 
 fn range(word: &[u8]) -> Result<(u16, u16), Unreadable> {

@@ -1,24 +1,24 @@
 //! The addresses and the health of the nodes, from `CLUSTER SHARDS`.
 
 use super::resp::Cursor;
-use super::{Health, NodeId, Unreadable};
-use std::collections::BTreeMap;
+use super::{Health, Unreadable};
 
 /// Where a node is to be found, and how it is.
 #[derive(Debug)]
-pub(super) struct Place {
-    pub ip: Box<[u8]>,
-    pub endpoint: Box<[u8]>,
+pub(super) struct Place<'a> {
+    pub id: &'a [u8],
+    pub ip: &'a [u8],
+    pub endpoint: &'a [u8],
     pub port: Option<u16>,
     pub tls_port: Option<u16>,
     pub health: Health,
 }
 
 /// Reads the raw reply: an array of shards, each a map whose `nodes` is an array of maps, one a node.
-/// The shards themselves, and their slots, are of no interest here (see [`super`]).
-pub(super) fn read(reply: &[u8]) -> Result<BTreeMap<NodeId, Place>, Unreadable> {
+/// The shards themselves, and their slots, are of no interest here (see [`super`]). Sorted by id, each id once.
+pub(super) fn read(reply: &[u8]) -> Result<Vec<Place<'_>>, Unreadable> {
     let mut reply = Cursor(reply);
-    let mut places = BTreeMap::new();
+    let mut places = Vec::new();
     for _ in 0..reply.array()? {
         for _ in 0..reply.map()? {
             if reply.string()? != b"nodes" {
@@ -26,15 +26,17 @@ pub(super) fn read(reply: &[u8]) -> Result<BTreeMap<NodeId, Place>, Unreadable> 
                 continue;
             }
             for _ in 0..reply.array()? {
-                let (id, place) = node(&mut reply)?;
-                places.entry(id).or_insert(place);
+                places.push(node(&mut reply)?);
             }
         }
     }
+    places.sort_by_key(|place| place.id);
+    // A node stands there once; should it not, its first entry counts.
+    places.dedup_by_key(|place| place.id);
     Ok(places)
 }
 
-fn node(reply: &mut Cursor<'_>) -> Result<(NodeId, Place), Unreadable> {
+fn node<'a>(reply: &mut Cursor<'a>) -> Result<Place<'a>, Unreadable> {
     let (mut id, mut ip, mut endpoint, mut health) = (None, None, None, None);
     let (mut port, mut tls_port) = (None, None);
     for _ in 0..reply.map()? {
@@ -48,9 +50,10 @@ fn node(reply: &mut Cursor<'_>) -> Result<(NodeId, Place), Unreadable> {
             _ => reply.skip()?,
         }
     }
-    let place = Place {
-        ip: ip.ok_or(Unreadable("a node has no ip"))?.into(),
-        endpoint: endpoint.ok_or(Unreadable("a node has no endpoint"))?.into(),
+    Ok(Place {
+        id: id.ok_or(Unreadable("a node has no id"))?,
+        ip: ip.ok_or(Unreadable("a node has no ip"))?,
+        endpoint: endpoint.ok_or(Unreadable("a node has no endpoint"))?,
         port,
         tls_port,
         health: match health.ok_or(Unreadable("a node has no health"))? {
@@ -59,8 +62,7 @@ fn node(reply: &mut Cursor<'_>) -> Result<(NodeId, Place), Unreadable> {
             // A word that is not known yet must not promise more than the server does.
             _ => Health::Failed,
         },
-    };
-    Ok((id.ok_or(Unreadable("a node has no id"))?.into(), place))
+    })
 }
 
 fn port_number(reply: &mut Cursor<'_>) -> Result<u16, Unreadable> {

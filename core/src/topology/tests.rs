@@ -86,11 +86,11 @@ fn nodes(resp3: bool, topology: &Topology) -> String {
     }
 }
 
-fn node(id: &str) -> Node {
+fn node(id: &str) -> Node<'static> {
     Node {
-        id: id.as_bytes().into(),
-        ip: (*b"10.0.0.1").into(),
-        endpoint: (*b"10.0.0.1").into(),
+        id: id.as_bytes().to_vec().into(),
+        ip: b"10.0.0.1".into(),
+        endpoint: b"10.0.0.1".into(),
         port: Some(6379),
         tls_port: None,
         primary: None,
@@ -98,11 +98,10 @@ fn node(id: &str) -> Node {
     }
 }
 
-fn read(topology: &Topology) -> Result<Topology, Unreadable> {
-    Topology::read(
-        shards(false, &topology.nodes).as_bytes(),
-        nodes(false, topology).as_bytes(),
-    )
+fn read(topology: &Topology) -> Result<Topology<'static>, Unreadable> {
+    let shards = shards(false, &topology.nodes);
+    let nodes = nodes(false, topology);
+    Topology::read(shards.as_bytes(), nodes.as_bytes()).map(Topology::into_owned)
 }
 
 #[test]
@@ -116,7 +115,7 @@ fn a_real_look_is_read() {
     let read = Topology::read(SHARDS, NODES).unwrap();
     let (replica, failed) = (node(&id("aa20")), node(&id("b78f")));
     let (spare, myself) = (node(&id("c5fd")), node(&id("f187")));
-    let at = |node: Node, host: &str, port: u16| Node {
+    let at = |node: Node<'static>, host: &'static str, port: u16| Node {
         ip: host.as_bytes().into(),
         endpoint: host.as_bytes().into(),
         port: Some(port),
@@ -221,7 +220,8 @@ fn nodes_that_one_reply_does_not_know_are_left_out() {
             node: 0
         }]
     );
-    let nobody = Topology::read(only_b.as_bytes(), text(b"").as_bytes()).unwrap();
+    let no_lines = text(b"");
+    let nobody = Topology::read(only_b.as_bytes(), no_lines.as_bytes()).unwrap();
     assert_eq!((nobody.nodes.len(), nobody.ranges.len()), (0, 0));
 }
 
@@ -232,8 +232,8 @@ fn a_slot_claimed_twice_goes_to_the_lower_id() {
         let lines = order
             .map(|id| format!("{id} :1@2 master - 0 0 1 connected 0-9\n"))
             .concat();
-        let topology =
-            Topology::read(shards.as_bytes(), text(lines.as_bytes()).as_bytes()).unwrap();
+        let lines = text(lines.as_bytes());
+        let topology = Topology::read(shards.as_bytes(), lines.as_bytes()).unwrap();
         assert_eq!(
             topology.ranges,
             [SlotRange {
@@ -316,7 +316,7 @@ fn an_unknown_health_is_not_online() {
 }
 
 /// Any topology of up to six nodes, its ranges as long as they can be.
-pub(crate) fn topology() -> impl Strategy<Value = Topology> {
+pub(crate) fn topology() -> impl Strategy<Value = Topology<'static>> {
     let node = (
         prop_oneof![Just(""), Just("10.0.0.1"), Just("fd00::3")],
         prop_oneof![
@@ -336,7 +336,8 @@ pub(crate) fn topology() -> impl Strategy<Value = Topology> {
     );
     let cuts = prop::collection::btree_map(0..SLOTS, prop::option::of(0_usize..6), 0..40);
     (prop::collection::vec(node, 0..=6), cuts).prop_map(|(nodes, cuts)| {
-        let id = |index: usize| -> NodeId { format!("node{index}").into_bytes().into() };
+        let id =
+            |index: usize| -> Cow<'static, [u8]> { format!("node{index}").into_bytes().into() };
         let nodes: Vec<Node> = nodes
             .into_iter()
             .enumerate()
@@ -352,9 +353,10 @@ pub(crate) fn topology() -> impl Strategy<Value = Topology> {
                 },
             )
             .collect();
-        let mut owners = vec![None; usize::from(SLOTS)];
+        let mut owners = vec![NO_OWNER; usize::from(SLOTS)];
         for (from, owner) in cuts {
-            owners[usize::from(from)..].fill(owner.filter(|&owner| owner < nodes.len()));
+            let owner = owner.filter(|&owner| owner < nodes.len());
+            owners[usize::from(from)..].fill(owner.map_or(NO_OWNER, |owner| owner as u32));
         }
         Topology {
             ranges: ranges(&owners),
@@ -366,7 +368,8 @@ pub(crate) fn topology() -> impl Strategy<Value = Topology> {
 proptest! {
     #[test]
     fn what_a_server_prints_is_read_back(topology in topology(), resp3: bool) {
-        let read = Topology::read(shards(resp3, &topology.nodes).as_bytes(), nodes(resp3, &topology).as_bytes());
+        let (shards, nodes) = (shards(resp3, &topology.nodes), nodes(resp3, &topology));
+        let read = Topology::read(shards.as_bytes(), nodes.as_bytes());
         prop_assert_eq!(read, Ok(topology));
     }
 

@@ -24,7 +24,7 @@ fn at(ms: u64, turn: u64) -> Moment {
 }
 
 /// A cluster of one node.
-fn one(host: &str, tls_port: u16) -> Topology {
+fn one(host: &str, tls_port: u16) -> Topology<'static> {
     of(
         vec![Node {
             tls_port: Some(tls_port),
@@ -176,7 +176,7 @@ fn an_ipv6_look_starts_anew_what_the_others_are_compared_with() {
 
 #[test]
 fn host_names_are_the_same_for_all_families() {
-    let named = |ip: &str| {
+    let named = |ip: &'static str| {
         let mut topology = one("a.example", 2);
         topology.nodes[0].ip = ip.as_bytes().into();
         topology
