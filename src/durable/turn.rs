@@ -27,7 +27,7 @@ use crate::ffi::{guard, Ctx, Reply};
 use crate::state::{self, State, Turn};
 
 /// So many waits are given up in one turn at the most: a host of them does not hold up the rest.
-const GIVEN_UP_IN_ONE_TURN: usize = 1000;
+pub const GIVEN_UP_IN_ONE_TURN: usize = 1000;
 
 /// A deadline's timer that is so many microseconds late is lost.
 const LATE: u64 = 50_000;

@@ -11,12 +11,14 @@
 //! (7.0) or aborts the server (7.2).
 
 use std::ffi::{c_void, CStr};
+use std::sync::Arc;
 
-use durable_core::slot_map::{Connection, Family};
+use durable_core::slot_map::{Connection, Family, SlotMap};
 use redis_module::raw;
 
 use super::{is_current, look, reply};
-use crate::ffi::{guard, Ctx};
+use crate::durable::turn::{self, GIVEN_UP_IN_ONE_TURN};
+use crate::ffi::{guard, Blocked, Ctx};
 use crate::state::{self, State};
 
 /// The name that clients track. No key has it.
@@ -28,12 +30,19 @@ const GLANCE_MS: u64 = 1000;
 /// For so long after a client sent CLIENT TRACKING somebody may: it may have been queued in a MULTI.
 const MAY_TRACK_MS: u64 = 60_000;
 
+/// What watchers are told in one turn at the most, counted in elements of replies: a few milliseconds of
+/// work, so that neither a host of watchers nor a large map holds up the rest.
+const WORK_IN_ONE_TURN: usize = 100_000;
+
+/// What unblocking a client takes, as so many elements.
+const WORK_OF_AN_UNBLOCKING: usize = 100;
+
 /// The timer goes by the wall clock. If that is set back it fires late; so late it is armed anew.
 const LATE_MS: u64 = 50;
 
 /// The event loop woke: a turn begins.
 pub fn turn_begins(ctx: &Ctx) {
-    let every_turn = state::with(|state| {
+    let plan = state::with(|state| {
         let now = state.now() / 1000;
         let hints = &mut state.slothint;
         hints.turn = hints.turn.wrapping_add(1);
@@ -42,17 +51,24 @@ pub fn turn_begins(ctx: &Ctx) {
         }
         let late = |&mut (_, at): &mut _| now > u64::saturating_add(at, LATE_MS);
         let lost = hints.timer.take_if(late).map(|(timer, _)| timer);
-        Some((state.config.slothint_max_age_ms == 0, lost))
+        let in_this_turn = state.config.slothint_max_age_ms == 0 || is_release_due(state);
+        Some((in_this_turn, lost))
     });
-    let Some(Some((every_turn, lost))) = every_turn else {
+    let Some(Some((in_this_turn, lost))) = plan else {
         return;
     };
     if let Some(timer) = lost {
         ctx.stop_timer(timer);
     }
-    if every_turn || lost.is_some() {
+    if in_this_turn || lost.is_some() {
         arm_in(ctx, 0);
     }
+}
+
+/// Somebody is to be answered: their map has changed, or their time is over.
+fn is_release_due(state: &State) -> bool {
+    let hints = &state.slothint;
+    !hints.changed.is_empty() || hints.watchers.expired(state.now() / 1000).is_some()
 }
 
 /// The event loop is about to sleep: the turn ends.
@@ -237,33 +253,61 @@ fn serve(ctx: &Ctx) {
     arm(ctx);
 }
 
-/// Answers the watchers whose map has changed and then those whose time is over.
+/// Answers the watchers whose map has changed and those whose time is over, as many as one turn bears.
+/// The rest have the next turn, which begins at once.
 fn release(ctx: &Ctx) {
-    let changed = state::with(|state| std::mem::take(&mut state.slothint.changed));
-    for connection in changed.unwrap_or_default() {
-        let taken = state::with(|state| {
-            let hints = &mut state.slothint;
-            let map = hints.cache.map(connection)?;
-            let watchers = hints.watchers.take(connection, map.token());
-            state.note_unserved(watchers.iter().map(|&(client, _)| client));
-            Some((map, watchers))
-        });
-        let Some(Some((map, watchers))) = taken else {
-            continue;
+    let mut work = WORK_IN_ONE_TURN;
+    while work > 0 {
+        let portion = state::with(|state| next_portion(state, &mut work));
+        let Some(Some(portion)) = portion else {
+            break;
         };
-        for (_, watcher) in watchers {
-            watcher.hold(|ctx| reply::map(ctx, &map));
+        for (_, watcher) in portion.watchers {
+            watcher.hold(|ctx| reply::map(ctx, &portion.map));
             watcher.unblock();
         }
     }
     expire(ctx);
+    if state::with(|state| is_release_due(state)) == Some(true) {
+        turn::wake();
+    }
+}
+
+/// Watchers, by the ids of their clients, and what they are to be told.
+struct Portion {
+    map: Arc<SlotMap>,
+    watchers: Vec<(u64, Blocked)>,
+}
+
+/// Takes out watchers whose map has changed, one at the least and as many as `work` allows. None where there
+/// are none.
+fn next_portion(state: &mut State, work: &mut usize) -> Option<Portion> {
+    loop {
+        let hints = &mut state.slothint;
+        let connection = *hints.changed.last()?;
+        if let Some(map) = hints.cache.map(connection) {
+            let each = map.reply_elements().saturating_add(WORK_OF_AN_UNBLOCKING);
+            let limit = work.checked_div(each).unwrap_or(1).max(1);
+            let watchers = hints.watchers.take(connection, map.token(), limit);
+            if !watchers.is_empty() {
+                *work = work.saturating_sub(each.saturating_mul(watchers.len()));
+                state.note_unserved(watchers.iter().map(|&(client, _)| client));
+                return Some(Portion { map, watchers });
+            }
+        }
+        hints.changed.pop();
+    }
 }
 
 /// The server is asked to end the wait, so that to it this is the same as an operator's CLIENT
 /// UNBLOCK: it runs the timeout callback.
 fn expire(ctx: &Ctx) {
-    let expired = state::with(|state| state.slothint.watchers.expired(state.now() / 1000));
-    for client in expired.unwrap_or_default() {
+    for _ in 0..GIVEN_UP_IN_ONE_TURN {
+        let expired = state::with(|state| {
+            let now = state.now() / 1000;
+            state.slothint.watchers.expired(now)
+        });
+        let Some(Some(client)) = expired else { return };
         ctx.unblock_as_timed_out(client);
         // What the server did not find by its id is answered all the same, or it would be tried for ever.
         let left = state::with(|state| state.slothint.watchers.remove(client));

@@ -117,7 +117,7 @@ unsafe extern "C" fn on_timeout(
     unsafe {
         guard::command(ctx, argv, argc, |ctx, _| {
             ctx.reply_null();
-            end(ctx);
+            end(ctx, ctx.blocked_handle());
         })
     }
 }
@@ -125,17 +125,21 @@ unsafe extern "C" fn on_timeout(
 /// A watcher left, was killed, or is being answered by the server itself.
 unsafe extern "C" fn on_disconnect(
     ctx: *mut raw::RedisModuleCtx,
-    _handle: *mut raw::RedisModuleBlockedClient,
+    handle: *mut raw::RedisModuleBlockedClient,
 ) {
     // SAFETY: the context is the one that the server gave to this callback.
-    unsafe { guard::callback(ctx, end) };
+    unsafe { guard::callback(ctx, |ctx| end(ctx, handle)) };
 }
 
-/// Gives the handle of this context's client back. None for one that was released and left, or was
+/// Gives the handle of this context's client back. There is none for one that was released and left, or was
 /// timed out, before it was served.
-fn end(ctx: &Ctx) {
+fn end(ctx: &Ctx, about: *mut raw::RedisModuleBlockedClient) {
     let client = ctx.client_id();
-    let watcher = state::with(|state| state.slothint.watchers.remove(client));
+    let watcher = state::with(|state| {
+        let watchers = &mut state.slothint.watchers;
+        let is_meant = watchers.handle(client)?.is(about);
+        is_meant.then(|| watchers.remove(client)).flatten()
+    });
     if let Some(Some(handle)) = watcher {
         handle.unblock();
     }

@@ -213,3 +213,32 @@ fn clients_that_leave_in_the_middle_leave_nothing_behind() {
     assert_eq!(hint(&mut node.raw(), &["foo"]).keys, [(12182, 0)]);
     unload_and_load_again(node);
 }
+
+/// One turn answers some hundreds of them; the rest have the turns after it.
+#[test]
+fn more_watchers_than_one_turn_answers_are_all_told() {
+    let cluster = alone("100");
+    let node = &cluster.nodes[0];
+    let mut watchers = connections(node, 2500);
+    let known = token(&mut watchers[0]);
+    for watcher in &mut watchers {
+        watcher.put(&packet(&[&format!("SLOTHINT.WATCH {known} 0")]));
+    }
+    wait_for_blocked(node, 2500);
+    rename(node, "second.example");
+    let told = read_map(&read(&watchers[0].take()));
+    assert_ne!(told.token, known);
+    for watcher in &mut watchers[1..] {
+        assert_eq!(read_map(&read(&watcher.take())), told);
+    }
+    // And those whose time is over at one moment.
+    for watcher in &mut watchers {
+        watcher.put(&packet(&[&format!("SLOTHINT.WATCH {} 300", told.token)]));
+    }
+    for watcher in &mut watchers {
+        assert_eq!(watcher.take(), b"$-1\r\n");
+    }
+    wait_for_blocked(node, 0);
+    drop(watchers);
+    unload_and_load_again(node);
+}

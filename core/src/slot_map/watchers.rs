@@ -1,15 +1,19 @@
 //! Who waits for the map to change, and for how long.
 //!
 //! One look serves all watchers of one kind of connection, and costs nothing for each of them while
-//! their map stays the same.
+//! their map stays the same. Those who know the same map stand together, so that a change finds whom it
+//! concerns without looking at anybody else, and they can be told in portions.
 
 use super::Connection;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Included};
 
 /// Watchers by client id; `H` is what it takes to answer one.
 #[derive(Debug)]
 pub struct Watchers<H> {
     waiting: BTreeMap<u64, Watcher<H>>,
+    /// The ids of those who know the map of that token, by their kind of connection.
+    knowing: BTreeMap<(Connection, i64), BTreeSet<u64>>,
     /// Deadline and client id of those that have a deadline.
     deadlines: BTreeSet<(u64, u64)>,
 }
@@ -27,6 +31,7 @@ impl<H> Watchers<H> {
     pub fn new() -> Self {
         Self {
             waiting: BTreeMap::new(),
+            knowing: BTreeMap::new(),
             deadlines: BTreeSet::new(),
         }
     }
@@ -44,6 +49,10 @@ impl<H> Watchers<H> {
         let earlier = self.remove(id);
         self.deadlines
             .extend(deadline_ms.map(|deadline| (deadline, id)));
+        self.knowing
+            .entry((connection, token))
+            .or_default()
+            .insert(id);
         let watcher = Watcher {
             connection,
             token,
@@ -59,33 +68,54 @@ impl<H> Watchers<H> {
         self.waiting.contains_key(&id)
     }
 
+    /// The handle of client `id`, if it waits.
+    pub fn handle(&self, id: u64) -> Option<&H> {
+        self.waiting.get(&id).map(|watcher| &watcher.handle)
+    }
+
     /// Client `id` waits no more, whatever the reason. None if it did not wait.
     pub fn remove(&mut self, id: u64) -> Option<H> {
         let watcher = self.waiting.remove(&id)?;
         if let Some(deadline) = watcher.deadline_ms {
             self.deadlines.remove(&(deadline, id));
         }
+        let known = (watcher.connection, watcher.token);
+        if let Some(ids) = self.knowing.get_mut(&known) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.knowing.remove(&known);
+            }
+        }
         Some(watcher.handle)
     }
 
-    /// Takes out the watchers of that kind of connection who know another map than that of `token`,
-    /// with their ids and in the order of these.
-    pub fn take(&mut self, connection: Connection, token: i64) -> Vec<(u64, H)> {
-        let outdated =
-            |watcher: &Watcher<H>| watcher.connection == connection && watcher.token != token;
-        let of_kind = self.waiting.iter().filter(|(_, watcher)| outdated(watcher));
-        let ids: Vec<u64> = of_kind.map(|(&id, _)| id).collect();
+    /// Takes out watchers of that kind of connection who know another map than that of `token`, `limit`
+    /// of them at the most, with their ids. Less than that, and there are no more.
+    pub fn take(&mut self, connection: Connection, token: i64, limit: usize) -> Vec<(u64, H)> {
+        let older = (
+            Included((connection, i64::MIN)),
+            Excluded((connection, token)),
+        );
+        let newer = (
+            Excluded((connection, token)),
+            Included((connection, i64::MAX)),
+        );
+        let outdated = self.knowing.range(older).chain(self.knowing.range(newer));
+        let ids: Vec<u64> = outdated
+            .flat_map(|(_, ids)| ids)
+            .copied()
+            .take(limit)
+            .collect();
         let take = |id| Some((id, self.remove(id)?));
         ids.into_iter().filter_map(take).collect()
     }
 
-    /// The ids of those whose deadline has come, earliest first. They stay until [`Self::remove`].
-    pub fn expired(&self, now_ms: u64) -> Vec<u64> {
+    /// A client whose deadline has come, the earliest first. It stays until [`Self::remove`].
+    pub fn expired(&self, now_ms: u64) -> Option<u64> {
         self.deadlines
-            .iter()
-            .take_while(|(deadline, _)| *deadline <= now_ms)
+            .first()
+            .filter(|(deadline, _)| *deadline <= now_ms)
             .map(|&(_, id)| id)
-            .collect()
     }
 
     /// The earliest deadline.
@@ -130,10 +160,11 @@ mod tests {
         watchers.add(2, TLS, 7, None, 'b');
         watchers.add(3, PLAIN, 6, None, 'c');
         watchers.add(4, PLAIN, 8, None, 'd');
-        assert_eq!(watchers.take(PLAIN, 8), [(1, 'a'), (3, 'c')]);
+        // Those with the smaller token first.
+        assert_eq!(watchers.take(PLAIN, 8, 9), [(3, 'c'), (1, 'a')]);
         assert_eq!(watchers.len(), 2);
         assert_eq!(watchers.next_deadline_ms(), None);
-        assert_eq!(watchers.take(PLAIN, 8), []);
+        assert_eq!(watchers.take(PLAIN, 8, 9), []);
         assert_eq!(watchers.remove(2), Some('b'));
         assert_eq!(watchers.remove(4), Some('d'));
         assert!(watchers.is_empty());
@@ -146,11 +177,11 @@ mod tests {
         watchers.add(2, TLS, 7, Some(20), ());
         watchers.add(3, PLAIN, 7, None, ());
         assert_eq!(watchers.next_deadline_ms(), Some(20));
-        assert_eq!(watchers.expired(19), []);
-        assert_eq!(watchers.expired(20), [2]);
-        assert_eq!(watchers.expired(30), [2, 1]);
+        assert_eq!(watchers.expired(19), None);
+        assert_eq!(watchers.expired(20), Some(2));
         watchers.remove(2);
-        assert_eq!(watchers.expired(u64::MAX), [1]);
+        assert_eq!(watchers.expired(29), None);
+        assert_eq!(watchers.expired(u64::MAX), Some(1));
         assert_eq!(watchers.next_deadline_ms(), Some(30));
     }
 
@@ -160,8 +191,30 @@ mod tests {
         assert_eq!(watchers.add(1, PLAIN, 7, Some(30), 'a'), None);
         assert_eq!(watchers.add(1, TLS, 7, Some(40), 'b'), Some('a'));
         assert_eq!(watchers.len(), 1);
-        assert_eq!(watchers.expired(100), [1]);
+        assert_eq!(watchers.expired(100), Some(1));
+        assert_eq!(watchers.handle(1), Some(&'b'));
         assert_eq!(watchers.next_deadline_ms(), Some(40));
         assert_eq!(watchers.remove(9), None);
+    }
+
+    #[test]
+    fn a_change_is_told_in_portions_and_forgets_nobody() {
+        let mut watchers = Watchers::new();
+        for id in 0..10 {
+            watchers.add(id, PLAIN, 7 + i64::try_from(id % 3).unwrap(), None, ());
+        }
+        let mut told = Vec::new();
+        loop {
+            let portion = watchers.take(PLAIN, 8, 3);
+            assert!(portion.len() <= 3);
+            told.extend(portion.iter().map(|&(id, ())| id));
+            if portion.len() < 3 {
+                break;
+            }
+        }
+        told.sort_unstable();
+        assert_eq!(told, [0, 2, 3, 5, 6, 8, 9]);
+        assert_eq!(watchers.len(), 3);
+        assert_eq!(watchers.knowing.len(), 1);
     }
 }
