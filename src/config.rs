@@ -6,11 +6,11 @@
 
 use std::ffi::{c_char, c_int, c_longlong, c_void, CStr, CString};
 
-use durable_core::requirement::{Replicas, MAX_REPLICAS, MAX_TIMEOUT_MS};
+use durable_core::requirement::{parse_number, Replicas, MAX_REPLICAS, MAX_TIMEOUT_MS};
 use redis_module::raw;
 
 use crate::ffi::api::Version;
-use crate::ffi::{guard, Args, Ctx};
+use crate::ffi::{guard, Args, Ctx, OwnString};
 use crate::state;
 
 /// The settings as they are at one moment.
@@ -118,14 +118,16 @@ const TEXTS: [Text; 2] = [
     },
     Text {
         name: c"call-allow",
-        accepted: "names of commands, separated by spaces",
+        accepted: "names of commands, separated by spaces, without quotes and backslashes",
         get: |config| config.call_allow.clone(),
         set: |config, value| {
-            let printable = value.iter().all(|byte| (b' '..=b'~').contains(byte));
-            if printable {
+            // Valkey 8.1 writes what it is given into redis.conf as it is, and then cannot read it.
+            let fits = |byte: &u8| (b' '..=b'~').contains(byte) && !b"\"'\\".contains(byte);
+            let fits = value.iter().all(fits);
+            if fits {
                 config.call_allow = value.to_vec();
             }
-            printable
+            fits
         },
     },
 ];
@@ -134,8 +136,13 @@ const TEXTS: [Text; 2] = [
 pub fn from_arguments(args: Args<'_>) -> Result<Config, String> {
     let mut config = Config::default();
     let mut words = args.iter();
+    let mut given: Vec<Vec<u8>> = Vec::new();
     while let Some(name) = words.next() {
         let shown = String::from_utf8_lossy(name).into_owned();
+        if given.contains(&name.to_ascii_lowercase()) {
+            return Err(format!("the argument {shown} is given twice"));
+        }
+        given.push(name.to_ascii_lowercase());
         let Some(value) = words.next() else {
             return Err(format!("the argument {shown} has no value"));
         };
@@ -161,9 +168,7 @@ fn set_argument(config: &mut Config, name: &[u8], value: &[u8]) -> Result<(), St
         let names: Vec<_> = names.map(CStr::to_string_lossy).collect();
         return Err(format!("the names are {}", names.join(", ")));
     };
-    let parsed = std::str::from_utf8(value)
-        .ok()
-        .and_then(|v| v.parse::<i64>().ok());
+    let parsed = parse_number(value).and_then(|value| i64::try_from(value).ok());
     match parsed {
         Some(parsed) if (number.min..=number.max).contains(&parsed) => {
             if let Some(refusal) = refusal(number, parsed) {
@@ -233,24 +238,6 @@ pub fn register(ctx: &Ctx, defaults: &Config) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The last text handed to the server, which only borrows what it is given.
-pub struct Lent(*mut raw::RedisModuleString);
-
-impl Default for Lent {
-    fn default() -> Self {
-        Self(std::ptr::null_mut())
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if !self.0.is_null() {
-            // SAFETY: made by `string` without a context, which makes it ours to free.
-            unsafe { api!(RedisModule_FreeString)(std::ptr::null_mut(), self.0) };
-        }
-    }
-}
-
 unsafe extern "C" fn get_number(name: *const c_char, _data: *mut c_void) -> c_longlong {
     guard::plain(0, || {
         let number = named(&NUMBERS, name, |number| number.name);
@@ -285,10 +272,11 @@ unsafe extern "C" fn get_text(
     guard::plain(std::ptr::null_mut(), || {
         let text = named(&TEXTS, name, |text| text.name);
         let value = text.and_then(|text| state::with(|state| (text.get)(&state.config)));
-        let lent = string(&value.unwrap_or_default());
-        // The one lent before is dropped only now: nobody looks at it any more.
-        state::with(|state| std::mem::replace(&mut state.lent, Lent(lent)));
-        lent
+        let lent = OwnString::new(&value.unwrap_or_default());
+        let raw = lent.as_ptr();
+        // The server only borrows it. The one lent before is dropped now: nobody looks at it any more.
+        drop(state::with(|state| state.lent.replace(lent)));
+        raw
     })
 }
 
@@ -336,14 +324,7 @@ fn named<T>(
 fn refuse(error: *mut *mut raw::RedisModuleString, text: &str) -> c_int {
     if !error.is_null() {
         // SAFETY: not null, so the server's place for the text.
-        unsafe { *error = string(text.as_bytes()) };
+        unsafe { *error = OwnString::new(text.as_bytes()).into_raw() };
     }
     raw::REDISMODULE_ERR as c_int
-}
-
-fn string(bytes: &[u8]) -> *mut raw::RedisModuleString {
-    // SAFETY: without a context the string is its maker's to free; the server copies the bytes.
-    unsafe {
-        api!(RedisModule_CreateString)(std::ptr::null_mut(), bytes.as_ptr().cast(), bytes.len())
-    }
 }

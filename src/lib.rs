@@ -17,6 +17,7 @@ use std::ffi::{c_char, c_int, c_void, CStr};
 use redis_module::alloc::RedisAlloc;
 use redis_module::raw;
 
+use ffi::api::Version;
 use ffi::{api, guard, Args, Ctx};
 
 /// What the module allocates is counted in the server's `used_memory`.
@@ -99,13 +100,24 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
             missing.join(", ")
         ));
     }
+    // Its calls do not take all that ours ask for.
+    if Version::of_server()
+        == (Version {
+            major: 7,
+            minor: 0,
+            patch: 0,
+        })
+    {
+        return Err("Redis 7.0.1 or later is needed, this is 7.0.0".into());
+    }
     let defaults = config::from_arguments(args)?;
     state::load(defaults.clone());
     needs_command(ctx, c"ROLE", &[])?;
     needs_command(ctx, c"CLIENT", &[c"ID"])?;
-    let is_valkey = is_valkey(ctx);
-    state::with(|state| state.is_valkey = is_valkey);
-    ctx.declare_options(is_valkey);
+    needs_command(ctx, c"COMMAND", &[c"COUNT"])?;
+    let valkey = valkey_version(ctx);
+    state::with(|state| state.valkey = valkey);
+    ctx.declare_options(valkey.is_some());
     config::register(ctx, &defaults)?;
     let category = ctx.add_acl_category(NAME).then_some("durable");
     durable::register(ctx, category)?;
@@ -122,6 +134,7 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
         raw::REDISMODULE_EVENT_REPLICA_CHANGE,
         on_replica_change,
     )?;
+    subscribe(ctx, raw::REDISMODULE_EVENT_CLIENT_CHANGE, on_client_change)?;
     subscribe(ctx, raw::REDISMODULE_EVENT_MODULE_CHANGE, on_module_change)?;
     subscribe(ctx, raw::REDISMODULE_EVENT_CONFIG, on_config_change)?;
     subscribe(
@@ -131,8 +144,8 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
     )
 }
 
-/// The module hears the replicas by ROLE, and ends waits by CLIENT UNBLOCK. Where one of them was renamed
-/// away, waits would never end, so that the load is refused.
+/// The module hears the replicas by ROLE, ends waits by CLIENT UNBLOCK, and judges commands by COMMAND. Where one
+/// of them was renamed away, waits would never end, or nothing would be refused, so that the load is.
 fn needs_command(ctx: &Ctx, name: &CStr, words: &[&CStr]) -> Result<(), String> {
     let reply = ctx.ask(name, words);
     if reply.is_some_and(|reply| reply.error().is_none()) {
@@ -144,14 +157,9 @@ fn needs_command(ctx: &Ctx, name: &CStr, words: &[&CStr]) -> Result<(), String> 
     ))
 }
 
-/// Valkey tells the version of Redis that it is compatible with, and its own name in INFO alone.
-fn is_valkey(ctx: &Ctx) -> bool {
-    let info = ctx.ask(c"INFO", &[c"server"]);
-    let text = info.as_ref().and_then(|info| info.root().bytes());
-    text.is_some_and(|text| {
-        text.split(|&byte| byte == b'\n')
-            .any(|line| line.starts_with(b"valkey_version:"))
-    })
+/// Valkey tells the version of Redis that it is compatible with, and its own in INFO alone.
+fn valkey_version(ctx: &Ctx) -> Option<Version> {
+    Version::parse(&ctx.server_info(c"server", c"valkey_version")?)
 }
 
 type EventHandler =
@@ -209,6 +217,26 @@ unsafe extern "C" fn on_replica_change(
 ) {
     guard::plain((), || {
         durable::turn::replica_changed(which == raw::REDISMODULE_SUBEVENT_REPLICA_CHANGE_ONLINE);
+    });
+}
+
+unsafe extern "C" fn on_client_change(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    which: u64,
+    data: *mut c_void,
+) {
+    guard::plain((), || {
+        if which != raw::REDISMODULE_SUBEVENT_CLIENT_CHANGE_DISCONNECTED || data.is_null() {
+            return;
+        }
+        // SAFETY: not null, and for this event the server's record of the client, of the version that was
+        // subscribed for.
+        let client = unsafe { (*data.cast::<raw::RedisModuleClientInfo>()).id };
+        state::with(|state| {
+            state.fsyncs.left(client);
+            state.slothint.left(client);
+        });
     });
 }
 

@@ -11,20 +11,21 @@ use durable_core::replicas::Replicas;
 use durable_core::stats::Stats;
 use lazy_static::lazy_static;
 
-use crate::config::{Config, Lent};
+use crate::config::Config;
 use crate::durable::call::KnownCommands;
 use crate::durable::wait_queue::Waiter;
 use crate::ffi::api::Version;
 use crate::ffi::main_thread::MainThread;
 use crate::ffi::timer::TimerId;
+use crate::ffi::OwnString;
 use crate::slothint::SlotHints;
 
 /// Everything that outlives a callback.
 pub struct State {
     /// The running server's version.
     pub server: Version,
-    /// The server is Valkey.
-    pub is_valkey: bool,
+    /// Its version as Valkey, where it is one.
+    pub valkey: Option<Version>,
     /// The settings as they are now.
     pub config: Config,
     /// What operators look at.
@@ -45,6 +46,8 @@ pub struct State {
     pub last_db: c_int,
     /// Clients that are unblocked and not yet served, where that is a dangerous state to be in.
     pub unserved: HashSet<WaitId>,
+    /// A client is being turned away that waited for a stream which is not this server's any more.
+    pub turning_away: bool,
     /// Where the event loop is.
     pub turn: Turn,
     /// What releases waits within the turn that brought their acknowledgement.
@@ -56,7 +59,7 @@ pub struct State {
     /// The server's `latency-monitor-threshold`, where it is known.
     pub latency_threshold_ms: Option<u64>,
     /// The text of a setting that the server was last given to read.
-    pub lent: Lent,
+    pub lent: Option<OwnString>,
     /// What slot hints keep.
     pub slothint: SlotHints,
     /// Wake-ups that the event loop has not run yet. Their function must not be unloaded.
@@ -83,7 +86,7 @@ impl State {
         Self {
             server,
             slothint: SlotHints::new(server),
-            is_valkey: false,
+            valkey: None,
             config,
             stats: Stats::default(),
             ledger: Ledger::default(),
@@ -94,12 +97,13 @@ impl State {
             requests: AckRequests::default(),
             last_db: 0,
             unserved: HashSet::new(),
+            turning_away: false,
             turn: Turn::Running,
             turn_timer: None,
             deadline_timer: None,
             commands: KnownCommands::new(),
             latency_threshold_ms: None,
-            lent: Lent::default(),
+            lent: None,
             wakeups: 0,
             epoch: Instant::now(),
         }
@@ -113,7 +117,7 @@ impl State {
     /// Remembers clients that are unblocked and not yet served: 7.2 aborts when CLIENT UNBLOCK hits one.
     pub fn note_unserved(&mut self, clients: impl Iterator<Item = WaitId>) {
         let is_7_2 = self.server.is_at_least(7, 2) && !self.server.is_at_least(7, 3);
-        if is_7_2 && !self.is_valkey {
+        if is_7_2 && self.valkey.is_none() {
             self.unserved.extend(clients);
         }
     }

@@ -3,9 +3,11 @@
 //!
 //! It keeps pointers to a module's commands, and frees the commands all the same: in each transaction those
 //! that are queued, and in each client the one that it ran last. EXEC executes the queued, Redis 8 compares
-//! the last one with the next, and CLIENT LIST shows its name on every server, also the one taken here.
+//! the last one with the next, and CLIENT LIST shows its name on every server, also the one taken here. From
+//! version 8 on I/O threads look commands up as well, and nothing shows what they have found.
 
 use durable_core::callable::is_ours;
+use durable_core::client_list::ClientLine;
 
 use crate::ffi::Ctx;
 use crate::state;
@@ -15,29 +17,37 @@ pub fn obstacle(ctx: &Ctx) -> Option<String> {
     if state::with(|state| state.wakeups) != Some(0) {
         return Some("the event loop has yet to run a function of the module, try again".into());
     }
+    if io_threads_look_commands_up(ctx) {
+        return Some("I/O threads may be about to run a command of the module; with io-threads above 1 it stays".into());
+    }
     let Some(clients) = ctx.ask(c"CLIENT", &[c"LIST"]) else {
         return Some("the server does not list its clients".into());
     };
     let clients = clients.root().bytes().unwrap_or_default();
-    clients.split(|&byte| byte == b'\n').find_map(holds_on)
+    let obstacle = ClientLine::all(clients).find_map(holds_on);
+    obstacle
 }
 
-/// One line of CLIENT LIST: `id=7 addr=127.0.0.1:40000 … multi=-1 … cmd=durable.set …`.
-fn holds_on(line: &[u8]) -> Option<String> {
-    let field = |name: &[u8]| {
-        line.split(|&byte| byte == b' ')
-            .find_map(|word| word.strip_prefix(name))
-    };
-    let queued = field(b"multi=").is_some_and(|queued| queued != b"-1" && queued != b"0");
-    let ran_ours = field(b"cmd=").is_some_and(is_ours);
-    let what = if queued {
+/// Also where the server does not tell, because CONFIG was renamed.
+fn io_threads_look_commands_up(ctx: &Ctx) -> bool {
+    let is_8 = state::with(|state| state.valkey.is_some() || state.server.is_at_least(8, 0));
+    if is_8 != Some(true) {
+        return false;
+    }
+    let reply = ctx.ask(c"CONFIG", &[c"GET", c"io-threads"]);
+    let threads = reply.and_then(|reply| reply.root().get(1)?.number());
+    threads != Some(1)
+}
+
+fn holds_on(client: ClientLine<'_>) -> Option<String> {
+    let what = if client.has_queued() {
         "has commands queued in a transaction, end it"
-    } else if ran_ours {
+    } else if client.command().is_some_and(is_ours) {
         "ran a command of the module last, let it run another or close it"
     } else {
         return None;
     };
-    let id = String::from_utf8_lossy(field(b"id=").unwrap_or_default());
-    let address = String::from_utf8_lossy(field(b"addr=").unwrap_or_default());
+    let id = client.id().unwrap_or(0);
+    let address = String::from_utf8_lossy(client.address()).into_owned();
     Some(format!("client {id} ({address}) {what}, then unload again"))
 }

@@ -11,8 +11,6 @@ pub const GETACK_BYTES: u64 = 37;
 pub struct AckRequests {
     due: bool,
     newcomer: bool,
-    /// The last offset that replicas were asked for a second time, for what they have fsynced.
-    asked_for_fsync: u64,
     /// The primary's offset just before the last request entered the stream.
     sent_at: Option<u64>,
 }
@@ -41,16 +39,6 @@ impl AckRequests {
     /// Somebody waits for what no request covers.
     pub fn make_due(&mut self) {
         self.due = true;
-    }
-
-    /// Replicas have acknowledged `offset` and are not known to have fsynced it. They answer a
-    /// request at once, before the fsync of the very turn that brought it, so that they are asked
-    /// once more; those that fsync every second tell it by themselves, once a second.
-    pub fn ask_for_fsync(&mut self, offset: u64) {
-        if offset > self.asked_for_fsync {
-            self.asked_for_fsync = offset;
-            self.due = true;
-        }
     }
 
     /// A replica came online. It does not count before it has acknowledged something, and would
@@ -155,18 +143,6 @@ mod tests {
         requests.greet_newcomer();
         requests.nobody_to_ask();
         assert!(!requests.is_due());
-    }
-
-    #[test]
-    fn replicas_are_asked_once_more_for_each_offset_they_have_to_fsync() {
-        let mut requests = AckRequests::default();
-        requests.ask_for_fsync(10);
-        assert!(requests.is_due());
-        requests.sent(10);
-        requests.ask_for_fsync(10);
-        assert!(!requests.is_due());
-        requests.ask_for_fsync(11);
-        assert!(requests.is_due());
     }
 
     #[test]

@@ -7,7 +7,8 @@
 /// What the server says of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Properties<'a> {
-    /// Its name in lower case; `name|subcommand` for a subcommand.
+    /// The name that the server gave it, whatever it was renamed to, in lower case; `name|subcommand` for
+    /// a subcommand.
     pub name: &'a str,
     /// Its flags, as `COMMAND INFO` spells them.
     pub flags: &'a [String],
@@ -65,9 +66,87 @@ pub fn is_allowed(setting: &[u8], name: &[u8]) -> bool {
         .any(|allowed| !allowed.is_empty() && allowed.eq_ignore_ascii_case(name))
 }
 
+/// How many bytes of a word the server shows in an error, and about how many of all arguments together.
+const SHOWN: usize = 128;
+
+/// The error for a command that the server does not know, in the server's words (`server.c`,
+/// `commandCheckExistence`). It is put together here and not asked for, so that a name which means one thing to
+/// the table of commands and another to its lookup is never called.
+pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut shown = Vec::new();
+    for arg in args {
+        if shown.len() >= SHOWN {
+            break;
+        }
+        let room = SHOWN.saturating_sub(shown.len());
+        shown.push(b'\'');
+        shown.extend(start(arg, room));
+        shown.extend(b"' ");
+    }
+    let mut text = b"ERR unknown command '".to_vec();
+    text.extend(start(name, SHOWN));
+    text.extend(b"', with args beginning with: ");
+    text.extend(shown);
+    one_line(text)
+}
+
+/// As [`unknown_command`], for a command that has subcommands and not this one.
+pub fn unknown_subcommand(name: &[u8], subcommand: &[u8]) -> Vec<u8> {
+    let mut text = b"ERR unknown subcommand '".to_vec();
+    text.extend(start(subcommand, SHOWN));
+    text.extend(b"'. Try ");
+    text.extend(start(&name.to_ascii_uppercase(), usize::MAX));
+    text.extend(b" HELP.");
+    one_line(text)
+}
+
+/// What C prints of a word: up to its first null byte.
+fn start(word: &[u8], limit: usize) -> Vec<u8> {
+    let bytes = word.iter().copied().take_while(|&byte| byte != 0);
+    bytes.take(limit).collect()
+}
+
+fn one_line(mut text: Vec<u8>) -> Vec<u8> {
+    for byte in &mut text {
+        if matches!(byte, b'\r' | b'\n') {
+            *byte = b' ';
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unknown_names_are_told_in_the_servers_words() {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let args = [&b"a\r\nb"[..], b"", b"c\0d"];
+        assert_eq!(
+            text(unknown_command(b"no\0such", args.into_iter())),
+            "ERR unknown command 'no', with args beginning with: 'a  b' '' 'c' "
+        );
+        assert_eq!(
+            text(unknown_subcommand(b"config", b"GET\0")),
+            "ERR unknown subcommand 'GET'. Try CONFIG HELP."
+        );
+    }
+
+    #[test]
+    fn long_words_are_cut_where_the_server_cuts_them() {
+        let long = [b'x'; 1000];
+        let words = vec![&long[..100]; 5];
+        let error = unknown_command(&long, words.into_iter());
+        // Two arguments: 103 bytes, then 25 of the second, which makes them long enough.
+        let expected = format!(
+            "ERR unknown command '{}', with args beginning with: '{}' '{}' ",
+            "x".repeat(128),
+            "x".repeat(100),
+            "x".repeat(25)
+        );
+        assert_eq!(error, expected.into_bytes());
+    }
 
     fn verdict(name: &str, flags: &str, categories: &str) -> Verdict {
         let words = |line: &str| {

@@ -7,27 +7,39 @@
 
 use std::collections::HashMap;
 
-/// So many clients are remembered. Beyond that, those that the server has not yet listed as replicas
-/// are forgotten: a crowd of pretenders costs little, and at worst makes a real replica's fsynced
-/// offset unknown, which acknowledges nothing.
-const MAX_CLIENTS: usize = 1024;
-
-/// What one client said.
+/// What one client said. It is remembered until the client leaves, so that there are never more of these than
+/// clients: anybody may say such things, also before authentication.
 #[derive(Debug, Default)]
 struct Reporter {
     port: Option<u16>,
     announced: Option<Vec<u8>>,
     fsynced: Option<u64>,
-    /// Where it comes from, once the server has listed it as a replica.
-    replica_from: Option<Vec<u8>>,
+    identity: Identity,
+}
+
+/// What the server has said of a client that reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Identity {
+    /// It was not asked yet.
+    #[default]
+    Unknown,
+    /// It lists the client, and not as a replica. It is not asked again before a replica comes or goes.
+    NoReplica,
+    /// It lists it as a replica that comes from this host.
+    ReplicaFrom(Vec<u8>),
 }
 
 /// See the head of this file.
 #[derive(Debug, Default)]
 pub struct Fsyncs {
     clients: HashMap<u64, Reporter>,
+    /// Those whom the server lists as replicas. Each look goes through them, and through no pretenders.
+    replicas: Vec<u64>,
     unidentified: bool,
 }
+
+/// No announced address is longer, in bytes.
+const LONGEST_ADDRESS: usize = 255;
 
 impl Fsyncs {
     /// Takes the words of a `REPLCONF` command, its name excluded, as a client sent them.
@@ -36,40 +48,47 @@ impl Fsyncs {
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
             if name.eq_ignore_ascii_case(b"listening-port") {
                 if let Some(port) = number(value).and_then(|port| u16::try_from(port).ok()) {
-                    self.remember(client).port = Some(port);
+                    self.clients.entry(client).or_default().port = Some(port);
                 }
             } else if name.eq_ignore_ascii_case(b"ip-address") {
-                self.remember(client).announced = Some(value.iter().copied().take(255).collect());
+                let address = value.iter().copied().take(LONGEST_ADDRESS).collect();
+                self.clients.entry(client).or_default().announced = Some(address);
             } else if name.eq_ignore_ascii_case(b"fack") {
                 // One that never told its port cannot be matched with a replica.
                 if let Some(reporter) = self.clients.get_mut(&client) {
                     reporter.fsynced = number(value);
-                    self.unidentified |= reporter.replica_from.is_none();
+                    self.unidentified |= reporter.identity == Identity::Unknown;
                 }
             }
         }
     }
 
-    fn remember(&mut self, client: u64) -> &mut Reporter {
-        if self.clients.len() >= MAX_CLIENTS && !self.clients.contains_key(&client) {
-            self.clients
-                .retain(|_, reporter| reporter.replica_from.is_some());
+    /// A client left. Its id will not be another's.
+    pub fn left(&mut self, client: u64) {
+        if self.clients.remove(&client).is_some() {
+            self.replicas.retain(|&replica| replica != client);
         }
-        self.clients.entry(client).or_default()
     }
 
-    /// The clients to look up in the server's list, if there is a reason to look: somebody reports
-    /// who is not known as a replica, or a replica has gone.
+    /// The clients to look up in the server's list, if there is a reason to look: somebody reports of whom it is
+    /// not known whether he is a replica. With him all others of whom it is not known, since one that has not
+    /// reported yet may be another link of the same replica.
     pub fn to_identify(&mut self) -> Vec<u64> {
         if !std::mem::take(&mut self.unidentified) {
             return Vec::new();
         }
-        self.clients.keys().copied().collect()
+        let clients = self.clients.iter();
+        let unknown = clients.filter(|(_, reporter)| reporter.identity == Identity::Unknown);
+        unknown.map(|(&client, _)| client).collect()
     }
 
     /// A replica came or went, so that what was known of who is who has to be looked up again.
     pub fn replicas_changed(&mut self) {
-        self.unidentified = !self.clients.is_empty();
+        self.replicas.clear();
+        for reporter in self.clients.values_mut() {
+            reporter.identity = Identity::Unknown;
+            self.unidentified |= reporter.fsynced.is_some();
+        }
     }
 
     /// Takes the answer to [`to_identify`](Self::to_identify): the clients among `asked` that the
@@ -77,34 +96,31 @@ impl Fsyncs {
     pub fn identified(&mut self, asked: &[u64], listed: &HashMap<u64, Option<Vec<u8>>>) {
         for client in asked {
             match (listed.get(client), self.clients.get_mut(client)) {
-                (Some(from), Some(reporter)) => reporter.replica_from.clone_from(from),
-                _ => {
-                    self.clients.remove(client);
+                (Some(Some(host)), Some(reporter)) => {
+                    reporter.identity = Identity::ReplicaFrom(host.clone());
+                    self.replicas.push(*client);
                 }
+                (Some(None), Some(reporter)) => reporter.identity = Identity::NoReplica,
+                _ => self.left(*client),
             }
         }
     }
 
     /// The fsynced offset of the replica at this host and port. `None` where it is unknown, and where
     /// two clients claim to be that replica. That passes: a full synchronization may have a connection
-    /// of its own, which ends without the server telling so. Hence it is looked up again.
-    pub fn of(&mut self, host: &[u8], port: u16) -> Option<u64> {
-        let mut matching = self.clients.values().filter(|reporter| {
-            let host_of = reporter
-                .announced
-                .as_ref()
-                .or(reporter.replica_from.as_ref());
-            reporter.replica_from.is_some()
-                && reporter.port == Some(port)
-                && host_of.is_some_and(|known| known == host)
+    /// of its own, and leaves with it.
+    pub fn of(&self, host: &[u8], port: u16) -> Option<u64> {
+        let replicas = self.replicas.iter();
+        let reporters = replicas.filter_map(|replica| self.clients.get(replica));
+        let mut matching = reporters.filter(|reporter| {
+            let Identity::ReplicaFrom(from) = &reporter.identity else {
+                return false;
+            };
+            reporter.port == Some(port) && reporter.announced.as_ref().unwrap_or(from) == host
         });
         match (matching.next(), matching.next()) {
             (Some(reporter), None) => reporter.fsynced,
-            (Some(_), Some(_)) => {
-                self.unidentified = true;
-                None
-            }
-            (None, _) => None,
+            _ => None,
         }
     }
 }
@@ -163,7 +179,7 @@ mod tests {
         identify(&mut fsyncs, &[(1, Some("h")), (2, Some("h"))]);
         assert!(fsyncs.to_identify().is_empty());
         assert_eq!(fsyncs.of(b"h", 6380), None);
-        identify(&mut fsyncs, &[(2, Some("h"))]);
+        fsyncs.left(1);
         assert_eq!(fsyncs.of(b"h", 6380), Some(5));
     }
 
@@ -195,15 +211,38 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_of_pretenders_is_forgotten() {
+    fn pretenders_are_looked_up_once_and_forgotten_when_they_leave() {
+        let mut fsyncs = Fsyncs::default();
+        for client in 0..10_000 {
+            hear(&mut fsyncs, client, "listening-port 6380");
+            hear(&mut fsyncs, client, "ACK 5 FACK 4");
+        }
+        let listed: Vec<_> = (0..10_000)
+            .map(|client| (client, (client == 7).then_some("h")))
+            .collect();
+        identify(&mut fsyncs, &listed);
+        for client in 0..10_000 {
+            hear(&mut fsyncs, client, "ACK 5 FACK 5");
+        }
+        assert!(fsyncs.to_identify().is_empty());
+        assert_eq!(fsyncs.of(b"h", 6380), Some(5));
+        assert_eq!(fsyncs.replicas, [7]);
+        for client in 0..10_000 {
+            fsyncs.left(client);
+        }
+        assert!(fsyncs.clients.is_empty() && fsyncs.replicas.is_empty());
+        assert_eq!(fsyncs.of(b"h", 6380), None);
+    }
+
+    #[test]
+    fn a_link_that_never_reported_is_a_claim_too() {
         let mut fsyncs = Fsyncs::default();
         hear(&mut fsyncs, 1, "listening-port 6380");
-        hear(&mut fsyncs, 1, "ACK 5 FACK 4");
-        identify(&mut fsyncs, &[(1, Some("h"))]);
-        for client in 2..100_000 {
-            hear(&mut fsyncs, client, "listening-port 6381");
-            assert!(fsyncs.clients.len() <= MAX_CLIENTS);
-        }
+        assert!(fsyncs.to_identify().is_empty(), "nobody has reported");
+        hear(&mut fsyncs, 2, "listening-port 6380 ACK 5 FACK 4");
+        identify(&mut fsyncs, &[(1, Some("h")), (2, Some("h"))]);
+        assert_eq!(fsyncs.of(b"h", 6380), None);
+        fsyncs.left(1);
         assert_eq!(fsyncs.of(b"h", 6380), Some(4));
     }
 

@@ -3,6 +3,7 @@
 //! A wait is *accepted* while its command runs, is *assigned* an offset when the event-loop turn
 //! ends (only then is everything of the turn in the replication stream), and leaves the ledger
 //! exactly once: *released* by an acknowledgement, or *cancelled* by a timeout or a client's end.
+//! Waits whose stream is lost, because the primary is none any more, can only be cancelled.
 //!
 //! Waits with the same requirement stand in one queue, ordered by offset. The n-th best
 //! acknowledgement is one offset for a whole queue, so an acknowledgement pops what it releases
@@ -39,6 +40,8 @@ pub struct Ledger<T> {
     fresh: Vec<WaitId>,
     queues: BTreeMap<Need, BTreeSet<(u64, WaitId)>>,
     deadlines: BTreeSet<(u64, WaitId)>,
+    /// What the queues were when the stream was lost, as far as it is not yet named by `next_lost`.
+    lost: Vec<BTreeSet<(u64, WaitId)>>,
 }
 
 /// Above this capacity an empty ledger gives its memory back.
@@ -51,6 +54,7 @@ impl<T> Default for Ledger<T> {
             fresh: Vec::new(),
             queues: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            lost: Vec::new(),
         }
     }
 }
@@ -178,6 +182,35 @@ impl<T> Ledger<T> {
         Some(wait)
     }
 
+    /// The stream whose offsets are waited for is not this server's any more. An offset of the next one says
+    /// nothing about it, so that no wait there is now will be released. Each is still to be cancelled.
+    pub fn lose_stream(&mut self) {
+        let fresh = self.fresh.drain(..).map(|id| (0, id)).collect();
+        let queues = std::mem::take(&mut self.queues).into_values();
+        self.lost.extend(queues.chain([fresh]));
+        self.lost.retain(|queue| !queue.is_empty());
+    }
+
+    /// A wait whose stream is lost. Each is named once, and stays in the ledger until it is cancelled.
+    pub fn next_lost(&mut self) -> Option<WaitId> {
+        while let Some(queue) = self.lost.last_mut() {
+            match queue.pop_first() {
+                // Some have been cancelled meanwhile.
+                Some((_, id)) if self.waits.contains_key(&id) => return Some(id),
+                Some(_) => (),
+                None => {
+                    self.lost.pop();
+                }
+            }
+        }
+        None
+    }
+
+    /// True while [`next_lost`](Self::next_lost) may have waits to name.
+    pub fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
     /// The earliest deadline of all waits.
     pub fn next_deadline(&self) -> Option<u64> {
         self.deadlines.first().map(|&(at, _)| at)
@@ -191,19 +224,17 @@ impl<T> Ledger<T> {
             .map(|&(_, id)| id)
     }
 
-    /// The greatest offset that a wait has enough acknowledgements for and lacks fsyncs alone.
-    pub fn lacking_fsync(&self, acks: &Acks) -> Option<u64> {
-        let lacking = self.reachable(acks).filter_map(|(need, queue)| {
-            let acked = acks.met_up_to(Need { fsync: 0, ..*need })?;
-            if need.fsync == 0 {
-                return None;
-            }
-            queue
-                .range(..=(acked, WaitId::MAX))
-                .next_back()
-                .map(|&(offset, _)| offset)
-        });
-        lacking.max()
+    /// True when a wait for fsyncs waits for an offset above `told`, up to and including `acked`.
+    pub fn wants_fsync_within(&self, told: u64, acked: u64, acks: &Acks) -> bool {
+        let Some(first) = told.checked_add(1).filter(|&first| first <= acked) else {
+            return false;
+        };
+        self.reachable(acks)
+            .filter(|(need, _)| need.fsync > 0)
+            .any(|(_, queue)| {
+                let within = (first, WaitId::MIN)..=(acked, WaitId::MAX);
+                queue.range(within).next().is_some()
+            })
     }
 
     /// Lets a wait that cannot be given up wait for ever.
@@ -227,6 +258,7 @@ impl<T> Ledger<T> {
         if self.waits.is_empty() {
             // What is left there are ids of waits that were cancelled in the turn that accepted them.
             self.fresh.clear();
+            self.lost.clear();
             if self.waits.capacity() > KEPT_CAPACITY {
                 self.waits.shrink_to(KEPT_CAPACITY);
             }

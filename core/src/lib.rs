@@ -14,6 +14,7 @@
 pub mod ack_request;
 pub mod acks;
 pub mod callable;
+pub mod client_list;
 pub mod fsyncs;
 pub mod ledger;
 pub mod options;

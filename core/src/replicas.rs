@@ -31,6 +31,8 @@ pub struct Replica {
     pub moved: u64,
     /// The offset it has fsynced to its append-only file, where that is known.
     pub fsynced: Option<u64>,
+    /// What it had acknowledged when the last request was sent.
+    asked: u64,
     seen: bool,
 }
 
@@ -49,7 +51,7 @@ impl Replicas {
         offset: u64,
         now: u64,
         links: impl Iterator<Item = Link<'a>>,
-        fsyncs: &mut Fsyncs,
+        fsyncs: &Fsyncs,
     ) {
         for entry in &mut self.entries {
             entry.seen = false;
@@ -86,6 +88,10 @@ impl Replicas {
         };
         match found.and_then(|index| self.entries.get_mut(index)) {
             Some(entry) => {
+                if entry.acked > link.acked {
+                    // Another process, which was asked nothing yet.
+                    entry.asked = 0;
+                }
                 if entry.acked != link.acked {
                     entry.acked = link.acked;
                     entry.moved = now;
@@ -98,6 +104,7 @@ impl Replicas {
                 acked: link.acked,
                 moved: now,
                 fsynced: None,
+                asked: 0,
                 seen: true,
             }),
         }
@@ -106,6 +113,31 @@ impl Replicas {
     /// Forgets everything: this server is no primary any more.
     pub fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// A request was sent to all of them.
+    pub fn note_request(&mut self) {
+        for entry in &mut self.entries {
+            entry.asked = entry.acked;
+        }
+    }
+
+    /// Where it is worth asking a replica once more for what it has fsynced: offsets above the first, up to
+    /// and including the second.
+    ///
+    /// A replica answers a request at once, before the fsync of the very turn that brought it, and tells no
+    /// more by itself for up to a second. Once it has acknowledged an offset that fsync is over, where it fsyncs
+    /// always; so whatever it has acknowledged since the last request was sent, it has had no occasion to tell
+    /// of. One that fsyncs every second is asked once for each step, and then tells it in its own time.
+    pub fn untold_fsyncs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let counting = self
+            .entries
+            .iter()
+            .filter(|replica| counts(replica, self.offset));
+        counting.filter_map(|replica| {
+            let told = replica.asked.max(replica.fsynced?);
+            (told < replica.acked).then_some((told, replica.acked))
+        })
     }
 
     /// What the replicas that count have acknowledged.
@@ -144,7 +176,7 @@ mod tests {
     }
 
     fn look(replicas: &mut Replicas, offset: u64, now: u64, links: &[Link<'_>]) -> u32 {
-        replicas.observe(offset, now, links.iter().copied(), &mut Fsyncs::default());
+        replicas.observe(offset, now, links.iter().copied(), &Fsyncs::default());
         replicas.acks().replicas()
     }
 
@@ -183,6 +215,37 @@ mod tests {
         replicas.clear();
         assert!(replicas.online().is_empty());
         assert_eq!(replicas.acks().replicas(), 0);
+    }
+
+    #[test]
+    fn a_replica_is_asked_for_its_fsync_once_it_has_acknowledged_what_it_was_not_asked_for() {
+        let mut fsyncs = Fsyncs::default();
+        for (client, port) in [(1, b"1"), (2, b"2")] {
+            let told = [b"listening-port", &port[..], b"ACK", b"5", b"FACK", b"5"];
+            fsyncs.heard(client, told.into_iter());
+        }
+        let asked = fsyncs.to_identify();
+        let listed = [1, 2].map(|client| (client, Some(b"a".to_vec())));
+        fsyncs.identified(&asked, &listed.into());
+        let mut replicas = Replicas::default();
+        let look = |replicas: &mut Replicas, one, two, silent| {
+            let links = [link("a", 1, one), link("a", 2, two), link("b", 3, silent)];
+            replicas.observe(30, 0, links.into_iter(), &fsyncs);
+            replicas.untold_fsyncs().collect::<Vec<_>>()
+        };
+        assert_eq!(look(&mut replicas, 5, 5, 5), []);
+        // The one that tells no fsync is of no interest, however fast it is.
+        assert_eq!(look(&mut replicas, 5, 5, 20), []);
+        assert_eq!(look(&mut replicas, 5, 20, 20), [(5, 20)]);
+        replicas.note_request();
+        assert_eq!(look(&mut replicas, 5, 20, 20), []);
+        assert_eq!(look(&mut replicas, 20, 20, 20), [(5, 20)]);
+        replicas.note_request();
+        assert_eq!(look(&mut replicas, 30, 20, 20), [(20, 30)]);
+        // What goes backwards is another process.
+        assert_eq!(look(&mut replicas, 10, 20, 20), [(5, 10)]);
+        // What does not count is not worth asking.
+        assert_eq!(look(&mut replicas, 31, 20, 20), []);
     }
 
     #[test]

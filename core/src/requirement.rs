@@ -56,7 +56,7 @@ pub fn parse_timeout(word: &[u8]) -> Option<u64> {
 }
 
 /// Decimal digits and nothing else, as strict as the server is with its own numbers.
-fn parse_number(word: &[u8]) -> Option<u64> {
+pub fn parse_number(word: &[u8]) -> Option<u64> {
     let canonical = match word {
         [b'0'] => true,
         [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
@@ -114,6 +114,8 @@ pub enum Unresolvable {
         fsync: u32,
         /// As many are to acknowledge.
         replicas: u32,
+        /// The command did not say `FSYNC`: it is the configured number.
+        configured: bool,
     },
     /// The server cannot tell what a replica has fsynced.
     FsyncUnknown,
@@ -127,11 +129,18 @@ impl fmt::Display for Unresolvable {
                 "REPLICAS {} needs durable.expected-replicas, which is 0 (not set); nothing was executed",
                 replicas.to_string().to_ascii_uppercase()
             ),
-            Self::FsyncAboveReplicas { fsync, replicas } => write!(
-                f,
-                "FSYNC {fsync} is more than REPLICAS {replicas}; FSYNC takes 0 to the number of \
-                 replicas required; nothing was executed"
-            ),
+            Self::FsyncAboveReplicas {
+                fsync,
+                replicas,
+                configured,
+            } => {
+                let from = if *configured { " (durable.fsync)" } else { "" };
+                write!(
+                    f,
+                    "FSYNC {fsync}{from} is more than REPLICAS {replicas}; FSYNC takes 0 to the number \
+                     of replicas required; nothing was executed"
+                )
+            }
             Self::FsyncUnknown => f.write_str("FSYNC needs Redis 7.2 or later"),
         }
     }
@@ -160,7 +169,11 @@ impl Options {
             return Err(Unresolvable::FsyncUnknown);
         }
         if fsync > replicas {
-            return Err(Unresolvable::FsyncAboveReplicas { fsync, replicas });
+            return Err(Unresolvable::FsyncAboveReplicas {
+                fsync,
+                replicas,
+                configured: self.fsync.is_none(),
+            });
         }
         let timeout_ms = self.timeout_ms.unwrap_or(defaults.timeout_ms);
         Ok(Requirement {
@@ -255,9 +268,12 @@ mod tests {
             need(Options::default(), two),
             Err(Unresolvable::FsyncAboveReplicas {
                 fsync: 2,
-                replicas: 1
+                replicas: 1,
+                configured: true
             })
         );
+        let error = Options::default().resolve(&two).unwrap_err().to_string();
+        assert!(error.starts_with("FSYNC 2 (durable.fsync) is more than REPLICAS 1;"));
     }
 
     #[test]

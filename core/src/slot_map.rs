@@ -7,11 +7,13 @@
 mod cache;
 mod hint;
 mod token;
+mod trackers;
 mod watchers;
 
 pub use cache::{MapCache, Moment};
 pub use hint::{Hint, KeyHint};
 pub use token::parse as parse_token;
+pub use trackers::{Trackers, TOPOLOGY_KEY};
 pub use watchers::Watchers;
 
 use crate::slot::SLOTS;
@@ -103,13 +105,7 @@ impl SlotMap {
         missing_port: MissingPort,
         host_of: impl Fn(&'t Node<'t>) -> &'t [u8],
     ) -> Self {
-        let address = |node: &'t Node<'t>| Address {
-            host: Some(host_of(node))
-                .filter(|host| !host.is_empty())
-                .map(Into::into),
-            port: port(node, tls, missing_port),
-            id: node.id.as_ref().into(),
-        };
+        let address = |node: &'t Node<'t>| Address::of(node, host_of(node), tls, missing_port);
         // Nodes come sorted by id, so owners and replicas are sorted too.
         let mut owners: Vec<Owner> = Vec::new();
         let mut owner_of_node = vec![NO_OWNER; topology.nodes.len()];
@@ -195,6 +191,17 @@ impl SlotMap {
             .get(usize::from(slot))
             .copied()
             .filter(|&owner| owner != NO_OWNER)
+    }
+}
+
+impl Address {
+    /// `host` is empty for the address the client is connected to.
+    fn of(node: &Node<'_>, host: &[u8], tls: bool, missing_port: MissingPort) -> Self {
+        Self {
+            host: Some(host).filter(|host| !host.is_empty()).map(Into::into),
+            port: port(node, tls, missing_port),
+            id: node.id.as_ref().into(),
+        }
     }
 }
 

@@ -63,6 +63,11 @@ impl Stats {
         }
     }
 
+    /// A client whose wait was acknowledged left before it was told so.
+    pub fn untell(&mut self) {
+        self.counters.acked = self.counters.acked.saturating_sub(1);
+    }
+
     /// A waiting client left, or the server answered it in the module's place.
     pub fn left(&mut self) {
         bump(&mut self.counters.disconnected);

@@ -14,13 +14,19 @@
 //! `CLUSTER SLOTS` would give both at once, but only inside a command handler (elsewhere it crashes Valkey 8), and
 //! through a module's call with the wrong port on Redis 7.0 (always the main one) and 7.2.0 and 7.2.1 (the plain one).
 //! What no look outside a handler shows are the addresses that Valkey announces to IPv6 clients alone.
+//!
+//! Nodes that were upgraded from Redis 7.0 have no shard yet, and `CLUSTER SHARDS` leaves them out, for good in the
+//! case of a primary that answers for itself. They are placed by their line in `CLUSTER NODES`.
 
 mod nodes;
 mod resp;
 mod shards;
 
+pub use nodes::{migration_of, Migration};
+
 use crate::slot::SLOTS;
 use std::borrow::Cow;
+use std::cell::LazyCell;
 
 /// The nodes of a cluster, by id, and the slots each one owns.
 ///
@@ -28,7 +34,7 @@ use std::borrow::Cow;
 /// once they have been compared with what is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology<'a> {
-    /// Sorted by id, each id once. Nodes that only one of the two replies knows are left out.
+    /// Sorted by id, each id once. Nodes that `CLUSTER NODES` does not know are left out.
     pub nodes: Vec<Node<'a>>,
     /// In slot order, disjoint, and each as long as it can be. Slots in none of them have no owner.
     pub ranges: Vec<SlotRange>,
@@ -52,6 +58,28 @@ pub struct Node<'a> {
     pub primary: Option<Cow<'a, [u8]>>,
     /// Whether it is fit to be listed.
     pub health: Health,
+    /// `CLUSTER SHARDS` lists it. If not, one of its ports is known at the most.
+    pub is_listed: bool,
+}
+
+/// How the lines of `CLUSTER NODES` name the nodes that `CLUSTER SHARDS` does not list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// `cluster-preferred-endpoint-type`
+    pub preferred: Preferred,
+    /// The lines have TLS ports: that is so where a TLS connection asked.
+    pub tls: bool,
+}
+
+/// What redirections name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preferred {
+    /// `ip`
+    Ip,
+    /// `hostname`
+    HostName,
+    /// `unknown-endpoint`
+    Unknown,
 }
 
 /// Whether `CLUSTER SLOTS` lists a replica: only while it is online. Owners are listed whatever their health.
@@ -82,8 +110,14 @@ pub struct Unreadable(pub &'static str);
 
 impl<'a> Topology<'a> {
     /// Reads a look: the raw RESP replies to `CLUSTER SHARDS` and `CLUSTER NODES`, in either version of the protocol.
-    /// Fields, flags and health words it does not know are passed over, since servers add some.
-    pub fn read(shards: &'a [u8], nodes: &'a [u8]) -> Result<Self, Unreadable> {
+    /// Fields, flags and health words it does not know are passed over, since servers add some. `endpoints` is asked
+    /// only where a node is not listed as one of a shard.
+    pub fn read(
+        shards: &'a [u8],
+        nodes: &'a [u8],
+        endpoints: impl FnOnce() -> Endpoints,
+    ) -> Result<Self, Unreadable> {
+        let endpoints = LazyCell::new(endpoints);
         let mut topology = Self {
             nodes: Vec::new(),
             ranges: Vec::new(),
@@ -93,7 +127,9 @@ impl<'a> Topology<'a> {
         let mut places = shards::read(shards)?.into_iter().peekable();
         for claim in nodes::read(nodes)? {
             while places.next_if(|place| place.id < claim.id).is_some() {}
-            let Some(place) = places.next_if(|place| place.id == claim.id) else {
+            let listed = places.next_if(|place| place.id == claim.id);
+            let is_listed = listed.is_some();
+            let Some(place) = listed.or_else(|| claim.place(*endpoints)) else {
                 continue;
             };
             let index = u32::try_from(topology.nodes.len()).unwrap_or(NO_OWNER);
@@ -115,6 +151,7 @@ impl<'a> Topology<'a> {
                 tls_port: place.tls_port,
                 primary: claim.primary.map(Cow::from),
                 health: place.health,
+                is_listed,
             });
         }
         topology.ranges = ranges(&owners);
@@ -130,6 +167,18 @@ impl<'a> Topology<'a> {
         self.nodes.get(at)
     }
 
+    /// Takes over from an earlier look the port of the other kind, for nodes that are not listed: their lines tell one
+    /// port a look.
+    pub fn keep_ports_of(&mut self, earlier: &Topology<'_>) {
+        for node in self.nodes.iter_mut().filter(|node| !node.is_listed) {
+            let Some(known) = earlier.node(&node.id).filter(|known| known.ip == node.ip) else {
+                continue;
+            };
+            node.port = node.port.or(known.port);
+            node.tls_port = node.tls_port.or(known.tls_port);
+        }
+    }
+
     /// The same, to be kept when the replies are gone.
     pub fn into_owned(self) -> Topology<'static> {
         let own = |name: Cow<'a, [u8]>| Cow::Owned(name.into_owned());
@@ -141,6 +190,7 @@ impl<'a> Topology<'a> {
             tls_port: node.tls_port,
             primary: node.primary.map(own),
             health: node.health,
+            is_listed: node.is_listed,
         };
         Topology {
             nodes: self.nodes.into_iter().map(node).collect(),

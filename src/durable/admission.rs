@@ -95,13 +95,12 @@ pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
         return Err(Refusal::CannotWait);
     }
     // Only RESP3 lets a subscribed client send commands at all.
-    let is_valkey = state::with(|state| state.is_valkey) == Some(true);
-    if is_valkey
-        && ctx
-            .client_info()
-            .is_some_and(|client| client.is_subscribed())
-    {
-        return Err(Refusal::Subscribed);
+    let is_valkey = state::with(|state| state.valkey.is_some()) == Some(true);
+    if is_valkey && situation.is_resp3() && ctx.is_connected(client) {
+        let info = ctx.client_info();
+        if info.is_some_and(|client| client.is_subscribed()) {
+            return Err(Refusal::Subscribed);
+        }
     }
     let full = state::with(|state| {
         let waiting = state.ledger.len();

@@ -5,16 +5,17 @@
 use std::collections::HashMap;
 use std::ffi::{c_int, CStr, CString};
 
-use durable_core::callable::{is_allowed, is_ours, judge, Properties, Verdict};
+use durable_core::callable::{
+    is_allowed, is_ours, judge, unknown_command, unknown_subcommand, Properties, Verdict,
+};
 use durable_core::options::{self, Word};
 use redis_module::raw;
 
 use super::admission::{admit, Refusal};
-use super::docs;
 use super::inner::Inner;
-use super::run::run;
+use super::{docs, redirect, run};
 use crate::ffi::command::Spec;
-use crate::ffi::{guard, Args, Ctx};
+use crate::ffi::{guard, Args, Ctx, Memory};
 use crate::state;
 
 const NAME: &str = "DURABLE.CALL";
@@ -28,9 +29,14 @@ pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
     let mut args = docs::requirement();
     args.push(docs::string(c"command"));
     args.push(docs::any_number(docs::string(c"arg")));
+    let flags = if redirect::is_ours(ctx) {
+        c"write no-mandatory-keys"
+    } else {
+        c"write getkeys-api no-mandatory-keys"
+    };
     let spec = Spec {
         name: c"durable.call".into(),
-        flags: c"write getkeys-api no-mandatory-keys".into(),
+        flags: flags.into(),
         arity: -2,
         categories,
         summary:
@@ -82,46 +88,55 @@ fn call(ctx: &Ctx, args: Args<'_>) {
     let Some(name) = inner.get(0) else {
         return ctx.reply_wrong_arity();
     };
-    if let Some(refusal) = refusal(ctx, name, inner.get(1)) {
-        return ctx.reply_error_text(&refusal);
+    if let Some(refusal) = refusal(ctx, name, inner.skip(1)) {
+        return ctx.reply_error_bytes(&refusal);
     }
-    let Ok(command) = CString::new(name) else {
-        let shown = Word::new(name);
-        return ctx.reply_error_text(&format!(
-            "ERR unknown command '{shown}'; nothing was executed"
-        ));
+    // A name that has been judged has no null byte in it.
+    let command = CString::new(name).unwrap_or_default();
+    let to_redirect = redirect::is_ours(ctx).then_some(inner);
+    if let Some(elsewhere) = to_redirect.and_then(|inner| redirect::before(ctx, inner)) {
+        return ctx.reply_error_bytes(&elsewhere);
+    }
+    let inner = run::Inner {
+        command: &command,
+        args: inner.skip(1),
+        // This command is not flagged `deny-oom`, since not all that it runs is.
+        memory: Memory::Unjudged,
+        to_redirect,
     };
     match admit(ctx, options) {
-        Ok(requirement) => run(ctx, &command, inner.skip(1), requirement),
+        Ok(requirement) => run::run(ctx, inner, requirement),
         Err(refusal) => ctx.reply_error_text(&refusal.text(NAME)),
     }
 }
 
-/// The error for a command that may not run here. A command that the server does not know is left to
-/// the server, which says so in its own words.
-fn refusal(ctx: &Ctx, name: &[u8], subcommand: Option<&[u8]>) -> Option<String> {
+/// The error for a command that may not run here.
+fn refusal(ctx: &Ctx, name: &[u8], args: Args<'_>) -> Option<Vec<u8>> {
     let shown = Word::new(name);
-    match verdict(ctx, name, subcommand)? {
-        Verdict::Data => None,
-        Verdict::OtherModules => {
-            let allowed = state::with(|state| is_allowed(&state.config.call_allow, name));
-            (allowed != Some(true)).then(|| {
-                format!(
-                    "ERR '{shown}' is another module's command, and durable.call-allow does not \
-                     name it; nothing was executed"
-                )
-            })
+    let text = match verdict(ctx, name, args.get(0)) {
+        Ok(Verdict::Data) => return None,
+        Ok(Verdict::OtherModules) => {
+            if state::with(|state| is_allowed(&state.config.call_allow, name)) == Some(true) {
+                return None;
+            }
+            format!(
+                "ERR '{shown}' is another module's command, and durable.call-allow does not \
+                 name it; nothing was executed"
+            )
         }
-        Verdict::Script => Some(
-            "ERR scripts cannot run inside DURABLE.CALL; nothing was executed, \
+        Ok(Verdict::Script) => "ERR scripts cannot run inside DURABLE.CALL; nothing was executed, \
              run the script, then DURABLE.WAIT"
-                .into(),
-        ),
-        Verdict::NotData => Some(format!(
+            .into(),
+        Ok(Verdict::NotData) => format!(
             "ERR '{shown}' is not a data command, DURABLE.CALL takes commands that read or write \
              data; nothing was executed"
-        )),
-    }
+        ),
+        Err(Unknown::Command) => return Some(unknown_command(name, args.iter())),
+        Err(Unknown::Subcommand) => {
+            return Some(unknown_subcommand(name, args.get(0).unwrap_or_default()))
+        }
+    };
+    Some(text.into_bytes())
 }
 
 /// What was found out about a command, so that it need not be asked for at every call.
@@ -135,31 +150,44 @@ pub enum Known {
 
 /// What is known of the server's commands, by their names in lower case. Only commands that exist
 /// are remembered, so that a client cannot fill it; it is emptied when a module comes or goes.
-pub type KnownCommands = HashMap<String, Known>;
+pub type KnownCommands = HashMap<Vec<u8>, Known>;
 
-fn verdict(ctx: &Ctx, name: &[u8], subcommand: Option<&[u8]>) -> Option<Verdict> {
-    let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
-    match known(ctx, &name)? {
-        Known::Judged(verdict) => Some(verdict),
+/// What the server does not know. It is not called either.
+enum Unknown {
+    Command,
+    Subcommand,
+}
+
+fn verdict(ctx: &Ctx, name: &[u8], subcommand: Option<&[u8]>) -> Result<Verdict, Unknown> {
+    let name = name.to_ascii_lowercase();
+    // COMMAND INFO takes this for a subcommand; a call looks for a command of that name.
+    if name.contains(&b'|') {
+        return Err(Unknown::Command);
+    }
+    match known(ctx, &name).ok_or(Unknown::Command)? {
+        Known::Judged(verdict) => Ok(verdict),
         Known::Container(alone) => {
-            let Some(sub) = subcommand else { return alone };
-            let sub = std::str::from_utf8(sub).ok()?.to_ascii_lowercase();
-            match known(ctx, &format!("{name}|{sub}"))? {
-                Known::Judged(verdict) => Some(verdict),
-                Known::Container(_) => Some(Verdict::NotData),
+            let Some(sub) = subcommand else {
+                // One that does nothing alone is let through for the server to say that a word is missing.
+                return Ok(alone.unwrap_or(Verdict::Data));
+            };
+            let full = [&name[..], b"|", &sub.to_ascii_lowercase()].concat();
+            match known(ctx, &full).ok_or(Unknown::Subcommand)? {
+                Known::Judged(verdict) => Ok(verdict),
+                Known::Container(_) => Ok(Verdict::NotData),
             }
         }
     }
 }
 
-fn known(ctx: &Ctx, name: &str) -> Option<Known> {
+fn known(ctx: &Ctx, name: &[u8]) -> Option<Known> {
     let remembered = state::with(|state| state.commands.get(name).copied());
     if let Some(Some(known)) = remembered {
         return Some(known);
     }
     let inner = Inner::of(ctx, name)?;
     let verdict = judge(Properties {
-        name,
+        name: &inner.name,
         flags: &inner.flags,
         categories: &inner.categories,
     });
@@ -176,9 +204,10 @@ fn known(ctx: &Ctx, name: &str) -> Option<Known> {
 
 /// The command's name as the server's access control spells it: `get`, `object|encoding`.
 pub fn full_name(command: &CStr, args: Args<'_>) -> String {
-    let name = command.to_string_lossy().to_ascii_lowercase();
+    let name = command.to_bytes().to_ascii_lowercase();
     let is_container =
         state::with(|state| matches!(state.commands.get(&name), Some(Known::Container(_))));
+    let name = String::from_utf8_lossy(&name).into_owned();
     match args.get(0) {
         Some(sub) if is_container == Some(true) => {
             format!(

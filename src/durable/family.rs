@@ -12,12 +12,10 @@ use durable_core::requirement::Options;
 use redis_module::raw;
 
 use super::admission::{admit, Refusal};
-use super::docs;
 use super::inner::{Docs, Inner};
-use super::run::run;
-use super::set;
+use super::{docs, run, set};
 use crate::ffi::command::{Handler, Spec};
-use crate::ffi::{guard, Args, Ctx};
+use crate::ffi::{guard, Args, Ctx, Memory};
 
 /// What may follow the inner command's own arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +189,16 @@ fn durably<C: Command>(ctx: &Ctx, args: Args<'_>) {
     // letting SET itself complain.
     let requirement = options(args.skip(own)).and_then(|options| admit(ctx, options));
     match requirement {
-        Ok(requirement) => run(ctx, C::INNER, args.take(own).skip(1), requirement),
+        Ok(requirement) => {
+            let inner = run::Inner {
+                command: C::INNER,
+                args: args.take(own).skip(1),
+                // This command is flagged `deny-oom` where the inner one is.
+                memory: Memory::Judged,
+                to_redirect: None,
+            };
+            run::run(ctx, inner, requirement);
+        }
         Err(refusal) => ctx.reply_error_text(&refusal.text(C::NAME)),
     }
 }

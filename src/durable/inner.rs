@@ -11,6 +11,8 @@ use crate::ffi::{Ctx, Reply};
 /// A command of the server.
 #[derive(Clone, Debug, Default)]
 pub struct Inner {
+    /// Its own name in lower case, `xinfo|stream` for a subcommand: also where it was renamed.
+    pub name: String,
     /// As `COMMAND INFO` gives it: negative for at least so many words.
     pub arity: c_int,
     /// As `COMMAND INFO` spells them.
@@ -27,11 +29,13 @@ pub struct Inner {
 
 impl Inner {
     /// Looks a command up: `get`, or `xinfo|stream`. `None` for one that the server has not.
-    pub fn of(ctx: &Ctx, name: &str) -> Option<Self> {
+    pub fn of(ctx: &Ctx, name: impl Into<Vec<u8>>) -> Option<Self> {
+        // The server may compare names up to a null byte, and find another command than is called.
         let name = CString::new(name).ok()?;
         let reply = ctx.ask(c"COMMAND", &[c"INFO", &name])?;
         let entry = reply.root().get(0)?;
         Some(Self {
+            name: String::from_utf8_lossy(entry.get(0)?.bytes()?).to_ascii_lowercase(),
             arity: int(entry.get(1)?)?,
             flags: words(entry.get(2)?),
             legacy_keys: (

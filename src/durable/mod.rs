@@ -12,6 +12,7 @@ pub mod help;
 pub mod inner;
 pub mod latency;
 pub mod overhear;
+pub mod redirect;
 pub mod replicas;
 pub mod run;
 pub mod set;

@@ -1,5 +1,5 @@
 //! The command filter: a look at every command of every client before it is executed. It looks at the
-//! length of the first word, then at the word, and has done with all but two commands.
+//! length of the first word, then at the word, and has done with all but three commands.
 
 use redis_module::raw;
 
@@ -33,8 +33,10 @@ unsafe extern "C" fn on_command(context: *mut raw::RedisModuleCommandFilterCtx) 
             if is(1, b"UNBLOCK") {
                 spare_the_unserved(&command);
             } else if is(1, b"TRACKING") {
-                rhythm::tracking_asked();
+                rhythm::tracking_asked(&command);
             }
+        } else if is(0, b"EXEC") {
+            rhythm::queue_executed(&command);
         }
     });
 }

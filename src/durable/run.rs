@@ -5,19 +5,32 @@ use std::ffi::CStr;
 
 use durable_core::requirement::Requirement;
 
-use super::call;
 use super::wait_queue::{self, Answer};
-use crate::ffi::{Args, CallReply, Ctx};
+use super::{call, redirect};
+use crate::ffi::{Args, CallReply, Ctx, Memory};
+
+/// An inner command.
+#[derive(Clone, Copy)]
+pub struct Inner<'a> {
+    /// Its name.
+    pub command: &'a CStr,
+    /// Its arguments.
+    pub args: Args<'a>,
+    /// Whether the server has looked at `maxmemory` already.
+    pub memory: Memory,
+    /// The name and the arguments, where redirections are the module's to give.
+    pub to_redirect: Option<Args<'a>>,
+}
 
 /// Executes the inner command for the client and answers with its reply, at once where nothing has
 /// to be waited for. The caller has admitted it.
-pub fn run(ctx: &Ctx, inner: &CStr, args: Args<'_>, requirement: Requirement) {
-    let Some(reply) = ctx.call_for_client(inner, args) else {
+pub fn run(ctx: &Ctx, inner: Inner<'_>, requirement: Requirement) {
+    let Some(reply) = ctx.call_for_client(inner.command, inner.args, inner.memory) else {
         ctx.reply_error(c"ERR the server did not execute the command");
         return;
     };
     if let Some(error) = reply.error() {
-        reply_error_of_call(ctx, inner, args, error, &reply);
+        reply_error_of_call(ctx, inner, error, &reply);
         return;
     }
     if requirement.need.is_nothing() {
@@ -29,20 +42,21 @@ pub fn run(ctx: &Ctx, inner: &CStr, args: Args<'_>, requirement: Requirement) {
     });
 }
 
-/// Hands an error through as the plain command would have given it. Redis 7.0 words a denial of its
-/// access control otherwise when a module calls.
-fn reply_error_of_call(
-    ctx: &Ctx,
-    inner: &CStr,
-    args: Args<'_>,
-    error: &[u8],
-    reply: &CallReply<'_>,
-) {
+/// Hands an error through as the plain command would have given it. A module's call is not redirected, and Redis 7.0
+/// words a denial of its access control otherwise when a module calls.
+fn reply_error_of_call(ctx: &Ctx, inner: Inner<'_>, error: &[u8], reply: &CallReply<'_>) {
+    let words = inner.to_redirect;
+    if let Some(elsewhere) = words.and_then(|words| redirect::after(ctx, words, error)) {
+        return ctx.reply_error_bytes(&elsewhere);
+    }
     let Some(why) = error.strip_prefix(b"ERR acl verification failed, ".as_slice()) else {
         return ctx.reply_with(reply);
     };
     let denied = if why.starts_with(b"can't run") {
-        format!("run the '{}' command", call::full_name(inner, args))
+        format!(
+            "run the '{}' command",
+            call::full_name(inner.command, inner.args)
+        )
     } else if why.starts_with(b"can't publish") {
         "access one of the channels used as arguments".into()
     } else {

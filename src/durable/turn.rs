@@ -24,7 +24,7 @@ use redis_module::raw;
 use super::{fsync, wait_queue};
 use crate::ffi::timer::TimerId;
 use crate::ffi::{guard, Ctx, Reply};
-use crate::state::{self, State, Turn};
+use crate::state::{self, Turn};
 
 /// So many waits are given up in one turn at the most: a host of them does not hold up the rest.
 pub const GIVEN_UP_IN_ONE_TURN: usize = 1000;
@@ -151,9 +151,7 @@ pub fn look(ctx: &Ctx) -> bool {
     state::with(|state| {
         let now = state.now();
         let links = links.elements().filter_map(link);
-        state
-            .replicas
-            .observe(offset, now, links, &mut state.fsyncs);
+        state.replicas.observe(offset, now, links, &state.fsyncs);
         state.replicas_current = true;
     })
     .is_some()
@@ -182,11 +180,13 @@ fn assign() {
     });
 }
 
-/// Asks for the fsyncs that waits lack, where replicas have all else.
+/// Asks again where a replica may have fsynced what somebody waits for, and has had no occasion to tell.
 fn follow_up_fsyncs() {
     state::with(|state| {
-        if let Some(offset) = state.ledger.lacking_fsync(state.replicas.acks()) {
-            state.requests.ask_for_fsync(offset);
+        let acks = state.replicas.acks();
+        let mut untold = state.replicas.untold_fsyncs();
+        if untold.any(|(told, acked)| state.ledger.wants_fsync_within(told, acked, acks)) {
+            state.requests.make_due();
         }
     });
 }
@@ -207,6 +207,7 @@ fn request(ctx: &Ctx) {
     if ctx.request_acknowledgements(db) {
         let again = state::with(|state| {
             bump(&mut state.stats.counters.ack_requests);
+            state.replicas.note_request();
             state.requests.sent(offset)
         });
         if again == Some(true) {
@@ -305,7 +306,9 @@ fn serve(ctx: &Ctx) {
 }
 
 fn give_up(ctx: &Ctx) {
-    if wait_queue::expire(ctx, GIVEN_UP_IN_ONE_TURN) {
+    let overdue = wait_queue::expire(ctx, GIVEN_UP_IN_ONE_TURN);
+    let lost = wait_queue::turn_away(ctx, GIVEN_UP_IN_ONE_TURN);
+    if overdue || lost {
         wake();
     }
 }
@@ -321,18 +324,20 @@ pub fn replica_changed(came: bool) {
     });
 }
 
-/// This server became a primary or a replica. What was known of the stream is no longer true.
+/// This server became a primary or a replica. What was known of the stream is no longer true, and what waits
+/// for it waits in vain.
 pub fn role_changed(primary: bool) {
-    state::with(|state| {
-        forget_stream(state);
+    let lost = state::with(|state| {
+        state.replicas.clear();
+        state.replicas_current = false;
+        state.requests.clear();
         if !primary {
             state.stats.demotion();
         }
+        state.ledger.lose_stream();
+        state.ledger.has_lost()
     });
-}
-
-fn forget_stream(state: &mut State) {
-    state.replicas.clear();
-    state.replicas_current = false;
-    state.requests.clear();
+    if lost == Some(true) {
+        wake();
+    }
 }

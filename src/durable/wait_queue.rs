@@ -135,6 +135,24 @@ pub fn expire(ctx: &Ctx, limit: usize) -> bool {
     state::with(|state| state.ledger.expired(state.now()).is_some()) == Some(true)
 }
 
+/// Turns away the clients that waited when this server stopped being a primary, `limit` of them at the most;
+/// true if more are left.
+///
+/// Redis does so by itself, before it tells of the new role. Valkey 9 does not in cluster mode, where it would
+/// redirect clients that wait for keys, nor otherwise for clients that take redirections.
+pub fn turn_away(ctx: &Ctx, limit: usize) -> bool {
+    for _ in 0..limit {
+        let Some(Some(client)) = state::with(|state| state.ledger.next_lost()) else {
+            return false;
+        };
+        state::with(|state| state.turning_away = true);
+        // One that the server does not find is not told that its write is safe: its deadline ends it.
+        ctx.unblock_with_error(client);
+        state::with(|state| state.turning_away = false);
+    }
+    state::with(|state| state.ledger.has_lost()) == Some(true)
+}
+
 /// The server gives up a wait: we asked it to, or an operator did. It expects a reply.
 unsafe extern "C" fn on_timeout(
     ctx: *mut raw::RedisModuleCtx,
@@ -181,21 +199,22 @@ unsafe extern "C" fn on_disconnect(
             let client = ctx.client_id();
             // Most servers turn clients away before they tell that they are replicas now, and some
             // after: here it is known already, there the change of role is told in the same turn.
-            let demoted = !ctx.situation().is_primary();
+            let is_replica = !ctx.situation().is_primary();
             let left = state::with(|state| {
-                if !state.ledger.get(client)?.payload.handle.is(handle) {
-                    return None;
+                let wait = state.ledger.get(client);
+                let waits = wait.is_some_and(|wait| wait.payload.handle.is(handle));
+                if !waits {
+                    // It was acknowledged, and has not been told.
+                    state.stats.untell();
                 }
-                let wait = state.ledger.cancel(client)?;
-                if demoted {
+                if is_replica || state.turning_away {
                     bump(&mut state.stats.counters.demoted);
                 } else {
                     state.stats.left();
                 }
-                Some(wait)
+                waits.then(|| state.ledger.cancel(client)).flatten()
             })
             .flatten();
-            // None for a client that was unblocked and left before it was served.
             if let Some(wait) = left {
                 wait.payload.handle.unblock();
             }

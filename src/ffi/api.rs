@@ -50,15 +50,19 @@ required! {
     RedisModule_EventLoopAddOneShot
     RedisModule_Free
     RedisModule_FreeCallReply
+    RedisModule_FreeServerInfo
     RedisModule_FreeString
     RedisModule_FreeThreadSafeContext
     RedisModule_GetBlockedClientHandle
     RedisModule_GetClientId
     RedisModule_GetClientInfoById
+    RedisModule_GetClientUserNameById
     RedisModule_GetCommand
     RedisModule_GetCommandKeysWithFlags
     RedisModule_GetContextFlags
+    RedisModule_GetMyClusterID
     RedisModule_GetSelectedDb
+    RedisModule_GetServerInfo
     RedisModule_GetServerVersion
     RedisModule_GetThreadSafeContext
     RedisModule_InfoAddFieldCString
@@ -66,6 +70,7 @@ required! {
     RedisModule_InfoAddSection
     RedisModule_IsKeysPositionRequest
     RedisModule_KeyAtPosWithFlags
+    RedisModule_KeyExists
     RedisModule_LatencyAddSample
     RedisModule_LoadConfigs
     RedisModule_Log
@@ -83,6 +88,7 @@ required! {
     RedisModule_ReplyWithSimpleString
     RedisModule_ReplyWithStringBuffer
     RedisModule_SelectDb
+    RedisModule_ServerInfoGetFieldC
     RedisModule_SetCommandInfo
     RedisModule_SignalModifiedKey
     RedisModule_SetDisconnectCallback
@@ -123,6 +129,17 @@ impl Version {
             minor,
             patch,
         }
+    }
+
+    /// Reads a version as INFO writes it: `8.1.1`.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let mut parts = std::str::from_utf8(text).ok()?.split('.');
+        let mut part = || parts.next()?.parse().ok();
+        Some(Self {
+            major: part()?,
+            minor: part()?,
+            patch: part()?,
+        })
     }
 
     /// From 7.2 on the server serves unblocked clients before it tells that a turn ends, replicas

@@ -1,13 +1,15 @@
 //! Calling the server's own commands, and reading what they answer.
 
-use std::ffi::{c_int, c_longlong, CStr, CString};
+use std::ffi::{c_char, c_int, c_longlong, CStr};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use durable_core::callable::is_ours;
+use durable_core::client_list::ClientLine;
 use redis_module::raw;
 
-use super::{Args, Ctx};
+use super::{Args, Ctx, OwnString};
 
 /// The reply to a call, freed with it. It must not outlive the context it was made in: the server
 /// keeps a pointer to that in every reply.
@@ -131,23 +133,122 @@ impl<'a> Reply<'a> {
     }
 }
 
+/// Whether the server has looked at `maxmemory` before the handler ran: it does for commands that are flagged
+/// `deny-oom`, and lets scripts through that have begun to write or may do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// It has, as it would have for the inner command.
+    Judged,
+    /// It has not: the caller's own command has no such flag.
+    Unjudged,
+}
+
+/// So many arguments can be given as buffers: each number of them is a call of its own.
+const BUFFERS: usize = 16;
+
+/// The longest argument that is copied for a call, in bytes.
+const COPIED: usize = 64 * 1024;
+
+type Callee = (*mut raw::RedisModuleCtx, *const c_char);
+
+/// Gives the server the bytes of the arguments, of which it makes strings of its own.
+///
+/// If it were given the client's own strings, it would take these into its data, and the client keeps them for as
+/// long as it waits: what another thread of the server frees must not be shared, and the server turns a number into
+/// an integer only where nobody else has the string.
+fn call_with_buffers(
+    (ctx, command): Callee,
+    args: Args<'_>,
+    memory: Memory,
+) -> *mut raw::RedisModuleCallReply {
+    let mut buffers = [(ptr::null::<c_char>(), 0_usize); BUFFERS];
+    for (buffer, arg) in buffers.iter_mut().zip(args.iter()) {
+        *buffer = (arg.as_ptr().cast(), arg.len());
+    }
+    // One `b` for each, and then the flags, which may stand anywhere.
+    let formats: &[u8] = match memory {
+        Memory::Judged => b"bbbbbbbbbbbbbbbb!CE0\0",
+        Memory::Unjudged => b"bbbbbbbbbbbbbbbb!CME0\0",
+    };
+    let format = formats.get(BUFFERS.saturating_sub(args.len())..);
+    let Some(format) = format.and_then(|format| CStr::from_bytes_with_nul(format).ok()) else {
+        return ptr::null_mut();
+    };
+    let (call, format) = (api!(RedisModule_Call), format.as_ptr());
+    macro_rules! call_by_number {
+        ($($number:literal: $($at:literal)*;)*) => {
+            match args.len() {
+                // SAFETY: the context and the arguments belong to the running handler; each `b` of the format takes
+                // a pointer and a length, and there are as many of both as arguments.
+                $($number => unsafe { call(ctx, command, format $(, buffers[$at].0, buffers[$at].1)*) },)*
+                _ => ptr::null_mut(),
+            }
+        };
+    }
+    call_by_number! {
+        0: ;
+        1: 0;
+        2: 0 1;
+        3: 0 1 2;
+        4: 0 1 2 3;
+        5: 0 1 2 3 4;
+        6: 0 1 2 3 4 5;
+        7: 0 1 2 3 4 5 6;
+        8: 0 1 2 3 4 5 6 7;
+        9: 0 1 2 3 4 5 6 7 8;
+        10: 0 1 2 3 4 5 6 7 8 9;
+        11: 0 1 2 3 4 5 6 7 8 9 10;
+        12: 0 1 2 3 4 5 6 7 8 9 10 11;
+        13: 0 1 2 3 4 5 6 7 8 9 10 11 12;
+        14: 0 1 2 3 4 5 6 7 8 9 10 11 12 13;
+        15: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+        16: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15;
+    }
+}
+
+/// As [`call_with_buffers`], for any number of arguments. A large one is shared with the client after all: copying
+/// it would take more than that is worth.
+fn call_with_strings(
+    (ctx, command): Callee,
+    args: Args<'_>,
+    memory: Memory,
+) -> *mut raw::RedisModuleCallReply {
+    let copies: Vec<_> = args
+        .iter()
+        .map(|arg| (arg.len() <= COPIED).then(|| OwnString::new(arg)))
+        .collect();
+    let raw: Vec<_> = copies
+        .iter()
+        .zip(args.as_raw())
+        .map(|(copy, &own)| copy.as_ref().map_or(own, OwnString::as_ptr))
+        .collect();
+    let format = match memory {
+        Memory::Judged => c"!CE0v",
+        Memory::Unjudged => c"!CME0v",
+    };
+    // SAFETY: the context and the arguments belong to the running handler, and the copies live until the call has
+    // returned; `v` takes an array and its length, and the server keeps references of its own.
+    unsafe { api!(RedisModule_Call)(ctx, command, format.as_ptr(), raw.as_ptr(), raw.len()) }
+}
+
 impl Ctx {
     /// Runs a user's command with the rights of the client of this context, as if it had sent it:
-    /// `!` replicates it, `C` checks the ACL, `M` refuses writes past `maxmemory`, `E` turns a
-    /// refusal into an error reply, `0` answers in the client's protocol version.
-    pub fn call_for_client(&self, command: &CStr, args: Args<'_>) -> Option<CallReply<'_>> {
-        let args = args.as_raw();
-        // SAFETY: the context and the arguments belong to the running handler; `v` takes an array
-        // and its length, which the server copies before it runs anything.
-        self.owned(unsafe {
-            api!(RedisModule_Call)(
-                self.raw(),
-                command.as_ptr(),
-                c"!CME0v".as_ptr(),
-                args.as_ptr(),
-                args.len(),
-            )
-        })
+    /// `!` replicates it, `C` checks the ACL, `E` turns a refusal into an error reply, `0` answers in the
+    /// client's protocol version. `M` refuses writes past `maxmemory`, where the server has not judged
+    /// that by the caller's own command.
+    pub fn call_for_client(
+        &self,
+        command: &CStr,
+        args: Args<'_>,
+        memory: Memory,
+    ) -> Option<CallReply<'_>> {
+        let ctx = (self.raw(), command.as_ptr());
+        let reply = if args.len() <= BUFFERS && args.iter().all(|arg| arg.len() <= COPIED) {
+            call_with_buffers(ctx, args, memory)
+        } else {
+            call_with_strings(ctx, args, memory)
+        };
+        self.owned(reply)
     }
 
     /// Asks the server with a command and fixed words, none of them from a user.
@@ -166,14 +267,12 @@ impl Ctx {
     }
 
     /// `CLIENT LIST ID id …`: the lines of those clients that the server still has.
-    pub fn ask_for_clients(&self, ids: &[CString]) -> Option<CallReply<'_>> {
-        // SAFETY: without a context a string is its maker's to free; the server copies the bytes.
-        let mut strings: Vec<_> = ids
+    pub fn ask_for_clients(&self, ids: &[u64]) -> Option<CallReply<'_>> {
+        let strings: Vec<_> = ids
             .iter()
-            .map(|id| unsafe {
-                api!(RedisModule_CreateString)(ptr::null_mut(), id.as_ptr(), id.as_bytes().len())
-            })
+            .map(|id| OwnString::new(id.to_string().as_bytes()))
             .collect();
+        let raw: Vec<_> = strings.iter().map(OwnString::as_ptr).collect();
         // SAFETY: as in `ask`; `v` takes an array and its length.
         let reply = unsafe {
             api!(RedisModule_Call)(
@@ -182,20 +281,35 @@ impl Ctx {
                 c"Eccv".as_ptr(),
                 c"LIST".as_ptr(),
                 c"ID".as_ptr(),
-                strings.as_ptr(),
-                strings.len(),
+                raw.as_ptr(),
+                raw.len(),
             )
         };
-        for string in strings.drain(..) {
-            // SAFETY: made above, and the server keeps its own reference to what it needs.
-            unsafe { api!(RedisModule_FreeString)(ptr::null_mut(), string) };
-        }
         self.owned(reply)
     }
 
     /// `CLIENT UNBLOCK id TIMEOUT`: true if that client was waiting. Its timeout callback has run
     /// when this returns.
     pub fn unblock_as_timed_out(&self, client: u64) -> bool {
+        self.unblock_client(client, c"TIMEOUT")
+    }
+
+    /// `CLIENT UNBLOCK id ERROR`: true if that client was waiting. The server has answered it UNBLOCKED, and its
+    /// disconnect callback has run, when this returns.
+    pub fn unblock_with_error(&self, client: u64) -> bool {
+        self.unblock_client(client, c"ERROR")
+    }
+
+    /// Only a client that waits in a command of this module. Another module's call can wait under the id of
+    /// a client that waits for something else, and the server aborts where that is the end of CLIENT PAUSE.
+    fn unblock_client(&self, client: u64, how: &CStr) -> bool {
+        let waits_here =
+            |client: ClientLine<'_>| client.is_blocked() && client.command().is_some_and(is_ours);
+        let list = self.ask_for_clients(&[client]);
+        let list = list.as_ref().and_then(|list| list.root().bytes());
+        if !list.is_some_and(|list| ClientLine::all(list).any(waits_here)) {
+            return false;
+        }
         let Ok(id) = c_longlong::try_from(client) else {
             return false;
         };
@@ -207,7 +321,7 @@ impl Ctx {
                 c"Eclc".as_ptr(),
                 c"UNBLOCK".as_ptr(),
                 id,
-                c"TIMEOUT".as_ptr(),
+                how.as_ptr(),
             )
         });
         reply.and_then(|reply| reply.root().integer()) == Some(1)

@@ -10,8 +10,23 @@ use super::Ctx;
 pub struct ClientInfo(raw::RedisModuleClientInfo);
 
 impl Ctx {
+    /// Whether a client of that id is connected. The id of a script's or another module's caller is nobody's, but
+    /// for one that was given that of a client which waited before.
+    pub fn is_connected(&self, client: u64) -> bool {
+        // SAFETY: the context is valid; the server answers null for an id it does not know, and else with a string
+        // that is ours to free.
+        unsafe {
+            let name = api!(RedisModule_GetClientUserNameById)(self.raw(), client);
+            if name.is_null() {
+                return false;
+            }
+            api!(RedisModule_FreeString)(self.raw(), name);
+        }
+        true
+    }
+
     /// The connection of the client of this context; none for callers without one. Not to be asked
-    /// within the call of a script or of another module: Valkey 9.1 crashes.
+    /// within the call of a script or of another module: Valkey 9 looks at a connection that is not there.
     pub fn client_info(&self) -> Option<ClientInfo> {
         let mut info = raw::RedisModuleClientInfo {
             version: u64::from(raw::REDISMODULE_CLIENTINFO_VERSION),

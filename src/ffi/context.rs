@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use redis_module::raw;
 
-use super::CallReply;
+use super::{CallReply, OwnString};
 
 /// A context of the server, valid while the callback that got it runs.
 pub struct Ctx(NonNull<raw::RedisModuleCtx>);
@@ -21,6 +21,11 @@ impl Situation {
     /// This server is a primary.
     pub fn is_primary(self) -> bool {
         self.flags & raw::REDISMODULE_CTX_FLAGS_MASTER != 0
+    }
+
+    /// The client speaks RESP3.
+    pub fn is_resp3(self) -> bool {
+        self.flags & raw::REDISMODULE_CTX_FLAGS_RESP3 != 0
     }
 
     /// Cluster mode is on.
@@ -87,6 +92,16 @@ impl Ctx {
         unsafe { api!(RedisModule_GetClientId)(self.raw()) }
     }
 
+    /// This node's id; none with cluster mode off.
+    pub fn node_id(&self) -> Option<Vec<u8>> {
+        const LENGTH: usize = raw::REDISMODULE_NODE_ID_LEN as usize;
+        // SAFETY: takes nothing; the server answers with its own buffer of that many characters, or with null.
+        unsafe {
+            let id = api!(RedisModule_GetMyClusterID)();
+            (!id.is_null()).then(|| std::slice::from_raw_parts(id.cast(), LENGTH).to_vec())
+        }
+    }
+
     /// The database that the client of this context has selected.
     pub fn selected_db(&self) -> c_int {
         // SAFETY: the context is valid.
@@ -144,6 +159,23 @@ impl Ctx {
         unsafe { api!(RedisModule_SetModuleOptions)(self.raw(), options.cast_signed()) };
     }
 
+    /// A field of INFO, of the section that has it; `None` where the server has not. Not by the command INFO,
+    /// which may have been renamed.
+    pub fn server_info(&self, section: &CStr, field: &CStr) -> Option<Vec<u8>> {
+        // SAFETY: the context is valid, and both texts end in a null byte; the server makes a record of the
+        // section, which is freed below, and the text that it gives lives as long as that.
+        unsafe {
+            let info = api!(RedisModule_GetServerInfo)(self.raw(), section.as_ptr());
+            if info.is_null() {
+                return None;
+            }
+            let value = api!(RedisModule_ServerInfoGetFieldC)(info, field.as_ptr());
+            let copy = (!value.is_null()).then(|| CStr::from_ptr(value).to_bytes().to_vec());
+            api!(RedisModule_FreeServerInfo)(self.raw(), info);
+            copy
+        }
+    }
+
     /// Records a sample for the server's latency monitor, in milliseconds.
     pub fn add_latency_sample(&self, event: &CStr, ms: u64) {
         let ms = i64::try_from(ms).unwrap_or(i64::MAX);
@@ -152,19 +184,10 @@ impl Ctx {
     }
 
     /// Tells the clients that track this name that it has changed. No key needs to have it.
-    pub fn signal_modified_key(&self, name: &CStr) {
-        let bytes = name.to_bytes();
-        // SAFETY: without a context the string is its maker's to free, which is done here, once;
-        // the server copies what it keeps of it.
-        unsafe {
-            let name = api!(RedisModule_CreateString)(
-                std::ptr::null_mut(),
-                bytes.as_ptr().cast::<c_char>(),
-                bytes.len(),
-            );
-            api!(RedisModule_SignalModifiedKey)(self.raw(), name);
-            api!(RedisModule_FreeString)(std::ptr::null_mut(), name);
-        }
+    pub fn signal_modified_key(&self, name: &[u8]) {
+        let name = OwnString::new(name);
+        // SAFETY: the context and the string are valid; the server copies what it keeps of it.
+        unsafe { api!(RedisModule_SignalModifiedKey)(self.raw(), name.as_ptr()) };
     }
 
     /// Writes a line of level `debug` to the server's log.
@@ -183,7 +206,7 @@ impl Ctx {
     }
 
     fn log(&self, level: &CStr, text: &str) {
-        let text = to_c(text);
+        let text = to_c(text.as_bytes());
         // SAFETY: the context is valid, and `%s` takes a string that ends in a null byte.
         unsafe { api!(RedisModule_Log)(self.raw(), level.as_ptr(), c"%s".as_ptr(), text.as_ptr()) };
     }
@@ -196,6 +219,11 @@ impl Ctx {
 
     /// As [`reply_error`](Self::reply_error), for a text that is put together.
     pub fn reply_error_text(&self, text: &str) {
+        self.reply_error_bytes(text.as_bytes());
+    }
+
+    /// As [`reply_error`](Self::reply_error), for a text that repeats words of the user as they came.
+    pub fn reply_error_bytes(&self, text: &[u8]) {
         self.reply_error(&to_c(text));
     }
 
@@ -257,7 +285,7 @@ impl Ctx {
 }
 
 /// Text as the server takes it: no null byte inside.
-fn to_c(text: &str) -> CString {
-    let bytes: Vec<u8> = text.bytes().filter(|&byte| byte != 0).collect();
+fn to_c(text: &[u8]) -> CString {
+    let bytes: Vec<u8> = text.iter().copied().filter(|&byte| byte != 0).collect();
     CString::new(bytes).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::slice;
 
 use redis_module::raw;
 
-use super::Ctx;
+use super::{Ctx, OwnString};
 
 /// Called for every command of every client.
 pub type Callback = unsafe extern "C" fn(*mut raw::RedisModuleCommandFilterCtx);
@@ -46,16 +46,9 @@ impl Command {
 
     /// Puts another word in the place of one.
     pub fn replace_word(&self, index: c_int, word: &[u8]) {
-        // SAFETY: the context is valid. A string made without a context is its maker's, and the
-        // server takes it over.
-        unsafe {
-            let word = api!(RedisModule_CreateString)(
-                std::ptr::null_mut(),
-                word.as_ptr().cast(),
-                word.len(),
-            );
-            api!(RedisModule_CommandFilterArgReplace)(self.0.as_ptr(), index, word);
-        }
+        let word = OwnString::new(word).into_raw();
+        // SAFETY: the context is valid, and the server takes the string over.
+        unsafe { api!(RedisModule_CommandFilterArgReplace)(self.0.as_ptr(), index, word) };
     }
 
     /// The id of the client that sent it; 0 where the server cannot tell, which is before 7.2.

@@ -1,11 +1,11 @@
-//! Telling the server where the keys of a command stand, for commands that know only by looking.
+//! Where the keys of a command stand, for commands that know only by looking.
 //!
-//! Valkey with I/O threads asks this **on those threads**. Nothing here touches anything but the
-//! arguments and the server's own table of commands, which it reads there itself.
+//! Valkey with I/O threads in cluster mode asks for this **on those threads**, and to do so makes a context that
+//! counts on being alone: whatever the handler does, the server crashes. So no command asks to be asked there.
 
 use std::ffi::c_int;
 
-use super::{Args, Ctx};
+use super::{Args, Ctx, OwnString};
 
 impl Ctx {
     /// True when the handler was called to tell where the keys are, and not to run.
@@ -17,8 +17,20 @@ impl Ctx {
     /// Tells that the keys are those of the command that `args` are, which stand `offset` words after
     /// the beginning of the handler's own arguments.
     pub fn report_keys_of(&self, args: Args<'_>, offset: usize) {
+        for (position, flags) in self.keys_of(args) {
+            let position = c_int::try_from(position.saturating_add(offset));
+            if let Ok(position) = position {
+                // SAFETY: the context is that of a request for keys.
+                unsafe { api!(RedisModule_KeyAtPosWithFlags)(self.raw(), position, flags) };
+            }
+        }
+    }
+
+    /// The keys of the command that `args` are: where each stands, and the server's flags for it. None for a
+    /// command that has none, or is not known, or is not well formed.
+    pub fn keys_of(&self, args: Args<'_>) -> Vec<(usize, c_int)> {
         let Ok(argc) = c_int::try_from(args.len()) else {
-            return;
+            return Vec::new();
         };
         let strings = args.as_raw().as_ptr().cast_mut();
         let mut count = 0;
@@ -35,25 +47,26 @@ impl Ctx {
             )
         };
         if positions.is_null() {
-            return;
+            return Vec::new();
         }
-        for index in 0..usize::try_from(count).unwrap_or(0) {
+        let keys = (0..usize::try_from(count).unwrap_or(0)).filter_map(|index| {
             // SAFETY: `index` is below `count`, and the flags are there when the positions are.
-            let (position, flag) = unsafe { (*positions.add(index), *flags.add(index)) };
-            let position = usize::try_from(position)
-                .unwrap_or(0)
-                .saturating_add(offset);
-            if let (Ok(position), Ok(flag)) = (c_int::try_from(position), u32::try_from(flag)) {
-                // SAFETY: the context is that of a request for keys.
-                unsafe {
-                    api!(RedisModule_KeyAtPosWithFlags)(self.raw(), position, flag.cast_signed())
-                };
-            }
-        }
+            let (position, flags) = unsafe { (*positions.add(index), *flags.add(index)) };
+            Some((usize::try_from(position).ok()?, flags))
+        });
+        let keys = keys.collect();
         // SAFETY: both arrays are ours to free, with the server's own function.
         unsafe {
             api!(RedisModule_Free)(positions.cast());
             api!(RedisModule_Free)(flags.cast());
         }
+        keys
+    }
+
+    /// Whether there is a key of this name in the selected database.
+    pub fn key_exists(&self, name: &[u8]) -> bool {
+        let name = OwnString::new(name);
+        // SAFETY: the context and the string are valid.
+        unsafe { api!(RedisModule_KeyExists)(self.raw(), name.as_ptr()) != 0 }
     }
 }

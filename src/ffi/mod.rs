@@ -17,9 +17,12 @@ pub mod filter;
 pub mod guard;
 pub mod keys;
 pub mod main_thread;
+pub mod string;
 pub mod timer;
 
 pub use args::Args;
 pub use blocked::Blocked;
-pub use call::{CallReply, Reply};
+pub use call::{CallReply, Memory, Reply};
+pub use client::ClientInfo;
 pub use context::Ctx;
+pub use string::OwnString;

@@ -1,22 +1,69 @@
 //! What kind of connection asks: hosts and ports depend on it.
 
+use durable_core::client_list::ClientLine;
 use durable_core::slot_map::{Connection, Family};
 
-use crate::ffi::Ctx;
+use crate::ffi::{ClientInfo, Ctx};
+use crate::state;
 
 /// The kind of the connection whose command runs. A caller that has none counts as plain.
 pub fn of(ctx: &Ctx) -> Connection {
-    // Valkey 9.1 finds a client for a script that has no connection, and crashes on looking at it.
     if ctx.situation().is_call() {
         return Connection::default();
     }
-    let Some(client) = ctx.client_info() else {
-        return Connection::default();
-    };
-    // The path of a Unix socket may have a colon in it, an IPv4 address has none.
-    let v6 = !client.is_unix_socket() && client.address().contains(&b':');
+    let is_valkey_9 = state::with(|state| {
+        let version = state.valkey;
+        version.is_some_and(|version| version.is_at_least(9, 0))
+    });
+    if is_valkey_9 == Some(true) {
+        listed(ctx, ctx.client_id())
+    } else {
+        ctx.client_info().map_or_else(Connection::default, of_info)
+    }
+}
+
+fn of_info(client: ClientInfo) -> Connection {
     Connection {
         tls: client.is_tls(),
-        family: if v6 { Family::V6 } else { Family::V4 },
+        family: family(client.address(), client.is_unix_socket()),
     }
+}
+
+/// The path of a Unix socket may have a colon in it, an IPv4 address has none.
+fn family(host: &[u8], is_unix_socket: bool) -> Family {
+    if !is_unix_socket && host.contains(&b':') {
+        Family::V6
+    } else {
+        Family::V4
+    }
+}
+
+/// Valkey 9 looks for a client's connection where another module's call inside EXEC has none, and no property of
+/// the context tells these apart. So the client is looked up in the list, once: what a connection is it stays.
+fn listed(ctx: &Ctx, client: u64) -> Connection {
+    let known = state::with(|state| state.slothint.connections.get(&client).copied());
+    if let Some(Some(known)) = known {
+        return known;
+    }
+    let list = ctx.ask_for_clients(&[client]);
+    let list = list.as_ref().and_then(|list| list.root().bytes());
+    let Some(line) = list.and_then(|list| ClientLine::all(list).next()) else {
+        return Connection::default();
+    };
+    let host = line.host().unwrap_or_default();
+    let connection = Connection {
+        tls: line
+            .local_port()
+            .is_some_and(|port| Some(port) == tls_port(ctx)),
+        family: family(&host, line.is_unix_socket()),
+    };
+    state::with(|state| state.slothint.connections.insert(client, connection));
+    connection
+}
+
+/// The port for TLS connections, if the server has one.
+fn tls_port(ctx: &Ctx) -> Option<u16> {
+    let reply = ctx.ask(c"CONFIG", &[c"GET", c"tls-port"])?;
+    let port = reply.root().get(1)?.number()?;
+    u16::try_from(port).ok().filter(|&port| port != 0)
 }

@@ -1,13 +1,14 @@
 //! The look at the topology: two calls, safe inside and outside command handlers, on every server.
 
+use std::ffi::CStr;
 use std::sync::Arc;
 
 use durable_core::slot_map::{Connection, Family, SlotMap};
-use durable_core::topology::Topology;
+use durable_core::topology::{migration_of, Endpoints, Migration, Preferred, Topology};
 
 use super::{is_current, moment, rhythm};
-use crate::ffi::Ctx;
-use crate::state;
+use crate::ffi::{CallReply, Ctx};
+use crate::state::{self, State};
 
 /// The map for a connection of that kind, from a look that is still current or else a new one.
 ///
@@ -15,7 +16,7 @@ use crate::state;
 /// The error to reply with: the server's own where it gave one, as with cluster mode off.
 pub fn map_for(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String> {
     if state::with(|state| is_current(state, connection.family)) != Some(true) {
-        look(ctx, connection.family)?;
+        look(ctx, Some(connection))?;
         rhythm::wake_if_changed(ctx);
     }
     state::with(|state| state.slothint.cache.map(connection))
@@ -23,22 +24,37 @@ pub fn map_for(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String
         .ok_or_else(|| "ERR redis-durable is not loaded".into())
 }
 
-/// Takes a look, for connections of that family: inside a command that of its client, since Valkey
-/// shows each client the addresses that are announced to its family; elsewhere always [`Family::V4`].
+/// Takes a look: inside a command as its client, since Valkey shows each client the addresses that are announced to
+/// its family; elsewhere as nobody, who counts as [`Family::V4`].
 ///
 /// # Errors
 /// As [`map_for`].
-pub fn look(ctx: &Ctx, family: Family) -> Result<(), String> {
+pub fn look(ctx: &Ctx, asker: Option<Connection>) -> Result<(), String> {
+    if state::with(crashes_the_server) == Some(true) {
+        return Err("ERR slot hints need Valkey 8.0.1 or later, earlier ones crash".into());
+    }
     // The two replies agree, because nothing else runs between the calls.
     let shards = ask(ctx, c"SHARDS")?;
     let nodes = ask(ctx, c"NODES")?;
-    let topology = Topology::read(shards.protocol(), nodes.protocol())
+    let endpoints = || Endpoints {
+        preferred: match setting(ctx, c"cluster-preferred-endpoint-type").as_deref() {
+            Some(b"hostname") => Preferred::HostName,
+            Some(b"unknown-endpoint") => Preferred::Unknown,
+            _ => Preferred::Ip,
+        },
+        tls: asker.map_or_else(
+            || setting(ctx, c"tls-cluster").as_deref() == Some(b"yes"),
+            |asker| asker.tls,
+        ),
+    };
+    let topology = Topology::read(shards.protocol(), nodes.protocol(), endpoints)
         .map_err(|unreadable| format!("ERR {unreadable}"))?;
+    let family = asker.map_or(Family::V4, |asker| asker.family);
     state::with(|state| {
         let now = moment(state);
         let hints = &mut state.slothint;
         let changed = hints.cache.accept(topology, family, now);
-        hints.signal_due |= hints.tracked && !changed.is_empty();
+        hints.signal_due |= !changed.is_empty() && hints.trackers.is_possible(now.ms);
         for connection in changed {
             if !hints.changed.contains(&connection) {
                 hints.changed.push(connection);
@@ -48,7 +64,28 @@ pub fn look(ctx: &Ctx, family: Family) -> Result<(), String> {
     Ok(())
 }
 
-fn ask<'ctx>(ctx: &'ctx Ctx, what: &std::ffi::CStr) -> Result<crate::ffi::CallReply<'ctx>, String> {
+/// One of the server's own settings.
+fn setting(ctx: &Ctx, name: &CStr) -> Option<Vec<u8>> {
+    let reply = ctx.ask(c"CONFIG", &[c"GET", name])?;
+    let value = reply.root().get(1)?.bytes()?.to_vec();
+    Some(value)
+}
+
+/// The first Valkey 8 looks for the connection of whoever asks for the topology, and a module's call has none.
+fn crashes_the_server(state: &mut State) -> bool {
+    let version = state
+        .valkey
+        .map(|version| (version.major, version.minor, version.patch));
+    version.is_some_and(|version| version < (8, 0, 1))
+}
+
+/// What this node is about to do with a slot.
+pub fn migration(ctx: &Ctx, slot: u16) -> Option<Migration> {
+    let nodes = ask(ctx, c"NODES").ok()?;
+    migration_of(nodes.protocol(), slot)
+}
+
+fn ask<'ctx>(ctx: &'ctx Ctx, what: &CStr) -> Result<CallReply<'ctx>, String> {
     let reply = ctx
         .ask(c"CLUSTER", &[what])
         .ok_or("ERR the server has no CLUSTER command")?;

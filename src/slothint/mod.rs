@@ -5,14 +5,18 @@
 //! wait for a change. Nothing is done on this server while nobody asks, waits or tracks.
 
 mod command;
-mod connection;
-mod look;
+pub mod connection;
+pub mod look;
 mod map;
 mod reply;
 pub mod rhythm;
 mod watch;
 
-use durable_core::slot_map::{Connection, Family, MapCache, MissingPort, Moment, Watchers};
+use std::collections::HashMap;
+
+use durable_core::slot_map::{
+    Connection, Family, MapCache, MissingPort, Moment, Trackers, Watchers,
+};
 
 use crate::ffi::api::Version;
 use crate::ffi::timer::TimerId;
@@ -21,7 +25,7 @@ use crate::state::State;
 
 /// What slot hints keep between callbacks.
 pub struct SlotHints {
-    cache: MapCache,
+    pub cache: MapCache,
     watchers: Watchers<Blocked>,
     /// The event loop's turns so far.
     turn: u64,
@@ -29,14 +33,11 @@ pub struct SlotHints {
     changed: Vec<Connection>,
     /// Clients that track the map by its key have yet to be told of a change.
     signal_due: bool,
-    /// Somebody tracked keys by prefix at the last glance.
-    tracked: bool,
-    /// When a client last asked to track keys, in milliseconds.
-    tracking_asked_ms: Option<u64>,
-    /// When the last glance was, in milliseconds; none before the first.
-    tracked_seen_ms: Option<u64>,
+    trackers: Trackers,
     /// What wakes the server for the next look or deadline, and when, in milliseconds.
     timer: Option<(TimerId, u64)>,
+    /// What kind each connection is, where that takes a list of clients to find out, by the client's id.
+    connections: HashMap<u64, Connection>,
     requests: u64,
     keys: u64,
 }
@@ -67,11 +68,9 @@ impl SlotHints {
             turn: 0,
             changed: Vec::new(),
             signal_due: false,
-            tracked: false,
-            // A module that is loaded into a running server may find clients that track.
-            tracking_asked_ms: Some(0),
-            tracked_seen_ms: None,
+            trackers: Trackers::default(),
             timer: None,
+            connections: HashMap::new(),
             requests: 0,
             keys: 0,
         }
@@ -86,6 +85,12 @@ impl SlotHints {
             refreshes: self.cache.looked(),
             token: map.map_or(0, |map| map.token().unsigned_abs()),
         }
+    }
+
+    /// A client left.
+    pub fn left(&mut self, client: u64) {
+        self.connections.remove(&client);
+        self.trackers.left(client);
     }
 
     fn count(&mut self, keys: usize) {

@@ -10,25 +10,16 @@
 //! between the unblocking and the serving, in which CLIENT UNBLOCK leaves a client without a reply
 //! (7.0) or aborts the server (7.2).
 
-use std::ffi::{c_void, CStr};
+use std::ffi::c_void;
 use std::sync::Arc;
 
-use durable_core::slot_map::{Connection, Family, SlotMap};
+use durable_core::slot_map::{Connection, Family, SlotMap, TOPOLOGY_KEY};
 use redis_module::raw;
 
 use super::{is_current, look, reply};
 use crate::durable::turn::{self, GIVEN_UP_IN_ONE_TURN};
-use crate::ffi::{guard, Blocked, Ctx};
+use crate::ffi::{filter, guard, Blocked, Ctx};
 use crate::state::{self, State};
-
-/// The name that clients track. No key has it.
-const TRACKED: &CStr = c"__slothint__:topology";
-
-/// How often it is looked whether anybody tracks by prefix, while somebody may.
-const GLANCE_MS: u64 = 1000;
-
-/// For so long after a client sent CLIENT TRACKING somebody may: it may have been queued in a MULTI.
-const MAY_TRACK_MS: u64 = 60_000;
 
 /// What watchers are told in one turn at the most, counted in elements of replies: a few milliseconds of
 /// work, so that neither a host of watchers nor a large map holds up the rest.
@@ -91,7 +82,8 @@ pub fn cron(ctx: &Ctx) {
         return;
     }
     glance(ctx);
-    let due = state::with(|state| state.slothint.tracked && !is_current(state, Family::V4));
+    let due =
+        state::with(|state| state.slothint.trackers.is_tracked() && !is_current(state, Family::V4));
     if due == Some(true) {
         look_for_all(ctx);
         signal(ctx);
@@ -99,45 +91,39 @@ pub fn cron(ctx: &Ctx) {
     }
 }
 
-/// A client sent CLIENT TRACKING.
-pub fn tracking_asked() {
-    state::with(|state| state.slothint.tracking_asked_ms = Some(state.now() / 1000));
+/// A client sends CLIENT TRACKING.
+pub fn tracking_asked(command: &filter::Command) {
+    let words = (2..command.len()).filter_map(|index| command.word(index));
+    state::with(|state| {
+        let now = state.now() / 1000;
+        let client = command.client_id();
+        state.slothint.trackers.heard(client, words, now);
+    });
 }
 
-/// Looks now and then whether anybody tracks keys by prefix.
+/// A client sends EXEC.
+pub fn queue_executed(command: &filter::Command) {
+    state::with(|state| {
+        let now = state.now() / 1000;
+        let client = command.client_id();
+        state.slothint.trackers.executes(client, now);
+    });
+}
+
+/// Looks now and then whether anybody tracks.
 fn glance(ctx: &Ctx) {
     let due = state::with(|state| {
         let now = state.now() / 1000;
-        let hints = &mut state.slothint;
-        let asked = hints.tracking_asked_ms;
-        let may = hints.tracked || asked.is_some_and(|at| now.saturating_sub(at) < MAY_TRACK_MS);
-        let due = may
-            && match hints.tracked_seen_ms {
-                Some(seen) => now.saturating_sub(seen) >= GLANCE_MS,
-                None => true,
-            };
-        if due {
-            hints.tracked_seen_ms = Some(now);
-        }
-        due
+        state.slothint.trackers.is_glance_due(now)
     });
     if due != Some(true) {
         return;
     }
-    let Some(info) = ctx.ask(c"INFO", &[c"stats"]) else {
-        return;
-    };
-    let text = info.root().bytes().unwrap_or_default();
-    let prefixes = text
-        .split(|&byte| byte == b'\n')
-        .find_map(|line| line.strip_prefix(b"tracking_total_prefixes:"));
-    let tracked = prefixes.is_some_and(|number| number.trim_ascii() != b"0");
+    let prefixes = ctx.server_info(c"stats", c"tracking_total_prefixes");
+    let prefixes = prefixes.and_then(|number| std::str::from_utf8(&number).ok()?.parse().ok());
     let begins = state::with(|state| {
-        let hints = &mut state.slothint;
-        let begins = tracked && !hints.tracked;
-        hints.tracked = tracked;
-        hints.signal_due &= tracked;
-        begins
+        let now = state.now() / 1000;
+        state.slothint.trackers.glanced(prefixes.unwrap_or(0), now)
     });
     if begins == Some(true) {
         look_for_all(ctx);
@@ -153,7 +139,7 @@ fn glance(ctx: &Ctx) {
 
 /// A look outside of any command. If it fails, those who ask are told why; here it is tried again.
 fn look_for_all(ctx: &Ctx) {
-    if let Err(reason) = look::look(ctx, Family::V4) {
+    if let Err(reason) = look::look(ctx, None) {
         ctx.log_debug(&reason);
     }
 }
@@ -161,7 +147,7 @@ fn look_for_all(ctx: &Ctx) {
 /// Tells the clients that track the map that it has changed.
 fn signal(ctx: &Ctx) {
     if state::with(|state| std::mem::take(&mut state.slothint.signal_due)) == Some(true) {
-        ctx.signal_modified_key(TRACKED);
+        ctx.signal_modified_key(TOPOLOGY_KEY);
     }
 }
 

@@ -246,60 +246,6 @@ fn durable_commands_are_refused_however_often_they_are_nested() {
     assert_eq!(say(&mut conn, "DBSIZE"), ":0\r\n");
 }
 
-#[test]
-fn an_unknown_command_is_refused_in_the_servers_own_words() {
-    let group = replicated(1);
-    let mut conn = group.primary.raw();
-    for line in [
-        "NOSUCH",
-        "NOSUCH with arguments",
-        "durable.nosuch k",
-        "XINFO NOSUCH k",
-        "%s%n k",
-    ] {
-        let plain = say(&mut conn, line);
-        assert!(plain.starts_with("-ERR "), "{plain}");
-        assert_eq!(
-            say(&mut conn, &format!("DURABLE.CALL {line}")),
-            plain,
-            "{line}"
-        );
-    }
-    let plain = conn.call(&[&b"\xff\r\n-OK"[..], b"k"]);
-    assert_eq!(
-        conn.call(&[&b"DURABLE.CALL"[..], b"\xff\r\n-OK", b"k"]),
-        plain
-    );
-    // The server's call takes the name as a text that ends at a null byte.
-    let reply = conn.call(&[&b"DURABLE.CALL"[..], b"GET\0x", b"k"]);
-    let expected = "-ERR unknown command 'GET\\x00x'; nothing was executed\r\n";
-    assert_eq!(String::from_utf8_lossy(&reply), expected);
-    assert_eq!(say(&mut conn, "DURABLE.CALL SET k v"), "+OK\r\n");
-}
-
-#[test]
-fn a_command_that_was_renamed_or_removed_is_what_the_server_says_it_is() {
-    let group = testkit::Replicated::builder()
-        .replicas(1)
-        .primary(|builder| {
-            builder
-                .module_args(&["timeout-ms", "0"])
-                .config("rename-command", "FLUSHALL \"\"")
-                .config("rename-command", "CONFIG STRLEN2")
-        })
-        .start();
-    let mut conn = group.primary.raw();
-    say(&mut conn, "SET k v");
-    let unknown = say(&mut conn, "FLUSHALL");
-    assert!(unknown.starts_with("-ERR unknown command"), "{unknown}");
-    assert_eq!(say(&mut conn, "DURABLE.CALL FLUSHALL"), unknown);
-    assert_eq!(
-        say(&mut conn, "DURABLE.CALL STRLEN2 GET x"),
-        not_data("STRLEN2")
-    );
-    assert_eq!(say(&mut conn, "EXISTS k"), ":1\r\n");
-}
-
 /// Redis 8 comes with a module of its own: the vector sets.
 fn has_vector_sets(server: &Server) -> bool {
     server.version().at_least(Product::Redis, (8, 0, 0))

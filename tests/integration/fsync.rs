@@ -174,7 +174,7 @@ fn the_setting_counts_where_the_command_names_none() {
     say(&mut conn, "CONFIG SET durable.fsync 2");
     assert_eq!(
         say(&mut conn, "DURABLE.SET k w"),
-        "-ERR FSYNC 2 is more than REPLICAS 1; FSYNC takes 0 to the number of replicas required; \
+        "-ERR FSYNC 2 (durable.fsync) is more than REPLICAS 1; FSYNC takes 0 to the number of replicas required; \
          nothing was executed\r\n"
     );
     assert_eq!(say(&mut conn, "GET k"), "$1\r\nv\r\n");

@@ -1,7 +1,7 @@
 //! Servers with I/O threads: clients are read and written by other threads than the one that the
 //! module lives on, and at other moments of the turn.
 
-use testkit::{RawConn, Replicated};
+use testkit::{Cluster, RawConn, Replicated};
 
 use crate::support::{
     builder, connections, info, packet, patient, say, unload_and_load_again, wait_for_waiters,
@@ -110,4 +110,39 @@ fn clients_that_leave_while_they_wait_leave_nothing_behind() {
     wait_for_waiters(primary, 0);
     assert_eq!(say(&mut primary.raw(), "DURABLE.SET k v"), "+OK\r\n");
     unload_and_load_again(primary);
+}
+
+/// Valkey asks commands for their keys on those threads, in a cluster; with the stream or the file to write to, that
+/// crashed it.
+#[test]
+fn in_a_cluster_any_command_is_called_while_others_write() {
+    let cluster = Cluster::builder(2, 1)
+        .node(|_, builder| {
+            patient(builder)
+                .config("io-threads", "4")
+                .config("io-threads-do-reads", "yes")
+                .config("appendonly", "yes")
+        })
+        .start();
+    let node = &cluster.nodes[0];
+    let own = (0..).map(|number| format!("key{number}"));
+    let mut own = own.filter(|key| cluster.owner_of_key(key).port() == node.port());
+    let keys: Vec<String> = own.by_ref().take(40).collect();
+    let mut clients = connections(node, keys.len());
+    for round in 0..100 {
+        for (number, (client, key)) in clients.iter_mut().zip(&keys).enumerate() {
+            let line = match number % 4 {
+                0 => format!("DURABLE.CALL SET {key} {round}"),
+                1 => format!("DURABLE.CALL REPLICAS 0 GET {key}"),
+                2 => format!("DURABLE.SET {key} {round}"),
+                _ => format!("SET {key} {round}"),
+            };
+            client.send_bytes(&packet(&[&line]));
+        }
+        for client in &mut clients {
+            let reply = client.read_reply_bytes();
+            assert!(!reply.starts_with(b"-"), "{}", reply.escape_ascii());
+        }
+    }
+    unload_and_load_again(node);
 }

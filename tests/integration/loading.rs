@@ -74,7 +74,7 @@ fn arguments_and_changes_survive_a_rewrite_and_a_restart() {
 fn a_bad_argument_refuses_the_load_and_the_log_says_why() {
     let names = "the names are replicas, call-allow, expected-replicas, fsync, timeout-ms, \
                  max-waiters, slothint-max-age-ms";
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 11] = [
         (&["bogus", "1"], names),
         (&["durable.replicas", "1"], names),
         (
@@ -98,6 +98,13 @@ fn a_bad_argument_refuses_the_load_and_the_log_says_why() {
             "the argument timeout-ms has no value",
         ),
         (&["slothint-max-age-ms", "60001"], "it takes 0 to 60000"),
+        // As strict as CONFIG SET.
+        (&["timeout-ms", "+5"], "it takes 0 to 86400000"),
+        (&["timeout-ms", "007"], "it takes 0 to 86400000"),
+        (
+            &["replicas", "1", "Replicas", "2"],
+            "the argument Replicas is given twice",
+        ),
     ];
     for (arguments, reason) in cases {
         let Err(log) = Server::builder().module_args(arguments).try_start() else {

@@ -3,7 +3,7 @@
 
 use testkit::{Product, RawConn, Version};
 
-use crate::support::{replicated, say};
+use crate::support::{replicated, say, wait_for_waiters};
 
 /// What is there before, and what follows SET's name. `IFEQ` and its like are a syntax error where
 /// the server has none; that reply, too, is to be the same.
@@ -211,4 +211,46 @@ fn a_server_without_memory_refuses_as_it_refuses_set() {
     assert!(plain.starts_with("-OOM "), "{plain}");
     assert_eq!(say(&mut conn, "DURABLE.SET k v"), plain);
     assert_eq!(say(&mut conn, "EXISTS k"), ":0\r\n");
+}
+
+/// The server turns a number into an integer only where nobody else holds the string, and a client that waits holds
+/// its arguments.
+#[test]
+fn what_is_stored_is_encoded_as_by_the_plain_command_also_while_the_client_waits() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    let mut conn = primary.raw();
+    let long = "x".repeat(100_000);
+    let values = ["12345", "5", "-1", "short", "4.5", &"y".repeat(60), &long];
+    let described = |conn: &mut testkit::RawConn, key: &str| {
+        ["ENCODING", "REFCOUNT"].map(|what| conn.call_text(&["OBJECT", what, key]))
+    };
+    for value in values {
+        conn.call(&["SET", "plain", value]);
+        let plain = described(&mut conn, "plain");
+        for durable in [
+            vec!["DURABLE.SET", "durable", value],
+            vec!["DURABLE.CALL", "SET", "durable", value],
+            vec!["DURABLE.MSET", "durable", value, "other", value],
+        ] {
+            assert_eq!(conn.call_text(&durable), "+OK\r\n");
+            assert_eq!(described(&mut conn, "durable"), plain, "{durable:?}");
+        }
+        if value == long {
+            continue;
+        }
+        let mut waiting = primary.raw();
+        group.replicas[0].pause();
+        waiting.send(&["DURABLE.SET", "durable", value]);
+        wait_for_waiters(primary, 1);
+        assert_eq!(described(&mut conn, "durable"), plain, "{value}");
+        group.replicas[0].resume();
+        assert_eq!(waiting.read_reply_bytes(), b"+OK\r\n");
+    }
+    // More arguments than are given to the server one by one.
+    let many: Vec<String> = (0..60).map(|number| format!("k{number}")).collect();
+    let mut command = vec!["DURABLE.MSET"];
+    command.extend(many.iter().map(String::as_str));
+    assert_eq!(conn.call_text(&command), "+OK\r\n");
+    assert_eq!(conn.call_text(&["GET", "k58"]), "$3\r\nk59\r\n");
 }

@@ -42,6 +42,33 @@ fn without_memory_what_the_plain_command_may_not_do_no_durable_one_does() {
 }
 
 #[test]
+fn a_script_that_may_write_without_memory_writes_durably_too() {
+    let group = replicated(1);
+    let mut conn = group.primary.raw();
+    say(&mut conn, "SET old v");
+    say(&mut conn, "CONFIG SET maxmemory 1");
+    for set in [
+        "redis.pcall('SET', 'k', 'v')",
+        "redis.pcall('DURABLE.SET', 'k', 'v', 'REPLICAS', '0')",
+    ] {
+        // Allowed by its flags, or because it has written already.
+        for start in [
+            "#!lua flags=allow-oom\nreturn",
+            "redis.call('DEL', 'old') return",
+        ] {
+            let script = format!("{start} {set}");
+            assert_eq!(
+                conn.call_text(&["EVAL", &script, "0"]),
+                "+OK\r\n",
+                "{script}"
+            );
+        }
+        let refused = conn.call_text(&["EVAL", &format!("return {set}"), "0"]);
+        assert!(refused.starts_with("-OOM "), "{refused}");
+    }
+}
+
+#[test]
 fn with_too_few_good_replicas_the_server_itself_refuses_writes() {
     let group = replicated(1);
     let mut conn = group.primary.raw();

@@ -111,6 +111,27 @@ fn a_change_seen_by_the_trackers_own_question_is_told_all_the_same() {
 }
 
 #[test]
+fn a_change_that_somebody_sees_before_the_tracker_is_noticed_is_told_all_the_same() {
+    let cluster = alone("0");
+    let node = &cluster.nodes[0];
+    let (mut conn, mut other) = (node.raw(), node.raw());
+    conn.hello3();
+    for name in ["second.example", "third.example", "fourth.example"] {
+        track(&mut conn);
+        let known = token(&mut conn);
+        let rename = format!("CONFIG SET cluster-announce-hostname {name}");
+        other.send_bytes(&crate::support::packet(&[&rename, "SLOTHINT.MAP"]));
+        assert_eq!(other.take(), b"+OK\r\n");
+        assert_ne!(
+            crate::slothint_view::read_map(&crate::slothint_view::read(&other.take())).token,
+            known
+        );
+        told(&mut conn);
+        assert_eq!(say(&mut conn, "CLIENT TRACKING OFF"), "+OK\r\n");
+    }
+}
+
+#[test]
 fn looks_end_when_the_last_tracker_has_gone() {
     let cluster = alone("0");
     let node = &cluster.nodes[0];
@@ -145,10 +166,21 @@ fn tracker_beside(node: &Server) -> RawConn {
 fn clients_that_track_other_keys_cost_no_looks() {
     let cluster = alone("0");
     let node = &cluster.nodes[0];
+    // By then the module knows that nobody tracked before it was loaded.
+    let_cron_run(node);
+    for mode in ["", " BCAST PREFIX user: PREFIX __slothint__:x"] {
+        let mut conn = node.raw();
+        conn.hello3();
+        let line = format!("CLIENT TRACKING ON{mode}");
+        assert_eq!(say(&mut conn, &line), "+OK\r\n");
+        say(&mut conn, "GET __slothint__:topology");
+    }
     let mut conn = node.raw();
     conn.hello3();
-    assert_eq!(say(&mut conn, "CLIENT TRACKING ON"), "+OK\r\n");
-    say(&mut conn, "GET __slothint__:topology");
+    assert_eq!(
+        say(&mut conn, "CLIENT TRACKING ON BCAST PREFIX user:"),
+        "+OK\r\n"
+    );
     let_cron_run(node);
     let_cron_run(node);
     assert_eq!(looks(node), 0);

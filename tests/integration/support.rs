@@ -3,7 +3,7 @@
 //! Waits have no deadline unless a test is about deadlines: `timeout-ms 0` everywhere else, so that
 //! no test depends on how fast the machine is.
 
-use testkit::{eventually, RawConn, Replicated, ReplicatedBuilder, Server, ServerBuilder};
+use testkit::{eventually, Product, RawConn, Replicated, ReplicatedBuilder, Server, ServerBuilder};
 
 /// The module, waiting for ever unless a command says otherwise.
 pub fn patient(builder: ServerBuilder) -> ServerBuilder {
@@ -75,13 +75,22 @@ pub fn get(server: &Server, key: &str) -> Option<String> {
 }
 
 /// Nobody waits, and the server has no blocked client and no timer left: only then does it unload
-/// the module. Loads it again, and shows that it works.
+/// the module. Loads it again, and shows that it works. With I/O threads that look commands up the module stays.
 #[track_caller]
 pub fn unload_and_load_again(server: &Server) {
     wait_for_waiters(server, 0);
     eventually("no client to be blocked", || {
         server.info_number("clients", "blocked_clients") == 0
     });
+    let threads: Vec<String> = server.run(&["CONFIG", "GET", "io-threads"]);
+    let version = server.version();
+    let look_up = version.is_valkey() || version.at_least(Product::Redis, (8, 0, 0));
+    if look_up && threads[1] != "1" {
+        let refused = say(&mut server.raw(), "MODULE UNLOAD durable");
+        assert!(refused.starts_with("-ERR "), "{refused}");
+        let why = "not unloaded: I/O threads may be about to run a command of the module";
+        return server.wait_for_log(why);
+    }
     // The module stays while a client's last command was one of its own. The tests are done with their
     // clients here.
     server.run::<i64>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);

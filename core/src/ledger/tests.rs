@@ -108,7 +108,7 @@ fn a_wait_whose_deadline_is_forgotten_still_waits() {
 }
 
 #[test]
-fn a_wait_that_lacks_fsyncs_alone_is_told_by_its_offset() {
+fn a_wait_for_fsyncs_is_found_by_the_offsets_that_a_replica_may_have_fsynced() {
     let mut ledger = Ledger::default();
     for (id, n, offset) in [
         (1, need(2, 1), 10),
@@ -118,10 +118,35 @@ fn a_wait_that_lacks_fsyncs_alone_is_told_by_its_offset() {
         ledger.accept(id, n, 0, None, ()).unwrap();
         ledger.assign(offset, &acks(&[]));
     }
-    assert_eq!(ledger.lacking_fsync(&acks(&[9, 9])), None);
-    assert_eq!(ledger.lacking_fsync(&acks(&[10, 11])), Some(10));
-    assert_eq!(ledger.lacking_fsync(&acks(&[35, 35])), Some(20));
-    assert_eq!(ledger.lacking_fsync(&acks(&[35])), None);
+    let two = acks(&[1, 1]);
+    let within = |told, acked| ledger.wants_fsync_within(told, acked, &two);
+    assert!(within(9, 10) && within(0, 10) && within(10, 20) && within(19, 99));
+    assert!(!within(0, 9) && !within(10, 19) && !within(20, 99) && !within(9, 9));
+    assert!(!within(u64::MAX, u64::MAX));
+    // One replica alone cannot meet it, whatever it has fsynced.
+    assert!(!ledger.wants_fsync_within(0, 99, &acks(&[1])));
+}
+
+#[test]
+fn no_acknowledgement_of_another_stream_releases_a_wait() {
+    let mut ledger = Ledger::default();
+    ledger.accept(1, need(1, 0), 0, Some(5), ()).unwrap();
+    ledger.assign(10, &acks(&[]));
+    ledger.accept(2, need(1, 0), 0, None, ()).unwrap();
+    ledger.lose_stream();
+    assert!(ledger.has_lost() && !ledger.has_fresh());
+    ledger.assign(20, &acks(&[]));
+    assert_eq!(released(&mut ledger, &acks(&[99])), []);
+    // One that came after is of the next stream.
+    ledger.accept(3, need(1, 0), 0, None, ()).unwrap();
+    ledger.assign(20, &acks(&[]));
+    assert_eq!(released(&mut ledger, &acks(&[99])), [3]);
+    assert_eq!(ledger.expired(5), Some(1), "deadlines go on");
+    ledger.cancel(1).unwrap();
+    assert_eq!(ledger.next_lost(), Some(2));
+    assert_eq!(ledger.next_lost(), None);
+    assert!(!ledger.has_lost());
+    assert!(ledger.cancel(2).is_some() && ledger.is_empty());
 }
 
 #[test]
@@ -166,7 +191,16 @@ enum Step {
     Expire {
         after: u64,
     },
+    LoseStream {
+        turned_away: usize,
+    },
 }
+
+/// What no number of replicas meets.
+const LOST: Need = Need {
+    replicas: u32::MAX,
+    fsync: 0,
+};
 
 fn acked() -> impl Strategy<Value = Vec<u64>> {
     prop::collection::vec(0..120u64, 0..4)
@@ -181,6 +215,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => acked().prop_map(|acked| Step::Acknowledge { acked }),
         1 => (0..30u64).prop_map(|id| Step::Cancel { id }),
         1 => (0..20u64).prop_map(|after| Step::Expire { after }),
+        1 => (0..30usize).prop_map(|turned_away| Step::LoseStream { turned_away }),
     ];
     prop::collection::vec(step, 0..120)
 }
@@ -250,12 +285,25 @@ proptest! {
                     }
                     prop_assert!(!model.waits.values().any(|w| w.2.is_some_and(|d| d <= now)));
                 }
+                Step::LoseStream { turned_away } => {
+                    ledger.lose_stream();
+                    for wait in model.waits.values_mut() {
+                        (wait.0, wait.1) = (LOST, Some(u64::MAX));
+                    }
+                    for _ in 0..turned_away {
+                        let Some(id) = ledger.next_lost() else {
+                            prop_assert!(model.waits.is_empty());
+                            break;
+                        };
+                        prop_assert!(ledger.cancel(id).is_some() && model.waits.remove(&id).is_some());
+                    }
+                }
             }
             prop_assert_eq!(ledger.len(), model.waits.len());
             prop_assert_eq!(ledger.next_deadline(), model.waits.values().filter_map(|w| w.2).min());
             prop_assert_eq!(ledger.deadlines.len(), model.waits.values().filter(|w| w.2.is_some()).count());
             let queued: usize = ledger.queues.values().map(BTreeSet::len).sum();
-            prop_assert_eq!(queued, model.waits.values().filter(|w| w.1.is_some()).count());
+            prop_assert_eq!(queued, model.waits.values().filter(|w| w.1.is_some() && w.0 != LOST).count());
             prop_assert!(ledger.queues.values().all(|q| !q.is_empty()));
         }
     }

@@ -4,7 +4,7 @@
 //! the server announces other addresses to them (see [`Family`]): there a look inside an IPv6 client's command
 //! shows what IPv6 clients are told, and every other look what all others are told.
 
-use super::{Connection, Family, MissingPort, SlotMap};
+use super::{Address, Connection, Family, MissingPort, SlotMap};
 use crate::topology::{Node, Topology};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +36,13 @@ pub struct MapCache {
 struct Look {
     topology: Arc<Topology<'static>>,
     at: Moment,
+}
+
+/// A look, as one kind of connection has it.
+struct View<'a> {
+    topology: &'a Topology<'static>,
+    /// Connections of another family took it.
+    from_others: bool,
 }
 
 impl MapCache {
@@ -76,11 +83,14 @@ impl MapCache {
     /// changed by it, among those that have ever asked for one.
     pub fn accept(
         &mut self,
-        topology: Topology<'_>,
+        mut topology: Topology<'_>,
         family: Family,
         at: Moment,
     ) -> Vec<Connection> {
         self.looked = self.looked.saturating_add(1);
+        if let Some(look) = self.looks.get(&family) {
+            topology.keep_ports_of(&look.topology);
+        }
         let same = self
             .looks
             .get(&family)
@@ -142,30 +152,44 @@ impl MapCache {
     }
 
     fn build(&self, connection: Connection) -> Option<SlotMap> {
+        let view = self.view(connection)?;
+        Some(SlotMap::build(
+            view.topology,
+            connection.tls,
+            self.missing_port,
+            |node| self.host_for(&view, node),
+        ))
+    }
+
+    /// How connections of that kind are told to reach the node of that id, whether it owns slots or not.
+    pub fn address(&self, connection: Connection, id: &[u8]) -> Option<Address> {
+        let view = self.view(connection)?;
+        let node = view.topology.node(id)?;
+        let host = self.host_for(&view, node);
+        Some(Address::of(node, host, connection.tls, self.missing_port))
+    }
+
+    /// What the newest look shows to connections of that kind.
+    fn view(&self, connection: Connection) -> Option<View<'_>> {
         let for_v6 = connection.family == Family::V6;
         let seen_by = if for_v6 && self.looks.contains_key(&Family::V6) {
             self.newest
         } else {
             Family::V4
         };
-        let topology = &self
-            .looks
-            .get(&seen_by)
-            .or_else(|| self.looks.get(&self.newest))?
-            .topology;
-        let told = |node| {
-            if for_v6 && seen_by == Family::V4 {
-                self.told_v6(node)
-            } else {
-                &node.endpoint
-            }
-        };
-        Some(SlotMap::build(
-            topology,
-            connection.tls,
-            self.missing_port,
-            told,
-        ))
+        let look = self.looks.get(&seen_by);
+        Some(View {
+            topology: &look.or_else(|| self.looks.get(&self.newest))?.topology,
+            from_others: for_v6 && seen_by == Family::V4,
+        })
+    }
+
+    fn host_for<'a>(&'a self, view: &View<'a>, node: &'a Node<'_>) -> &'a [u8] {
+        if view.from_others {
+            self.told_v6(node)
+        } else {
+            &node.endpoint
+        }
     }
 
     /// The host that IPv6 connections are told for `node` of a look that others took. As long as the address that

@@ -15,6 +15,7 @@ pub(super) fn node(id: &str, host: &str, port: u16) -> Node<'static> {
         tls_port: None,
         primary: None,
         health: Health::Online,
+        is_listed: true,
     }
 }
 

@@ -1,13 +1,53 @@
 //! The slots that each node owns, and whom it replicates, from `CLUSTER NODES`.
 
 use super::resp::{number, Cursor};
-use super::Unreadable;
+use super::shards::Place;
+use super::{Endpoints, Health, Preferred, Unreadable};
 use crate::slot::SLOTS;
+
+/// What a node is about to do with a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Migration {
+    /// It gives it to the node of that id, key by key.
+    To(Box<[u8]>),
+    /// It takes it, key by key, for clients that send `ASKING`.
+    Here,
+}
+
+/// What the node that answered is about to do with `slot`, from the raw reply to `CLUSTER NODES`: only that node's
+/// own line, which is flagged `myself`, tells it.
+pub fn migration_of(nodes: &[u8], slot: u16) -> Option<Migration> {
+    let text = Cursor(nodes).string().ok()?;
+    let own = text.split(|&byte| byte == b'\n').find(|line| {
+        let flags = line.split(|&byte| byte == b' ').nth(2);
+        flags.is_some_and(|flags| {
+            flags
+                .split(|&byte| byte == b',')
+                .any(|flag| flag == b"myself")
+        })
+    })?;
+    own.split(|&byte| byte == b' ').find_map(|word| {
+        // [93->-id] or [93-<-id]
+        let word = word.strip_prefix(b"[")?.strip_suffix(b"]")?;
+        let (number_of, rest) =
+            word.split_at_checked(word.iter().position(|&byte| byte == b'-')?)?;
+        if number::<u16>(number_of).ok()? != slot {
+            return None;
+        }
+        match rest.strip_prefix(b"->-") {
+            Some(target) => Some(Migration::To(target.into())),
+            None => rest.starts_with(b"-<-").then_some(Migration::Here),
+        }
+    })
+}
 
 /// A node's slots and, for a replica, its primary.
 #[derive(Debug)]
 pub(super) struct Claim<'a> {
     pub id: &'a [u8],
+    /// `ip:port@bus[,name]`
+    address: &'a [u8],
+    flags: &'a [u8],
     pub primary: Option<&'a [u8]>,
     /// The words of its line that tell the slots; none for a node without any.
     slots: Option<&'a [u8]>,
@@ -40,16 +80,55 @@ fn claim(line: &[u8]) -> Result<Claim<'_>, Unreadable> {
         rest = after.get(1..);
         Ok(word)
     };
-    let (id, _address, _flags, primary) = (word()?, word()?, word()?, word()?);
+    let (id, address, flags, primary) = (word()?, word()?, word()?, word()?);
     let (_ping, _pong, _epoch, _link) = (word()?, word()?, word()?, word()?);
     Ok(Claim {
         id,
+        address,
+        flags,
         primary: (primary != b"-").then_some(primary),
         slots: rest,
     })
 }
 
 impl<'a> Claim<'a> {
+    /// Where the node is to be found as far as its line tells, for one that `CLUSTER SHARDS` leaves out.
+    pub fn place(&self, endpoints: Endpoints) -> Option<Place<'a>> {
+        let has = |flag: &[u8]| {
+            self.flags
+                .split(|&byte| byte == b',')
+                .any(|own| own == flag)
+        };
+        if has(b"handshake") {
+            return None;
+        }
+        let mut parts = self.address.splitn(2, |&byte| byte == b',');
+        let (address, name) = (parts.next()?, parts.next().unwrap_or_default());
+        // Later servers add fields after the name.
+        let name = name.split(|&byte| byte == b',').next().unwrap_or_default();
+        let address = address.split(|&byte| byte == b'@').next()?;
+        let colon = address.iter().rposition(|&byte| byte == b':')?;
+        let (ip, port) = address.split_at_checked(colon)?;
+        let port = number(port.get(1..)?).ok().filter(|&port| port != 0);
+        Some(Place {
+            id: self.id,
+            ip,
+            endpoint: match endpoints.preferred {
+                Preferred::Ip => ip,
+                Preferred::HostName if name.is_empty() => b"?",
+                Preferred::HostName => name,
+                Preferred::Unknown => b"",
+            },
+            port: port.filter(|_| !endpoints.tls),
+            tls_port: port.filter(|_| endpoints.tls),
+            health: if has(b"fail") {
+                Health::Failed
+            } else {
+                Health::Online
+            },
+        })
+    }
+
     /// First and last slot of each range, both in `0..SLOTS`.
     pub fn slots(&self) -> impl Iterator<Item = Result<(u16, u16), Unreadable>> + 'a {
         // The node that answers adds `[slot->-id]` for a slot under migration. Until the end it is the source's.

@@ -27,6 +27,14 @@ fn array(values: &[String]) -> String {
     format!("*{}\r\n{}", values.len(), values.concat())
 }
 
+/// Nodes that are not listed are named by their address.
+fn look<'a>(shards: &'a [u8], nodes: &'a [u8]) -> Result<Topology<'a>, Unreadable> {
+    Topology::read(shards, nodes, || Endpoints {
+        preferred: Preferred::Ip,
+        tls: false,
+    })
+}
+
 /// Every node in a shard of its own with no slots: the reader must not care.
 fn shards(resp3: bool, nodes: &[Node]) -> String {
     let shard = |node: &Node| {
@@ -95,13 +103,14 @@ fn node(id: &str) -> Node<'static> {
         tls_port: None,
         primary: None,
         health: Health::Online,
+        is_listed: true,
     }
 }
 
 fn read(topology: &Topology) -> Result<Topology<'static>, Unreadable> {
     let shards = shards(false, &topology.nodes);
     let nodes = nodes(false, topology);
-    Topology::read(shards.as_bytes(), nodes.as_bytes()).map(Topology::into_owned)
+    look(shards.as_bytes(), nodes.as_bytes()).map(Topology::into_owned)
 }
 
 #[test]
@@ -112,7 +121,7 @@ fn a_real_look_is_read() {
             .find(|id| id.starts_with(start))
             .unwrap()
     };
-    let read = Topology::read(SHARDS, NODES).unwrap();
+    let read = look(SHARDS, NODES).unwrap();
     let (replica, failed) = (node(&id("aa20")), node(&id("b78f")));
     let (spare, myself) = (node(&id("c5fd")), node(&id("f187")));
     let at = |node: Node<'static>, host: &'static str, port: u16| Node {
@@ -172,7 +181,7 @@ fn slots_are_those_of_cluster_nodes_whatever_shards_says() {
     let both = [topology.nodes[0].clone(), topology.nodes[1].clone()];
     let one_shard = shards(false, &both);
     assert_eq!(
-        Topology::read(one_shard.as_bytes(), nodes(false, &topology).as_bytes()),
+        look(one_shard.as_bytes(), nodes(false, &topology).as_bytes()),
         Ok(topology)
     );
 }
@@ -206,11 +215,11 @@ fn slots_under_migration_stay_with_their_source() {
 }
 
 #[test]
-fn nodes_that_one_reply_does_not_know_are_left_out() {
-    let only_b = shards(false, &[node("b")]);
+fn nodes_without_a_line_or_still_in_handshake_are_left_out() {
+    let shards = shards(false, &[node("b"), node("c")]);
     let lines =
-        text(b"a :1@2 master - 0 0 1 connected 0-9\nb :1@2 master - 0 0 1 connected 10-19\n");
-    let topology = Topology::read(only_b.as_bytes(), lines.as_bytes()).unwrap();
+        text(b"a 1.1.1.1:1@2 handshake - 0 0 1 connected\nb :1@2 master - 0 0 1 connected 10-19\n");
+    let topology = look(shards.as_bytes(), lines.as_bytes()).unwrap();
     assert_eq!(topology.nodes, [node("b")]);
     assert_eq!(
         topology.ranges,
@@ -221,8 +230,77 @@ fn nodes_that_one_reply_does_not_know_are_left_out() {
         }]
     );
     let no_lines = text(b"");
-    let nobody = Topology::read(only_b.as_bytes(), no_lines.as_bytes()).unwrap();
+    let nobody = look(shards.as_bytes(), no_lines.as_bytes()).unwrap();
     assert_eq!((nobody.nodes.len(), nobody.ranges.len()), (0, 0));
+}
+
+#[test]
+fn a_node_that_no_shard_lists_is_placed_by_its_line() {
+    let shards = shards(false, &[node("b")]);
+    let lines = text(
+        b"a fd00::1:1@2,a.example,x=y myself,master - 0 0 1 connected 0-9\n\
+          b :1@2 master - 0 0 1 connected 10-19\n\
+          c 10.0.0.3:3@4 slave,fail a 0 0 1 connected\n\
+          d :0@0 master,noaddr - 0 0 1 disconnected 20\n",
+    );
+    let read = |preferred, tls| {
+        let endpoints = || Endpoints { preferred, tls };
+        Topology::read(shards.as_bytes(), lines.as_bytes(), endpoints).unwrap()
+    };
+    let told = |node: &Node| {
+        let host = String::from_utf8_lossy(&node.endpoint).into_owned();
+        (host, node.port, node.tls_port)
+    };
+    let topology = read(Preferred::Ip, false);
+    let [a, b, c, d] = &topology.nodes[..] else {
+        panic!("{topology:?}");
+    };
+    assert_eq!(told(a), ("fd00::1".into(), Some(1), None));
+    assert_eq!(*b, node("b"));
+    assert_eq!(told(c), ("10.0.0.3".into(), Some(3), None));
+    assert_eq!(told(d), (String::new(), None, None));
+    assert!(!a.is_listed && c.primary.as_deref() == Some(b"a") && c.health == Health::Failed);
+    assert_eq!(topology.ranges.len(), 3, "each owner has its slots");
+    let hosts = |topology: Topology| topology.nodes.iter().map(told).collect::<Vec<_>>();
+    let named = hosts(read(Preferred::HostName, true));
+    assert_eq!(named[0], ("a.example".into(), None, Some(1)));
+    assert_eq!(named[2], ("?".into(), None, Some(3)));
+    assert_eq!(hosts(read(Preferred::Unknown, false))[0].0, "");
+    // What the other kind of connection was told is kept.
+    let mut topology = read(Preferred::Ip, false);
+    topology.keep_ports_of(&read(Preferred::Ip, true));
+    assert_eq!(
+        told(&topology.nodes[0]),
+        ("fd00::1".into(), Some(1), Some(1))
+    );
+    assert_eq!(topology.nodes[1], node("b"));
+}
+
+#[test]
+fn where_every_node_is_listed_nobody_is_asked_how_to_name_others() {
+    let shards = shards(false, &[node("a")]);
+    let lines = text(b"a :1@2 master - 0 0 1 connected 0-9\n");
+    let topology = Topology::read(shards.as_bytes(), lines.as_bytes(), || unreachable!());
+    assert_eq!(topology.unwrap().nodes, [node("a")]);
+}
+
+#[test]
+fn what_is_about_to_happen_to_a_slot_stands_in_the_own_line() {
+    let lines = text(
+        b"a :1@2 master - 0 0 1 connected 0-9 [5->-x]\n\
+          b :1@2 myself,master - 0 0 1 connected 10-19 [11->-cc] [3-<-a] [12] [x->-y] [1\n",
+    );
+    let of = |slot| migration_of(lines.as_bytes(), slot);
+    assert_eq!(of(11), Some(Migration::To(b"cc"[..].into())));
+    assert_eq!(of(3), Some(Migration::Here));
+    for slot in [5, 12, 1, 0] {
+        assert_eq!(of(slot), None, "{slot}");
+    }
+    for other in [&b""[..], b"$-1\r\n", b"$3\r\na b\r\n"] {
+        assert_eq!(migration_of(other, 11), None);
+    }
+    // As a real server prints it, for a slot that moves away.
+    assert!((0..SLOTS).any(|slot| matches!(migration_of(NODES, slot), Some(Migration::To(_)))));
 }
 
 #[test]
@@ -233,7 +311,7 @@ fn a_slot_claimed_twice_goes_to_the_lower_id() {
             .map(|id| format!("{id} :1@2 master - 0 0 1 connected 0-9\n"))
             .concat();
         let lines = text(lines.as_bytes());
-        let topology = Topology::read(shards.as_bytes(), lines.as_bytes()).unwrap();
+        let topology = look(shards.as_bytes(), lines.as_bytes()).unwrap();
         assert_eq!(
             topology.ranges,
             [SlotRange {
@@ -251,7 +329,7 @@ fn what_is_no_such_reply_is_refused() {
         shards(false, &[node("a")]),
         text(b"a :1@2 master - 0 0 1 connected 0-9\n"),
     );
-    assert!(Topology::read(good_shards.as_bytes(), good_nodes.as_bytes()).is_ok());
+    assert!(look(good_shards.as_bytes(), good_nodes.as_bytes()).is_ok());
     for bad in [
         "",
         "*",
@@ -266,27 +344,27 @@ fn what_is_no_such_reply_is_refused() {
         "*1\r\n*2\r\n$1\r\nx\r\n?\r\n",
     ] {
         assert!(
-            Topology::read(bad.as_bytes(), good_nodes.as_bytes()).is_err(),
+            look(bad.as_bytes(), good_nodes.as_bytes()).is_err(),
             "{bad:?}"
         );
     }
     let deep = format!("*1\r\n*2\r\n$1\r\nx\r\n{}", "*1\r\n".repeat(100_000));
-    assert!(Topology::read(deep.as_bytes(), good_nodes.as_bytes()).is_err());
+    assert!(look(deep.as_bytes(), good_nodes.as_bytes()).is_err());
     let port = good_shards.replace(":6379\r", ":65536\r");
-    assert!(Topology::read(port.as_bytes(), good_nodes.as_bytes()).is_err());
+    assert!(look(port.as_bytes(), good_nodes.as_bytes()).is_err());
     for slots in ["16384", "9-8", "0-16384", "x", "-1", "1-", "1-2-3", ""] {
         let lines = text(format!("a :1@2 master - 0 0 1 connected {slots}\n").as_bytes());
         assert!(
-            Topology::read(good_shards.as_bytes(), lines.as_bytes()).is_err(),
+            look(good_shards.as_bytes(), lines.as_bytes()).is_err(),
             "{slots:?}"
         );
     }
-    assert!(Topology::read(
+    assert!(look(
         good_shards.as_bytes(),
         text(b"a :1@2 master - 0 0 1").as_bytes()
     )
     .is_err());
-    assert!(Topology::read(good_shards.as_bytes(), b"=2\r\nab\r\n").is_err());
+    assert!(look(good_shards.as_bytes(), b"=2\r\nab\r\n").is_err());
 }
 
 #[test]
@@ -295,10 +373,7 @@ fn a_node_needs_what_every_server_prints() {
     for field in ["id", "ip", "endpoint", "health"] {
         let reply =
             shards(false, &[node("a")]).replacen(&text(field.as_bytes()), &text(b"other"), 1);
-        assert!(
-            Topology::read(reply.as_bytes(), lines.as_bytes()).is_err(),
-            "{field}"
-        );
+        assert!(look(reply.as_bytes(), lines.as_bytes()).is_err(), "{field}");
     }
 }
 
@@ -307,10 +382,7 @@ fn an_unknown_health_is_not_online() {
     let reply = shards(false, &[node("a")]).replace("$6\r\nonline", "$7\r\nleaving");
     let lines = text(b"a :1@2 master - 0 0 1 connected\n");
     assert_eq!(
-        Topology::read(reply.as_bytes(), lines.as_bytes())
-            .unwrap()
-            .nodes[0]
-            .health,
+        look(reply.as_bytes(), lines.as_bytes()).unwrap().nodes[0].health,
         Health::Failed
     );
 }
@@ -350,6 +422,7 @@ pub(crate) fn topology() -> impl Strategy<Value = Topology<'static>> {
                     tls_port,
                     primary: primary.map(id),
                     health,
+                    is_listed: true,
                 },
             )
             .collect();
@@ -369,7 +442,7 @@ proptest! {
     #[test]
     fn what_a_server_prints_is_read_back(topology in topology(), resp3: bool) {
         let (shards, nodes) = (shards(resp3, &topology.nodes), nodes(resp3, &topology));
-        let read = Topology::read(shards.as_bytes(), nodes.as_bytes());
+        let read = look(shards.as_bytes(), nodes.as_bytes());
         prop_assert_eq!(read, Ok(topology));
     }
 
@@ -385,13 +458,13 @@ proptest! {
             *at.get_mut(&mut shards) = byte;
             *at.get_mut(&mut nodes) = byte;
         }
-        let _ = Topology::read(&shards, &nodes);
-        let _ = Topology::read(&shards[..cut.index(shards.len())], &nodes);
-        let _ = Topology::read(&shards, &nodes[..cut.index(nodes.len())]);
+        let _ = look(&shards, &nodes);
+        let _ = look(&shards[..cut.index(shards.len())], &nodes);
+        let _ = look(&shards, &nodes[..cut.index(nodes.len())]);
     }
 
     #[test]
     fn noise_never_panics(shards: Vec<u8>, nodes: Vec<u8>) {
-        let _ = Topology::read(&shards, &nodes);
+        let _ = look(&shards, &nodes);
     }
 }

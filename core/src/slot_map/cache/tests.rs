@@ -186,3 +186,22 @@ fn host_names_are_the_same_for_all_families() {
     cache.accept(named("10.0.0.1"), Family::V4, at(0, 0));
     assert_eq!(host(&mut cache, V6), "a.example");
 }
+
+#[test]
+fn the_address_of_a_node_without_slots_is_told_too() {
+    let mut cache = cache();
+    assert_eq!(cache.address(PLAIN, b"b"), None);
+    let empty = Node {
+        tls_port: Some(4),
+        ..node("b", "h2", 3)
+    };
+    let topology = of(vec![node("a", "h", 1), empty], &[(0, 16_383, 0)]);
+    cache.accept(topology, Family::V4, at(0, 0));
+    let address = cache.address(TLS, b"b").unwrap();
+    assert_eq!(
+        (address.host.as_deref(), address.port),
+        (Some(&b"h2"[..]), 4)
+    );
+    assert_eq!(cache.address(PLAIN, b"c"), None);
+    assert_eq!(cache.address(PLAIN, b"a"), Some(told(&mut cache, PLAIN)));
+}
