@@ -12,7 +12,7 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 target := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build deps test test-host matrix image demo bench lint clean
+.PHONY: help build deps test test-host matrix image demo bench fuzz lint clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2 }'
@@ -55,9 +55,16 @@ bench: deps ## measure durable writes and slot hints against their alternatives 
 	@cargo build --quiet --release --locked --package redis-durable
 	cargo run --quiet --release --locked --package durable-bench -- $(ARGS)
 
-lint: ## formatting and clippy, warnings are errors
+fuzz: ## the option parser and whole argument vectors under a fuzzer, SECONDS_EACH=60 (installs cargo-fuzz; needs a C++ compiler)
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	for name in options vectors; do
+	    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$name" -- -max_total_time="$${SECONDS_EACH:-60}"
+	done
+
+lint: ## formatting and clippy, warnings are errors; and that the fuzz targets still fit
 	@cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo check --locked --quiet --manifest-path fuzz/Cargo.toml --no-default-features --target-dir "$(target)/fuzz-check"
 
 clean: ## remove what was built
 	@cargo clean

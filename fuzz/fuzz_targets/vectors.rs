@@ -96,8 +96,13 @@ fn check(options: Options, defaults: &Defaults) {
             assert!(defaults.expected == 0 && !matches!(word, Replicas::Count(_)));
         }
         Err(Unresolvable::FsyncUnknown) => assert!(!defaults.fsync_known),
-        Err(Unresolvable::FsyncAboveReplicas { fsync, replicas }) => {
+        Err(Unresolvable::FsyncAboveReplicas {
+            fsync,
+            replicas,
+            configured,
+        }) => {
             assert!(fsync > replicas && defaults.fsync_known);
+            assert_eq!(configured, options.fsync.is_none());
         }
     }
 }
