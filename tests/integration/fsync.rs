@@ -1,10 +1,10 @@
-//! FSYNC: of the replicas that acknowledge, how many have also written to disk, and whose word for it
-//! is taken. Servers before 7.2 do not know, and refuse the option.
+//! FSYNC: of the replicas that acknowledge, how many have also written to disk. Servers before 7.2 do not know, and
+//! refuse the option.
 
-use testkit::{eventually, eventually_some, FakeReplica, Replicated, Server};
+use testkit::{Replicated, Server};
 
 use crate::samples::fsync_is_known;
-use crate::support::{builder, info, patient, replicated, say, send, wait_for_waiters};
+use crate::support::{builder, info, replicated, say, send, wait_for_waiters};
 
 /// A primary whose replicas keep an append-only file and fsync it like this.
 fn with_files(replicas: usize, policy: &'static str) -> Replicated {
@@ -18,7 +18,7 @@ fn with_files(replicas: usize, policy: &'static str) -> Replicated {
 }
 
 /// True, and the options are refused, where the server cannot tell.
-fn refused_for_want_of_knowledge(primary: &Server) -> bool {
+pub fn refused_for_want_of_knowledge(primary: &Server) -> bool {
     if fsync_is_known(primary) {
         return false;
     }
@@ -37,7 +37,7 @@ fn refused_for_want_of_knowledge(primary: &Server) -> bool {
     true
 }
 
-fn fsynced_offsets(primary: &Server) -> Vec<i64> {
+pub fn fsynced_offsets(primary: &Server) -> Vec<i64> {
     let reply: Vec<Vec<testkit::redis::Value>> = primary.run(&["DURABLE.REPLICAS"]);
     let last = |entry: &Vec<testkit::redis::Value>| {
         testkit::redis::from_redis_value_ref(entry.last().expect("a field")).expect("a number")
@@ -178,174 +178,6 @@ fn the_setting_counts_where_the_command_names_none() {
          nothing was executed\r\n"
     );
     assert_eq!(say(&mut conn, "GET k"), "$1\r\nv\r\n");
-}
-
-/// A primary with one fake replica that has acknowledged, and a client that waits for its fsync.
-struct Waiting {
-    primary: Server,
-    fake: FakeReplica,
-    conn: testkit::RawConn,
-    target: u64,
-}
-
-fn waiting_for_fsync() -> Option<Waiting> {
-    let primary = patient(Server::builder().name("primary")).start();
-    if refused_for_want_of_knowledge(&primary) {
-        return None;
-    }
-    let mut fake = FakeReplica::start(&primary);
-    primary.run::<()>(&["SET", "first", "v"]);
-    fake.wait_for_offset(primary.offset());
-    let acked = fake.ack_what_was_read();
-    eventually("the first acknowledgement to arrive", || {
-        primary.replica_links()[0].acked_offset == acked
-    });
-    let mut conn = primary.raw();
-    send(&mut conn, "DURABLE.SET k v FSYNC 1");
-    wait_for_waiters(&primary, 1);
-    let target = primary.offset();
-    fake.wait_for_offset(target);
-    fake.ack(target);
-    eventually("the write to be acknowledged", || {
-        primary.replica_links()[0].acked_offset >= target
-    });
-    assert_eq!(info(&primary, "waiters"), 1);
-    assert!(!conn.is_readable_now(), "acknowledged is not fsynced");
-    Some(Waiting {
-        primary,
-        fake,
-        conn,
-        target,
-    })
-}
-
-#[test]
-fn only_an_offset_that_covers_the_write_is_an_answer() {
-    let Some(mut waiting) = waiting_for_fsync() else {
-        return;
-    };
-    let end = waiting.primary.offset();
-    // The offset before the write and its request: nothing of either is on disk.
-    waiting.fake.ack_fsynced(end, 1);
-    eventually("the report to be seen", || {
-        fsynced_offsets(&waiting.primary) == [1]
-    });
-    assert_eq!(info(&waiting.primary, "waiters"), 1);
-    assert!(!waiting.conn.is_readable_now());
-    waiting.fake.ack_fsynced(end, waiting.target);
-    assert_eq!(waiting.conn.read_reply_bytes(), b"+OK\r\n");
-}
-
-#[test]
-fn a_clients_word_for_a_replicas_disk_is_not_taken() {
-    let Some(mut waiting) = waiting_for_fsync() else {
-        return;
-    };
-    let mut liar = waiting.primary.raw();
-    let port = waiting.fake.listening_port();
-    assert_eq!(
-        say(&mut liar, &format!("REPLCONF listening-port {port}")),
-        "+OK\r\n"
-    );
-    assert_eq!(say(&mut liar, "REPLCONF ip-address 127.0.0.1"), "+OK\r\n");
-    let end = waiting.primary.offset();
-    // The server answers nothing to this.
-    send(&mut liar, &format!("REPLCONF ACK {end} FACK {end}"));
-    assert_eq!(say(&mut liar, "PING"), "+PONG\r\n");
-    assert_eq!(info(&waiting.primary, "waiters"), 1);
-    assert!(!waiting.conn.is_readable_now(), "a client was believed");
-    assert_eq!(fsynced_offsets(&waiting.primary), [-1]);
-    // Nor does it keep the replica's own word from being taken.
-    waiting.fake.ack_fsynced(end, end);
-    assert_eq!(waiting.conn.read_reply_bytes(), b"+OK\r\n");
-}
-
-#[test]
-fn two_links_that_claim_one_port_make_its_disk_unknown_until_one_goes() {
-    let Some(mut waiting) = waiting_for_fsync() else {
-        return;
-    };
-    let primary = &waiting.primary;
-    let mut same = FakeReplica::builder()
-        .listening_port(waiting.fake.listening_port())
-        .start(primary);
-    let end = primary.offset();
-    same.wait_for_offset(end);
-    same.ack_fsynced(end, end);
-    eventually("the second link to report", || {
-        primary.replica_links()[1].acked_offset >= end
-    });
-    waiting.fake.ack_fsynced(end, end);
-    // Both have said it, and it cannot be told which of them is the replica.
-    eventually("the first link to report", || {
-        primary.replica_links()[0].acked_offset >= end
-    });
-    assert_eq!(fsynced_offsets(primary), [-1]);
-    assert_eq!(info(primary, "waiters"), 1);
-    assert!(
-        !waiting.conn.is_readable_now(),
-        "an ambiguous word was taken"
-    );
-    drop(same);
-    eventually("the second link to be gone", || {
-        primary.replica_links().len() == 1
-    });
-    waiting.fake.ack_fsynced(end, end);
-    assert_eq!(waiting.conn.read_reply_bytes(), b"+OK\r\n");
-}
-
-#[test]
-fn nobody_has_fsynced_more_than_was_acknowledged() {
-    let Some(mut waiting) = waiting_for_fsync() else {
-        return;
-    };
-    let mut second = waiting.primary.raw();
-    // One word for the disk far beyond the stream, and none for the stream itself.
-    waiting.fake.send(&[
-        "REPLCONF",
-        "ACK",
-        &waiting.target.to_string(),
-        "FACK",
-        "999999999",
-    ]);
-    assert_eq!(waiting.conn.read_reply_bytes(), b"+OK\r\n");
-    send(&mut second, "DURABLE.SET k w FSYNC 1");
-    wait_for_waiters(&waiting.primary, 1);
-    assert!(!second.is_readable_now(), "the future was acknowledged");
-    let end = waiting.primary.offset();
-    waiting.fake.wait_for_offset(end);
-    waiting.fake.ack_fsynced(end, end);
-    assert_eq!(second.read_reply_bytes(), b"+OK\r\n");
-}
-
-#[test]
-fn of_a_replica_that_came_before_the_module_nothing_is_known_until_it_comes_again() {
-    let group = testkit::Replicated::builder()
-        .replicas(1)
-        .primary(|builder| builder.module(false))
-        .replica(|_, builder| {
-            builder
-                .config("appendonly", "yes")
-                .config("appendfsync", "always")
-        })
-        .start();
-    let primary = &group.primary;
-    let path = testkit::module_path().display().to_string();
-    primary.run::<()>(&["MODULE", "LOAD", &path, "timeout-ms", "0"]);
-    if refused_for_want_of_knowledge(primary) {
-        return;
-    }
-    let mut conn = primary.raw();
-    assert_eq!(say(&mut conn, "DURABLE.SET k v"), "+OK\r\n");
-    assert_eq!(fsynced_offsets(primary), [-1]);
-    let reply = say(&mut conn, "DURABLE.SET k v FSYNC 1 TIMEOUT 20");
-    assert!(reply.contains(" 0 of 1 fsynced "), "{reply}");
-    primary.run::<()>(&["CLIENT", "KILL", "TYPE", "replica"]);
-    let reply = eventually_some("the replica to come again", || {
-        let reply = say(&mut conn, "DURABLE.SET k v FSYNC 1");
-        (!reply.starts_with("-NOREPLICAS ")).then_some(reply)
-    });
-    assert_eq!(reply, "+OK\r\n");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The module on real servers.
 
 mod samples;
+mod slothint_read;
 mod slothint_view;
 mod support;
 mod tls;
@@ -25,6 +26,7 @@ mod family_replies;
 mod fence;
 mod fsync;
 mod fsync_asking;
+mod fsync_identity;
 mod giving_up;
 mod guarantee;
 mod information;
@@ -36,6 +38,7 @@ mod multi_and_scripts;
 mod pipelines;
 mod random_vectors;
 mod redirection;
+mod replicas_command;
 mod replies;
 mod requirements;
 mod roles;
@@ -44,6 +47,7 @@ mod slothint;
 mod slothint_changes;
 mod slothint_endpoints;
 mod slothint_map;
+mod slothint_rhythm;
 mod slothint_storms;
 mod slothint_tls;
 mod slothint_tracking;

@@ -1,10 +1,10 @@
 //! SLOTHINT.WATCH: what wakes a watcher, and how else its wait ends.
 
 use testkit::redis::Value;
-use testkit::{eventually, RawConn, Server};
+use testkit::RawConn;
 
 use crate::slothint_view::{
-    agreed, alone, looks, map, read, read_map, rename, set, token, wait_for_blocked, Talk,
+    agreed, alone, looks, read, read_map, rename, set, token, wait_for_blocked, Talk,
 };
 use crate::support::{connections, say, send, unload_and_load_again};
 
@@ -291,74 +291,5 @@ fn one_watcher_more_than_may_wait_is_refused() {
     rename(node, "second.example");
     for watcher in watchers.iter_mut().chain([&mut refused]) {
         assert_ne!(read_map(&read(&watcher.take())).token, known);
-    }
-}
-
-#[test]
-fn the_module_stays_while_somebody_watches_and_goes_when_nobody_does() {
-    let cluster = alone("100");
-    let node = &cluster.nodes[0];
-    let (mut watcher, mut operator) = (node.raw(), node.raw());
-    let known = token(&mut watcher);
-    send(&mut watcher, &format!("SLOTHINT.WATCH {known} 0"));
-    wait_for_blocked(node, 1);
-    let refused = say(&mut operator, "MODULE UNLOAD durable");
-    assert!(refused.starts_with("-ERR"), "{refused}");
-    assert_eq!(map(&mut operator).token, known, "it works as before");
-    rename(node, "second.example");
-    assert_ne!(read_map(&read(&watcher.take())).token, known);
-    unload_and_load_again(node);
-    let mut watcher = node.raw();
-    // Watchers whose time ended are no reason either.
-    let known = token(&mut watcher);
-    assert_eq!(
-        say(&mut watcher, &format!("SLOTHINT.WATCH {known} 5")),
-        "$-1\r\n"
-    );
-    unload_and_load_again(node);
-}
-
-#[test]
-fn a_longer_age_does_not_delay_the_end_of_a_wait() {
-    let cluster = alone("60000");
-    let node = &cluster.nodes[0];
-    let mut watcher = node.raw();
-    let known = token(&mut watcher);
-    send(&mut watcher, &format!("SLOTHINT.WATCH {known} 0"));
-    wait_for_blocked(node, 1);
-    // Its timer is armed for a minute from now; a shorter wait comes first.
-    assert_eq!(
-        say(&mut node.raw(), &format!("SLOTHINT.WATCH {known} 5")),
-        "$-1\r\n"
-    );
-    assert_eq!(looks(node), 1);
-    assert!(!watcher.is_readable_now());
-    rename(node, "second.example");
-    set(node, "durable.slothint-max-age-ms", "100");
-    assert_ne!(read_map(&read(&watcher.take())).token, known);
-    forgotten(node);
-}
-
-#[track_caller]
-fn forgotten(node: &Server) {
-    wait_for_blocked(node, 0);
-    let before = looks(node);
-    crate::slothint_view::let_cron_run(node);
-    assert_eq!(looks(node), before, "looks while nobody watches");
-}
-
-#[test]
-fn looks_go_on_only_while_somebody_watches() {
-    for age in ["20", "0"] {
-        let cluster = alone(age);
-        let node = &cluster.nodes[0];
-        let mut watcher = node.raw();
-        let known = token(&mut watcher);
-        send(&mut watcher, &format!("SLOTHINT.WATCH {known} 0"));
-        wait_for_blocked(node, 1);
-        let before = looks(node);
-        eventually("looks for the watcher", || looks(node) > before + 5);
-        drop(watcher);
-        forgotten(node);
     }
 }

@@ -1,7 +1,11 @@
 //! Replies are printed here from a list of nodes, in both versions of the protocol, and read back.
 
 use super::*;
-use proptest::prelude::*;
+
+mod any;
+mod lines;
+
+pub(crate) use any::topology;
 
 /// The replies of a real server, Redis 7.0.15, that does not know its own address. The other primary has failed,
 /// its replica has not synced, a slot is under migration, and some have no owner.
@@ -215,95 +219,6 @@ fn slots_under_migration_stay_with_their_source() {
 }
 
 #[test]
-fn nodes_without_a_line_or_still_in_handshake_are_left_out() {
-    let shards = shards(false, &[node("b"), node("c")]);
-    let lines =
-        text(b"a 1.1.1.1:1@2 handshake - 0 0 1 connected\nb :1@2 master - 0 0 1 connected 10-19\n");
-    let topology = look(shards.as_bytes(), lines.as_bytes()).unwrap();
-    assert_eq!(topology.nodes, [node("b")]);
-    assert_eq!(
-        topology.ranges,
-        [SlotRange {
-            first: 10,
-            last: 19,
-            node: 0
-        }]
-    );
-    let no_lines = text(b"");
-    let nobody = look(shards.as_bytes(), no_lines.as_bytes()).unwrap();
-    assert_eq!((nobody.nodes.len(), nobody.ranges.len()), (0, 0));
-}
-
-#[test]
-fn a_node_that_no_shard_lists_is_placed_by_its_line() {
-    let shards = shards(false, &[node("b")]);
-    let lines = text(
-        b"a fd00::1:1@2,a.example,x=y myself,master - 0 0 1 connected 0-9\n\
-          b :1@2 master - 0 0 1 connected 10-19\n\
-          c 10.0.0.3:3@4 slave,fail a 0 0 1 connected\n\
-          d :0@0 master,noaddr - 0 0 1 disconnected 20\n",
-    );
-    let read = |preferred, tls| {
-        let endpoints = || Endpoints { preferred, tls };
-        Topology::read(shards.as_bytes(), lines.as_bytes(), endpoints).unwrap()
-    };
-    let told = |node: &Node| {
-        let host = String::from_utf8_lossy(&node.endpoint).into_owned();
-        (host, node.port, node.tls_port)
-    };
-    let topology = read(Preferred::Ip, false);
-    let [a, b, c, d] = &topology.nodes[..] else {
-        panic!("{topology:?}");
-    };
-    assert_eq!(told(a), ("fd00::1".into(), Some(1), None));
-    assert_eq!(*b, node("b"));
-    assert_eq!(told(c), ("10.0.0.3".into(), Some(3), None));
-    assert_eq!(told(d), (String::new(), None, None));
-    assert!(!a.is_listed && c.primary.as_deref() == Some(b"a") && c.health == Health::Failed);
-    assert_eq!(topology.ranges.len(), 3, "each owner has its slots");
-    let hosts = |topology: Topology| topology.nodes.iter().map(told).collect::<Vec<_>>();
-    let named = hosts(read(Preferred::HostName, true));
-    assert_eq!(named[0], ("a.example".into(), None, Some(1)));
-    assert_eq!(named[2], ("?".into(), None, Some(3)));
-    assert_eq!(hosts(read(Preferred::Unknown, false))[0].0, "");
-    // What the other kind of connection was told is kept.
-    let mut topology = read(Preferred::Ip, false);
-    topology.keep_ports_of(&read(Preferred::Ip, true));
-    assert_eq!(
-        told(&topology.nodes[0]),
-        ("fd00::1".into(), Some(1), Some(1))
-    );
-    assert_eq!(topology.nodes[1], node("b"));
-}
-
-#[test]
-fn where_every_node_is_listed_nobody_is_asked_how_to_name_others() {
-    let shards = shards(false, &[node("a")]);
-    let lines = text(b"a :1@2 master - 0 0 1 connected 0-9\n");
-    let topology = Topology::read(shards.as_bytes(), lines.as_bytes(), || unreachable!());
-    assert_eq!(topology.unwrap().nodes, [node("a")]);
-}
-
-#[test]
-fn what_is_about_to_happen_to_a_slot_stands_in_the_own_line() {
-    let lines = text(
-        b"a :1@2 master - 0 0 1 connected 0-9 [5->-x]\n\
-          b :1@2 myself,master - 0 0 1 connected 10-19 [11->-cc] [3-<-a] [12] [x->-y] [1\n",
-    );
-    let of = |slot| migration_of(lines.as_bytes(), slot);
-    assert_eq!(of(11), Some(Migration::To(b"cc"[..].into())));
-    assert_eq!(of(3), Some(Migration::Here));
-    for slot in [5, 12, 1, 0] {
-        assert_eq!(of(slot), None, "{slot}");
-    }
-    for other in [&b""[..], b"$-1\r\n", b"$3\r\na b\r\n"] {
-        assert_eq!(migration_of(other, 11), None);
-    }
-    // As a real server prints it, for a slot that moves away.
-    assert!((0..SLOTS).any(|slot| matches!(migration_of(NODES, slot), Some(Migration::To(_)))));
-}
-
-#[test]
 fn a_slot_claimed_twice_goes_to_the_lower_id() {
     let shards = shards(false, &[node("a"), node("b")]);
     for order in [["a", "b"], ["b", "a"]] {
@@ -385,86 +300,4 @@ fn an_unknown_health_is_not_online() {
         look(reply.as_bytes(), lines.as_bytes()).unwrap().nodes[0].health,
         Health::Failed
     );
-}
-
-/// Any topology of up to six nodes, its ranges as long as they can be.
-pub(crate) fn topology() -> impl Strategy<Value = Topology<'static>> {
-    let node = (
-        prop_oneof![Just(""), Just("10.0.0.1"), Just("fd00::3")],
-        prop_oneof![
-            Just(None),
-            Just(Some("")),
-            Just(Some("?")),
-            Just(Some("a.example"))
-        ],
-        prop::option::of(1_u16..9),
-        prop::option::of(1_u16..9),
-        prop::option::of(0_usize..8),
-        prop_oneof![
-            Just(Health::Online),
-            Just(Health::Loading),
-            Just(Health::Failed)
-        ],
-    );
-    let cuts = prop::collection::btree_map(0..SLOTS, prop::option::of(0_usize..6), 0..40);
-    (prop::collection::vec(node, 0..=6), cuts).prop_map(|(nodes, cuts)| {
-        let id =
-            |index: usize| -> Cow<'static, [u8]> { format!("node{index}").into_bytes().into() };
-        let nodes: Vec<Node> = nodes
-            .into_iter()
-            .enumerate()
-            .map(
-                |(index, (ip, endpoint, port, tls_port, primary, health))| Node {
-                    id: id(index),
-                    ip: ip.as_bytes().into(),
-                    endpoint: endpoint.unwrap_or(ip).as_bytes().into(),
-                    port,
-                    tls_port,
-                    primary: primary.map(id),
-                    health,
-                    is_listed: true,
-                },
-            )
-            .collect();
-        let mut owners = vec![NO_OWNER; usize::from(SLOTS)];
-        for (from, owner) in cuts {
-            let owner = owner.filter(|&owner| owner < nodes.len());
-            owners[usize::from(from)..].fill(owner.map_or(NO_OWNER, |owner| owner as u32));
-        }
-        Topology {
-            ranges: ranges(&owners),
-            nodes,
-        }
-    })
-}
-
-proptest! {
-    #[test]
-    fn what_a_server_prints_is_read_back(topology in topology(), resp3: bool) {
-        let (shards, nodes) = (shards(resp3, &topology.nodes), nodes(resp3, &topology));
-        let read = look(shards.as_bytes(), nodes.as_bytes());
-        prop_assert_eq!(read, Ok(topology));
-    }
-
-    #[test]
-    fn a_damaged_reply_never_panics(
-        topology in topology(), resp3: bool,
-        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
-        cut in any::<prop::sample::Index>(),
-    ) {
-        let mut shards = shards(resp3, &topology.nodes).into_bytes();
-        let mut nodes = nodes(resp3, &topology).into_bytes();
-        for (at, byte) in damage {
-            *at.get_mut(&mut shards) = byte;
-            *at.get_mut(&mut nodes) = byte;
-        }
-        let _ = look(&shards, &nodes);
-        let _ = look(&shards[..cut.index(shards.len())], &nodes);
-        let _ = look(&shards, &nodes[..cut.index(nodes.len())]);
-    }
-
-    #[test]
-    fn noise_never_panics(shards: Vec<u8>, nodes: Vec<u8>) {
-        let _ = look(&shards, &nodes);
-    }
 }

@@ -1,0 +1,87 @@
+//! Any topology, printed as servers do and read back; and damaged replies.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Any topology of up to six nodes, its ranges as long as they can be.
+pub(crate) fn topology() -> impl Strategy<Value = Topology<'static>> {
+    let node = (
+        prop_oneof![Just(""), Just("10.0.0.1"), Just("fd00::3")],
+        prop_oneof![
+            Just(None),
+            Just(Some("")),
+            Just(Some("?")),
+            Just(Some("a.example"))
+        ],
+        prop::option::of(1_u16..9),
+        prop::option::of(1_u16..9),
+        prop::option::of(0_usize..8),
+        prop_oneof![
+            Just(Health::Online),
+            Just(Health::Loading),
+            Just(Health::Failed)
+        ],
+    );
+    let cuts = prop::collection::btree_map(0..SLOTS, prop::option::of(0_usize..6), 0..40);
+    (prop::collection::vec(node, 0..=6), cuts).prop_map(|(nodes, cuts)| {
+        let id =
+            |index: usize| -> Cow<'static, [u8]> { format!("node{index}").into_bytes().into() };
+        let nodes: Vec<Node> = nodes
+            .into_iter()
+            .enumerate()
+            .map(
+                |(index, (ip, endpoint, port, tls_port, primary, health))| Node {
+                    id: id(index),
+                    ip: ip.as_bytes().into(),
+                    endpoint: endpoint.unwrap_or(ip).as_bytes().into(),
+                    port,
+                    tls_port,
+                    primary: primary.map(id),
+                    health,
+                    is_listed: true,
+                },
+            )
+            .collect();
+        let mut owners = vec![NO_OWNER; usize::from(SLOTS)];
+        for (from, owner) in cuts {
+            let owner = owner.filter(|&owner| owner < nodes.len());
+            owners[usize::from(from)..].fill(owner.map_or(NO_OWNER, |owner| owner as u32));
+        }
+        Topology {
+            ranges: ranges(&owners),
+            nodes,
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_a_server_prints_is_read_back(topology in topology(), resp3: bool) {
+        let (shards, nodes) = (shards(resp3, &topology.nodes), nodes(resp3, &topology));
+        let read = look(shards.as_bytes(), nodes.as_bytes());
+        prop_assert_eq!(read, Ok(topology));
+    }
+
+    #[test]
+    fn a_damaged_reply_never_panics(
+        topology in topology(), resp3: bool,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut shards = shards(resp3, &topology.nodes).into_bytes();
+        let mut nodes = nodes(resp3, &topology).into_bytes();
+        for (at, byte) in damage {
+            *at.get_mut(&mut shards) = byte;
+            *at.get_mut(&mut nodes) = byte;
+        }
+        let _ = look(&shards, &nodes);
+        let _ = look(&shards[..cut.index(shards.len())], &nodes);
+        let _ = look(&shards, &nodes[..cut.index(nodes.len())]);
+    }
+
+    #[test]
+    fn noise_never_panics(shards: Vec<u8>, nodes: Vec<u8>) {
+        let _ = look(&shards, &nodes);
+    }
+}

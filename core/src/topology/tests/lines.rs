@@ -1,0 +1,92 @@
+//! What the lines of CLUSTER NODES tell beyond the slots: nodes that no shard lists, and slots under migration.
+
+use super::*;
+
+#[test]
+fn nodes_without_a_line_or_still_in_handshake_are_left_out() {
+    let shards = shards(false, &[node("b"), node("c")]);
+    let lines =
+        text(b"a 1.1.1.1:1@2 handshake - 0 0 1 connected\nb :1@2 master - 0 0 1 connected 10-19\n");
+    let topology = look(shards.as_bytes(), lines.as_bytes()).unwrap();
+    assert_eq!(topology.nodes, [node("b")]);
+    assert_eq!(
+        topology.ranges,
+        [SlotRange {
+            first: 10,
+            last: 19,
+            node: 0
+        }]
+    );
+    let no_lines = text(b"");
+    let nobody = look(shards.as_bytes(), no_lines.as_bytes()).unwrap();
+    assert_eq!((nobody.nodes.len(), nobody.ranges.len()), (0, 0));
+}
+
+#[test]
+fn a_node_that_no_shard_lists_is_placed_by_its_line() {
+    let shards = shards(false, &[node("b")]);
+    let lines = text(
+        b"a fd00::1:1@2,a.example,x=y myself,master - 0 0 1 connected 0-9\n\
+          b :1@2 master - 0 0 1 connected 10-19\n\
+          c 10.0.0.3:3@4 slave,fail a 0 0 1 connected\n\
+          d :0@0 master,noaddr - 0 0 1 disconnected 20\n",
+    );
+    let read = |preferred, tls| {
+        let endpoints = || Endpoints { preferred, tls };
+        Topology::read(shards.as_bytes(), lines.as_bytes(), endpoints).unwrap()
+    };
+    let told = |node: &Node| {
+        let host = String::from_utf8_lossy(&node.endpoint).into_owned();
+        (host, node.port, node.tls_port)
+    };
+    let topology = read(Preferred::Ip, false);
+    let [a, b, c, d] = &topology.nodes[..] else {
+        panic!("{topology:?}");
+    };
+    assert_eq!(told(a), ("fd00::1".into(), Some(1), None));
+    assert_eq!(*b, node("b"));
+    assert_eq!(told(c), ("10.0.0.3".into(), Some(3), None));
+    assert_eq!(told(d), (String::new(), None, None));
+    assert!(!a.is_listed && c.primary.as_deref() == Some(b"a") && c.health == Health::Failed);
+    assert_eq!(topology.ranges.len(), 3, "each owner has its slots");
+    let hosts = |topology: Topology| topology.nodes.iter().map(told).collect::<Vec<_>>();
+    let named = hosts(read(Preferred::HostName, true));
+    assert_eq!(named[0], ("a.example".into(), None, Some(1)));
+    assert_eq!(named[2], ("?".into(), None, Some(3)));
+    assert_eq!(hosts(read(Preferred::Unknown, false))[0].0, "");
+    // What the other kind of connection was told is kept.
+    let mut topology = read(Preferred::Ip, false);
+    topology.keep_ports_of(&read(Preferred::Ip, true));
+    assert_eq!(
+        told(&topology.nodes[0]),
+        ("fd00::1".into(), Some(1), Some(1))
+    );
+    assert_eq!(topology.nodes[1], node("b"));
+}
+
+#[test]
+fn where_every_node_is_listed_nobody_is_asked_how_to_name_others() {
+    let shards = shards(false, &[node("a")]);
+    let lines = text(b"a :1@2 master - 0 0 1 connected 0-9\n");
+    let topology = Topology::read(shards.as_bytes(), lines.as_bytes(), || unreachable!());
+    assert_eq!(topology.unwrap().nodes, [node("a")]);
+}
+
+#[test]
+fn what_is_about_to_happen_to_a_slot_stands_in_the_own_line() {
+    let lines = text(
+        b"a :1@2 master - 0 0 1 connected 0-9 [5->-x]\n\
+          b :1@2 myself,master - 0 0 1 connected 10-19 [11->-cc] [3-<-a] [12] [x->-y] [1\n",
+    );
+    let of = |slot| migration_of(lines.as_bytes(), slot);
+    assert_eq!(of(11), Some(Migration::To(b"cc"[..].into())));
+    assert_eq!(of(3), Some(Migration::Here));
+    for slot in [5, 12, 1, 0] {
+        assert_eq!(of(slot), None, "{slot}");
+    }
+    for other in [&b""[..], b"$-1\r\n", b"$3\r\na b\r\n"] {
+        assert_eq!(migration_of(other, 11), None);
+    }
+    // As a real server prints it, for a slot that moves away.
+    assert!((0..SLOTS).any(|slot| matches!(migration_of(NODES, slot), Some(Migration::To(_)))));
+}

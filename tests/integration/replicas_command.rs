@@ -1,0 +1,116 @@
+//! DURABLE.REPLICAS: who is online, what each has acknowledged, and when it last said so.
+
+use testkit::{eventually, FakeReplica, Replicated, Server};
+
+use crate::support::{info, patient, replicated, say};
+
+/// A primary with a fake replica that has acknowledged what it read.
+fn with_fake() -> (Server, FakeReplica, u64) {
+    let primary = patient(Server::builder())
+        .config("repl-ping-replica-period", "3600")
+        .start();
+    let mut fake = FakeReplica::start(&primary);
+    primary.run::<()>(&["SET", "k", "v"]);
+    fake.wait_for_offset(primary.offset());
+    let acked = fake.ack_what_was_read();
+    eventually("the acknowledgement to arrive", || {
+        primary.replica_links()[0].acked_offset == acked
+    });
+    (primary, fake, acked)
+}
+
+/// A reply of DURABLE.REPLICAS without the one number that time changes.
+fn without_age(reply: &str) -> String {
+    let mut lines: Vec<&str> = reply.split("\r\n").collect();
+    let age = lines
+        .iter()
+        .position(|line| *line == "ack-age-ms")
+        .expect("an age");
+    assert!(lines[age + 1].starts_with(':'), "{reply}");
+    lines[age + 1] = ":AGE";
+    lines.join("\r\n")
+}
+
+#[test]
+fn replicas_are_listed_as_flat_arrays_and_as_maps() {
+    let (primary, mut fake, _) = with_fake();
+    let port = fake.listening_port();
+    for (protocol, head) in [(2, "*12"), (3, "%6")] {
+        let mut conn = primary.raw();
+        if protocol == 3 {
+            conn.hello3();
+        }
+        say(&mut conn, "SET k w");
+        let offset = primary.offset();
+        fake.wait_for_offset(offset);
+        fake.ack(offset - 10);
+        eventually("the acknowledgement to arrive", || {
+            primary.replica_links()[0].acked_offset == offset - 10
+        });
+        let expected = format!(
+            "*1\r\n{head}\r\n$4\r\nhost\r\n$9\r\n127.0.0.1\r\n$4\r\nport\r\n:{port}\r\n\
+             $12\r\nacked-offset\r\n:{}\r\n$9\r\nlag-bytes\r\n:10\r\n$10\r\nack-age-ms\r\n:AGE\r\n\
+             $14\r\nfsynced-offset\r\n:-1\r\n",
+            offset - 10
+        );
+        assert_eq!(without_age(&say(&mut conn, "DURABLE.REPLICAS")), expected);
+    }
+}
+
+#[test]
+fn a_replica_that_has_not_acknowledged_anything_is_listed_too() {
+    let primary = patient(Server::builder()).start();
+    let mut conn = primary.raw();
+    assert_eq!(say(&mut conn, "DURABLE.REPLICAS"), "*0\r\n");
+    let _silent = FakeReplica::start(&primary);
+    let listed = say(&mut conn, "DURABLE.REPLICAS");
+    assert!(
+        listed.starts_with("*1\r\n") && listed.contains("acked-offset\r\n:0\r\n"),
+        "{listed}"
+    );
+    assert_eq!(info(&primary, "replicas_online"), 0, "it does not count");
+}
+
+#[test]
+fn the_age_is_that_of_the_last_word() {
+    let (primary, mut fake, _) = with_fake();
+    let mut conn = primary.raw();
+    let mut age = || {
+        let reply = say(&mut conn, "DURABLE.REPLICAS");
+        let lines: Vec<&str> = reply.lines().collect();
+        let at = lines
+            .iter()
+            .position(|line| *line == "ack-age-ms")
+            .expect("an age");
+        lines[at + 1][1..].parse::<u64>().expect("a number")
+    };
+    eventually("the age to grow", || age() >= 20);
+    primary.run::<()>(&["SET", "k", "w"]);
+    fake.wait_for_offset(primary.offset());
+    let old = age();
+    fake.ack_what_was_read();
+    eventually("the age to begin anew", || age() < old);
+}
+
+#[test]
+fn it_is_listed_which_replica_lags() {
+    let group: Replicated = replicated(2);
+    let mut conn = group.primary.raw();
+    assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 2"), "+OK\r\n");
+    group.replicas[1].pause();
+    say(&mut conn, &format!("SET k {}", "x".repeat(1000)));
+    assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 1"), ":1\r\n");
+    let listed: Vec<std::collections::HashMap<String, String>> =
+        group.primary.run(&["DURABLE.REPLICAS"]);
+    let lag = |port: u16| -> u64 {
+        let port = port.to_string();
+        let entry = listed
+            .iter()
+            .find(|entry| entry["port"] == port)
+            .expect("an entry for each");
+        entry["lag-bytes"].parse().expect("a number")
+    };
+    assert!(lag(group.replicas[0].port()) < 1000);
+    assert!(lag(group.replicas[1].port()) >= 1000);
+    group.replicas[1].resume();
+}
