@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use redis::{ConnectionInfo, IntoConnectionInfo};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 use crate::error::Error;
 use crate::node::Node;
 use crate::redirect::known_host;
+use crate::refusals::Request;
 use crate::route::Knowledge;
 use crate::session::Session;
 use crate::stats::{Counters, Stats};
@@ -36,8 +36,6 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) stats: Counters,
     knowledge: Mutex<Knowledge>,
-    /// A server said that it knows no SLOTHINT, or that this user may not use it.
-    without_hints: AtomicBool,
 }
 
 pub(crate) struct Config {
@@ -111,7 +109,8 @@ impl Client {
     /// Keeps the cache up to date in the background, until the handle is dropped: a thread with a connection
     /// of its own waits in `SLOTHINT.WATCH` and fetches the map whenever that has changed.
     ///
-    /// Ends by itself where servers have no `SLOTHINT`.
+    /// A node that has no such command, or not for this user, is followed by the next. It ends by itself when all
+    /// nodes that are known by then have refused.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -135,15 +134,20 @@ impl Client {
         self.shared.know().cache.known()
     }
 
-    /// Whether hints are asked for: until a server says that it has no `SLOTHINT`, that this user may not use it, or
-    /// that it is in no cluster. From then on `MOVED` alone fills the cache.
+    /// Whether there is a node to ask for `SLOTHINT`: one that is known, and has not refused it.
+    ///
+    /// A node refuses for itself alone: it has not loaded the module, is in no cluster, or does not permit the command
+    /// to this user. Without the permission for `SLOTHINT.MAP` or `SLOTHINT.WATCH` only these are not asked for. A
+    /// node that could not be reached is asked again when it is back, since it may have been started with the
+    /// module; others that are learnt of are asked as well, so this may become true again. Where it is false, `MOVED`
+    /// alone fills the cache.
     pub fn uses_hints(&self) -> bool {
-        self.shared.uses_hints()
+        self.shared.know().may_ask(Request::Keys)
     }
 
-    /// Asks for hints again, after the module has been loaded or the user been given the permission.
+    /// Asks all nodes for hints again, after the module has been loaded or the user been given the permission.
     pub fn use_hints_again(&self) {
-        self.shared.without_hints.store(false, Ordering::Relaxed);
+        self.shared.know().forget_refusals();
     }
 }
 
@@ -170,22 +174,36 @@ impl ClientBuilder {
     }
 
     /// How long a command is tried that is turned away (`TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, nodes that cannot be
-    /// reached, redirections without end). Default: 20 s, longer than a failover takes with the
+    /// reached, more than 16 redirections). Default: 20 s, longer than a failover takes with the
     /// servers' default settings. The waits in between grow from 8 ms to half a second.
+    ///
+    /// The time begins when the command is turned away for the first time, or an earlier command of the same slot that it
+    /// has to wait for. Redirections do not begin it. An attempt that has been begun in time is not broken off, so
+    /// connecting and waiting for a reply come on top, once. Zero is for one attempt. The hint before a batch takes
+    /// as long at most.
     pub fn retry_for(mut self, limit: Duration) -> ClientBuilder {
         self.config.retry_for = limit;
         self
     }
 
-    /// How long connecting may take, authentication included. Default: 2 s. At least 1 ms.
+    /// How long connecting may take, TLS and authentication included. Default: 2 s. At least 1 ms.
+    ///
+    /// It is also the time for the reply to `PING` on a connection that was idle, and to the hints that a batch asks
+    /// for. Not included is the lookup of a host name, which the system limits; a name with several addresses has
+    /// this time for each. With `tls-native-tls` the handshake itself has no limit: see the section on TLS in the
+    /// documentation of the crate.
     pub fn connect_timeout(mut self, limit: Duration) -> ClientBuilder {
         self.config.connect_timeout = limit.max(Duration::from_millis(1));
         self
     }
 
-    /// How long a reply may take until the connection counts as dead and the outcome as unknown; `None` is for
-    /// ever. Default: 5 s. It has to be longer than any wait that commands ask for: `TIMEOUT` of
-    /// the durable commands, blocking commands. At least 1 ms.
+    /// How long a server may be silent while a reply is awaited, until the connection counts as dead and the outcome as
+    /// unknown; `None` is for ever. Default: 5 s. It has to be longer than any wait that commands ask for:
+    /// `TIMEOUT` of the durable commands, blocking commands. At least 1 ms.
+    ///
+    /// It is the limit of each read and of each write on the socket, and not of a reply as a whole: a large one takes as
+    /// long as it takes, and so does one that comes drop by drop. Several nodes that are silent at a time are waited
+    /// for together.
     pub fn response_timeout(mut self, limit: Option<Duration>) -> ClientBuilder {
         self.config.response_timeout = limit.map(|limit| limit.max(Duration::from_millis(1)));
         self
@@ -204,7 +222,6 @@ impl ClientBuilder {
             config: self.config,
             stats: Counters::default(),
             knowledge: Mutex::new(Knowledge::new(self.seeds)),
-            without_hints: AtomicBool::new(false),
         };
         Client {
             shared: Arc::new(shared),
@@ -218,6 +235,15 @@ impl Config {
             Some(info) => info.clone(),
             None => node.connection_info(&self.first),
         }
+    }
+
+    /// Whether connections to this node are encrypted.
+    pub(crate) fn is_encrypted(&self, node: &Node) -> bool {
+        let like = self.named.get(node).unwrap_or(&self.first);
+        matches!(
+            (node, like.addr()),
+            (Node::Tcp(..), ConnectionAddr::TcpTls { .. })
+        )
     }
 
     /// The node that `told_by` means by that host, `None` for its own, and port.
@@ -245,14 +271,6 @@ impl Shared {
         self.knowledge
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    pub(crate) fn uses_hints(&self) -> bool {
-        !self.without_hints.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn remember_no_hints(&self) {
-        self.without_hints.store(true, Ordering::Relaxed);
     }
 }
 

@@ -3,15 +3,21 @@
 use durable_core::slot;
 use redis::{Cmd, ToRedisArgs, ToSingleRedisArg};
 
-/// Commands that change nothing, so that a lost reply is no reason not to ask again.
+/// Commands that change nothing, so that a lost reply is no reason not to ask again, another server if need be.
+///
+/// What means something on one server only is not here. A fence (DURABLE.WAIT) speaks of what its own server has
+/// executed. A cursor of SCAN, HSCAN, SSCAN and ZSCAN belongs to the server that gave it.
 const READS: &str = " GET MGET STRLEN GETRANGE SUBSTR LCS GETBIT BITCOUNT BITPOS BITFIELD_RO EXISTS TYPE TTL PTTL \
     EXPIRETIME PEXPIRETIME DUMP OBJECT MEMORY SORT_RO EVAL_RO EVALSHA_RO FCALL_RO PING ECHO TIME \
-    HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN HSCAN HRANDFIELD HTTL HPTTL HEXPIRETIME HPEXPIRETIME \
-    LRANGE LLEN LINDEX LPOS SMEMBERS SISMEMBER SMISMEMBER SCARD SRANDMEMBER SSCAN SINTER SUNION SDIFF SINTERCARD \
+    HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN HRANDFIELD HTTL HPTTL HEXPIRETIME HPEXPIRETIME \
+    LRANGE LLEN LINDEX LPOS SMEMBERS SISMEMBER SMISMEMBER SCARD SRANDMEMBER SINTER SUNION SDIFF SINTERCARD \
     ZRANGE ZRANGEBYSCORE ZRANGEBYLEX ZREVRANGE ZREVRANGEBYSCORE ZREVRANGEBYLEX ZSCORE ZMSCORE ZCARD ZCOUNT \
-    ZLEXCOUNT ZRANK ZREVRANK ZSCAN ZRANDMEMBER ZINTER ZUNION ZDIFF ZINTERCARD \
+    ZLEXCOUNT ZRANK ZREVRANK ZRANDMEMBER ZINTER ZUNION ZDIFF ZINTERCARD \
     XRANGE XREVRANGE XLEN XREAD XINFO XPENDING GEOPOS GEODIST GEOHASH GEOSEARCH \
-    DURABLE.GET DURABLE.WAIT DURABLE.REPLICAS ";
+    DURABLE.GET DURABLE.REPLICAS ";
+
+/// Commands whose errors can be the words of a script, whatever those are.
+const SCRIPTS: &str = " EVAL EVALSHA EVAL_RO EVALSHA_RO FCALL FCALL_RO ";
 
 /// Commands that change what later commands on the same connection mean, or have no reply of their own.
 /// Connections are shared by the commands of a batch, so these are refused.
@@ -35,6 +41,7 @@ pub struct Command {
     /// What decides where it goes.
     key: Option<Box<[u8]>>,
     names_key: bool,
+    /// The caller says so.
     repeatable: bool,
 }
 
@@ -81,6 +88,16 @@ impl Command {
     }
 
     /// Goes to where the slot of `key` is, without adding an argument.
+    ///
+    /// A server does not redirect what names no key, so this is as right as the cache is. Where the slot is not known,
+    /// it is asked for by a hint first.
+    ///
+    /// A fence (`DURABLE.WAIT`) covers the writes of the same session to the same slot, also those before it in the
+    /// same batch, whichever node they end at. It is sent once, on the connection that those writes were sent on, and
+    /// never again to anybody: another server, or the same one after a restart, would answer for writes of its own.
+    /// Where that connection is gone, where there is none, or where no reply comes, the result is
+    /// [`crate::Error::OutcomeUnknown`]: the writes before it may be lost. Writes of other sessions are covered as far
+    /// as they were executed by the same server.
     pub fn routed_by(mut self, key: impl AsRef<[u8]>) -> Command {
         self.key = Some(key.as_ref().into());
         self
@@ -90,7 +107,9 @@ impl Command {
     /// when its outcome is unknown.
     ///
     /// Well-known reads are repeatable by themselves. A plain `SET` is not: somebody else may
-    /// have written between the two. Say so only where nobody else writes, or where it does not matter.
+    /// have written between the two. Say so only where nobody else writes, or where it does not matter. Of a
+    /// script it says too that an error such as `TRYAGAIN` or `CLUSTERDOWN` is the server's and not its own. A fence
+    /// (`DURABLE.WAIT`) is never sent again all the same.
     pub fn repeatable(mut self) -> Command {
         self.repeatable = true;
         self
@@ -112,7 +131,7 @@ impl Command {
             _ => String::new(),
         };
         Command {
-            repeatable: is_one_of(READS, &name),
+            repeatable: false,
             cmd,
             name,
             key: None,
@@ -125,7 +144,28 @@ impl Command {
     }
 
     pub(crate) fn is_repeatable(&self) -> bool {
-        self.repeatable
+        (self.repeatable || is_one_of(READS, &self.name) && !self.reads_from_now_on())
+            && !self.is_fence()
+    }
+
+    /// Whether it speaks of what one server has executed so far.
+    pub(crate) fn is_fence(&self) -> bool {
+        self.name == "DURABLE.WAIT"
+    }
+
+    pub(crate) fn is_script(&self) -> bool {
+        is_one_of(SCRIPTS, &self.name)
+    }
+
+    /// Whether `TRYAGAIN` and the like may be a script's own words, and it must not be executed again for them.
+    pub(crate) fn may_answer_as_it_likes(&self) -> bool {
+        self.is_script() && !self.repeatable
+    }
+
+    /// `XREAD … $` means what comes after this moment, and a later one leaves out what came in between.
+    fn reads_from_now_on(&self) -> bool {
+        let is_now = |argument: redis::Arg<&[u8]>| argument == redis::Arg::Simple(b"$");
+        self.name == "XREAD" && self.cmd.args_iter().any(is_now)
     }
 
     /// Whether the server checks that it owns the slot before it executes this.
@@ -147,6 +187,8 @@ impl Command {
             Some("the command has no name")
         } else if silent || self.cmd.is_no_response() {
             Some("a command without a reply cannot be told from a lost one")
+        } else if self.name == "WAIT" || self.name == "WAITAOF" {
+            Some("it counts for the writes of one connection, and connections are made and shared as needed; use DURABLE.WAIT")
         } else if is_one_of(OF_A_CONNECTION, &self.name) {
             Some("it would change what other commands on the same connection mean")
         } else {
@@ -190,6 +232,7 @@ mod tests {
         assert!(Command::get("k").is_repeatable());
         assert!(Command::new("hgetall").is_repeatable());
         assert!(Command::new("Durable.Get").is_repeatable());
+        assert!(Command::new("EVAL_RO").is_repeatable());
         for write in [
             "SET",
             "INCR",
@@ -207,6 +250,35 @@ mod tests {
     }
 
     #[test]
+    fn what_means_something_on_one_server_or_at_one_moment_only_is_not_repeated() {
+        for name in ["SCAN", "HSCAN", "SSCAN", "ZSCAN", "DURABLE.WAIT"] {
+            assert!(!Command::new(name).is_repeatable(), "{name}");
+        }
+        let fence = Command::new("durable.wait").routed_by("k").repeatable();
+        assert!(fence.is_fence() && !fence.is_repeatable());
+        let read = |from: &str| Command::new("XREAD").arg("STREAMS").key("k").arg(from);
+        assert!(read("0-0").is_repeatable());
+        assert!(!read("$").is_repeatable());
+    }
+
+    #[test]
+    fn a_script_answers_as_it_likes_unless_the_caller_vouches_for_it() {
+        for name in [
+            "EVAL",
+            "evalsha",
+            "EVAL_RO",
+            "EVALSHA_RO",
+            "FCALL",
+            "FCALL_RO",
+        ] {
+            assert!(Command::new(name).may_answer_as_it_likes(), "{name}");
+            let repeatable = Command::new(name).repeatable();
+            assert!(!repeatable.may_answer_as_it_likes(), "{name}");
+        }
+        assert!(!Command::set("k", "v").may_answer_as_it_likes());
+    }
+
+    #[test]
     fn what_would_confuse_a_shared_connection_is_refused() {
         for name in ["MULTI", "exec", "Subscribe", "SELECT", "MONITOR", ""] {
             assert!(Command::new(name).refusal().is_some(), "{name}");
@@ -220,6 +292,10 @@ mod tests {
         let mut silent = redis::cmd("SET");
         silent.set_no_response(true);
         assert!(Command::from_cmd(silent, "k").refusal().is_some());
+        for name in ["WAIT", "waitaof"] {
+            let why = Command::new(name).routed_by("k").refusal();
+            assert!(why.is_some_and(|why| why.contains("DURABLE.WAIT")));
+        }
         assert!(Command::new("CLIENT").arg("ID").refusal().is_none());
         assert!(Command::set("MULTI", "EXEC").refusal().is_none());
     }

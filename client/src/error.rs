@@ -16,8 +16,14 @@ use crate::node::Node;
 pub enum Error {
     /// The server answered with an error that is the caller's: `WRONGTYPE`, `NOPERM`, `UNACKED` …
     Server(ServerError),
+    /// A script or function ended with an error, which may be its own words: also `TRYAGAIN`, `CLUSTERDOWN`,
+    /// `LOADING`, `READONLY` and `MASTERDOWN`, for which other commands are sent again. Whether it had written before
+    /// that is open. The server says the same words when it turns a script away before it runs; that cannot be told
+    /// apart here, except for one that is [`crate::Command::repeatable`].
+    Script(ServerError),
     /// The command was sent and no reply came back, or one that leaves it open. It was not sent
-    /// again, since that might execute it twice.
+    /// again, since that might execute it twice. Of a fence: that the writes before it are acknowledged cannot be
+    /// learnt any more; see [`crate::Command::routed_by`].
     OutcomeUnknown {
         /// Where it was sent.
         node: Node,
@@ -27,7 +33,7 @@ pub enum Error {
     },
     /// Every attempt within the time for retries was turned away.
     GaveUp {
-        /// How long it was tried.
+        /// How long ago it was turned away for the first time, or an earlier command of its slot that it waited for.
         after: Duration,
         /// How many attempts there were.
         attempts: u32,
@@ -36,7 +42,8 @@ pub enum Error {
         /// Whether an attempt ended without a reply. Only repeatable commands are tried again then.
         sent: bool,
     },
-    /// A node refuses this client, so that trying again is no use: wrong password, TLS not supported …
+    /// A node refuses this client, so that trying again is no use: wrong password, a certificate that is not
+    /// trusted, TLS not supported …
     Connect {
         /// The node.
         node: Node,
@@ -57,7 +64,7 @@ impl Error {
     /// False only where the command is certain to have had no effect.
     ///
     /// Of a server's errors that is certain for those that are given before anything runs; any other
-    /// word is taken to leave it open, since a script may fail half-way.
+    /// word is taken to leave it open, and so is every error of a script, which may fail half-way.
     pub fn may_have_been_executed(&self) -> bool {
         match self {
             Error::Server(error) => !matches!(
@@ -77,7 +84,7 @@ impl Error {
                     | "NOREPLICAS"
                     | "OVERLOADED"
             ),
-            Error::OutcomeUnknown { .. } | Error::Conversion(_) => true,
+            Error::Script(_) | Error::OutcomeUnknown { .. } | Error::Conversion(_) => true,
             Error::GaveUp { sent, .. } => *sent,
             Error::Connect { .. }
             | Error::Refused(_)
@@ -89,7 +96,7 @@ impl Error {
     /// The code of a server's error, such as `WRONGTYPE`.
     pub fn code(&self) -> Option<&str> {
         match self {
-            Error::Server(error) => Some(error.code()),
+            Error::Server(error) | Error::Script(error) => Some(error.code()),
             _ => None,
         }
     }
@@ -98,7 +105,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Server(error) => {
+            Error::Server(error) | Error::Script(error) => {
                 write!(out, "{} {}", error.code(), error.details().unwrap_or_default())
             }
             Error::OutcomeUnknown { node, cause } => write!(
@@ -126,7 +133,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Server(error) => Some(error),
+            Error::Server(error) | Error::Script(error) => Some(error),
             Error::OutcomeUnknown { cause, .. } | Error::Connect { cause, .. } => Some(cause),
             Error::Conversion(error) => Some(error),
             Error::Hint(error) => Some(error),

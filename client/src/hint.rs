@@ -72,6 +72,11 @@ impl Hint {
         named.chain(gaps)
     }
 
+    /// Whether no slot that it tells of has an owner.
+    pub fn names_nobody(&self) -> bool {
+        self.ranges.iter().all(|(.., owner)| owner.is_none())
+    }
+
     fn read(answer: &Value, resolve: Resolve<'_>, is_whole: bool) -> Result<Hint, Unreadable> {
         let [token, nodes, ranges] = array(answer, "the answer is not an array of three")? else {
             return Err(Unreadable("the answer is not an array of three"));

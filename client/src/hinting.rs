@@ -1,6 +1,7 @@
-//! Asking for hints: which node to ask, what to make of the answer, and when to stop asking.
+//! Asking for hints: which node to ask, what to make of the answer, and whom not to ask again.
 
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use durable_core::slot;
 use redis::{Cmd, Connection, RedisError, RedisResult, Value};
@@ -10,7 +11,11 @@ use crate::error::Error;
 use crate::hint::{Hint, Unreadable};
 use crate::links::receive;
 use crate::node::Node;
+use crate::refusals::Request;
 use crate::session::Session;
+
+/// So many nodes are asked before the commands of a batch are sent: redirections will tell as well.
+const ASKED_FOR_A_BATCH: usize = 2;
 
 /// What a pre-fill came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,21 +24,78 @@ pub enum Fill {
     Filled(usize),
     /// There was nothing to ask for.
     Known,
-    /// The servers have no `SLOTHINT`, or not for this user: `MOVED` will have to do.
+    /// No node that is known has the command, or none for this user: `MOVED` will have to do.
     Unavailable,
+}
+
+/// How much asking is worth.
+struct Limits {
+    nodes: usize,
+    /// For everything together. Each connection and each reply have the time for connecting, and no more than is left.
+    /// None where each reply may take as long as others.
+    time: Option<Duration>,
 }
 
 impl Session {
     /// Fills the cache for these keys with one `SLOTHINT`, which names one key for each slot that is not in
-    /// the cache. Any node can be asked, so this is one round trip whatever the keys.
+    /// the cache. Any node can be asked, so this is one round trip whatever the keys; a node that gives no hint is
+    /// followed by the next, until one does.
     ///
-    /// [`Session::batch`] does so by itself unless told otherwise.
+    /// [`Session::batch`] does so by itself unless told otherwise, but asks two nodes at most.
     ///
     /// # Errors
-    /// When no node can be asked, or one answers what is not a hint. The cache is as it was.
+    /// When no node can be asked, when one answers what is not a hint, or none names an owner. The cache is as it was.
     pub fn prefill<K: AsRef<[u8]>>(
         &mut self,
         keys: impl IntoIterator<Item = K>,
+    ) -> Result<Fill, Error> {
+        let limits = Limits {
+            nodes: usize::MAX,
+            time: None,
+        };
+        self.fill_for(keys, limits)
+    }
+
+    /// Fills the cache with every slot, by one `SLOTHINT.MAP`. Where nothing has changed since the last time, the
+    /// server answers nil and nothing is sent twice. A map in which no slot has an owner, as a node gives that has left
+    /// the cluster, is no answer: the next node is asked.
+    ///
+    /// # Errors
+    /// As [`Session::prefill`].
+    pub fn prefill_all(&mut self) -> Result<Fill, Error> {
+        let limits = Limits {
+            nodes: usize::MAX,
+            time: None,
+        };
+        self.fill(Request::Map, limits, &HashSet::new(), map_request)
+    }
+
+    /// The hint before a batch.
+    pub(crate) fn hint<K: AsRef<[u8]>>(
+        &mut self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Fill, Error> {
+        let limits = self.limits_in_a_batch();
+        self.fill_for(keys, limits)
+    }
+
+    /// After a failure: whoever is up may know better by now, and sooner than those that failed.
+    pub(crate) fn relearn(&mut self, failed: &HashSet<Node>) {
+        let limits = self.limits_in_a_batch();
+        let _ = self.fill(Request::Map, limits, failed, map_request);
+    }
+
+    fn limits_in_a_batch(&self) -> Limits {
+        Limits {
+            nodes: ASKED_FOR_A_BATCH,
+            time: Some(self.shared.config.retry_for),
+        }
+    }
+
+    fn fill_for<K: AsRef<[u8]>>(
+        &mut self,
+        keys: impl IntoIterator<Item = K>,
+        limits: Limits,
     ) -> Result<Fill, Error> {
         let mut request = redis::cmd("SLOTHINT");
         let mut asked_for = HashSet::new();
@@ -50,58 +112,43 @@ impl Session {
         if asked_for.is_empty() {
             return Ok(Fill::Known);
         }
-        self.fill(
-            usize::MAX,
-            |_| request.clone(),
-            |stats| stats.hint_requests.one(),
-        )
-    }
-
-    /// Fills the cache with every slot, by one `SLOTHINT.MAP`. Where nothing has changed since the last time, the
-    /// server answers nil and nothing is sent twice.
-    ///
-    /// # Errors
-    /// As [`Session::prefill`].
-    pub fn prefill_all(&mut self) -> Result<Fill, Error> {
-        self.fill(usize::MAX, map_request, |stats| stats.map_requests.one())
-    }
-
-    /// After a failure: whoever is up may know better by now. If not, redirections will tell, so not
-    /// everybody is asked.
-    pub(crate) fn relearn(&mut self) {
-        let _ = self.fill(2, map_request, |stats| stats.map_requests.one());
+        self.fill(Request::Keys, limits, &HashSet::new(), |_| request.clone())
     }
 
     fn fill(
         &mut self,
-        ask_at_most: usize,
-        request: impl Fn(Option<i64>) -> Cmd,
-        count: impl Fn(&crate::stats::Counters),
+        request: Request,
+        limits: Limits,
+        ask_last: &HashSet<Node>,
+        command: impl Fn(Option<i64>) -> Cmd,
     ) -> Result<Fill, Error> {
-        if !self.shared.uses_hints() {
-            return Ok(Fill::Unavailable);
-        }
-        let candidates = self.shared.know().candidates();
+        let shared = self.shared.clone();
+        let started = Instant::now();
+        let candidates = shared.know().candidates(request, ask_last);
         let mut last = None;
-        for node in candidates.into_iter().take(ask_at_most) {
-            let shared = self.shared.clone();
-            let connection = match self.links.to(&node, &shared) {
-                Ok(connection) => connection,
-                Err(cause) => {
+        for node in candidates.into_iter().take(limits.nodes) {
+            let connecting = shared.config.connect_timeout;
+            let left = limits
+                .time
+                .map(|time| time.saturating_sub(started.elapsed()));
+            let connecting = left.map_or(connecting, |left| left.min(connecting));
+            if connecting.is_zero() {
+                break;
+            }
+            if !self.links.is_ready(&node, &shared) {
+                let mut failed = self.links.make_ready([node.clone()], &shared, connecting);
+                if let Some(cause) = failed.remove(&node) {
                     shared.know().mark_down(&node);
                     last = Some(Error::Connect { node, cause });
                     continue;
                 }
-            };
-            count(&shared.stats);
-            match ask(connection, &node, &shared, &request) {
+            }
+            let reply = left.map(|_| connecting);
+            match self.ask(&node, request, &command, reply) {
                 Ok(fill) => return Ok(fill),
-                Err(Refusal::Never) => {
-                    shared.remember_no_hints();
-                    return Ok(Fill::Unavailable);
-                }
+                Err(Refusal::NoHints | Refusal::NotAllowed) => {}
                 Err(Refusal::Unreadable(what)) => last = Some(what.into()),
-                Err(Refusal::Server(error)) => last = Some(error),
+                Err(Refusal::Server(error)) => last = Some(Error::Server(error)),
                 Err(Refusal::Broken(cause)) => {
                     shared.stats.connection_failures.one();
                     self.links.close(&node);
@@ -112,52 +159,88 @@ impl Session {
                 }
             }
         }
-        Err(last.unwrap_or(Error::Refused("there is no node to ask")))
+        last.map_or(Ok(Fill::Unavailable), Err)
+    }
+
+    /// Asks over the session's own connection; `limit` is for the reply where that is another one than of commands.
+    fn ask(
+        &mut self,
+        node: &Node,
+        request: Request,
+        command: impl Fn(Option<i64>) -> Cmd,
+        limit: Option<Duration>,
+    ) -> Result<Fill, Refusal> {
+        let connection = self.links.to(node).map_err(Refusal::Broken)?;
+        let set = |connection: &Connection, limit| {
+            let set = connection.set_read_timeout(limit);
+            set.map_err(Refusal::Broken)
+        };
+        if limit.is_some() {
+            set(connection, limit)?;
+        }
+        let fill = ask(connection, node, &self.shared, request, command);
+        if limit.is_some() {
+            set(connection, self.shared.config.response_timeout)?;
+        }
+        fill
     }
 }
 
 /// Why a node gave no hint.
 pub(crate) enum Refusal {
-    /// It has none to give, and neither have the others.
-    Never,
-    Server(Error),
+    /// It has none to give. It is not asked again.
+    NoHints,
+    /// It has none for this user. It is not asked for this again.
+    NotAllowed,
+    Server(redis::ServerError),
+    /// It makes no sense, or names no owner.
     Unreadable(Unreadable),
     /// The connection broke.
     Broken(RedisError),
 }
 
-/// Asks one node over one connection, and tells the cache. The request is given the token of the map that
+/// Asks one node over one connection, and tells the cache. The command is given the token of the map that
 /// the cache is, if it is one.
 pub(crate) fn ask(
     connection: &mut Connection,
     node: &Node,
     shared: &Shared,
-    request: impl Fn(Option<i64>) -> Cmd,
+    request: Request,
+    command: impl Fn(Option<i64>) -> Cmd,
 ) -> Result<Fill, Refusal> {
     let (asked, token) = {
         let mut knowledge = shared.know();
         (knowledge.cache.ask(), knowledge.cache.token_at(node))
     };
-    let request = request(token);
-    let is_map = request.args_iter().next() == Some(redis::Arg::Simple(b"SLOTHINT.MAP"));
-    let reply = exchange(connection, &request).map_err(Refusal::Broken)?;
+    match request {
+        Request::Keys => shared.stats.hint_requests.one(),
+        Request::Map | Request::Watch => shared.stats.map_requests.one(),
+    }
+    let reply = exchange(connection, &command(token)).map_err(Refusal::Broken)?;
     shared.stats.round_trips.one();
     if let Value::ServerError(error) = reply {
-        return Err(refusal(error));
+        return Err(refusal(error, node, request, shared));
     }
     let resolve = |host: Option<&str>, port: u16| shared.config.resolve(node, host, port);
-    let hint = if is_map {
-        Hint::of_map(&reply, &resolve)
-    } else {
-        Hint::of_keys(&reply, &resolve).map(Some)
+    let hint = match request {
+        Request::Keys => Hint::of_keys(&reply, &resolve).map(Some),
+        Request::Map | Request::Watch => Hint::of_map(&reply, &resolve),
     };
     let hint = hint.map_err(Refusal::Unreadable)?;
     let mut knowledge = shared.know();
     knowledge.mark_up(node);
-    let changed = match hint {
-        Some(hint) => knowledge.cache.learn(&hint, node, asked),
-        None => 0,
+    let Some(hint) = hint else {
+        return Ok(Fill::Filled(0));
     };
+    if hint.names_nobody() {
+        // That some keys have no owner may be so. That no slot has one, only a node says that is in no cluster.
+        if hint.is_whole {
+            knowledge.set_aside(node);
+        }
+        return Err(Refusal::Unreadable(Unreadable("it names no owner")));
+    }
+    knowledge.take_back(node);
+    let changed = knowledge.cache.learn(&hint, node, asked);
     shared.stats.hinted_slots.add(changed);
     Ok(Fill::Filled(changed))
 }
@@ -168,15 +251,24 @@ pub(crate) fn exchange(connection: &mut Connection, command: &Cmd) -> RedisResul
     receive(connection)
 }
 
-/// Whether asking again, or somebody else, would be any use.
-pub(crate) fn refusal(error: redis::ServerError) -> Refusal {
+/// Whether asking this node again would be any use; if not, that is remembered.
+pub(crate) fn refusal(
+    error: redis::ServerError,
+    node: &Node,
+    request: Request,
+    shared: &Shared,
+) -> Refusal {
     let details = error.details().unwrap_or_default();
     let unknown = details.starts_with("unknown command")
         || details.starts_with("This instance has cluster support disabled");
-    if error.code() == "NOPERM" || (error.code() == "ERR" && unknown) {
-        Refusal::Never
+    if error.code() == "NOPERM" {
+        shared.know().refused(node, request);
+        Refusal::NotAllowed
+    } else if error.code() == "ERR" && unknown {
+        shared.know().has_no_hints(node);
+        Refusal::NoHints
     } else {
-        Refusal::Server(Error::Server(error))
+        Refusal::Server(error)
     }
 }
 

@@ -59,8 +59,18 @@
 //!
 //! # TLS
 //!
-//! Turn on the redis crate's own feature (`tls-native-tls` or `tls-rustls`) in your program's `Cargo.toml` and name
-//! the nodes by `rediss://`. Nodes that are learnt of are connected to with the same parameters.
+//! Turn on a feature of the redis crate in your program's `Cargo.toml`, `tls-rustls` or `tls-native-tls`, and name the
+//! nodes by `rediss://`. Nodes that are learnt of are connected to with the same parameters as the first.
+//!
+//! - With `tls-rustls` the program has to choose a provider of cryptography before the first connection, for example
+//!   `rustls::crypto::ring::default_provider().install_default()`. Without one, rustls panics.
+//! - A certificate authority of your own, or a certificate of the client's, travels in the connection info:
+//!   `redis::Client::build_with_tls(url, certificates)?.get_connection_info().clone()` is what to give to
+//!   [`Client::open`].
+//! - With `tls-native-tls` the handshake has no time limit: a node that is frozen holds up whoever connects to it for as
+//!   long as it is. With `tls-rustls` it ends as [`ClientBuilder::connect_timeout`] says.
+//! - Redis before 7.2 names the plain ports of other nodes unless `tls-cluster` is on. No TLS can be spoken there, so
+//!   commands for these nodes end with [`Error::GaveUp`] and are not executed.
 #![warn(missing_docs)]
 
 mod backoff;
@@ -68,18 +78,25 @@ mod batch;
 pub mod cache;
 mod client;
 mod command;
+mod connecting;
 mod error;
+mod fences;
 pub mod hint;
 mod hinting;
+mod lanes;
 mod links;
 mod node;
+mod pending;
 mod redirect;
+mod refusals;
+mod roster;
 mod round;
 mod route;
 mod session;
 mod stats;
 mod verdict;
 mod watch;
+mod window;
 
 pub use client::{Client, ClientBuilder};
 pub use command::Command;

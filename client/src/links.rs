@@ -3,25 +3,72 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use redis::{Connection, ConnectionLike, ErrorKind, RedisError, RedisResult, Value};
+use redis::{Connection, ErrorKind, RedisError, RedisResult, Value};
 
 use crate::client::Shared;
+use crate::connecting::{make, Made, Wanted};
+use crate::fences::Serial;
 use crate::node::Node;
 
 /// Open connections by node.
 #[derive(Default)]
 pub(crate) struct Links {
     open: HashMap<Node, Link>,
+    made: Serial,
 }
 
 struct Link {
     connection: Connection,
     used: Instant,
+    serial: Serial,
 }
 
 impl Links {
-    pub(crate) fn is_open(&self, node: &Node) -> bool {
-        self.open.contains_key(node)
+    /// Whether there is a connection that needs no trying out. One that was idle for long does: if the
+    /// server has closed it meanwhile, a command would be lost for nothing.
+    pub(crate) fn is_ready(&self, node: &Node, shared: &Shared) -> bool {
+        let link = self.open.get(node);
+        link.is_some_and(|link| link.used.elapsed() <= shared.config.check_idle)
+    }
+
+    /// Makes connections to these nodes, several at a time and each within `limit`, or tries out those that there
+    /// are. Returns those to which there is none, and why.
+    pub(crate) fn make_ready(
+        &mut self,
+        nodes: impl IntoIterator<Item = Node>,
+        shared: &Shared,
+        limit: Duration,
+    ) -> HashMap<Node, RedisError> {
+        let mut serials = HashMap::new();
+        let mut wanted = Vec::new();
+        for node in nodes {
+            let link = self.open.remove(&node);
+            serials.extend(link.as_ref().map(|link| (node.clone(), link.serial)));
+            let idle = link.map(|link| link.connection);
+            wanted.push(Wanted { node, idle });
+        }
+        let mut failed = HashMap::new();
+        for (node, made) in make(wanted, shared, limit) {
+            let (connection, kept) = match made {
+                Ok(Made::Kept(connection)) => (connection, serials.get(&node).copied()),
+                Ok(Made::New(connection)) => (connection, None),
+                Err(error) => {
+                    failed.insert(node, error);
+                    continue;
+                }
+            };
+            let serial = kept.unwrap_or_else(|| {
+                self.made = self.made.saturating_add(1);
+                self.made
+            });
+            let link = Link {
+                connection,
+                used: Instant::now(),
+                serial,
+            };
+            self.open.insert(node, link);
+        }
+        failed
     }
 
     /// Closes the connection. After any error of its own: replies that are still under way would be taken for
@@ -30,68 +77,25 @@ impl Links {
         self.open.remove(node);
     }
 
-    /// The connection that a pipeline was just sent on.
-    pub(crate) fn sent_on(&mut self, node: &Node) -> RedisResult<&mut Connection> {
+    /// Closes all connections but these.
+    pub(crate) fn retain(&mut self, mut is_wanted: impl FnMut(&Node) -> bool) {
+        self.open.retain(|node, _| is_wanted(node));
+    }
+
+    pub(crate) fn serial_of(&self, node: &Node) -> Option<Serial> {
+        self.open.get(node).map(|link| link.serial)
+    }
+
+    /// The open connection to `node`.
+    pub(crate) fn to(&mut self, node: &Node) -> RedisResult<&mut Connection> {
         match self.open.get_mut(node) {
-            Some(link) => Ok(&mut link.connection),
+            Some(link) => {
+                link.used = Instant::now();
+                Ok(&mut link.connection)
+            }
             None => Err((ErrorKind::Io, "the connection is gone").into()),
         }
     }
-
-    /// The connection to `node`, made if there is none. A connection that was idle for long is tried out first:
-    /// if the server has closed it meanwhile, a command would be lost for nothing.
-    pub(crate) fn to(&mut self, node: &Node, shared: &Shared) -> RedisResult<&mut Connection> {
-        let idle = |link: &Link| link.used.elapsed() > shared.config.check_idle;
-        if self.open.get(node).is_some_and(idle) {
-            let alive = self
-                .open
-                .get_mut(node)
-                .is_some_and(|link| link.connection.check_connection());
-            if !alive {
-                self.close(node);
-            }
-        }
-        if !self.open.contains_key(node) {
-            let connection = connect(node, shared, shared.config.response_timeout)?;
-            let used = Instant::now();
-            self.open.insert(node.clone(), Link { connection, used });
-        }
-        if let Some(link) = self.open.get_mut(node) {
-            link.used = Instant::now();
-        }
-        self.sent_on(node)
-    }
-}
-
-/// A new connection, authenticated as the client is, whose reads and writes end after `response`.
-pub(crate) fn connect(
-    node: &Node,
-    shared: &Shared,
-    response: Option<Duration>,
-) -> RedisResult<Connection> {
-    let connected = redis::Client::open(shared.config.connection_info(node))
-        .and_then(|client| client.get_connection_with_timeout(shared.config.connect_timeout))
-        .and_then(|connection| {
-            connection.set_read_timeout(response)?;
-            connection.set_write_timeout(response)?;
-            Ok(connection)
-        });
-    match &connected {
-        Ok(_) => shared.stats.connections.one(),
-        Err(_) => shared.stats.connection_failures.one(),
-    }
-    connected
-}
-
-/// Whether another attempt to connect would end the same way.
-pub(crate) fn is_permanent(error: &RedisError) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::AuthenticationFailed
-            | ErrorKind::InvalidClientConfig
-            | ErrorKind::RESP3NotSupported
-            | ErrorKind::Client
-    )
 }
 
 /// The next reply. Push messages of RESP3 come at any time and are none.

@@ -1,36 +1,37 @@
-//! One round: each command goes to its node, one pipeline for each, and all pipelines are sent before the first
-//! reply is read.
+//! One round: each command goes to its node, one pipeline for each, in windows. The first windows of all nodes are sent
+//! before the first reply is read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
 
-use redis::{RedisError, Value};
+use redis::{RedisError, RedisResult, Value};
 
-use crate::batch::{Pending, Target};
 use crate::cache::Asked;
 use crate::links::receive;
 use crate::node::Node;
+use crate::pending::{Pending, Target};
 use crate::session::Session;
-
-/// A pipeline ends with the command that reaches one of these, so that neither side has to hold more.
-const MAX_COMMANDS: usize = 10_000;
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+use crate::verdict::Verdict;
+use crate::window::{rest_of, Window};
 
 /// What a round brought back for one command.
 pub(crate) struct Answer<'c> {
-    pub(crate) command: Pending<'c>,
-    /// Where it was sent; none where there was nobody to send it to.
-    pub(crate) node: Option<Node>,
-    pub(crate) asked: Asked,
+    pub(crate) pending: Pending<'c>,
+    /// Where it was sent, or was to be sent.
+    pub(crate) node: Node,
+    /// When it was sent; none where it was not.
+    pub(crate) asked: Option<Asked>,
     pub(crate) outcome: Outcome,
 }
 
 pub(crate) enum Outcome {
-    /// The server's reply, or its error.
-    Reply(Value),
+    Answered(Verdict),
     /// There was no connection: certainly not executed.
     NotSent(RedisError),
     /// The connection failed while it was sent or before it was answered: perhaps executed.
     Lost(RedisError),
+    /// A fence that was not sent, since the writes before it were sent on another connection.
+    Severed,
     /// Left for the next round.
     Postponed,
 }
@@ -38,182 +39,271 @@ pub(crate) enum Outcome {
 /// The commands for one node.
 struct Share<'c> {
     node: Node,
-    commands: Vec<Pending<'c>>,
-    postponed: Vec<Pending<'c>>,
-    /// How the sending went.
+    queue: VecDeque<Pending<'c>>,
+    /// The window that was sent, in order.
+    under_way: VecDeque<Pending<'c>>,
+    asked: Option<Asked>,
+    sent: Instant,
+    window: Window,
+    /// How it ended, where it did not end well: [`Outcome::NotSent`] or [`Outcome::Lost`].
     failure: Option<Outcome>,
+    /// Slots of which a command was redirected or turned away: the later ones are not sent past it.
+    held: HashSet<Option<u16>>,
+    replied: bool,
+    /// It has executed a command of a key, or knows who does.
+    serves: bool,
+}
+
+struct Round<'s, 'c> {
+    session: &'s mut Session,
+    answers: Vec<Answer<'c>>,
 }
 
 impl Session {
-    /// Sends each command once, as far as it fits, and reads the replies. Every command comes back.
-    pub(crate) fn round<'c>(&mut self, commands: Vec<Pending<'c>>) -> Vec<Answer<'c>> {
-        let mut answers = Vec::with_capacity(commands.len());
-        let (asked, mut shares) = self.shares(commands, &mut answers);
-        // Those that have to be connected to come last: the others need not wait for that.
-        shares.sort_by_key(|share| !self.links.is_open(&share.node));
-        for share in &mut shares {
-            self.send(share);
-        }
-        for share in shares {
-            self.receive(share, asked, &mut answers);
-        }
-        answers
+    /// Sends each command at most once and reads the replies. Every command comes back; those of one slot, which all go
+    /// to one node, in their order.
+    pub(crate) fn round<'c>(&mut self, commands: Vec<(Pending<'c>, Node)>) -> Vec<Answer<'c>> {
+        let mut shares = self.shares(commands);
+        let answers = Vec::new();
+        let mut round = Round {
+            session: self,
+            answers,
+        };
+        round.run(&mut shares);
+        round.answers
     }
 
-    fn shares<'c>(
-        &mut self,
-        commands: Vec<Pending<'c>>,
-        answers: &mut Vec<Answer<'c>>,
-    ) -> (Asked, Vec<Share<'c>>) {
+    fn shares<'c>(&mut self, commands: Vec<(Pending<'c>, Node)>) -> Vec<Share<'c>> {
         let mut shares: Vec<Share<'c>> = Vec::new();
         let mut share_of: HashMap<Node, usize> = HashMap::new();
-        let (mut hits, mut misses) = (0_usize, 0_usize);
-        let mut knowledge = self.shared.know();
-        let asked = knowledge.cache.ask();
-        for mut command in commands {
-            let slot = command.command.slot();
-            if let (false, Some(slot)) = (std::mem::replace(&mut command.counted, true), slot) {
-                match knowledge.cache.primary_of(slot) {
-                    Some(_) => hits = hits.saturating_add(1),
-                    None => misses = misses.saturating_add(1),
-                }
-            }
-            let node = match &command.target {
-                Target::Node(node) | Target::Ask(node) => Some(node.clone()),
-                Target::Cached => {
-                    let failures = usize::try_from(command.failures).unwrap_or(usize::MAX);
-                    knowledge.route(slot, command.avoid.as_ref(), failures)
-                }
-            };
-            let Some(node) = node else {
-                let outcome = Outcome::Postponed;
-                answers.push(Answer {
-                    command,
-                    node: None,
-                    asked,
-                    outcome,
-                });
-                continue;
-            };
+        for (pending, node) in commands {
             let at = *share_of.entry(node.clone()).or_insert(shares.len());
-            match shares.get_mut(at) {
-                Some(share) => share.commands.push(command),
-                None => shares.push(Share {
-                    node,
-                    commands: vec![command],
-                    postponed: Vec::new(),
-                    failure: None,
-                }),
+            if let Some(share) = shares.get_mut(at) {
+                share.queue.push_back(pending);
+                continue;
             }
+            let window = match self.shared.config.is_encrypted(&node) {
+                true => Window::TLS,
+                false => Window::PLAIN,
+            };
+            shares.push(Share {
+                node,
+                queue: VecDeque::from([pending]),
+                under_way: VecDeque::new(),
+                asked: None,
+                sent: Instant::now(),
+                window,
+                failure: None,
+                held: HashSet::new(),
+                replied: false,
+                serves: false,
+            });
         }
-        drop(knowledge);
-        self.shared.stats.hits.add(hits);
-        self.shared.stats.misses.add(misses);
-        (asked, shares)
+        self.prune(|node| share_of.contains_key(node));
+        shares
     }
 
-    fn send(&mut self, share: &mut Share<'_>) {
-        let shared = self.shared.clone();
-        let connection = match self.links.to(&share.node, &shared) {
-            Ok(connection) => connection,
-            Err(error) => {
-                shared.know().mark_down(&share.node);
-                share.failure = Some(Outcome::NotSent(error));
-                return;
+    /// Closes connections to nodes of the past, when the cache has learnt of other nodes.
+    fn prune(&mut self, is_needed: impl Fn(&Node) -> bool) {
+        let mut knowledge = self.shared.know();
+        let generation = knowledge.cache.generation();
+        if std::mem::replace(&mut self.pruned_at, generation) != generation {
+            self.links
+                .retain(|node| is_needed(node) || knowledge.knows(node));
+        }
+    }
+}
+
+impl<'c> Round<'_, 'c> {
+    fn run(&mut self, shares: &mut [Share<'c>]) {
+        let shared = self.session.shared.clone();
+        // Those that have to be connected to come last: the others need not wait for that.
+        let (mut missing, ready): (Vec<_>, Vec<_>) = shares
+            .iter_mut()
+            .partition(|share| !self.session.links.is_ready(&share.node, &shared));
+        for share in ready {
+            self.send(share);
+        }
+        let nodes: Vec<Node> = missing.iter().map(|share| share.node.clone()).collect();
+        let limit = shared.config.connect_timeout;
+        let mut failed = self.session.links.make_ready(nodes, &shared, limit);
+        for share in &mut missing {
+            match failed.remove(&share.node) {
+                Some(error) => share.failure = Some(Outcome::NotSent(error)),
+                None => self.send(share),
             }
+        }
+        while shares.iter().any(|share| !share.under_way.is_empty()) {
+            for share in shares.iter_mut() {
+                self.receive(share);
+                self.send(share);
+            }
+        }
+        for share in shares {
+            self.end(share);
+        }
+    }
+
+    /// Sends the next window, if there is one.
+    fn send(&mut self, share: &mut Share<'c>) {
+        if share.failure.is_some() || share.queue.is_empty() {
+            return;
+        }
+        let Some(serial) = self.session.links.serial_of(&share.node) else {
+            return;
         };
         let mut bytes = Vec::new();
-        let mut fitting = 0;
-        for pending in &share.commands {
-            if fitting == MAX_COMMANDS || bytes.len() >= MAX_BYTES {
-                break;
+        while let Some(pending) = share.queue.pop_front() {
+            let slot = pending.slot();
+            if share.held.contains(&slot) {
+                self.answer(share, pending, Outcome::Postponed);
+                continue;
             }
+            let fences = &mut self.session.fences;
+            if pending.command.is_fence() && !fences.cover(slot, serial) {
+                self.answer(share, pending, Outcome::Severed);
+                continue;
+            }
+            let before = bytes.len();
             if let Target::Ask(_) = pending.target {
                 // In the same packet, since it counts for the very next command only.
                 redis::cmd("ASKING").write_packed_command(&mut bytes);
             }
             pending.command.cmd().write_packed_command(&mut bytes);
-            fitting += 1;
+            if !share.window.has_room(share.under_way.len(), bytes.len()) {
+                bytes.truncate(before);
+                share.queue.push_front(pending);
+                break;
+            }
+            if !pending.command.is_repeatable() && !pending.command.is_fence() {
+                fences.written(slot, serial);
+            }
+            share.under_way.push_back(pending);
         }
-        share.postponed = share.commands.split_off(fitting);
-        if let Err(error) = connection.send_packed_command(&bytes) {
+        if share.under_way.is_empty() {
+            return;
+        }
+        share.asked = Some(self.session.shared.know().cache.ask());
+        share.sent = Instant::now();
+        let sent = self.session.links.to(&share.node);
+        if let Err(error) = sent.and_then(|connection| connection.send_packed_command(&bytes)) {
             // How much of it has arrived nobody knows.
             share.failure = Some(Outcome::Lost(error));
         }
     }
 
-    fn receive<'c>(&mut self, share: Share<'c>, asked: Asked, answers: &mut Vec<Answer<'c>>) {
-        let Share {
-            node,
-            commands,
-            postponed,
-            mut failure,
-        } = share;
-        let shared = self.shared.clone();
-        let mut replied = false;
-        for command in commands {
-            if failure.is_none() {
-                match self.reply_to(&command, &node) {
+    /// Reads the replies to what is under way.
+    fn receive(&mut self, share: &mut Share<'c>) {
+        if share.under_way.is_empty() {
+            return;
+        }
+        let limit = self.session.shared.config.response_timeout;
+        let mut rest = limit.and_then(|limit| rest_of(limit, share.sent.elapsed()));
+        while let Some(pending) = share.under_way.pop_front() {
+            if share.failure.is_none() {
+                match self.reply_to(&pending, &share.node, rest.take()) {
                     Ok(reply) => {
-                        replied = true;
-                        let node = Some(node.clone());
-                        let outcome = Outcome::Reply(reply);
-                        answers.push(Answer {
-                            command,
-                            node,
-                            asked,
-                            outcome,
-                        });
+                        let verdict = Verdict::of(pending.command, reply);
+                        share.note(&pending, &verdict);
+                        self.answer(share, pending, Outcome::Answered(verdict));
                         continue;
                     }
-                    Err(error) => failure = Some(Outcome::Lost(error)),
+                    Err(error) => share.failure = Some(Outcome::Lost(error)),
                 }
             }
-            let outcome = match &failure {
-                Some(Outcome::NotSent(error)) => Outcome::NotSent(error.clone()),
-                Some(Outcome::Lost(error)) => Outcome::Lost(error.clone()),
-                _ => Outcome::Postponed,
-            };
-            answers.push(Answer {
-                command,
-                node: Some(node.clone()),
-                asked,
-                outcome,
-            });
+            let outcome = share.outcome_of_unanswered();
+            self.answer(share, pending, outcome);
         }
-        for command in postponed {
-            let (node, outcome) = (Some(node.clone()), Outcome::Postponed);
-            answers.push(Answer {
-                command,
-                node,
-                asked,
-                outcome,
-            });
-        }
-        match failure {
-            None => shared.stats.round_trips.one(),
-            Some(Outcome::Lost(error)) => {
-                shared.stats.connection_failures.one();
-                self.links.close(&node);
-                // One that is silent is not tried again at once; one that hung up may answer the next call.
-                if error.is_timeout() {
-                    shared.know().mark_down(&node);
-                    return;
-                }
-            }
-            Some(_) => {}
-        }
-        if replied {
-            shared.know().mark_up(&node);
+        if share.failure.is_none() {
+            self.session.shared.stats.round_trips.one();
         }
     }
 
-    fn reply_to(&mut self, command: &Pending<'_>, node: &Node) -> redis::RedisResult<Value> {
-        let connection = self.links.sent_on(node)?;
-        if let Target::Ask(_) = command.target {
+    /// The next reply; `rest` is how long it may take where that is less than others.
+    fn reply_to(
+        &mut self,
+        pending: &Pending<'c>,
+        node: &Node,
+        rest: Option<Duration>,
+    ) -> RedisResult<Value> {
+        let limit = self.session.shared.config.response_timeout;
+        let connection = self.session.links.to(node)?;
+        if rest.is_some() {
+            connection.set_read_timeout(rest)?;
+        }
+        if let Target::Ask(_) = pending.target {
             // The answer to ASKING itself is OK; if it is not, the command's own answer says what is wrong.
             receive(connection)?;
         }
-        receive(connection)
+        let reply = receive(connection)?;
+        if rest.is_some() {
+            connection.set_read_timeout(limit)?;
+        }
+        Ok(reply)
+    }
+
+    fn answer(&mut self, share: &Share<'c>, pending: Pending<'c>, outcome: Outcome) {
+        self.answers.push(Answer {
+            pending,
+            node: share.node.clone(),
+            asked: share.asked,
+            outcome,
+        });
+    }
+
+    /// Gives back what was not sent, and remembers how the node behaved.
+    fn end(&mut self, share: &mut Share<'c>) {
+        for pending in std::mem::take(&mut share.queue) {
+            let outcome = share.outcome_of_unsent();
+            self.answer(share, pending, outcome);
+        }
+        let mut is_down = false;
+        match &share.failure {
+            Some(Outcome::NotSent(_)) => is_down = true,
+            Some(Outcome::Lost(error)) => {
+                self.session.shared.stats.connection_failures.one();
+                self.session.links.close(&share.node);
+                // One that is silent is not tried again at once; one that hung up may answer the next call.
+                is_down = error.is_timeout();
+            }
+            _ => {}
+        }
+        let mut knowledge = self.session.shared.know();
+        if is_down {
+            knowledge.mark_down(&share.node);
+        } else if share.replied {
+            knowledge.mark_up(&share.node);
+        }
+        if share.serves {
+            knowledge.take_back(&share.node);
+        }
+    }
+}
+
+impl<'c> Share<'c> {
+    fn note(&mut self, pending: &Pending<'c>, verdict: &Verdict) {
+        self.replied = true;
+        self.serves |= match verdict {
+            Verdict::Moved(_) | Verdict::Ask(_) => true,
+            Verdict::Done(_) => pending.command.names_key(),
+            Verdict::Failed(_) | Verdict::Unknown(_) | Verdict::Later(..) => false,
+        };
+        if !verdict.is_final() {
+            self.held.insert(pending.slot());
+        }
+    }
+
+    fn outcome_of_unanswered(&self) -> Outcome {
+        match &self.failure {
+            Some(Outcome::Lost(error)) => Outcome::Lost(error.clone()),
+            _ => self.outcome_of_unsent(),
+        }
+    }
+
+    fn outcome_of_unsent(&self) -> Outcome {
+        match &self.failure {
+            Some(Outcome::NotSent(error)) => Outcome::NotSent(error.clone()),
+            _ => Outcome::Postponed,
+        }
     }
 }

@@ -5,40 +5,66 @@ use std::collections::HashSet;
 
 use crate::cache::SlotCache;
 use crate::node::Node;
+use crate::refusals::{Refusals, Request};
+use crate::roster::Roster;
 
 /// Every so many failures, the primary is tried again although it could not be reached.
 const PRIMARY_AGAIN: usize = 8;
 
-/// What all sessions of a client know: the cache, and which nodes did not answer lately.
+/// What all sessions of a client know: the cache, which nodes did not answer lately, and which give no hints.
 #[derive(Debug)]
 pub(crate) struct Knowledge {
     pub(crate) cache: SlotCache,
-    /// The nodes that the caller named, at least one; the first that is up is the default node.
-    seeds: Vec<Node>,
-    /// Nodes that could not be reached, until they answer again. Nobody is sent to them but by a redirection.
-    down: HashSet<Node>,
+    roster: Roster,
+    refusals: Refusals,
 }
 
 impl Knowledge {
     pub(crate) fn new(seeds: Vec<Node>) -> Self {
         Self {
             cache: SlotCache::new(),
-            seeds,
-            down: HashSet::new(),
+            roster: Roster::new(seeds),
+            refusals: Refusals::default(),
         }
     }
 
+    /// The node could not be reached, or did not answer.
     pub(crate) fn mark_down(&mut self, node: &Node) {
-        // Nodes that have left the cluster are not worth remembering.
-        let known = self.every_node();
-        self.down.retain(|node| known.contains(node));
-        self.down.insert(node.clone());
+        self.roster.mark_down(node);
+        self.refusals.forget(node);
     }
 
     pub(crate) fn mark_up(&mut self, node: &Node) {
-        if !self.down.is_empty() {
-            self.down.remove(node);
-        }
+        self.roster.mark_up(node);
+    }
+
+    /// The node names no owner of any slot, or of one that others serve.
+    pub(crate) fn set_aside(&mut self, node: &Node) {
+        self.roster.set_aside(node);
+    }
+
+    pub(crate) fn take_back(&mut self, node: &Node) {
+        self.roster.take_back(node);
+    }
+
+    /// The node answers no such request from this user.
+    pub(crate) fn refused(&mut self, node: &Node, request: Request) {
+        self.refusals.refuse(node, request);
+    }
+
+    /// The node answers no request for hints at all.
+    pub(crate) fn has_no_hints(&mut self, node: &Node) {
+        self.refusals.refuse_all(node);
+    }
+
+    pub(crate) fn forget_refusals(&mut self) {
+        self.refusals.forget_all();
+    }
+
+    /// Whether the caller or the cache names this node.
+    pub(crate) fn knows(&mut self, node: &Node) -> bool {
+        self.refresh();
+        self.roster.knows(node)
     }
 
     /// Where to send a command of `slot` after `failures` attempts, and not to `avoid`. `None` only where
@@ -47,60 +73,63 @@ impl Knowledge {
     /// First the primary. Then the replicas of its shard, since one of them is the most likely to have been
     /// promoted. Then anybody, who will answer `MOVED`: a different one for each failure. When nobody seems to
     /// be up, everybody is tried in turn; and the primary now and then, since it may come back as what it was.
+    ///
+    /// This looks at the nodes of one shard, and not at all nodes.
     pub(crate) fn route(
-        &self,
+        &mut self,
         slot: Option<u16>,
         avoid: Option<&Node>,
         failures: usize,
     ) -> Option<Node> {
-        let usable = |node: &&Node| Some(*node) != avoid && !self.down.contains(*node);
+        self.refresh();
+        let usable = |node: &&Node| Some(*node) != avoid && !self.roster.is_down(node);
         let primary = slot.and_then(|slot| self.cache.primary_of(slot));
         let its_turn = failures % PRIMARY_AGAIN == PRIMARY_AGAIN - 1;
         if let Some(primary) = primary.filter(|node| its_turn || usable(node)) {
             return Some(primary.clone());
         }
-        if failures == 0 && primary.is_none() {
-            if let Some(default) = self.seeds.iter().find(usable) {
-                return Some(default.clone());
-            }
-        }
-        let replicas = slot.map_or(&[][..], |slot| self.cache.replicas_of(slot));
-        let mut nodes = replicas.to_vec();
-        for node in self.every_node() {
-            if !nodes.contains(&node) {
-                nodes.push(node);
-            }
-        }
-        let up: Vec<&Node> = nodes.iter().filter(usable).collect();
         // The first failure is the primary's own, so that the first substitute is the first replica.
         let turn = failures.saturating_sub(usize::from(primary.is_some()));
-        if let Some(node) = pick(&up, turn) {
-            return Some(node.clone());
+        let replicas = slot.map_or(&[][..], |slot| self.cache.replicas_of(slot));
+        let replicas = replicas.iter().filter(usable);
+        if let Some(replica) = replicas.clone().nth(turn) {
+            return Some(replica.clone());
         }
-        let all: Vec<&Node> = nodes.iter().collect();
-        pick(&all, failures).cloned()
+        let turn = turn.saturating_sub(replicas.count());
+        let others = self.roster.best();
+        let (after, from) = others.split_at_checked(turn.checked_rem(others.len())?)?;
+        let mut others = from.iter().chain(after);
+        let unlike = |node: &&Node| Some(*node) != avoid && Some(*node) != primary;
+        // The one to be avoided, where there is no other.
+        let found = others.clone().find(unlike).or_else(|| others.next());
+        found.cloned()
     }
 
-    /// Nodes to ask for hints, the likeliest to answer first.
-    pub(crate) fn candidates(&self) -> Vec<Node> {
-        let mut nodes = self.every_node();
-        nodes.sort_by_key(|node| self.down.contains(node));
-        nodes
+    /// Whether there is a node to ask for hints.
+    pub(crate) fn may_ask(&mut self, request: Request) -> bool {
+        self.refresh();
+        let mut order = self.roster.order().iter();
+        order.any(|node| !self.refusals.has(node, request))
     }
 
-    fn every_node(&self) -> Vec<Node> {
-        let mut nodes = self.seeds.clone();
-        for node in self.cache.nodes() {
-            if !nodes.contains(&node) {
-                nodes.push(node);
-            }
+    /// Nodes to ask for hints, the likeliest to answer first and `last` after the others; those that refuse are
+    /// left out.
+    pub(crate) fn candidates(&mut self, request: Request, last: &HashSet<Node>) -> Vec<Node> {
+        self.refresh();
+        let order = self.roster.order();
+        let willing = order
+            .iter()
+            .filter(|node| !self.refusals.has(node, request));
+        let (late, soon): (Vec<&Node>, Vec<&Node>) = willing.partition(|node| last.contains(node));
+        soon.into_iter().chain(late).cloned().collect()
+    }
+
+    fn refresh(&mut self) {
+        if self.roster.refresh(&self.cache) {
+            let roster = &self.roster;
+            self.refusals.retain(|node| roster.knows(node));
         }
-        nodes
     }
-}
-
-fn pick<'n>(nodes: &[&'n Node], turn: usize) -> Option<&'n Node> {
-    nodes.get(turn.checked_rem(nodes.len())?).copied()
 }
 
 #[cfg(test)]
@@ -132,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_known_slot_goes_to_its_primary_and_an_unknown_one_to_the_default_node() {
-        let knowledge = knowledge();
+        let mut knowledge = knowledge();
         assert_eq!(knowledge.route(Some(0), None, 0), Some(node(1)));
         assert_eq!(knowledge.route(Some(2), None, 0), Some(node(8)));
         assert_eq!(knowledge.route(None, None, 0), Some(node(8)));
@@ -163,8 +192,9 @@ mod tests {
     fn a_primary_out_of_reach_is_tried_again_now_and_then() {
         let mut knowledge = knowledge();
         knowledge.mark_down(&node(1));
-        let again = |failures: &usize| knowledge.route(Some(0), None, *failures) == Some(node(1));
-        assert_eq!((0..24).filter(again).collect::<Vec<_>>(), [7, 15, 23]);
+        let mut again =
+            |failures: &usize| knowledge.route(Some(0), None, *failures) == Some(node(1));
+        assert_eq!((0..24).filter(&mut again).collect::<Vec<_>>(), [7, 15, 23]);
     }
 
     #[test]
@@ -185,15 +215,82 @@ mod tests {
             .filter_map(|failures| knowledge.route(None, None, failures))
             .collect();
         assert_eq!(tried, [8, 9, 8].map(node));
-        let lone = Knowledge::new(vec![node(8)]);
+        let mut lone = Knowledge::new(vec![node(8)]);
         assert_eq!(lone.route(None, Some(&node(8)), 1), Some(node(8)));
+    }
+
+    fn asked_for(knowledge: &mut Knowledge, request: Request) -> Vec<Node> {
+        knowledge.candidates(request, &HashSet::new())
     }
 
     #[test]
     fn hints_are_asked_of_nodes_that_are_up_first() {
         let mut knowledge = knowledge();
         knowledge.mark_down(&node(8));
-        assert_eq!(knowledge.candidates().last(), Some(&node(8)));
-        assert_eq!(knowledge.candidates().len(), 5);
+        let candidates = asked_for(&mut knowledge, Request::Map);
+        assert_eq!(candidates, [9, 1, 2, 11, 8].map(node));
+        let last = HashSet::from([node(9)]);
+        let candidates = knowledge.candidates(Request::Map, &last);
+        assert_eq!(candidates, [1, 2, 11, 8, 9].map(node));
+    }
+
+    #[test]
+    fn who_refuses_a_request_is_not_asked_again_until_it_has_been_down() {
+        let mut knowledge = Knowledge::new(vec![node(8), node(9)]);
+        knowledge.refused(&node(8), Request::Watch);
+        knowledge.has_no_hints(&node(9));
+        assert_eq!(asked_for(&mut knowledge, Request::Watch), []);
+        assert_eq!(asked_for(&mut knowledge, Request::Keys), [node(8)]);
+        knowledge.mark_down(&node(9));
+        knowledge.mark_up(&node(9));
+        assert_eq!(asked_for(&mut knowledge, Request::Watch), [node(9)]);
+        knowledge.forget_refusals();
+        assert_eq!(asked_for(&mut knowledge, Request::Watch).len(), 2);
+    }
+
+    #[test]
+    fn a_default_node_that_is_in_no_cluster_is_replaced_until_it_is_in_one() {
+        let mut knowledge = knowledge();
+        knowledge.set_aside(&node(8));
+        assert_eq!(knowledge.route(Some(2), None, 0), Some(node(9)));
+        // But the primary of a slot is asked whatever it said about others.
+        knowledge.set_aside(&node(1));
+        assert_eq!(knowledge.route(Some(0), None, 0), Some(node(1)));
+        knowledge.take_back(&node(8));
+        assert_eq!(knowledge.route(Some(2), None, 0), Some(node(8)));
+    }
+
+    /// The list of all nodes costs time in proportion to their number, so it must not be made for each command.
+    #[test]
+    fn a_dead_shard_of_a_thousand_makes_no_list_for_each_command() {
+        let owner = |shard: u16| HintNode {
+            primary: node(1000 + shard),
+            replicas: vec![node(3000 + shard)],
+        };
+        let hint = Hint {
+            token: 1,
+            nodes: (0..1000).map(owner).collect(),
+            ranges: (0..1000)
+                .map(|shard| (shard, shard, Some(usize::from(shard))))
+                .collect(),
+            is_whole: false,
+        };
+        let mut knowledge = Knowledge::new(vec![node(8)]);
+        let asked = knowledge.cache.ask();
+        knowledge.cache.learn(&hint, &node(8), asked);
+        let (primary, replica) = (node(1000), node(3000));
+        let mut found = HashSet::new();
+        for failures in 0..4000 {
+            // As at the end of each round that has tried both again.
+            knowledge.mark_down(&primary);
+            knowledge.mark_down(&replica);
+            found.extend(knowledge.route(Some(0), Some(&replica), failures));
+            asked_for(&mut knowledge, Request::Map);
+        }
+        assert_eq!(found.len(), 2000, "everybody in turn but the dead replica");
+        assert_eq!(knowledge.roster.times_made, 1);
+        knowledge.mark_up(&primary);
+        knowledge.route(Some(0), None, 0);
+        assert_eq!(knowledge.roster.times_made, 2);
     }
 }

@@ -8,15 +8,20 @@ use crate::batch::Batch;
 use crate::client::Shared;
 use crate::command::Command;
 use crate::error::Error;
+use crate::fences::Fences;
 use crate::links::Links;
 
 /// Sends commands to the nodes of the cluster. Made by [`crate::Client::session`].
 ///
-/// Has one connection for each node it talked to, and no thread. It is for one thread at a time, and may be handed
-/// from one to another.
+/// Has one connection for each node it talked to, of those that are still in the cluster. It is for one thread at a
+/// time, and may be handed from one to another. Several connections are made at a time, on threads that end with
+/// that; otherwise it has none.
 pub struct Session {
     pub(crate) shared: Arc<Shared>,
     pub(crate) links: Links,
+    pub(crate) fences: Fences,
+    /// The nodes that the cache named when connections to others were closed.
+    pub(crate) pruned_at: u64,
 }
 
 impl Session {
@@ -24,6 +29,8 @@ impl Session {
         Session {
             shared,
             links: Links::default(),
+            fences: Fences::default(),
+            pruned_at: 0,
         }
     }
 
@@ -46,18 +53,33 @@ impl Session {
 
     /// Sends many commands, of any slots, and returns their results in the same order.
     ///
-    /// One pipeline goes to each node, and all are sent before the first reply is read, so that a batch takes about
+    /// One pipeline goes to each node, and all are sent to before the first reply is read, so that a batch takes about
     /// as long as its slowest node. An error is the error of one command; the others are not touched by
     /// it. Commands that are redirected or turned away go again, together, while the others have their replies
     /// already.
     ///
-    /// Commands of one slot are executed in the order of the batch, except for one that was turned away by
-    /// itself (a command of several keys while its slot is being moved, a read on a connection that broke): it
-    /// comes later than those after it.
+    /// # Order
+    /// Commands of one slot are sent in the order of the batch, and one that was not sent yet waits while an earlier
+    /// one of its slot has no result, whatever that has met: a redirection, `TRYAGAIN`, `CLUSTERDOWN`, a node that
+    /// cannot be reached. After one was turned away, they go one at a time until one is executed, so that a failover
+    /// does not disturb their order. So the servers execute them in this order, but for those of one window (below)
+    /// that they treat differently:
     ///
-    /// The sending is done in turn by the calling thread; nodes that are not connected yet come last. What
-    /// makes it wait is a node that does not take what it is sent, for as long as the response timeout. A pipeline has
-    /// at most 10,000 commands or 16 MiB; what is more is sent when the replies to that have been read.
+    /// - A command that is turned away or redirected by itself comes after the later ones that were under way with it
+    ///   and were executed. So it is with commands of several keys while their slot is being moved, with those of
+    ///   keys that have been moved already (`ASK`), and when a node begins or ends to serve the slot in the middle
+    ///   of the window.
+    /// - A read whose connection broke is repeated, and may then see later writes that were under way with it.
+    ///
+    /// Commands without a key count as one slot. Nothing is promised between slots.
+    ///
+    /// # What is under way
+    /// A node is sent at most 1,000 commands or 256 KiB at a time, over TLS 16 KiB, and one command always. What is more
+    /// is sent when the replies to these have been read, which is a round trip for each window.
+    ///
+    /// Sending is done in turn by the calling thread; nodes that are not connected yet come last, and are connected to
+    /// at the same time. What makes it wait is a node that does not take what it is sent, for as long as the response
+    /// timeout.
     pub fn batch(&mut self, commands: &[Command]) -> Vec<Result<Value, Error>> {
         Batch::new(self, commands).run()
     }

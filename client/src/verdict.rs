@@ -42,30 +42,56 @@ impl Verdict {
             reply => return Verdict::Done(reply),
         };
         let details = error.details().unwrap_or_default();
-        // A command that waits for replicas has been executed when the server turns it away while it waits.
-        let may_have_run = command.is_durable() && !command.is_repeatable();
+        // A script may say MOVED and ASK as well, but then the server has said them long before: they are all that
+        // brings a script to its node, and are followed.
+        let redirect = match error.code() {
+            "MOVED" => Redirect::parse(details).map(Verdict::Moved),
+            "ASK" => Redirect::parse(details).map(Verdict::Ask),
+            _ => None,
+        };
+        if let Some(redirect) = redirect {
+            return redirect;
+        }
+        let Some(why) = Why::of(command, &error) else {
+            return Verdict::Failed(error);
+        };
+        // A command that waits for replicas has been executed when the server turns it away while it waits, and a
+        // fence has no meaning on the server that comes next.
+        let while_waiting = matches!(error.code(), "CLUSTERDOWN" | "UNBLOCKED")
+            && command.is_durable()
+            && !command.is_repeatable();
+        if command.is_fence() || while_waiting {
+            Verdict::Unknown(error)
+        } else if command.may_answer_as_it_likes() {
+            Verdict::Failed(error)
+        } else {
+            Verdict::Later(why, error)
+        }
+    }
+
+    /// Whether this is the command's result, so that it is not sent again.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Verdict::Done(_) | Verdict::Failed(_) | Verdict::Unknown(_)
+        )
+    }
+}
+
+impl Why {
+    fn of(command: &Command, error: &ServerError) -> Option<Why> {
+        let on_replica = || {
+            let details = error.details().unwrap_or_default();
+            command.is_durable() && details.ends_with("needs a primary, this is a replica")
+        };
         match error.code() {
-            "MOVED" => match Redirect::parse(details) {
-                Some(redirect) => Verdict::Moved(redirect),
-                None => Verdict::Failed(error),
-            },
-            "ASK" => match Redirect::parse(details) {
-                Some(redirect) => Verdict::Ask(redirect),
-                None => Verdict::Failed(error),
-            },
-            "TRYAGAIN" => Verdict::Later(Why::TryAgain, error),
-            "CLUSTERDOWN" | "UNBLOCKED" if may_have_run => Verdict::Unknown(error),
-            "UNBLOCKED" if command.is_durable() => Verdict::Later(Why::NotPrimary, error),
-            "CLUSTERDOWN" => Verdict::Later(Why::ClusterDown, error),
-            "LOADING" => Verdict::Later(Why::Loading, error),
-            "READONLY" | "MASTERDOWN" => Verdict::Later(Why::NotPrimary, error),
-            "ERR"
-                if command.is_durable()
-                    && details.ends_with("needs a primary, this is a replica") =>
-            {
-                Verdict::Later(Why::NotPrimary, error)
-            }
-            _ => Verdict::Failed(error),
+            "TRYAGAIN" => Some(Why::TryAgain),
+            "CLUSTERDOWN" => Some(Why::ClusterDown),
+            "LOADING" => Some(Why::Loading),
+            "READONLY" | "MASTERDOWN" => Some(Why::NotPrimary),
+            "UNBLOCKED" if command.is_durable() => Some(Why::NotPrimary),
+            "ERR" if on_replica() => Some(Why::NotPrimary),
+            _ => None,
         }
     }
 }
@@ -146,6 +172,49 @@ mod tests {
             verdict(&set, replica),
             Verdict::Later(Why::NotPrimary, _)
         ));
+    }
+
+    #[test]
+    fn a_fence_that_is_turned_away_is_not_tried_elsewhere() {
+        let fence = Command::new("DURABLE.WAIT").routed_by("k");
+        for fence in [fence.clone(), fence.repeatable()] {
+            for error in [
+                "CLUSTERDOWN The cluster is down",
+                "UNBLOCKED force unblock",
+                "LOADING Redis is loading the dataset in memory",
+                "READONLY You can't write against a read only replica.",
+                "MASTERDOWN Link with MASTER is down",
+                "TRYAGAIN x",
+                "ERR DURABLE.WAIT needs a primary, this is a replica",
+            ] {
+                let verdict = verdict(&fence, error);
+                assert!(matches!(verdict, Verdict::Unknown(_)), "{error}");
+            }
+            let verdict = verdict(&fence, "UNACKED 0 of 1");
+            assert!(matches!(verdict, Verdict::Failed(_)));
+        }
+    }
+
+    #[test]
+    fn what_a_script_says_is_the_callers_unless_it_may_be_repeated() {
+        let words = [
+            "TRYAGAIN come back",
+            "CLUSTERDOWN x",
+            "LOADING x",
+            "READONLY x",
+            "MASTERDOWN x",
+        ];
+        for name in ["EVAL", "EVALSHA_RO", "FCALL"] {
+            let script = Command::new(name).arg("x").arg(1).key("k");
+            for error in words {
+                let first = verdict(&script, error);
+                assert!(matches!(first, Verdict::Failed(_)), "{name}: {error}");
+                let again = verdict(&script.clone().repeatable(), error);
+                assert!(matches!(again, Verdict::Later(..)), "{name}: {error}");
+            }
+            let moved = verdict(&script, "MOVED 1 a:1");
+            assert!(matches!(moved, Verdict::Moved(_)), "{name}");
+        }
     }
 
     #[test]

@@ -4,28 +4,34 @@
 //! newer than the corrections that came meanwhile, nor for older than the map really is. So the answer counts
 //! as a notice only, and the map is asked for afresh.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use redis::{Connection, Value};
+use redis::{Connection, ServerError, Value};
 
 use crate::backoff;
 use crate::client::Shared;
+use crate::connecting::connect;
+use crate::hint::Unreadable;
 use crate::hinting::{ask, exchange, map_request, refusal, Refusal};
-use crate::links::connect;
 use crate::node::Node;
+use crate::refusals::Request;
 
 /// One wait on the server, so that the thread sees in time that it is to end.
 const WAIT_MS: u64 = 500;
-/// Above the wait itself, where the client has no limit for replies.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a server may be silent on top of the wait, if the client's limit for replies is not shorter.
+const GRACE: Duration = Duration::from_secs(1);
+/// So many errors of a server in a row, and another one is asked: this one may be cut off from the cluster.
+const PATIENCE: u32 = 8;
 
 /// A running background refresh. Made by [`crate::Client::watch`].
 ///
-/// When this is dropped the thread is told to end, and ends within about half a second by itself; nobody waits for
-/// it. [`Watch::stop`] does.
+/// When this is dropped the thread is told to end, and ends by itself; nobody waits for it. [`Watch::stop`] does. That
+/// takes half a second, the length of one wait on the server. Where the node stands still it is a second and a
+/// half, or as long as connecting may take.
 #[derive(Debug)]
 pub struct Watch {
     stop: Arc<AtomicBool>,
@@ -38,7 +44,7 @@ impl Watch {
         let told = stop.clone();
         let thread = thread::Builder::new()
             .name("slothint-watch".into())
-            .spawn(move || watch(&shared, &told))?;
+            .spawn(move || Watcher::new(&shared, &told).run())?;
         Ok(Watch {
             stop,
             thread: Some(thread),
@@ -54,7 +60,7 @@ impl Watch {
         }
     }
 
-    /// Whether it still refreshes the cache. Not where servers have no `SLOTHINT`.
+    /// Whether it still refreshes the cache. Not where all nodes that are known have no `SLOTHINT.WATCH`.
     pub fn is_running(&self) -> bool {
         self.thread
             .as_ref()
@@ -75,74 +81,131 @@ impl Drop for Watch {
     }
 }
 
-fn watch(shared: &Shared, stop: &AtomicBool) {
-    let mut failures = 0;
-    while !stop.load(Ordering::Relaxed) && shared.uses_hints() {
-        // The nodes in turn, those that answered lately first: the one that was watched may be the one that failed.
-        let candidates = shared.know().candidates();
-        let turn = usize::try_from(failures).unwrap_or(0);
-        let Some(node) = turn
-            .checked_rem(candidates.len())
-            .and_then(|turn| candidates.get(turn))
-        else {
-            return;
-        };
-        match watch_node(node, shared, stop, &mut failures) {
-            Err(Refusal::Never) => shared.remember_no_hints(),
-            // A connection that broke may have been closed by anybody; whether the node is down shows when it
-            // is connected to again.
-            Ok(()) | Err(Refusal::Broken(_) | Refusal::Server(_) | Refusal::Unreadable(_)) => {}
-        }
-        failures = failures.saturating_add(1);
-        thread::park_timeout(backoff::delay(failures, fastrand::f64()));
-    }
+struct Watcher<'w> {
+    shared: &'w Shared,
+    stop: &'w AtomicBool,
+    /// Of the last map that was fetched, from whichever node; no map has the token 0.
+    token: i64,
+    /// Since a wait ended as it should.
+    failures: u32,
 }
 
-/// Watches the map of one node for as long as that answers.
-fn watch_node(
-    node: &Node,
-    shared: &Shared,
-    stop: &AtomicBool,
-    failures: &mut u32,
-) -> Result<(), Refusal> {
-    let grace = shared.config.response_timeout.unwrap_or(GRACE);
-    let limit = grace.saturating_add(Duration::from_millis(WAIT_MS));
-    let mut connection = connect(node, shared, Some(limit)).map_err(|error| {
-        shared.know().mark_down(node);
-        Refusal::Broken(error)
-    })?;
-    let mut token = 0;
-    while !stop.load(Ordering::Relaxed) {
-        // The first answer is the map that the node has now, since no map has the token 0.
-        let Some(new) = wait(&mut connection, token)? else {
-            *failures = 0;
-            continue;
+impl<'w> Watcher<'w> {
+    fn new(shared: &'w Shared, stop: &'w AtomicBool) -> Self {
+        Self {
+            shared,
+            stop,
+            token: 0,
+            failures: 0,
+        }
+    }
+
+    fn run(&mut self) {
+        while !self.is_stopped() {
+            // The nodes in turn, those that answered lately first: the one that was watched may be the one that failed.
+            let candidates = self
+                .shared
+                .know()
+                .candidates(Request::Watch, &HashSet::new());
+            let turn = usize::try_from(self.failures).unwrap_or(0);
+            let turn = turn.checked_rem(candidates.len());
+            let Some(node) = turn.and_then(|turn| candidates.get(turn)) else {
+                return;
+            };
+            match self.watch(node) {
+                // It is no candidate any more.
+                Err(Refusal::NoHints | Refusal::NotAllowed) => {}
+                // A connection that broke may have been closed by anybody; whether the node is down shows when it
+                // is connected to again.
+                Ok(()) | Err(Refusal::Broken(_) | Refusal::Server(_) | Refusal::Unreadable(_)) => {
+                    self.pause();
+                }
+            }
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn pause(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+        thread::park_timeout(backoff::delay(self.failures, fastrand::f64()));
+    }
+
+    /// Watches the map of one node for as long as that answers.
+    fn watch(&mut self, node: &Node) -> Result<(), Refusal> {
+        let config = &self.shared.config;
+        let grace = config.response_timeout.unwrap_or(GRACE).min(GRACE);
+        let limit = grace.saturating_add(Duration::from_millis(WAIT_MS));
+        let connected = connect(node, self.shared, config.connect_timeout, Some(limit));
+        let mut connection = connected.map_err(|error| {
+            self.shared.know().mark_down(node);
+            Refusal::Broken(error)
+        })?;
+        let (mut waited, mut errors) = (false, 0_u32);
+        while !self.is_stopped() {
+            let error = match self.wait(&mut connection, node) {
+                Ok(is_new) => {
+                    // A map that comes at once on a new connection shows nothing: the next one may end the same way.
+                    if waited || !is_new {
+                        self.failures = 0;
+                    }
+                    (waited, errors) = (true, 0);
+                    continue;
+                }
+                Err(Refusal::Server(error)) => error,
+                Err(other) => return Err(other),
+            };
+            // While the cluster is down, servers end every wait with an error. The connection is as good as another.
+            errors = errors.saturating_add(1);
+            if errors >= PATIENCE {
+                return Err(Refusal::Server(error));
+            }
+            self.pause();
+        }
+        Ok(())
+    }
+
+    /// Waits until the node's map is another than the last one, and fetches it. False when there was none for a while.
+    fn wait(&mut self, connection: &mut Connection, node: &Node) -> Result<bool, Refusal> {
+        let mut request = redis::cmd("SLOTHINT.WATCH");
+        request.arg(self.token).arg(WAIT_MS);
+        let answer = exchange(connection, &request).map_err(Refusal::Broken)?;
+        let new = match token_in(answer) {
+            Ok(None) => return Ok(false),
+            Ok(Some(new)) => new,
+            Err(Answer::Error(error)) => {
+                return Err(refusal(error, node, Request::Watch, self.shared))
+            }
+            Err(Answer::Unreadable(what)) => return Err(Refusal::Unreadable(what)),
         };
-        shared.stats.map_requests.one();
         // Always the whole map: what the cache has may be half of this one and half corrections.
-        ask(&mut connection, node, shared, |_| map_request(None))?;
-        if token != 0 {
-            shared.stats.watch_updates.one();
+        ask(connection, node, self.shared, Request::Map, |_| {
+            map_request(None)
+        })?;
+        if std::mem::replace(&mut self.token, new) != 0 {
+            self.shared.stats.watch_updates.one();
         }
-        token = new;
-        *failures = 0;
+        Ok(true)
     }
-    Ok(())
 }
 
-/// The token of the map, once that is another than `token`.
-fn wait(connection: &mut Connection, token: i64) -> Result<Option<i64>, Refusal> {
-    let mut request = redis::cmd("SLOTHINT.WATCH");
-    request.arg(token).arg(WAIT_MS);
-    match exchange(connection, &request).map_err(Refusal::Broken)? {
-        Value::ServerError(error) => Err(refusal(error)),
+/// An answer without a token.
+enum Answer {
+    Error(ServerError),
+    Unreadable(Unreadable),
+}
+
+/// The token of the new map; none where there is no new map.
+fn token_in(answer: Value) -> Result<Option<i64>, Answer> {
+    match answer {
+        Value::ServerError(error) => Err(Answer::Error(error)),
         Value::Array(answer) => match answer.first() {
             Some(Value::Int(token)) => Ok(Some(*token)),
-            _ => Err(Refusal::Unreadable(crate::hint::Unreadable("the token"))),
+            _ => Err(Answer::Unreadable(Unreadable("the token"))),
         },
         Value::Nil => Ok(None),
-        _ => Err(Refusal::Unreadable(crate::hint::Unreadable(
-            "the answer is no array",
-        ))),
+        _ => Err(Answer::Unreadable(Unreadable("the answer is no array"))),
     }
 }

@@ -74,20 +74,32 @@ fn a_hint_teaches_its_slots_and_no_others() {
 }
 
 #[test]
-fn a_whole_map_teaches_every_slot_also_that_one_has_no_owner() {
+fn a_whole_map_teaches_every_slot_and_shards_without_slots_are_forgotten() {
     let mut cache = halves();
     assert_owners(&cache, &[(0, 1), (8191, 1), (8192, 2), (16383, 2)]);
     let asked = cache.ask();
-    assert_eq!(
-        cache.learn(&map(&[(1, &[], 1, 16383)]), &node(1), asked),
-        8193
-    );
-    assert_eq!(cache.primary_of(0), None);
-    assert_eq!(
-        cache.nodes(),
-        [node(1)],
-        "a shard without slots is forgotten"
-    );
+    let all = map(&[(1, &[], 0, 16383)]);
+    assert_eq!(cache.learn(&all, &node(1), asked), 8192);
+    assert_owners(&cache, &[(0, 1), (16383, 1)]);
+    assert_eq!(cache.nodes(), [node(1)]);
+}
+
+#[test]
+fn a_slot_that_a_map_or_a_hint_names_no_owner_for_stays_where_it_was() {
+    let mut cache = halves();
+    let asked = cache.ask();
+    let half = map(&[(3, &[], 8192, 16383)]);
+    assert_eq!(cache.learn(&half, &node(9), asked), 8192);
+    assert_owners(&cache, &[(0, 1), (8191, 1), (8192, 3)]);
+    assert_eq!(cache.replicas_of(0), [node(11), node(12)]);
+    let asked = cache.ask();
+    assert_eq!(cache.learn(&map(&[]), &node(9), asked), 0);
+    let mut unowned = hint(&[(1, &[11, 12], 0, 0)]);
+    unowned.ranges = vec![(0, 0, None)];
+    let asked = cache.ask();
+    assert_eq!(cache.learn(&unowned, &node(9), asked), 0);
+    assert_eq!(cache.known(), 16384);
+    assert_owners(&cache, &[(0, 1), (16383, 3)]);
 }
 
 #[test]
@@ -254,6 +266,75 @@ fn the_token_stands_for_a_cache_that_is_the_map_and_nothing_else() {
     let asked = cache.ask();
     cache.learn(&hint(&HALVES), &node(1), asked);
     assert_eq!(cache.token_at(&node(1)), None, "a hint is not a map");
+}
+
+#[test]
+fn a_map_that_is_not_taken_over_whole_leaves_no_token_and_neither_does_an_older_one() {
+    let mut cache = halves();
+    let command = cache.ask();
+    let asked = cache.ask();
+    // Confirms what is known, after the map was asked for.
+    cache.moved(0, &node(1), Some(&node(3)), command);
+    let moved = Hint {
+        token: 2,
+        ..map(&[(1, &[11, 12], 0, 4095), (2, &[21], 4096, 16383)])
+    };
+    assert_eq!(cache.learn(&moved, &node(1), asked), 4096);
+    // Nil to the token 1 would leave slot 5000 where it is now.
+    assert_eq!(cache.token_at(&node(1)), None);
+}
+
+#[test]
+fn a_hint_that_changes_something_ends_the_token_and_one_that_confirms_does_not() {
+    let mut cache = halves();
+    let asked = cache.ask();
+    cache.learn(&hint(&[(1, &[11, 12], 7, 7)]), &node(1), asked);
+    assert_eq!(cache.token_at(&node(1)), Some(1));
+    let asked = cache.ask();
+    cache.learn(&hint(&[(1, &[11], 7, 7)]), &node(1), asked);
+    assert_eq!(cache.token_at(&node(1)), None, "a replica less");
+    let mut cache = halves();
+    let asked = cache.ask();
+    cache.learn(&hint(&[(2, &[21], 7, 7)]), &node(1), asked);
+    assert_eq!(cache.token_at(&node(1)), None, "another owner");
+}
+
+#[test]
+fn a_map_without_an_owner_for_a_slot_has_a_token_only_where_none_is_known() {
+    let mut cache = SlotCache::new();
+    let gap = map(&[(1, &[], 1, 16383)]);
+    let asked = cache.ask();
+    cache.learn(&gap, &node(1), asked);
+    assert_eq!(cache.token_at(&node(1)), Some(1));
+    let mut cache = halves();
+    let asked = cache.ask();
+    cache.learn(&gap, &node(1), asked);
+    assert_eq!(cache.token_at(&node(1)), None);
+}
+
+#[test]
+fn every_change_of_the_nodes_shows_in_the_generation() {
+    let mut cache = SlotCache::new();
+    let mut before = (cache.generation(), cache.nodes());
+    let mut changes = 0;
+    let mut look = |cache: &SlotCache| {
+        let now = (cache.generation(), cache.nodes());
+        if now.1 != before.1 {
+            assert_ne!(now.0, before.0);
+            changes += 1;
+        }
+        before = now;
+    };
+    for hint in [map(&HALVES), map(&[(1, &[11], 0, 16383)]), map(&HALVES)] {
+        let asked = cache.ask();
+        cache.learn(&hint, &node(1), asked);
+        look(&cache);
+    }
+    for to in [11, 1, 5, 6] {
+        moved(&mut cache, 3, to);
+        look(&cache);
+    }
+    assert_eq!(changes, 7);
 }
 
 #[test]

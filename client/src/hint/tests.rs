@@ -58,6 +58,20 @@ fn a_map_tells_of_every_slot_also_of_those_without_an_owner() {
 }
 
 #[test]
+fn a_map_of_a_node_without_a_cluster_names_nobody() {
+    let empty = array([Value::Int(1), array([]), array([])]);
+    assert!(Hint::of_map(&empty, &near).unwrap().unwrap().names_nobody());
+    // A node that cannot be dialled is nobody too.
+    let nodes = [node(text("a"), 0, &[]), node(text("b"), 2, &[])];
+    let hint = |slots: &[Value]| {
+        let slots = array(slots.iter().cloned());
+        Hint::of_keys(&array([Value::Int(1), array(nodes.clone()), slots]), &near).unwrap()
+    };
+    assert!(hint(&[integers(&[1, 0]), integers(&[2, -1])]).names_nobody());
+    assert!(!hint(&[integers(&[1, 0]), integers(&[2, 1])]).names_nobody());
+}
+
+#[test]
 fn nil_for_a_map_is_no_map() {
     assert_eq!(Hint::of_map(&Value::Nil, &near), Ok(None));
 }

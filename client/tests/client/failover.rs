@@ -3,18 +3,11 @@
 use std::time::Duration;
 
 use redis_durable_client::{Client, Command, Error};
-use testkit::{eventually, Cluster, Role, Server};
+use testkit::{eventually, Cluster, Role};
 
-use crate::support::{assert_own_values, client_of, keys, keys_of, set_to_themselves, Traffic};
-
-/// Makes `replica` the primary of its shard by order, and waits until all nodes know.
-fn promote(cluster: &Cluster, replica: &Server) {
-    eventually("the failover to be accepted", || {
-        let _ = replica.try_run::<()>(&["CLUSTER", "FAILOVER"]);
-        replica.role() == Role::Primary
-    });
-    cluster.wait_until_agreed();
-}
+use crate::support::{
+    assert_own_values, client_of, keys, keys_of, promote, set_to_themselves, Traffic,
+};
 
 #[test]
 fn after_a_failover_one_moved_corrects_the_whole_shard() {

@@ -36,31 +36,6 @@ fn user_and_password_go_to_every_node() {
 }
 
 #[test]
-fn a_user_without_permission_for_hints_is_served_by_moved_alone() {
-    let cluster = Cluster::start(3, 0);
-    for node in &cluster.nodes {
-        node.run::<()>(&[
-            "ACL",
-            "SETUSER",
-            "app",
-            "on",
-            ">pw",
-            "~*",
-            "+@all",
-            "-slothint",
-            "-slothint.map",
-        ]);
-    }
-    let client = Client::open([format!("redis://app:pw@{}", cluster.nodes[0].addr())]).unwrap();
-    let mut session = client.session();
-    let keys = keys(200);
-    set_to_themselves(&mut session, &keys);
-    assert_own_values(&mut session, &keys);
-    assert!(!client.uses_hints());
-    assert_eq!(client.stats().hint_requests, 1);
-}
-
-#[test]
 fn a_unix_socket_leads_to_the_other_nodes() {
     let cluster = Cluster::builder(3, 0)
         .node(|_, builder| builder.config("unixsocket", "server.sock"))

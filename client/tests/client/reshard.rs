@@ -1,53 +1,12 @@
 //! Slots that are moved from one primary to another, key by key, while they are used.
 
 use redis_durable_client::Command;
-use testkit::{eventually, Cluster, Server};
+use testkit::{eventually, Cluster};
 
 use crate::support::{
-    assert_own, assert_own_values, client_of, keys_of, set_to_themselves, Traffic,
+    assert_own, assert_own_values, begin, client_of, end, keys_in, keys_of, migrate,
+    set_to_themselves, Traffic,
 };
-
-fn begin(cluster: &Cluster, slot: u16, from: &Server, to: &Server) {
-    let slot = slot.to_string();
-    to.run::<()>(&[
-        "CLUSTER",
-        "SETSLOT",
-        &slot,
-        "IMPORTING",
-        cluster.id_of(from),
-    ]);
-    from.run::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", cluster.id_of(to)]);
-}
-
-fn keys_in(slot: u16, node: &Server) -> Vec<String> {
-    node.run(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1000"])
-}
-
-fn migrate(keys: &[String], from: &Server, to: &Server) {
-    let port = to.port().to_string();
-    let mut command = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "10000", "KEYS"];
-    command.extend(keys.iter().map(String::as_str));
-    from.run::<()>(&command);
-}
-
-fn end(cluster: &Cluster, slot: u16, from: &Server, to: &Server) {
-    loop {
-        let keys = keys_in(slot, from);
-        if keys.is_empty() {
-            break;
-        }
-        migrate(&keys, from, to);
-    }
-    for node in [to, from] {
-        node.run::<()>(&[
-            "CLUSTER",
-            "SETSLOT",
-            &slot.to_string(),
-            "NODE",
-            cluster.id_of(to),
-        ]);
-    }
-}
 
 #[test]
 fn ask_is_followed_and_not_remembered() {

@@ -4,11 +4,118 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use redis_durable_client::{Client, Command, Error, Session};
-use testkit::{Cluster, Server};
+use testkit::{eventually, Cluster, Role, Server};
 
 /// A client that is told of one node only.
 pub fn client_of(server: &Server) -> Client {
     Client::open([format!("redis://{}", server.addr())]).expect("a client")
+}
+
+/// A user `app` with the password `pw` at every node, with these rules on top of all permissions, and the address of
+/// a node for it.
+pub fn with_user(cluster: &Cluster, rules: &[&str], node: &Server) -> String {
+    for node in &cluster.nodes {
+        let mut command = vec!["ACL", "SETUSER", "app", "on", ">pw", "~*", "&*", "+@all"];
+        command.extend(rules);
+        node.run::<()>(&command);
+    }
+    format!("redis://app:pw@{}", node.addr())
+}
+
+/// Whether this is where the client would send a command of the key.
+pub fn goes_to(client: &Client, key: &str, server: &Server) -> bool {
+    let node = client.node_of(key).map(|node| node.to_string());
+    node.is_some_and(|node| node.ends_with(&format!(":{}", server.port())))
+}
+
+/// How often a server has executed a command, by its name in lower case.
+pub fn calls(server: &Server, command: &str) -> u64 {
+    let text = server.run::<String>(&["INFO", "commandstats"]);
+    let line = format!("cmdstat_{command}:calls=");
+    let count = text
+        .split(&line)
+        .nth(1)
+        .and_then(|rest| rest.split(',').next());
+    count.map_or(0, |count| count.parse().expect("a number"))
+}
+
+/// Makes `replica` the primary of its shard by order.
+pub fn fail_over(replica: &Server) {
+    eventually("the failover to be accepted", || {
+        let _ = replica.try_run::<()>(&["CLUSTER", "FAILOVER"]);
+        replica.role() == Role::Primary
+    });
+}
+
+/// The same, and waits until all nodes know.
+pub fn promote(cluster: &Cluster, replica: &Server) {
+    fail_over(replica);
+    cluster.wait_until_agreed();
+}
+
+/// Takes a replica out of the cluster, as `redis-cli --cluster del-node` does. It stays up, and knows nobody.
+pub fn leave(cluster: &Cluster, leaver: &Server) {
+    let others = || {
+        cluster
+            .nodes
+            .iter()
+            .filter(|node| node.port() != leaver.port())
+    };
+    for node in others() {
+        node.run::<()>(&["CLUSTER", "FORGET", cluster.id_of(leaver)]);
+    }
+    leaver.run::<()>(&["CLUSTER", "RESET", "SOFT"]);
+    eventually("the node to be gone", || {
+        others().all(|node| {
+            let nodes = node.run::<String>(&["CLUSTER", "NODES"]);
+            !nodes.contains(&format!(":{}@", leaver.port()))
+        })
+    });
+}
+
+/// Begins to move a slot.
+pub fn begin(cluster: &Cluster, slot: u16, from: &Server, to: &Server) {
+    let slot = slot.to_string();
+    to.run::<()>(&[
+        "CLUSTER",
+        "SETSLOT",
+        &slot,
+        "IMPORTING",
+        cluster.id_of(from),
+    ]);
+    from.run::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", cluster.id_of(to)]);
+}
+
+pub fn keys_in(slot: u16, node: &Server) -> Vec<String> {
+    node.run(&["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), "1000"])
+}
+
+/// Moves these keys of a slot that is being moved.
+pub fn migrate(keys: &[String], from: &Server, to: &Server) {
+    let port = to.port().to_string();
+    let mut command = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "10000", "KEYS"];
+    command.extend(keys.iter().map(String::as_str));
+    from.run::<()>(&command);
+}
+
+/// Moves what is left of a slot, and gives it to its new owner.
+pub fn end(cluster: &Cluster, slot: u16, from: &Server, to: &Server) {
+    loop {
+        let keys = keys_in(slot, from);
+        if keys.is_empty() {
+            break;
+        }
+        migrate(&keys, from, to);
+    }
+    for node in [to, from] {
+        node.run::<()>(&[
+            "CLUSTER",
+            "SETSLOT",
+            &slot.to_string(),
+            "NODE",
+            cluster.id_of(to),
+        ]);
+    }
 }
 
 /// Keys all over the slots, the same ones in each run.

@@ -1,8 +1,14 @@
 //! The background refresh.
 
-use testkit::{eventually, Cluster, Role, Server};
+use std::time::Duration;
 
-use crate::support::{assert_own_values, client_of, keys_of, set_to_themselves};
+use redis_durable_client::Client;
+use testkit::{eventually, Cluster, Server};
+
+use crate::support::{
+    assert_own_values, calls, client_of, fail_over, goes_to, keys_of, promote, set_to_themselves,
+    with_user,
+};
 
 fn watchers(cluster: &Cluster) -> usize {
     let watching = |node: &Server| {
@@ -24,17 +30,9 @@ fn a_failover_by_order_is_known_before_any_command_meets_it() {
     let mut session = client.session();
     set_to_themselves(&mut session, &keys);
     let replica = &cluster.nodes[3];
-    eventually("the failover to be accepted", || {
-        let _ = replica.try_run::<()>(&["CLUSTER", "FAILOVER"]);
-        replica.role() == Role::Primary
-    });
-    let port = format!(":{}", replica.port());
+    fail_over(replica);
     eventually("the watch to tell", || {
-        keys.iter().all(|key| {
-            client
-                .node_of(key)
-                .is_some_and(|node| node.to_string().ends_with(&port))
-        })
+        keys.iter().all(|key| goes_to(&client, key, replica))
     });
     assert_own_values(&mut session, &keys);
     let stats = client.stats();
@@ -62,13 +60,9 @@ fn a_watch_whose_node_crashes_goes_on_at_another() {
     eventually("the first map", || client.known_slots() == 16384);
     let keys = keys_of(&cluster, &cluster.nodes[0], 10);
     cluster.nodes[0].kill();
-    let port = format!(":{}", cluster.nodes[3].port());
     eventually("the watch to tell of the new primary", || {
-        keys.iter().all(|key| {
-            client
-                .node_of(key)
-                .is_some_and(|node| node.to_string().ends_with(&port))
-        })
+        let moved = |key: &String| goes_to(&client, key, &cluster.nodes[3]);
+        keys.iter().all(moved)
     });
 }
 
@@ -80,4 +74,94 @@ fn a_dropped_watch_leaves_neither_thread_nor_connection() {
     eventually("the watch to begin", || watchers(&cluster) == 1);
     drop(watch);
     eventually("the watch to end", || watchers(&cluster) == 0);
+}
+
+#[test]
+fn while_the_cluster_is_down_the_watch_keeps_its_connection_and_its_map() {
+    let cluster = Cluster::start(3, 0);
+    let client = client_of(&cluster.nodes[0]);
+    let watch = client.watch().unwrap();
+    eventually("the watch to begin", || watchers(&cluster) == 1);
+    cluster.nodes[2].kill();
+    eventually("the cluster to be down", || {
+        let info = cluster.nodes[0].run::<String>(&["CLUSTER", "INFO"]);
+        info.contains("cluster_state:fail")
+    });
+    let waits = || calls(&cluster.nodes[0], "slothint.watch");
+    let (before, began) = (client.stats(), waits());
+    // The server ends each wait with an error.
+    eventually("waits to be ended", || waits() >= began + 6);
+    let stats = client.stats();
+    let connections = stats.connections - before.connections;
+    let maps = stats.map_requests - before.map_requests;
+    assert!(
+        connections == 0 && maps <= 1,
+        "{connections} connections and {maps} maps"
+    );
+    assert!(watch.is_running());
+}
+
+#[test]
+fn a_change_while_the_watch_could_not_connect_is_counted_and_told() {
+    let cluster = Cluster::start(3, 1);
+    let key = keys_of(&cluster, &cluster.nodes[0], 1).remove(0);
+    let address = with_user(&cluster, &[], &cluster.nodes[1]);
+    let client = Client::open([address]).unwrap();
+    let _watch = client.watch().unwrap();
+    eventually("the watch to begin", || watchers(&cluster) == 1);
+    for node in &cluster.nodes {
+        node.run::<()>(&["ACL", "SETUSER", "app", "off"]);
+        node.run::<i64>(&["CLIENT", "KILL", "USER", "app"]);
+    }
+    assert_eq!(watchers(&cluster), 0);
+    promote(&cluster, &cluster.nodes[3]);
+    assert_eq!(client.stats().watch_updates, 0);
+    for node in &cluster.nodes {
+        node.run::<()>(&["ACL", "SETUSER", "app", "on"]);
+    }
+    eventually("the watch to tell", || {
+        goes_to(&client, &key, &cluster.nodes[3])
+    });
+    eventually("the update to be counted", || {
+        client.stats().watch_updates == 1
+    });
+}
+
+#[test]
+fn a_watch_that_comes_back_to_the_same_map_does_not_fetch_it_again() {
+    let cluster = Cluster::start(2, 0);
+    let client = client_of(&cluster.nodes[0]);
+    let _watch = client.watch().unwrap();
+    eventually("the watch to begin", || watchers(&cluster) == 1);
+    let before = client.stats();
+    for node in &cluster.nodes {
+        node.run::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
+    }
+    eventually("a new connection", || {
+        client.stats().connections > before.connections && watchers(&cluster) == 1
+    });
+    let stats = client.stats();
+    assert_eq!(
+        (stats.map_requests, stats.watch_updates),
+        (before.map_requests, 0)
+    );
+}
+
+#[test]
+fn a_watch_of_a_node_that_stands_still_can_be_stopped() {
+    let cluster = Cluster::start(2, 0);
+    let client = Client::builder([format!("redis://{}", cluster.nodes[0].addr())])
+        .unwrap()
+        .response_timeout(Some(Duration::from_secs(3600)))
+        .build();
+    let watch = client.watch().unwrap();
+    eventually("the watch to begin", || watchers(&cluster) == 1);
+    for node in &cluster.nodes {
+        node.pause();
+    }
+    let stopping = std::thread::spawn(move || watch.stop());
+    eventually("the thread to end", || stopping.is_finished());
+    for node in &cluster.nodes {
+        node.resume();
+    }
 }

@@ -6,16 +6,16 @@ use testkit::{Cluster, Server};
 
 use crate::support::{assert_own_values, client_of, keys, set_to_themselves};
 
-/// Error replies that begin with ERR, as `unknown command` does; MOVED is counted apart. Asked over a bare
-/// connection: the redis crate's own begin with a command that older servers do not know.
-fn errors(servers: &[Server]) -> u64 {
+/// Error replies of each server that begin with ERR, as `unknown command` does; MOVED is counted apart. Asked over a
+/// bare connection: the redis crate's own begin with a command that older servers do not know.
+fn errors(servers: &[Server]) -> Vec<u64> {
     let errors = |server: &Server| -> u64 {
         let text = server.raw().call_text(&["INFO", "errorstats"]);
         let count = text.split("errorstat_ERR:count=").nth(1);
         let count = count.and_then(|rest| rest.lines().next()?.parse().ok());
         count.unwrap_or(0)
     };
-    servers.iter().map(errors).sum()
+    servers.iter().map(errors).collect()
 }
 
 /// A client whose connections send nothing of their own.
@@ -27,7 +27,7 @@ fn plain_client_of(server: &Server) -> Client {
 }
 
 #[test]
-fn moved_alone_fills_the_cache_and_hints_are_asked_for_once() {
+fn moved_alone_fills_the_cache_and_each_node_is_asked_for_hints_once() {
     let cluster = Cluster::builder(3, 0)
         .node(|_, builder| builder.module(false))
         .start();
@@ -38,18 +38,24 @@ fn moved_alone_fills_the_cache_and_hints_are_asked_for_once() {
     set_to_themselves(&mut session, &keys);
     let moved = client.stats().moved;
     assert!(moved > 0);
+    assert_eq!(client.stats().hint_requests, 1, "nobody else was known");
     assert_own_values(&mut session, &keys);
     assert_eq!(client.stats().moved, moved, "every slot is known by now");
     assert_eq!(session.prefill(["another key"]).unwrap(), Fill::Unavailable);
-    assert_eq!(session.prefill_all().unwrap(), Fill::Unavailable);
+    for _ in 0..3 {
+        assert_eq!(session.prefill(["another key"]).unwrap(), Fill::Unavailable);
+        assert_eq!(session.prefill_all().unwrap(), Fill::Unavailable);
+        set_to_themselves(&mut session, &["more".into(), "keys".into()]);
+    }
     assert_own_values(&mut client.session(), &keys);
     assert!(!client.uses_hints());
-    assert_eq!(client.stats().hint_requests, 1);
     assert_eq!(
-        errors(&cluster.nodes) - before,
-        1,
-        "one unknown command on all nodes together"
+        (client.stats().hint_requests, client.stats().map_requests),
+        (3, 0)
     );
+    for (before, after) in before.iter().zip(errors(&cluster.nodes)) {
+        assert_eq!(after - before, 1, "one unknown command at each node");
+    }
 }
 
 #[test]

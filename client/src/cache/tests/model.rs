@@ -33,8 +33,6 @@ struct Group {
 struct Model {
     clock: u64,
     slots: BTreeMap<u16, Known>,
-    /// When a slot was last said to have no owner.
-    unowned: BTreeMap<u16, u64>,
     groups: BTreeMap<u16, Group>,
 }
 
@@ -126,31 +124,36 @@ impl Model {
             homes.push(home);
         }
         for &(slot, index) in slots {
-            let changed = match self.slots.get(&slot) {
-                Some(known) => known.changed,
-                None => self.unowned.get(&slot).copied().unwrap_or(0),
-            };
-            if changed >= asked {
+            // No owner is no news.
+            let Some(index) = index else { continue };
+            if self
+                .slots
+                .get(&slot)
+                .is_some_and(|known| known.changed >= asked)
+            {
                 continue;
             }
-            match index {
-                Some(index) => {
-                    let known = Known {
-                        owner: homes[index],
-                        changed: asked,
-                        asked,
-                    };
-                    self.slots.insert(slot, known);
-                }
-                None => {
-                    self.slots.remove(&slot);
-                    self.unowned.insert(slot, asked);
-                }
-            }
+            let known = Known {
+                owner: homes[index],
+                changed: asked,
+                asked,
+            };
+            self.slots.insert(slot, known);
         }
         self.forget_empty_groups();
     }
+
+    fn picture(&self) -> Picture {
+        let replicas = |owner: u16| self.groups[&owner].replicas.clone();
+        let slots = self.slots.iter();
+        slots
+            .map(|(&slot, known)| (slot, (known.owner, replicas(known.owner))))
+            .collect()
+    }
 }
+
+/// The owner of each slot that has one, and the owner's replicas.
+type Picture = BTreeMap<u16, (u16, Vec<u16>)>;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -167,6 +170,7 @@ enum Step {
     Learn {
         shards: Vec<(u16, Vec<u16>)>,
         slots: Vec<(u16, Option<usize>)>,
+        whole: bool,
         ago: usize,
     },
 }
@@ -184,14 +188,17 @@ fn step() -> impl Strategy<Value = Step> {
     // Each node once: a replica of one shard is nobody else's.
     let shards = Just((0..FEW_NODES).collect::<Vec<u16>>()).prop_shuffle();
     let owners = prop::collection::vec(prop::option::weighted(0.9, 0_usize..2), 1..6);
-    let learn = (shards, owners, 0_usize..4).prop_map(|(nodes, owners, ago)| Step::Learn {
-        shards: vec![
-            (nodes[0], nodes[1..3].to_vec()),
-            (nodes[3], nodes[4..5].to_vec()),
-        ],
-        slots: (0..).zip(owners).collect(),
-        ago,
-    });
+    let whole = prop::bool::weighted(0.3);
+    let learn =
+        (shards, owners, whole, 0_usize..4).prop_map(|(nodes, owners, whole, ago)| Step::Learn {
+            shards: vec![
+                (nodes[0], nodes[1..3].to_vec()),
+                (nodes[3], nodes[4..5].to_vec()),
+            ],
+            slots: (0..).zip(owners).collect(),
+            whole,
+            ago,
+        });
     prop_oneof![2 => Just(Step::Ask), 4 => moved, 1 => learn]
 }
 
@@ -202,6 +209,7 @@ proptest! {
     fn the_cache_says_what_the_naive_model_says(steps in prop::collection::vec(step(), 1..60)) {
         let (mut cache, mut model) = (SlotCache::new(), Model::default());
         let mut questions = vec![(cache.ask(), model.tick())];
+        let mut told: Vec<Picture> = Vec::new();
         for step in steps {
             let question = |ago: usize| questions[questions.len().saturating_sub(1 + ago)];
             match step {
@@ -216,7 +224,7 @@ proptest! {
                     cache.moved(slot, &node(to), Some(&node(from)), asked);
                     model.moved(slot, to, from, same);
                 }
-                Step::Learn { shards, slots, ago } => {
+                Step::Learn { shards, slots, whole, ago } => {
                     let (asked, same) = question(ago);
                     let formers = |primary: &u16| {
                         model.groups.values().filter(|group| group.former == Some(*primary)).count()
@@ -225,7 +233,7 @@ proptest! {
                         continue;
                     }
                     let hint = Hint {
-                        token: 1,
+                        token: told.len() as i64,
                         nodes: shards
                             .iter()
                             .map(|(primary, replicas)| HintNode {
@@ -234,8 +242,10 @@ proptest! {
                             })
                             .collect(),
                         ranges: slots.iter().map(|&(slot, owner)| (slot, slot, owner)).collect(),
-                        is_whole: false,
+                        is_whole: whole,
                     };
+                    let owned = slots.iter().filter_map(|&(slot, index)| Some((slot, shards[index?].clone())));
+                    told.push(owned.collect());
                     cache.learn(&hint, &node(0), asked);
                     model.learn(&shards, &slots, same);
                 }
@@ -253,6 +263,10 @@ proptest! {
                 prop_assert_eq!(cache.replicas_of(slot), &replicas[..], "replicas of slot {}", slot);
             }
             prop_assert_eq!(cache.known(), model.slots.len());
+            // A server that answers nil to this token means the map that it told then.
+            if let Some(token) = cache.token_at(&node(0)) {
+                prop_assert_eq!(&told[token as usize], &model.picture());
+            }
         }
     }
 }

@@ -1,0 +1,234 @@
+//! What a round brought back for one command: its result, a redirection, or another attempt later.
+
+use redis::{ErrorKind, RedisError, ServerError};
+
+use super::Batch;
+use crate::cache::{Asked, Correction};
+use crate::connecting::is_permanent;
+use crate::error::Error;
+use crate::node::Node;
+use crate::pending::{Pending, Target};
+use crate::redirect::Redirect;
+use crate::round::{Answer, Outcome};
+use crate::verdict::{Verdict, Why};
+
+/// So many redirections of a command cost none of the time for retries.
+const FREE_REDIRECTS: u32 = 16;
+
+impl<'c> Batch<'_, 'c> {
+    /// Gives the command its result, or gives it back to be sent again.
+    pub(super) fn settle(&mut self, answer: Answer<'c>) -> Option<Pending<'c>> {
+        let Answer {
+            mut pending,
+            node,
+            asked,
+            outcome,
+        } = answer;
+        let slot = pending.slot();
+        let is_fence = pending.command.is_fence();
+        // The writes before it did not go through with it, so it says nothing about them. It goes again after them.
+        if is_fence && self.lanes.is_troubled(slot) && !matches!(outcome, Outcome::Lost(_)) {
+            return Some(pending);
+        }
+        let verdict = match outcome {
+            Outcome::Postponed => return Some(pending),
+            Outcome::Severed => {
+                let gone = "the connection that the writes before it were sent on is gone";
+                return self.outcome_unknown(&pending, node, (ErrorKind::Io, gone).into());
+            }
+            Outcome::NotSent(cause) => return self.not_sent(pending, node, cause),
+            Outcome::Lost(cause) => return self.lost(pending, node, cause),
+            Outcome::Answered(verdict) => verdict,
+        };
+        pending.attempts = pending.attempts.saturating_add(1);
+        match verdict {
+            Verdict::Done(reply) => {
+                self.learn_from_success(&pending, &node, asked);
+                self.lanes.executed(slot, self.now);
+                self.finish(pending.place, Ok(reply));
+                None
+            }
+            Verdict::Failed(error) => {
+                self.lanes.executed(slot, self.now);
+                let error = match pending.command.is_script() {
+                    true => Error::Script(error),
+                    false => Error::Server(error),
+                };
+                self.finish(pending.place, Err(error));
+                None
+            }
+            Verdict::Moved(redirect) => {
+                self.session.shared.stats.moved.one();
+                let to = self.resolve(&node, &redirect);
+                self.correct(redirect.slot, &to, Some(&node), asked);
+                self.redirect(pending, Target::Node(to))
+            }
+            Verdict::Ask(redirect) => {
+                self.session.shared.stats.asked.one();
+                let to = self.resolve(&node, &redirect);
+                self.redirect(pending, Target::Ask(to))
+            }
+            Verdict::Later(why, error) => self.turned_away(pending, node, why, &error),
+            Verdict::Unknown(error) => self.outcome_unknown(&pending, node, error.into()),
+        }
+    }
+
+    /// A node that executes a command of a key owns its slot, whatever the cache said. It is not so after ASKING.
+    fn learn_from_success(&mut self, pending: &Pending<'c>, node: &Node, asked: Option<Asked>) {
+        let is_asking = matches!(pending.target, Target::Ask(_));
+        if let (Some(slot), true) = (pending.slot(), pending.command.names_key()) {
+            if !pending.at_owner && !is_asking {
+                self.correct(slot, node, None, asked);
+            }
+        }
+    }
+
+    fn correct(&mut self, slot: u16, to: &Node, from: Option<&Node>, asked: Option<Asked>) {
+        let shared = &self.session.shared;
+        let Some(asked) = asked else { return };
+        match shared.know().cache.moved(slot, to, from, asked) {
+            Correction::Patched => shared.stats.patches.one(),
+            Correction::FailedOver(_) => shared.stats.failovers.one(),
+            Correction::Known | Correction::Outdated => {}
+        }
+    }
+
+    fn redirect(&mut self, mut pending: Pending<'c>, to: Target) -> Option<Pending<'c>> {
+        pending.redirects = pending.redirects.saturating_add(1);
+        let times = pending.redirects;
+        if times <= FREE_REDIRECTS {
+            let slot = pending.slot();
+            self.lanes.redirected(slot, times, self.now, self.random);
+            pending.target = to;
+            return Some(pending);
+        }
+        let last = match &to {
+            Target::Ask(node) => format!("ASK {node}"),
+            Target::Node(node) => format!("MOVED {node}"),
+            Target::Cached => String::new(),
+        };
+        self.try_later(pending, None, 0, last)
+    }
+
+    fn turned_away(
+        &mut self,
+        pending: Pending<'c>,
+        node: Node,
+        why: Why,
+        error: &ServerError,
+    ) -> Option<Pending<'c>> {
+        let stats = &self.session.shared.stats;
+        match why {
+            Why::TryAgain => stats.try_again.one(),
+            Why::ClusterDown => stats.cluster_down.one(),
+            Why::Loading => stats.loading.one(),
+            Why::NotPrimary => stats.not_primary.one(),
+        }
+        let details = error.details().unwrap_or_default();
+        let last = format!("{node}: {} {details}", error.code());
+        let avoid = match why {
+            // Where a slot is being moved, its node is the one to ask.
+            Why::TryAgain => None,
+            // The cluster may be down, or only this node be cut off from it: each second time others are asked.
+            Why::ClusterDown => {
+                let mut knowledge = self.session.shared.know();
+                let slot = pending.slot();
+                if slot.is_some_and(|slot| knowledge.cache.primary_of(slot).is_none()) {
+                    knowledge.set_aside(&node);
+                }
+                pending.attempts.is_multiple_of(2).then(|| node.clone())
+            }
+            // It may have been replaced: somebody else will know.
+            Why::Loading | Why::NotPrimary => Some(node.clone()),
+        };
+        if why != Why::TryAgain {
+            self.failed.insert(node);
+        }
+        self.try_later(pending, avoid, 0, last)
+    }
+
+    /// There was no connection to be had.
+    fn not_sent(
+        &mut self,
+        mut pending: Pending<'c>,
+        node: Node,
+        cause: RedisError,
+    ) -> Option<Pending<'c>> {
+        pending.attempts = pending.attempts.saturating_add(1);
+        if is_permanent(&cause) {
+            self.lanes.gave_up(pending.slot(), self.now);
+            self.finish(pending.place, Err(Error::Connect { node, cause }));
+            return None;
+        }
+        if pending.command.is_fence() {
+            return self.outcome_unknown(&pending, node, cause);
+        }
+        let last = format!("{node}: {cause}");
+        self.failed.insert(node.clone());
+        // The first substitute may be asked at once; when that fails too, there is no hurry.
+        self.try_later(pending, Some(node), 1, last)
+    }
+
+    /// The connection ended after the command had been sent.
+    fn lost(
+        &mut self,
+        mut pending: Pending<'c>,
+        node: Node,
+        cause: RedisError,
+    ) -> Option<Pending<'c>> {
+        pending.attempts = pending.attempts.saturating_add(1);
+        self.failed.insert(node.clone());
+        if !pending.command.is_repeatable() {
+            return self.outcome_unknown(&pending, node, cause);
+        }
+        pending.lost = true;
+        self.try_later(pending, None, 1, format!("{node}: {cause}"))
+    }
+
+    /// Again where the cache says by then, if there is time left; the first `prompt` failures without a wait.
+    fn try_later(
+        &mut self,
+        mut pending: Pending<'c>,
+        avoid: Option<Node>,
+        prompt: u32,
+        last: String,
+    ) -> Option<Pending<'c>> {
+        self.session.shared.stats.retries.one();
+        pending.target = Target::Cached;
+        let slot = pending.slot();
+        let lane = self
+            .lanes
+            .refused(slot, avoid, prompt, self.now, self.random);
+        let since = pending.since.map_or(lane.since, |own| own.min(lane.since));
+        pending.since = Some(since);
+        let spent = lane.ready.saturating_duration_since(since);
+        if spent < self.session.shared.config.retry_for {
+            return Some(pending);
+        }
+        self.lanes.gave_up(slot, self.now);
+        let error = Error::GaveUp {
+            after: self.now.saturating_duration_since(since),
+            attempts: pending.attempts,
+            last,
+            sent: pending.lost,
+        };
+        self.finish(pending.place, Err(error));
+        None
+    }
+
+    fn resolve(&self, told_by: &Node, redirect: &Redirect) -> Node {
+        let config = &self.session.shared.config;
+        config.resolve(told_by, redirect.host.as_deref(), redirect.port)
+    }
+
+    fn outcome_unknown(
+        &mut self,
+        pending: &Pending<'c>,
+        node: Node,
+        cause: RedisError,
+    ) -> Option<Pending<'c>> {
+        self.session.shared.stats.outcome_unknown.one();
+        self.finish(pending.place, Err(Error::OutcomeUnknown { node, cause }));
+        None
+    }
+}

@@ -1,0 +1,191 @@
+//! How long a command is tried, and what does not count.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use redis_durable_client::{Client, Command, Error};
+use testkit::{eventually, Cluster, Server};
+
+use crate::support::{assert_own_values, keys, keys_of, set_to_themselves};
+
+/// Does not ask for hints, and tries for so long.
+fn client(node: &Server, retry_for: Duration) -> Client {
+    Client::builder([format!("redis://{}", node.addr())])
+        .unwrap()
+        .hint_batches(false)
+        .retry_for(retry_for)
+        .build()
+}
+
+#[test]
+fn redirections_are_followed_without_any_time_for_retries() {
+    let cluster = Cluster::start(2, 0);
+    let client = client(&cluster.nodes[0], Duration::ZERO);
+    let key = keys_of(&cluster, &cluster.nodes[1], 1).remove(0);
+    client.session().run(&Command::set(&key, "v")).unwrap();
+    assert_eq!(client.stats().moved, 1);
+}
+
+#[test]
+fn the_time_begins_with_the_first_refusal_and_not_with_the_batch() {
+    let cluster = Cluster::start(3, 0);
+    let client = client(&cluster.nodes[0], Duration::from_millis(100));
+    let own = keys_of(&cluster, &cluster.nodes[0], 1).remove(0);
+    let other = keys_of(&cluster, &cluster.nodes[1], 1).remove(0);
+    let mut session = client.session();
+    session.run(&Command::set(&own, "v")).unwrap();
+    // The redirection comes when the time would be long over.
+    let slow = Command::new("DEBUG")
+        .arg("SLEEP")
+        .arg("0.3")
+        .routed_by(&own);
+    for result in session.batch(&[slow, Command::set(&other, "v")]) {
+        result.unwrap();
+    }
+    assert_eq!(client.stats().moved, 1);
+    // And so does a connection that breaks.
+    let slow = Command::new("DEBUG")
+        .arg("SLEEP")
+        .arg("0.3")
+        .routed_by(&own);
+    cluster.nodes[1].run::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
+    let results = session.batch(&[slow, Command::get(&other)]);
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert_eq!(client.stats().retries, 1);
+}
+
+#[test]
+fn redirections_in_a_circle_end() {
+    let cluster = Cluster::builder(2, 0)
+        .node(|_, builder| builder.config("cluster-require-full-coverage", "no"))
+        .start();
+    let (one, other) = (&cluster.nodes[0], &cluster.nodes[1]);
+    let key = keys_of(&cluster, one, 1).remove(0);
+    let slot = cluster.slot_of(&key).to_string();
+    // Each of the two believes that the other has the slot.
+    one.run::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", cluster.id_of(other)]);
+    let client = client(one, Duration::from_millis(200));
+    let error = client.session().run(&Command::set(&key, "v")).unwrap_err();
+    assert!(
+        matches!(error, Error::GaveUp { sent: false, .. }),
+        "{error}"
+    );
+    assert!(!error.may_have_been_executed());
+}
+
+#[test]
+fn two_nodes_are_asked_for_a_hint_before_a_batch_and_not_longer_than_commands_are_tried() {
+    // They take connections, and never say anything.
+    let silent: Vec<TcpListener> = (0..8)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    let url = |listener: &TcpListener| format!("redis://{}", listener.local_addr().unwrap());
+    let client = Client::builder(silent.iter().map(url))
+        .unwrap()
+        .connect_timeout(Duration::from_millis(500))
+        .retry_for(Duration::from_millis(50))
+        .build();
+    let commands = [Command::set("a", 1), Command::set("b", 2)];
+    for result in client.session().batch(&commands) {
+        let error = result.unwrap_err();
+        assert!(
+            matches!(error, Error::GaveUp { sent: false, .. }),
+            "{error}"
+        );
+    }
+    // One or two for the hint, the first attempt, and the one that may follow at once.
+    let failures = client.stats().connection_failures;
+    assert!(failures <= 4, "{failures} connections were tried");
+}
+
+#[test]
+fn what_waits_behind_a_command_that_is_given_up_is_given_up_with_it() {
+    let cluster = Cluster::start(3, 0);
+    let key = keys_of(&cluster, &cluster.nodes[0], 1).remove(0);
+    let client = client(&cluster.nodes[1], Duration::from_millis(100));
+    let mut session = client.session();
+    session.prefill_all().unwrap();
+    cluster.nodes[0].kill();
+    let sets = vec![Command::set(&key, "v"); 3000];
+    for result in session.batch(&sets) {
+        let error = result.unwrap_err();
+        assert!(
+            matches!(error, Error::GaveUp { sent: false, .. }),
+            "{error}"
+        );
+    }
+    let failures = client.stats().connection_failures;
+    assert!(failures < 100, "{failures} connections were tried");
+}
+
+/// Forwards connections to a server. The first one stands still until every gate of the barrier has one.
+fn gate(server: &Server, all: Arc<Barrier>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, target) = (listener.local_addr().unwrap().port(), server.addr());
+    thread::spawn(move || {
+        let mut first = true;
+        while let Ok((near, _)) = listener.accept() {
+            if std::mem::take(&mut first) {
+                all.wait();
+            }
+            let far = TcpStream::connect(&target).unwrap();
+            for (mut from, mut to) in [
+                (near.try_clone().unwrap(), far.try_clone().unwrap()),
+                (far, near),
+            ] {
+                thread::spawn(move || io::copy(&mut from, &mut to));
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn nodes_are_connected_to_at_the_same_time() {
+    let cluster = Cluster::start(4, 0);
+    let all = Arc::new(Barrier::new(3));
+    let gates: Vec<(u16, u16)> = cluster.nodes[1..]
+        .iter()
+        .map(|node| (node.port(), gate(node, all.clone())))
+        .collect();
+    let through = move |host: &str, port: u16| {
+        let gate = gates.iter().find(|gate| gate.0 == port);
+        (host.to_string(), gate.map_or(port, |gate| gate.1))
+    };
+    let client = Client::builder([format!("redis://{}", cluster.nodes[0].addr())])
+        .unwrap()
+        .address_map(through)
+        .build();
+    let mut session = client.session();
+    let keys = keys(100);
+    set_to_themselves(&mut session, &keys);
+    assert_own_values(&mut session, &keys);
+    let stats = client.stats();
+    assert_eq!((stats.connections, stats.connection_failures), (4, 0));
+}
+
+#[test]
+fn an_idle_connection_to_a_node_that_stands_still_is_not_waited_for_as_for_a_reply() {
+    let cluster = Cluster::start(2, 0);
+    let key = keys_of(&cluster, &cluster.nodes[0], 1).remove(0);
+    let client = Client::builder([format!("redis://{}", cluster.nodes[0].addr())])
+        .unwrap()
+        .check_idle(Duration::ZERO)
+        .connect_timeout(Duration::from_millis(200))
+        .response_timeout(None)
+        .build();
+    let mut session = client.session();
+    session.run(&Command::set(&key, "v")).unwrap();
+    cluster.nodes[0].pause();
+    thread::scope(|scope| {
+        let read = scope.spawn(|| session.run(&Command::get(&key)));
+        eventually("the node to be given up", || {
+            client.stats().connection_failures > 0
+        });
+        cluster.nodes[0].resume();
+        read.join().expect("a result").unwrap();
+    });
+}

@@ -1,0 +1,61 @@
+//! Scripts and functions, whose errors are their own words.
+
+use std::time::Duration;
+
+use redis_durable_client::{Client, Command, Error};
+use testkit::Server;
+
+fn eval(script: &str, key: &str) -> Command {
+    Command::new("EVAL").arg(script).arg(1).key(key)
+}
+
+#[test]
+fn a_script_that_says_what_a_server_says_is_executed_once_and_may_have_written() {
+    let server = Server::builder().start();
+    let client = Client::open([format!("redis://{}", server.addr())]).unwrap();
+    let mut session = client.session();
+    for word in [
+        "TRYAGAIN",
+        "CLUSTERDOWN",
+        "LOADING",
+        "READONLY",
+        "MASTERDOWN",
+        "WRONGTYPE",
+    ] {
+        let script =
+            format!("redis.call('INCR', KEYS[1]); return redis.error_reply('{word} come back')");
+        let error = session.run(&eval(&script, word)).unwrap_err();
+        assert!(matches!(error, Error::Script(_)), "{word}: {error}");
+        assert_eq!(error.code(), Some(word));
+        assert!(error.may_have_been_executed(), "{word}");
+        let count: i64 = session.query(&Command::get(word)).unwrap();
+        assert_eq!(count, 1, "{word}");
+    }
+    assert_eq!(client.stats().retries, 0);
+}
+
+#[test]
+fn a_script_that_fails_half_way_may_have_written() {
+    let server = Server::builder().start();
+    let client = Client::open([format!("redis://{}", server.addr())]).unwrap();
+    let mut session = client.session();
+    session.run(&Command::set("text", "x")).unwrap();
+    let script = "redis.call('INCR', KEYS[1]); redis.call('LPUSH', 'text', 'x')";
+    let error = session.run(&eval(script, "n")).unwrap_err();
+    assert!(error.may_have_been_executed(), "{error}");
+    assert_eq!(session.query::<i64>(&Command::get("n")).unwrap(), 1);
+}
+
+#[test]
+fn a_script_that_may_be_repeated_is_tried_again() {
+    let server = Server::builder().start();
+    let client = Client::builder([format!("redis://{}", server.addr())])
+        .unwrap()
+        .retry_for(Duration::from_millis(100))
+        .build();
+    let mut session = client.session();
+    let script = "return redis.error_reply('TRYAGAIN come back')";
+    let error = session.run(&eval(script, "k").repeatable()).unwrap_err();
+    assert!(matches!(error, Error::GaveUp { .. }), "{error}");
+    assert!(client.stats().try_again > 1);
+}

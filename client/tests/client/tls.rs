@@ -1,0 +1,268 @@
+//! The client over TLS: nodes that are learnt of are connected to with the same parameters, and told apart from
+//! their plain ports.
+
+use std::fs;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::time::Duration;
+
+use redis::{ConnectionInfo, TlsCertificates};
+use redis_durable_client::{Client, Command, Error, Fill, Session};
+use tempfile::TempDir;
+use testkit::{eventually, Cluster, Product, ReservedPort, ServerBuilder};
+
+use crate::support::{assert_own_values, keys, keys_of, set_to_themselves};
+
+const NODES: usize = 6;
+
+/// Certificates for `localhost` and 127.0.0.1, and a TLS port for each node.
+struct Tls {
+    files: TempDir,
+    pem: Vec<u8>,
+    ports: Vec<ReservedPort>,
+}
+
+impl Tls {
+    fn new(nodes: usize) -> Tls {
+        provide_cryptography();
+        let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+        let certified = rcgen::generate_simple_self_signed(names).unwrap();
+        let files = tempfile::tempdir().unwrap();
+        let pem = certified.cert.pem();
+        fs::write(files.path().join("certificate.pem"), &pem).unwrap();
+        let key = certified.signing_key.serialize_pem();
+        fs::write(files.path().join("key.pem"), key).unwrap();
+        Tls {
+            files,
+            pem: pem.into(),
+            ports: (0..nodes).map(|_| ReservedPort::any()).collect(),
+        }
+    }
+
+    fn port(&self, number: usize) -> u16 {
+        self.ports[number].number()
+    }
+
+    fn configure(&self, number: usize, builder: ServerBuilder) -> ServerBuilder {
+        let path = |name: &str| format!("\"{}\"", self.files.path().join(name).display());
+        builder
+            .config("tls-port", &self.port(number).to_string())
+            .config("tls-cert-file", &path("certificate.pem"))
+            .config("tls-key-file", &path("key.pem"))
+            .config("tls-ca-cert-file", &path("certificate.pem"))
+            .config("tls-auth-clients", "no")
+            .config("user", "user on >secret ~* &* +@all")
+    }
+
+    /// How the redis crate is told whom to trust: the parameters travel in the connection info.
+    fn info(&self, host: &str, number: usize, password: &str) -> ConnectionInfo {
+        let url = format!("rediss://user:{password}@{host}:{}", self.port(number));
+        let certificates = TlsCertificates {
+            client_tls: None,
+            root_cert: Some(self.pem.clone()),
+        };
+        let client = redis::Client::build_with_tls(url, certificates).unwrap();
+        client.get_connection_info().clone()
+    }
+
+    fn client(&self, number: usize) -> Client {
+        Client::open([self.info("127.0.0.1", number, "secret")]).unwrap()
+    }
+
+    #[track_caller]
+    fn assert_all_go_to_tls_ports(&self, client: &Client, keys: &[String]) {
+        for key in keys {
+            let node = client.node_of(key).unwrap().to_string();
+            let mut ports = self.ports.iter().map(ReservedPort::number);
+            assert!(ports.any(|port| node.ends_with(&format!(":{port}"))));
+        }
+    }
+}
+
+/// The redis crate takes the process's own provider, and panics where there is none.
+fn provide_cryptography() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Three primaries with a replica each, every one with both kinds of port.
+fn cluster(tls_cluster: bool) -> (Cluster, Rc<Tls>) {
+    let tls = Rc::new(Tls::new(NODES));
+    let (configure, meet) = (Rc::clone(&tls), Rc::clone(&tls));
+    let builder = Cluster::builder(3, 1).node(move |number, builder| {
+        let builder = configure.configure(number, builder);
+        match tls_cluster {
+            true => builder
+                .config("tls-cluster", "yes")
+                .config("tls-replication", "yes"),
+            false => builder,
+        }
+    });
+    let builder = match tls_cluster {
+        true => builder.meet_at(move |number, _| ("127.0.0.1".into(), meet.port(number))),
+        false => builder,
+    };
+    (builder.start(), tls)
+}
+
+#[test]
+fn hints_and_redirections_lead_to_tls_ports() {
+    let (_cluster, tls) = cluster(true);
+    for (hints, host) in [
+        (true, "localhost"),
+        (true, "127.0.0.1"),
+        (false, "localhost"),
+    ] {
+        let client = Client::builder([tls.info(host, 0, "secret")])
+            .unwrap()
+            .hint_batches(hints)
+            .build();
+        let keys = keys(2000);
+        let mut session = client.session();
+        set_to_themselves(&mut session, &keys);
+        assert_own_values(&mut session, &keys);
+        let stats = client.stats();
+        assert_eq!(stats.moved == 0, hints, "{stats:?}");
+        assert_eq!(stats.connection_failures, 0, "{stats:?}");
+        tls.assert_all_go_to_tls_ports(&client, &keys);
+    }
+}
+
+#[test]
+fn the_watch_and_a_failover_work_over_tls() {
+    let (cluster, tls) = cluster(true);
+    let client = tls.client(1);
+    let watch = client.watch().unwrap();
+    eventually("the map", || client.known_slots() == 16384);
+    let mut session = client.session();
+    assert!(matches!(session.prefill_all(), Ok(Fill::Filled(0))));
+    let keys = keys(300);
+    set_to_themselves(&mut session, &keys);
+    let of_the_dead = keys_of(&cluster, &cluster.nodes[0], 1);
+    set_to_themselves(&mut session, &of_the_dead);
+    for primary in cluster.primaries() {
+        assert_eq!(primary.run::<i64>(&["WAIT", "1", "0"]), 1);
+    }
+    cluster.nodes[0].kill();
+    // This returns when the replica has been promoted; until then others still name the node that is gone.
+    assert_own_values(&mut session, &of_the_dead);
+    let before = client.stats().moved;
+    assert_own_values(&mut session, &keys);
+    let stats = client.stats();
+    assert!(stats.moved <= before + 1, "{stats:?}");
+    tls.assert_all_go_to_tls_ports(&client, &keys);
+    watch.stop();
+}
+
+/// Redis 7 breaks a TLS connection that is sent more before earlier replies have been read.
+#[test]
+fn a_batch_larger_than_what_sockets_and_tls_hold_is_answered_whole() {
+    let (_cluster, tls) = cluster(true);
+    let client = tls.client(0);
+    let mut session = client.session();
+    let filling = "x".repeat(20_000);
+    let keys = keys(1000);
+    let set_and_get = |key: &String| {
+        let set = Command::set(key, format!("{key}#{filling}"));
+        [set, Command::get(key)]
+    };
+    let commands: Vec<Command> = keys.iter().flat_map(set_and_get).collect();
+    let results = session.batch(&commands);
+    for (key, pair) in keys.iter().zip(results.chunks(2)) {
+        let [set, get] = pair else {
+            panic!("half a pair")
+        };
+        assert!(set.is_ok(), "{set:?}");
+        let value: String = redis::from_redis_value(get.clone().unwrap()).unwrap();
+        assert!(value.starts_with(&format!("{key}#x")));
+    }
+    let stats = client.stats();
+    assert_eq!(stats.connection_failures, 0, "{stats:?}");
+}
+
+/// With `tls-cluster no`, Redis before 7.2 names plain ports even over TLS, so that none but the first node can be
+/// used. All others name the TLS ports.
+#[test]
+fn without_tls_cluster_nodes_are_reached_where_the_server_names_tls_ports() {
+    let (cluster, tls) = cluster(false);
+    let client = Client::builder([tls.info("127.0.0.1", 0, "secret")])
+        .unwrap()
+        .connect_timeout(Duration::from_millis(500))
+        .retry_for(Duration::from_secs(2))
+        .build();
+    let version = cluster.nodes[0].version();
+    let keys = keys(100);
+    let pairs = keys.iter().map(|key| (key, key));
+    let results = client.session().set_many(pairs);
+    if version.is_valkey() || version.at_least(Product::Redis, (7, 2, 0)) {
+        assert!(results.iter().all(Result::is_ok), "{results:?}");
+        tls.assert_all_go_to_tls_ports(&client, &keys);
+        return;
+    }
+    let errors: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
+    assert!(!errors.is_empty());
+    for error in errors {
+        assert!(!error.may_have_been_executed(), "{error}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_refused_at_once_and_nothing_is_sent() {
+    let (_cluster, tls) = cluster(true);
+    let stranger = Tls::new(0);
+    let certificates = TlsCertificates {
+        client_tls: None,
+        root_cert: Some(stranger.pem.clone()),
+    };
+    let url = format!("rediss://user:secret@127.0.0.1:{}", tls.port(0));
+    let info = redis::Client::build_with_tls(url, certificates).unwrap();
+    let client = Client::open([info.get_connection_info().clone()]).unwrap();
+    let error = client.session().run(&Command::set("k", "v")).unwrap_err();
+    assert!(matches!(error, Error::Connect { .. }), "{error}");
+    assert!(!error.may_have_been_executed(), "{error}");
+    assert_eq!(client.stats().retries, 0);
+}
+
+#[test]
+fn a_wrong_password_over_tls_is_refused_at_once() {
+    let (_cluster, tls) = cluster(true);
+    let client = Client::open([tls.info("127.0.0.1", 0, "wrong")]).unwrap();
+    let error = client.session().run(&Command::set("k", "v")).unwrap_err();
+    assert!(matches!(error, Error::Connect { .. }), "{error}");
+    assert_eq!(client.stats().retries, 0);
+}
+
+/// The kernel takes the connection, and nobody shakes hands.
+#[test]
+fn a_handshake_that_is_never_answered_ends() {
+    provide_cryptography();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("rediss://{}", silent.local_addr().unwrap());
+    let client = Client::builder([url])
+        .unwrap()
+        .retry_for(Duration::from_millis(100))
+        .connect_timeout(Duration::from_millis(300))
+        .build();
+    let error = client.session().run(&Command::get("k")).unwrap_err();
+    assert!(matches!(error, Error::GaveUp { .. }), "{error}");
+    assert!(!error.may_have_been_executed(), "{error}");
+}
+
+#[test]
+fn a_frozen_node_over_tls_is_replaced_by_its_promoted_replica() {
+    let (cluster, tls) = cluster(true);
+    let client = Client::builder([tls.info("127.0.0.1", 1, "secret")])
+        .unwrap()
+        .connect_timeout(Duration::from_millis(500))
+        .build();
+    let mut session = client.session();
+    session.prefill_all().unwrap();
+    let keys = keys(100);
+    set_to_themselves(&mut session, &keys);
+    for primary in cluster.primaries() {
+        assert_eq!(primary.run::<i64>(&["WAIT", "1", "0"]), 1);
+    }
+    cluster.nodes[0].pause();
+    let mut fresh: Session = client.session();
+    assert_own_values(&mut fresh, &keys);
+    cluster.nodes[0].resume();
+}
