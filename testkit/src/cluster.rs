@@ -128,6 +128,16 @@ impl Cluster {
         self.owner_of_slot(self.slot_of(key))
     }
 
+    /// From here on no node is taken for failed, however busy the machine is. For tests that keep it busy: they would
+    /// meet CLUSTERDOWN. News that go by gossip alone take longer then.
+    #[track_caller]
+    pub fn never_fail(&self) {
+        for node in &self.nodes {
+            node.run::<()>(&["CONFIG", "SET", "cluster-node-timeout", "60000"]);
+        }
+        self.wait_until_agreed();
+    }
+
     /// Waits until every running node says cluster_state:ok and all of them tell the same slots with
     /// the same owners and replicas.
     #[track_caller]

@@ -186,8 +186,7 @@ fn without_tls_cluster_nodes_are_reached_where_the_server_names_tls_ports() {
     let (cluster, tls) = cluster(false);
     let client = Client::builder([tls.info("127.0.0.1", 0, "secret")])
         .unwrap()
-        .connect_timeout(Duration::from_millis(500))
-        .retry_for(Duration::from_secs(2))
+        .retry_for(Duration::from_secs(3))
         .build();
     let version = cluster.nodes[0].version();
     let keys = keys(100);
@@ -250,10 +249,7 @@ fn a_handshake_that_is_never_answered_ends() {
 #[test]
 fn a_frozen_node_over_tls_is_replaced_by_its_promoted_replica() {
     let (cluster, tls) = cluster(true);
-    let client = Client::builder([tls.info("127.0.0.1", 1, "secret")])
-        .unwrap()
-        .connect_timeout(Duration::from_millis(500))
-        .build();
+    let client = tls.client(1);
     let mut session = client.session();
     session.prefill_all().unwrap();
     let keys = keys(100);
