@@ -4,7 +4,8 @@
 //! It keeps pointers to a module's commands, and frees the commands all the same: in each transaction those
 //! that are queued, and in each client the one that it ran last. EXEC executes the queued, Redis 8 compares
 //! the last one with the next, and CLIENT LIST shows its name on every server, also the one taken here. From
-//! version 8 on I/O threads look commands up as well, and nothing shows what they have found.
+//! version 8 on I/O threads look commands up as well, and nothing shows what they have found. Valkey 9 and Redis 8.4
+//! look up whatever has come in a pipeline before they execute its first command, which may block for long.
 
 use durable_core::callable::is_ours;
 use durable_core::client_list::ClientLine;
@@ -17,6 +18,9 @@ pub fn obstacle(ctx: &Ctx) -> Option<String> {
     if state::with(|state| state.wakeups) != Some(0) {
         return Some("the event loop has yet to run a function of the module, try again".into());
     }
+    if looks_pipelines_up() {
+        return Some("this server looks commands up long before it executes them, and may have done so with one of the module; it stays".into());
+    }
     if io_threads_look_commands_up(ctx) {
         return Some("I/O threads may be about to run a command of the module; with io-threads above 1 it stays".into());
     }
@@ -26,6 +30,14 @@ pub fn obstacle(ctx: &Ctx) -> Option<String> {
     let clients = clients.root().bytes().unwrap_or_default();
     let obstacle = ClientLine::all(clients).find_map(holds_on);
     obstacle
+}
+
+fn looks_pipelines_up() -> bool {
+    let does = state::with(|state| match state.valkey {
+        Some(valkey) => valkey.major >= 9,
+        None => state.server.is_at_least(8, 4),
+    });
+    does != Some(false)
 }
 
 /// Also where the server does not tell, because CONFIG was renamed.

@@ -29,10 +29,10 @@ pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
     let mut args = docs::requirement();
     args.push(docs::string(c"command"));
     args.push(docs::any_number(docs::string(c"arg")));
-    let flags = if redirect::is_ours(ctx) {
-        c"write no-mandatory-keys"
-    } else {
+    let flags = if redirect::may_declare_keys(ctx) {
         c"write getkeys-api no-mandatory-keys"
+    } else {
+        c"write no-mandatory-keys"
     };
     let spec = Spec {
         name: c"durable.call".into(),
@@ -94,7 +94,7 @@ fn call(ctx: &Ctx, args: Args<'_>) {
     // A name that has been judged has no null byte in it.
     let command = CString::new(name).unwrap_or_default();
     let to_redirect = redirect::is_ours(ctx).then_some(inner);
-    if let Some(elsewhere) = to_redirect.and_then(|inner| redirect::before(ctx, inner)) {
+    if let Some(elsewhere) = to_redirect.and_then(|inner| redirect::before(ctx, &command, inner)) {
         return ctx.reply_error_bytes(&elsewhere);
     }
     let inner = run::Inner {

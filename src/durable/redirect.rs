@@ -1,12 +1,15 @@
-//! Redirections of DURABLE.CALL where the server cannot give them: in a Valkey cluster.
+//! Redirections of DURABLE.CALL where the server cannot give them: in a cluster of Valkey, or of Redis 8.2 and later.
 //!
-//! Elsewhere the server asks the command for its keys and redirects before the handler runs. Valkey asks on its
-//! I/O threads, and crashes (see `ffi/keys.rs`). There DURABLE.CALL declares no keys, and answers MOVED, ASK,
-//! CROSSSLOT, TRYAGAIN and CLUSTERDOWN in the server's place: before anything is admitted where the slot map says
-//! so, and else when the server refuses the inner call, which is the last word and executes nothing either.
+//! Elsewhere the server asks the command for its keys and redirects before the handler runs. These servers ask on their
+//! I/O threads, and crash (see `ffi/keys.rs`). There DURABLE.CALL declares no keys, and answers MOVED, ASK,
+//! CROSSSLOT, TRYAGAIN and CLUSTERDOWN in the server's place: before anything is admitted where the server would
+//! refuse the inner call, and else when it refuses it, which executes nothing either. Whether this node serves the keys
+//! is always the server's own word; the slot map only says who does instead.
+
+use std::ffi::CStr;
 
 use durable_core::slot;
-use durable_core::slot_map::Address;
+use durable_core::slot_map::{Address, SlotMap};
 use durable_core::topology::Migration;
 
 use crate::ffi::{Args, Ctx};
@@ -15,8 +18,16 @@ use crate::state;
 
 /// Whether DURABLE.CALL has to do this here.
 pub fn is_ours(ctx: &Ctx) -> bool {
-    let is_valkey = state::with(|state| state.valkey.is_some());
-    is_valkey == Some(true) && ctx.situation().is_cluster()
+    let asks_on_threads =
+        state::with(|state| state.valkey.is_some() || state.server.is_at_least(8, 2));
+    asks_on_threads == Some(true) && ctx.situation().is_cluster()
+}
+
+/// Whether DURABLE.CALL may say which of its words are keys. From Redis 8.4 on I/O threads ask without a cluster, too.
+pub fn may_declare_keys(ctx: &Ctx) -> bool {
+    let asks_everywhere =
+        state::with(|state| state.valkey.is_none() && state.server.is_at_least(8, 4));
+    asks_everywhere == Some(false) && !is_ours(ctx)
 }
 
 const CROSSSLOT: &[u8] = b"CROSSSLOT Keys in request don't hash to the same slot";
@@ -39,18 +50,19 @@ enum Owner {
 }
 
 /// The error for an inner command, its name first, that is certain not to run on this node.
-pub fn before(ctx: &Ctx, inner: Args<'_>) -> Option<Vec<u8>> {
+pub fn before(ctx: &Ctx, command: &CStr, inner: Args<'_>) -> Option<Vec<u8>> {
     let keys = match keys(ctx, inner) {
         Ok(keys) => keys?,
         Err(crossslot) => return Some(crossslot.to_vec()),
     };
-    match owner(ctx, keys.slot)? {
-        Owner::ThisNode => None,
-        Owner::Nobody => Some(UNBOUND.to_vec()),
-        // Who sent ASKING may be served here while the slot arrives; the call knows whether it did.
-        Owner::Other(_) if look::migration(ctx, keys.slot) == Some(Migration::Here) => None,
-        Owner::Other(address) => Some(redirection("MOVED", keys.slot, &address)),
+    // The call itself will tell where it is likely to be executed. Elsewhere the server is asked beforehand: the
+    // map may be old, and who sent ASKING is served while the slot arrives.
+    let map = look::map_for(ctx, connection::of(ctx)).ok()?;
+    if matches!(owner(ctx, &map, keys.slot)?, Owner::ThisNode) {
+        return None;
     }
+    let refusal = ctx.would_refuse(command, inner.skip(1))?;
+    after(ctx, inner, refusal.error()?)
 }
 
 /// The error in place of one with which the server refused the inner call because of the cluster; none for any
@@ -69,10 +81,10 @@ pub fn after(ctx: &Ctx, inner: Args<'_>, error: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let keys = keys(ctx, inner).ok().flatten()?;
-    // What was known has just proved wrong, or does not tell the whole.
-    look::look(ctx, Some(connection::of(ctx))).ok()?;
-    Some(match owner(ctx, keys.slot)? {
+    let map = look::map_of_this_turn(ctx, connection::of(ctx)).ok()?;
+    Some(match owner(ctx, &map, keys.slot)? {
         Owner::Nobody => UNBOUND.to_vec(),
+        Owner::Other(_) if keys.names.len() > 1 && is_asking(ctx, &keys) => TRYAGAIN.to_vec(),
         Owner::Other(address) => redirection("MOVED", keys.slot, &address),
         Owner::ThisNode => match look::migration(ctx, keys.slot) {
             Some(Migration::To(target)) if !is_split(ctx, &keys) => {
@@ -81,6 +93,12 @@ pub fn after(ctx: &Ctx, inner: Args<'_>, error: &[u8]) -> Option<Vec<u8>> {
             _ => TRYAGAIN.to_vec(),
         },
     })
+}
+
+/// Whether the client has sent ASKING, and the slot arrives here: then one of the keys alone would be served.
+fn is_asking(ctx: &Ctx, keys: &Keys<'_>) -> bool {
+    let refused = keys.names.first().map(|name| ctx.would_refuse_key(name));
+    refused == Some(false)
 }
 
 /// None for a command without keys.
@@ -105,8 +123,7 @@ fn is_split(ctx: &Ctx, keys: &Keys<'_>) -> bool {
     keys.names.len() > 1 && keys.names.iter().any(|name| ctx.key_exists(name))
 }
 
-fn owner(ctx: &Ctx, slot: u16) -> Option<Owner> {
-    let map = look::map_for(ctx, connection::of(ctx)).ok()?;
+fn owner(ctx: &Ctx, map: &SlotMap, slot: u16) -> Option<Owner> {
     let Some(owner) = map.owner_of(slot) else {
         return Some(Owner::Nobody);
     };

@@ -327,7 +327,7 @@ impl Ctx {
         reply.and_then(|reply| reply.root().integer()) == Some(1)
     }
 
-    fn owned(&self, reply: *mut raw::RedisModuleCallReply) -> Option<CallReply<'_>> {
+    pub(super) fn owned(&self, reply: *mut raw::RedisModuleCallReply) -> Option<CallReply<'_>> {
         NonNull::new(reply).map(|raw| CallReply {
             raw,
             ctx: PhantomData,

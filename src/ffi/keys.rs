@@ -1,7 +1,8 @@
 //! Where the keys of a command stand, for commands that know only by looking.
 //!
-//! Valkey with I/O threads in cluster mode asks for this **on those threads**, and to do so makes a context that
-//! counts on being alone: whatever the handler does, the server crashes. So no command asks to be asked there.
+//! Valkey with I/O threads in cluster mode asks for this **on those threads**, and so does Redis from 8.2 on (from 8.4 on
+//! also without a cluster). The context that they make for it counts on being alone: whatever the handler does, the
+//! server crashes. So no command asks to be asked there.
 
 use std::ffi::c_int;
 

@@ -19,6 +19,27 @@ pub fn map_for(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String
         look(ctx, Some(connection))?;
         rhythm::wake_if_changed(ctx);
     }
+    kept(connection)
+}
+
+/// The map from a look that was taken in this turn of the event loop, whatever age the settings allow. For what sends a
+/// client elsewhere: two nodes with old maps would send it back and forth.
+///
+/// # Errors
+/// As [`map_for`].
+pub fn map_of_this_turn(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String> {
+    let is_new = state::with(|state| {
+        let now = moment(state);
+        state.slothint.cache.is_current(connection.family, now, 0)
+    });
+    if is_new != Some(true) {
+        look(ctx, Some(connection))?;
+        rhythm::wake_if_changed(ctx);
+    }
+    kept(connection)
+}
+
+fn kept(connection: Connection) -> Result<Arc<SlotMap>, String> {
     state::with(|state| state.slothint.cache.map(connection))
         .flatten()
         .ok_or_else(|| "ERR redis-durable is not loaded".into())

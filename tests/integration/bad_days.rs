@@ -42,17 +42,19 @@ fn all_are_answered(group: &Replicated, clients: &mut [RawConn]) {
     settles(group);
 }
 
-/// Nobody waits, nothing keeps the module, and primary and replica have the same data.
+/// Nobody waits, nothing keeps the module, and primary and replicas have the same data.
 pub fn settles(group: &Replicated) {
     unload_and_load_again(&group.primary);
     let mut conn = group.primary.raw();
     say(&mut conn, "CONFIG SET durable.timeout-ms 0");
-    eventually("the replica to count", || {
-        say(&mut conn, "DURABLE.SET after v") == "+OK\r\n"
+    let set = format!("DURABLE.SET after v REPLICAS {}", group.replicas.len());
+    eventually("the replicas to count", || {
+        say(&mut conn, &set) == "+OK\r\n"
     });
-    let digests =
-        [&group.primary, &group.replicas[0]].map(|server| say(&mut server.raw(), "DEBUG DIGEST"));
-    assert_eq!(digests[0], digests[1]);
+    let digest = |server: &Server| say(&mut server.raw(), "DEBUG DIGEST");
+    for replica in &group.replicas {
+        assert_eq!(digest(replica), digest(&group.primary));
+    }
 }
 
 #[test]
@@ -207,92 +209,6 @@ fn replicas_that_keep_losing_their_link_lose_no_reply() {
         }
     }
     settles(&group);
-}
-
-#[test]
-fn the_module_is_unloaded_and_loaded_between_waits() {
-    let group = replicated(1);
-    let primary = &group.primary;
-    let mut operator = primary.raw();
-    let path = testkit::module_path().display().to_string();
-    let mut clients = connections(primary, 5);
-    for round in 0..15 {
-        for client in &mut clients {
-            client.send_bytes(&packet(&[
-                &format!("DURABLE.SET k {round}"),
-                "DURABLE.GET k",
-                // Redis 8 looks at a client's last command before its next one, also when that was
-                // a module's that is gone: a module must not go before its clients have done with it.
-                "ECHO mark",
-            ]));
-        }
-        // Tried while they wait, refused then; done once they do not.
-        while !say(&mut operator, "MODULE UNLOAD durable").starts_with('+') {}
-        let loaded = operator.call_text(&["MODULE", "LOAD", &path, "timeout-ms", "0"]);
-        assert_eq!(loaded, "+OK\r\n");
-        for client in &mut clients {
-            for _ in 0..3 {
-                let reply = String::from_utf8(client.read_reply_bytes()).expect("a text");
-                let known = reply == "+OK\r\n"
-                    || reply.starts_with('$')
-                    || reply.starts_with("-ERR unknown command")
-                    // To the new module the replica has yet to say something.
-                    || reply.starts_with("-NOREPLICAS 0 of 1 ");
-                assert!(known, "{reply}");
-            }
-        }
-    }
-    eventually("the replica to count", || {
-        say(&mut operator, "DURABLE.SET k v") == "+OK\r\n"
-    });
-    settles(&group);
-}
-
-/// Tries to unload the module; if that is done, loads it again. Either is fine: what is asked is that the
-/// server lives.
-fn try_to_unload(server: &Server) {
-    let mut operator = server.raw();
-    if say(&mut operator, "MODULE UNLOAD durable").starts_with('+') {
-        // Takes what the module's commands have left.
-        let script = "for i = 1, 500 do redis.call('SET', i, string.rep('x', i)) end";
-        operator.call(&["EVAL", script, "0"]);
-        let path = testkit::module_path().display().to_string();
-        let loaded = operator.call_text(&["MODULE", "LOAD", &path, "replicas", "0"]);
-        assert_eq!(loaded, "+OK\r\n");
-    }
-}
-
-#[test]
-fn a_client_whose_last_command_was_durable_does_not_meet_its_remains() {
-    // Servers keep each client's last command, and Redis 8 compares its name with the next one's.
-    let server = Server::builder().module_args(&["replicas", "0"]).start();
-    let mut clients = connections(&server, 50);
-    for _ in 0..10 {
-        for client in &mut clients {
-            assert_eq!(say(client, "DURABLE.SET k v"), "+OK\r\n");
-        }
-        try_to_unload(&server);
-        for client in &mut clients {
-            assert_eq!(say(client, "PING"), "+PONG\r\n");
-        }
-    }
-}
-
-#[test]
-fn a_transaction_with_a_durable_command_in_it_does_not_meet_its_remains() {
-    // Servers keep the commands of a transaction that is not executed yet.
-    let server = Server::builder().module_args(&["replicas", "0"]).start();
-    let mut conn = server.raw();
-    for line in ["MULTI", "DURABLE.SET k v", "DURABLE.CALL SET k v", "PING"] {
-        assert!(say(&mut conn, line).starts_with('+'), "{line}");
-    }
-    try_to_unload(&server);
-    let executed = say(&mut conn, "EXEC");
-    assert!(
-        executed.starts_with('*') || executed.starts_with("-EXECABORT"),
-        "{executed}"
-    );
-    assert_eq!(say(&mut conn, "PING"), "+PONG\r\n");
 }
 
 #[test]

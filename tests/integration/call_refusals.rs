@@ -4,7 +4,7 @@
 use testkit::{Product, RawConn, Server};
 
 use crate::samples::{all_commands, CommandInfo};
-use crate::support::{get, info, replicated, say};
+use crate::support::{get, info, replicated, say, stays_for_good, unload_and_load_again};
 
 const SCRIPTS: &str = "-ERR scripts cannot run inside DURABLE.CALL; nothing was executed, \
                        run the script, then DURABLE.WAIT\r\n";
@@ -313,6 +313,9 @@ fn another_modules_commands_run_if_the_setting_names_them() {
 fn what_was_found_out_about_a_command_is_forgotten_when_modules_come_and_go() {
     // By way of this very module: it goes, and what it knew goes with it.
     let server = Server::builder().start();
+    if stays_for_good(&server) {
+        return unload_and_load_again(&server);
+    }
     let mut conn = server.raw();
     for _ in 0..3 {
         assert_eq!(say(&mut conn, "DURABLE.CALL REPLICAS 0 SET k v"), "+OK\r\n");

@@ -55,3 +55,4 @@ mod slothint_upgrade;
 mod slothint_watch;
 mod storms;
 mod turns;
+mod unloading;

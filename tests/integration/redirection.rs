@@ -1,7 +1,7 @@
 //! In a cluster the family and DURABLE.CALL are redirected as the plain commands are: MOVED, ASK, CROSSSLOT,
 //! TRYAGAIN and CLUSTERDOWN.
 
-use testkit::Cluster;
+use testkit::{Cluster, Product, Server};
 
 use crate::support::say;
 
@@ -10,6 +10,12 @@ fn cluster() -> Cluster {
     Cluster::builder(2, 1)
         .node(|_, builder| builder.module_args(&["timeout-ms", "0"]))
         .start()
+}
+
+/// Whether DURABLE.CALL declares no keys here, and is redirected by the module.
+fn redirects_by_itself(server: &Server) -> bool {
+    let version = server.version();
+    version.is_valkey() || version.at_least(Product::Redis, (8, 2, 0))
 }
 
 /// A key that this node owns.
@@ -68,14 +74,13 @@ fn in_a_cluster_it_is_redirected_as_the_plain_command_is() {
     assert_eq!(say(&mut conn, &line), plain);
     // On a replica, reads and writes are sent to the primary.
     let mut replica = cluster.nodes[2].raw();
-    let replica_is_valkey = cluster.nodes[2].version().is_valkey();
     let plain = say(&mut replica, &format!("GET {own}"));
     assert!(plain.starts_with("-MOVED "), "{plain}");
     for line in [format!("DURABLE.GET {own}"), format!("DURABLE.SET {own} v")] {
         assert_eq!(say(&mut replica, &line), plain, "{line}");
     }
     let call = say(&mut replica, &format!("DURABLE.CALL GET {own}"));
-    if replica_is_valkey {
+    if redirects_by_itself(&cluster.nodes[2]) {
         // It has no keys there, and is a write.
         assert!(call.starts_with("-READONLY "), "{call}");
     } else {
@@ -123,6 +128,40 @@ fn while_a_slot_moves_it_is_answered_ask_and_tryagain_as_the_plain_command_is() 
         assert_eq!(say(&mut there, "ASKING"), "+OK\r\n");
         assert_eq!(say(&mut there, &durable), reply, "{durable}");
     }
+    // Some of the keys are there, and some are not yet.
+    let line = format!("DEL {{{key}}}gone {{{key}}}here");
+    assert_eq!(say(&mut there, "ASKING"), "+OK\r\n");
+    let plain = say(&mut there, &line);
+    assert!(plain.starts_with("-TRYAGAIN "), "{plain}");
+    for durable in [format!("DURABLE.{line}"), format!("DURABLE.CALL {line}")] {
+        assert_eq!(say(&mut there, "ASKING"), "+OK\r\n");
+        assert_eq!(say(&mut there, &durable), plain, "{durable}");
+        let elsewhere = say(&mut there, &durable);
+        assert!(elsewhere.starts_with("-MOVED "), "{durable}: {elsewhere}");
+    }
+}
+
+/// The map that hints are told from may be old; a redirection by it would lead back and forth.
+#[test]
+fn a_slot_that_has_just_moved_is_served_at_once_whatever_the_age_of_the_map() {
+    let cluster = Cluster::builder(2, 0)
+        .node(|_, builder| builder.module_args(&["slothint-max-age-ms", "60000", "replicas", "0"]))
+        .start();
+    let key = key_of(&cluster, 0);
+    let slot = cluster.slot_of(&key).to_string();
+    let (source, target) = (&cluster.nodes[0], &cluster.nodes[1]);
+    let (mut here, mut there) = (source.raw(), target.raw());
+    for conn in [&mut here, &mut there] {
+        say(conn, &format!("SLOTHINT {key}"));
+    }
+    let set = format!("DURABLE.CALL SET {key} v");
+    for node in [target, source] {
+        node.run::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", cluster.id_of(target)]);
+    }
+    assert_eq!(say(&mut there, &set), "+OK\r\n");
+    let plain = say(&mut here, &format!("SET {key} v"));
+    assert!(plain.starts_with("-MOVED "), "{plain}");
+    assert_eq!(say(&mut here, &set), plain);
 }
 
 #[test]
@@ -143,11 +182,14 @@ fn an_unassigned_slot_is_clusterdown_as_for_the_plain_command() {
     ] {
         assert_eq!(say(&mut conn, &line), plain, "{line}");
     }
-    let plain = say(&mut conn, &format!("SET {key} v"));
-    for line in [
-        format!("DURABLE.SET {key} v"),
-        format!("DURABLE.CALL SET {key} v"),
-    ] {
-        assert_eq!(say(&mut conn, &line), plain, "{line}");
+    let foreign = key_of(&cluster, 1);
+    for key in [key, foreign] {
+        let plain = say(&mut conn, &format!("SET {key} v"));
+        for line in [
+            format!("DURABLE.SET {key} v"),
+            format!("DURABLE.CALL SET {key} v"),
+        ] {
+            assert_eq!(say(&mut conn, &line), plain, "{line}");
+        }
     }
 }
