@@ -5,7 +5,7 @@
 
 mod settle;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use redis::Value;
@@ -106,6 +106,7 @@ impl<'s, 'c> Batch<'s, 'c> {
         let shared = self.session.shared.clone();
         let mut knowledge = shared.know();
         self.lanes.begin_round();
+        let mut sides = Sides::of(&pending);
         for mut pending in pending {
             let slot = pending.slot();
             let admission = self.lanes.admit(slot, self.now, |failures, avoid| {
@@ -123,6 +124,10 @@ impl<'s, 'c> Batch<'s, 'c> {
                     continue;
                 }
             };
+            if !sides.admit(slot, &node) {
+                waiting.push(pending);
+                continue;
+            }
             let owner = slot.and_then(|slot| knowledge.cache.primary_of(slot));
             if !std::mem::replace(&mut pending.counted, true) && slot.is_some() {
                 match owner {
@@ -145,6 +150,44 @@ impl<'s, 'c> Batch<'s, 'c> {
     }
 }
 
+/// Keeps the commands of a slot at one node in a round, where one of them is pinned to the primary while others may be
+/// sent to a substitute. In other slots all have the same choice, or a lane.
+struct Sides {
+    of: HashMap<u16, Side>,
+}
+
+enum Side {
+    Open,
+    At(Node),
+    Closed,
+}
+
+impl Sides {
+    fn of(pending: &[Pending<'_>]) -> Sides {
+        let pinned = pending.iter().filter(|each| each.command.is_pinned());
+        let of = pinned.filter_map(Pending::slot);
+        Sides {
+            of: of.map(|slot| (slot, Side::Open)).collect(),
+        }
+    }
+
+    /// Asks in the order of the batch. Once one has to wait, the later ones of its slot do.
+    fn admit(&mut self, slot: Option<u16>, node: &Node) -> bool {
+        let Some(side) = slot.and_then(|slot| self.of.get_mut(&slot)) else {
+            return true;
+        };
+        match side {
+            Side::Open => *side = Side::At(node.clone()),
+            Side::At(first) if first == node => {}
+            Side::At(_) | Side::Closed => {
+                *side = Side::Closed;
+                return false;
+            }
+        }
+        true
+    }
+}
+
 /// Where a command goes now.
 fn choose(
     knowledge: &mut Knowledge,
@@ -155,8 +198,8 @@ fn choose(
     let slot = pending.slot();
     match (&pending.target, slot) {
         (Target::Node(node) | Target::Ask(node), _) => Some(node.clone()),
-        // Nobody but the slot's own node has executed the writes before it.
-        (Target::Cached, Some(slot)) if pending.command.is_fence() => {
+        // Anybody else would execute it as well, and not for this slot.
+        (Target::Cached, Some(slot)) if pending.command.is_pinned() => {
             knowledge.cache.primary_of(slot).cloned()
         }
         (Target::Cached, slot) => {

@@ -203,7 +203,7 @@ impl ClientBuilder {
     ///
     /// It is the limit of each read and of each write on the socket, and not of a reply as a whole: a large one takes as
     /// long as it takes, and so does one that comes drop by drop. Several nodes that are silent at a time are waited
-    /// for together.
+    /// for together, each further one for an eighth of this.
     pub fn response_timeout(mut self, limit: Option<Duration>) -> ClientBuilder {
         self.config.response_timeout = limit.map(|limit| limit.max(Duration::from_millis(1)));
         self

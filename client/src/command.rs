@@ -89,15 +89,18 @@ impl Command {
 
     /// Goes to where the slot of `key` is, without adding an argument.
     ///
-    /// A server does not redirect what names no key, so this is as right as the cache is. Where the slot is not known,
-    /// it is asked for by a hint first.
+    /// A server does not redirect what names no key, so this is as right as the cache is, and it goes to the primary of
+    /// the slot or to nobody: while that cannot be reached it is tried again, as long as [`crate::ClientBuilder::retry_for`]
+    /// says. Where the slot is not known, it is asked for by a hint first; without an answer the command is refused.
     ///
     /// A fence (`DURABLE.WAIT`) covers the writes of the same session to the same slot, also those before it in the
-    /// same batch, whichever node they end at. It is sent once, on the connection that those writes were sent on, and
-    /// never again to anybody: another server, or the same one after a restart, would answer for writes of its own.
-    /// Where that connection is gone, where there is none, or where no reply comes, the result is
-    /// [`crate::Error::OutcomeUnknown`]: the writes before it may be lost. Writes of other sessions are covered as far
-    /// as they were executed by the same server.
+    /// same batch, whichever node they end at. It is sent once, on the connection that all those writes since the last
+    /// fence were sent on, and never again to anybody: another server, or the same one after a restart, would answer
+    /// for writes of its own. Where they went over several connections, where theirs is gone, where there is none, or
+    /// where no reply comes, the result is [`crate::Error::OutcomeUnknown`]: the writes before it may be lost. That is
+    /// said once; the next fence speaks of what was written after this one. Writes of other sessions are covered as
+    /// far as they were executed by the same server. One thing does not show: a primary that was demoted and promoted again
+    /// between a write and its fence, while the connection stood, answers although it may have lost the write.
     pub fn routed_by(mut self, key: impl AsRef<[u8]>) -> Command {
         self.key = Some(key.as_ref().into());
         self
@@ -151,6 +154,16 @@ impl Command {
     /// Whether it speaks of what one server has executed so far.
     pub(crate) fn is_fence(&self) -> bool {
         self.name == "DURABLE.WAIT"
+    }
+
+    /// Whether it may change something, whatever the caller says about repeating it.
+    pub(crate) fn may_write(&self) -> bool {
+        !is_one_of(READS, &self.name) && !self.is_fence()
+    }
+
+    /// Whether it has a meaning at the primary of its slot only, and no server would redirect it there.
+    pub(crate) fn is_pinned(&self) -> bool {
+        !self.names_key && self.key.is_some()
     }
 
     pub(crate) fn is_script(&self) -> bool {

@@ -39,7 +39,8 @@ pub enum Error {
         attempts: u32,
         /// What the last one met: a node that could not be reached, `CLUSTERDOWN`, `TRYAGAIN` …
         last: String,
-        /// Whether an attempt ended without a reply. Only repeatable commands are tried again then.
+        /// Whether an attempt ended without a reply, or may have been turned away while it waited for replicas. Only
+        /// repeatable commands are tried again then.
         sent: bool,
     },
     /// A node refuses this client, so that trying again is no use: wrong password, a certificate that is not

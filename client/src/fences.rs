@@ -1,30 +1,53 @@
-//! Which connection the writes of a slot were sent on, for the fences after them. Pure.
+//! Where the writes of a slot were executed, for the fences after them. Pure.
 //!
 //! A fence (`DURABLE.WAIT`) says that what its server has executed is acknowledged. Of the writes before it that says
-//! something only where that server executed them: not after a failover, and not after a restart. As long as
-//! it is sent on their very connection, neither has come in between.
+//! something only where that server executed all of them: not after a failover, and not after a restart. As long as
+//! it is sent on their very connection, no other server has come in between, nor another run of this one. That its
+//! server was demoted and promoted again meanwhile does not show here: connections outlive that.
 
 use std::collections::HashMap;
 
 /// The connections of a session, counted as they are made.
 pub(crate) type Serial = u64;
 
+/// The writes of each slot that no fence has spoken of.
 #[derive(Default)]
 pub(crate) struct Fences {
-    written_on: HashMap<Option<u16>, Serial>,
+    writes: HashMap<Option<u16>, Writes>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Writes {
+    /// All of them on this connection.
+    On(Serial),
+    /// On several, or it is not known where: no fence can speak of all of them.
+    Apart,
 }
 
 impl Fences {
-    /// A command that may write goes to this slot, on this connection.
+    /// A write to this slot was executed, or may have been, on this connection.
     pub(crate) fn written(&mut self, slot: Option<u16>, connection: Serial) {
-        self.written_on.insert(slot, connection);
+        let own = Writes::On(connection);
+        let writes = self.writes.entry(slot).or_insert(own);
+        if *writes != own {
+            *writes = Writes::Apart;
+        }
     }
 
-    /// Whether a fence on this connection speaks of the writes to this slot. It does where there were none.
+    /// A write to this slot may have been executed, and nobody knows where.
+    pub(crate) fn written_somewhere(&mut self, slot: Option<u16>) {
+        self.writes.insert(slot, Writes::Apart);
+    }
+
+    /// Whether a fence on this connection speaks of all writes to this slot. It does where there were none.
     pub(crate) fn cover(&self, slot: Option<u16>, connection: Serial) -> bool {
-        self.written_on
-            .get(&slot)
-            .is_none_or(|written| *written == connection)
+        let writes = self.writes.get(&slot);
+        writes.is_none_or(|writes| *writes == Writes::On(connection))
+    }
+
+    /// The caller knows about the writes so far: a fence has succeeded, or has told that they may be lost.
+    pub(crate) fn settled(&mut self, slot: Option<u16>) {
+        self.writes.remove(&slot);
     }
 }
 
@@ -32,16 +55,34 @@ impl Fences {
 mod tests {
     use super::*;
 
+    const SLOT: Option<u16> = Some(1);
+
     #[test]
-    fn a_fence_speaks_of_the_latest_write_to_its_slot_on_the_same_connection_only() {
+    fn a_fence_speaks_of_writes_to_its_slot_on_the_same_connection_only() {
         let mut fences = Fences::default();
-        assert!(fences.cover(Some(1), 7));
-        fences.written(Some(1), 7);
-        assert!(fences.cover(Some(1), 7));
-        assert!(!fences.cover(Some(1), 8));
+        assert!(fences.cover(SLOT, 7));
+        fences.written(SLOT, 7);
+        fences.written(SLOT, 7);
+        assert!(fences.cover(SLOT, 7));
+        assert!(!fences.cover(SLOT, 8));
         assert!(fences.cover(Some(2), 8));
-        fences.written(Some(1), 8);
-        assert!(fences.cover(Some(1), 8));
-        assert!(!fences.cover(Some(1), 7));
+    }
+
+    #[test]
+    fn writes_on_several_connections_are_covered_by_no_fence_until_the_caller_was_told() {
+        let mut fences = Fences::default();
+        fences.written(SLOT, 7);
+        fences.written(SLOT, 8);
+        for connection in [7, 8, 9] {
+            assert!(!fences.cover(SLOT, connection));
+        }
+        fences.written(SLOT, 8);
+        assert!(!fences.cover(SLOT, 8));
+        fences.settled(SLOT);
+        assert!(fences.cover(SLOT, 8));
+        fences.written(SLOT, 8);
+        assert!(fences.cover(SLOT, 8));
+        fences.written_somewhere(SLOT);
+        assert!(!fences.cover(SLOT, 8));
     }
 }

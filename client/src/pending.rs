@@ -18,7 +18,7 @@ pub(crate) struct Pending<'c> {
     pub(crate) attempts: u32,
     /// When it was turned away first, or an earlier command of its slot that it waited for.
     pub(crate) since: Option<Instant>,
-    /// An attempt ended without a reply.
+    /// An attempt may have been executed: it ended without a reply, or while it waited for replicas.
     pub(crate) lost: bool,
 }
 

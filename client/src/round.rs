@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use redis::{RedisError, RedisResult, Value};
 
 use crate::cache::Asked;
+use crate::fences::Serial;
 use crate::links::receive;
 use crate::node::Node;
 use crate::pending::{Pending, Target};
@@ -21,6 +22,8 @@ pub(crate) struct Answer<'c> {
     pub(crate) node: Node,
     /// When it was sent; none where it was not.
     pub(crate) asked: Option<Asked>,
+    /// On which connection.
+    pub(crate) serial: Option<Serial>,
     pub(crate) outcome: Outcome,
 }
 
@@ -30,6 +33,8 @@ pub(crate) enum Outcome {
     NotSent(RedisError),
     /// The connection failed while it was sent or before it was answered: perhaps executed.
     Lost(RedisError),
+    /// The same, and it is the one whose reply was waited for until the time for that was over.
+    Silent(RedisError),
     /// A fence that was not sent, since the writes before it were sent on another connection.
     Severed,
     /// Left for the next round.
@@ -43,6 +48,7 @@ struct Share<'c> {
     /// The window that was sent, in order.
     under_way: VecDeque<Pending<'c>>,
     asked: Option<Asked>,
+    serial: Option<Serial>,
     sent: Instant,
     window: Window,
     /// How it ended, where it did not end well: [`Outcome::NotSent`] or [`Outcome::Lost`].
@@ -91,6 +97,7 @@ impl Session {
                 queue: VecDeque::from([pending]),
                 under_way: VecDeque::new(),
                 asked: None,
+                serial: None,
                 sent: Instant::now(),
                 window,
                 failure: None,
@@ -159,8 +166,8 @@ impl<'c> Round<'_, 'c> {
                 self.answer(share, pending, Outcome::Postponed);
                 continue;
             }
-            let fences = &mut self.session.fences;
-            if pending.command.is_fence() && !fences.cover(slot, serial) {
+            // Of this round, too, all writes of the slot are on this connection.
+            if pending.command.is_fence() && !self.session.fences.cover(slot, serial) {
                 self.answer(share, pending, Outcome::Severed);
                 continue;
             }
@@ -175,15 +182,13 @@ impl<'c> Round<'_, 'c> {
                 share.queue.push_front(pending);
                 break;
             }
-            if !pending.command.is_repeatable() && !pending.command.is_fence() {
-                fences.written(slot, serial);
-            }
             share.under_way.push_back(pending);
         }
         if share.under_way.is_empty() {
             return;
         }
         share.asked = Some(self.session.shared.know().cache.ask());
+        share.serial = Some(serial);
         share.sent = Instant::now();
         let sent = self.session.links.to(&share.node);
         if let Err(error) = sent.and_then(|connection| connection.send_packed_command(&bytes)) {
@@ -208,7 +213,13 @@ impl<'c> Round<'_, 'c> {
                         self.answer(share, pending, Outcome::Answered(verdict));
                         continue;
                     }
-                    Err(error) => share.failure = Some(Outcome::Lost(error)),
+                    Err(error) => {
+                        share.failure = Some(Outcome::Lost(error.clone()));
+                        if error.is_timeout() {
+                            self.answer(share, pending, Outcome::Silent(error));
+                            continue;
+                        }
+                    }
                 }
             }
             let outcome = share.outcome_of_unanswered();
@@ -247,6 +258,7 @@ impl<'c> Round<'_, 'c> {
             pending,
             node: share.node.clone(),
             asked: share.asked,
+            serial: share.serial,
             outcome,
         });
     }

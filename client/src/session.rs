@@ -71,7 +71,9 @@ impl Session {
     ///   of the window.
     /// - A read whose connection broke is repeated, and may then see later writes that were under way with it.
     ///
-    /// Commands without a key count as one slot. Nothing is promised between slots.
+    /// Commands without a key count as one slot. Nothing is promised between slots. Where a key is given by
+    /// [`Command::arg`], so that this crate does not know it, such commands are redirected one after another: name keys by
+    /// [`Command::key`].
     ///
     /// # What is under way
     /// A node is sent at most 1,000 commands or 256 KiB at a time, over TLS 16 KiB, and one command always. What is more

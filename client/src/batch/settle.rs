@@ -22,22 +22,29 @@ impl<'c> Batch<'_, 'c> {
             mut pending,
             node,
             asked,
+            serial,
             outcome,
         } = answer;
         let slot = pending.slot();
         let is_fence = pending.command.is_fence();
         // The writes before it did not go through with it, so it says nothing about them. It goes again after them.
-        if is_fence && self.lanes.is_troubled(slot) && !matches!(outcome, Outcome::Lost(_)) {
+        let is_lost = matches!(outcome, Outcome::Lost(_) | Outcome::Silent(_));
+        if is_fence && self.lanes.is_troubled(slot) && !is_lost {
             return Some(pending);
+        }
+        if let (Some(serial), true) = (serial, may_have_written(&pending, &outcome)) {
+            self.session.fences.written(slot, serial);
         }
         let verdict = match outcome {
             Outcome::Postponed => return Some(pending),
             Outcome::Severed => {
-                let gone = "the connection that the writes before it were sent on is gone";
+                let gone = "the writes before it went over another connection";
                 return self.outcome_unknown(&pending, node, (ErrorKind::Io, gone).into());
             }
             Outcome::NotSent(cause) => return self.not_sent(pending, node, cause),
-            Outcome::Lost(cause) => return self.lost(pending, node, cause),
+            // What it did not answer goes alone next time: the others need not wait behind it again.
+            Outcome::Silent(cause) => return self.lost(pending, node, cause, 0),
+            Outcome::Lost(cause) => return self.lost(pending, node, cause, 1),
             Outcome::Answered(verdict) => verdict,
         };
         pending.attempts = pending.attempts.saturating_add(1);
@@ -45,16 +52,24 @@ impl<'c> Batch<'_, 'c> {
             Verdict::Done(reply) => {
                 self.learn_from_success(&pending, &node, asked);
                 self.lanes.executed(slot, self.now);
+                if is_fence {
+                    self.session.fences.settled(slot);
+                }
                 self.finish(pending.place, Ok(reply));
                 None
             }
             Verdict::Failed(error) => {
                 self.lanes.executed(slot, self.now);
+                let last = format!(
+                    "{node}: {} {}",
+                    error.code(),
+                    error.details().unwrap_or_default()
+                );
                 let error = match pending.command.is_script() {
                     true => Error::Script(error),
                     false => Error::Server(error),
                 };
-                self.finish(pending.place, Err(error));
+                self.fail(&pending, error, last);
                 None
             }
             Verdict::Moved(redirect) => {
@@ -112,11 +127,12 @@ impl<'c> Batch<'_, 'c> {
 
     fn turned_away(
         &mut self,
-        pending: Pending<'c>,
+        mut pending: Pending<'c>,
         node: Node,
         why: Why,
         error: &ServerError,
     ) -> Option<Pending<'c>> {
+        pending.lost |= is_turned_away_while_waiting(&pending, error);
         let stats = &self.session.shared.stats;
         match why {
             Why::TryAgain => stats.try_again.one(),
@@ -157,7 +173,8 @@ impl<'c> Batch<'_, 'c> {
         pending.attempts = pending.attempts.saturating_add(1);
         if is_permanent(&cause) {
             self.lanes.gave_up(pending.slot(), self.now);
-            self.finish(pending.place, Err(Error::Connect { node, cause }));
+            let last = format!("{node}: {cause}");
+            self.fail(&pending, Error::Connect { node, cause }, last);
             return None;
         }
         if pending.command.is_fence() {
@@ -175,6 +192,7 @@ impl<'c> Batch<'_, 'c> {
         mut pending: Pending<'c>,
         node: Node,
         cause: RedisError,
+        prompt: u32,
     ) -> Option<Pending<'c>> {
         pending.attempts = pending.attempts.saturating_add(1);
         self.failed.insert(node.clone());
@@ -182,7 +200,7 @@ impl<'c> Batch<'_, 'c> {
             return self.outcome_unknown(&pending, node, cause);
         }
         pending.lost = true;
-        self.try_later(pending, None, 1, format!("{node}: {cause}"))
+        self.try_later(pending, None, prompt, format!("{node}: {cause}"))
     }
 
     /// Again where the cache says by then, if there is time left; the first `prompt` failures without a wait.
@@ -206,14 +224,33 @@ impl<'c> Batch<'_, 'c> {
             return Some(pending);
         }
         self.lanes.gave_up(slot, self.now);
-        let error = Error::GaveUp {
+        let error = self.gave_up(&pending, last);
+        self.fail(&pending, error, String::new());
+        None
+    }
+
+    fn gave_up(&self, pending: &Pending<'c>, last: String) -> Error {
+        let since = pending.since.unwrap_or(self.now);
+        Error::GaveUp {
             after: self.now.saturating_duration_since(since),
             attempts: pending.attempts,
             last,
             sent: pending.lost,
+        }
+    }
+
+    /// Gives the command its error. Where an earlier attempt may have been executed, one that says that nothing was
+    /// speaks of the `last` attempt only.
+    fn fail(&mut self, pending: &Pending<'c>, error: Error, last: String) {
+        let in_doubt = pending.lost && pending.command.may_write();
+        let error = match in_doubt && !error.may_have_been_executed() {
+            true => self.gave_up(pending, last),
+            false => error,
         };
+        if in_doubt {
+            self.session.fences.written_somewhere(pending.slot());
+        }
         self.finish(pending.place, Err(error));
-        None
     }
 
     fn resolve(&self, told_by: &Node, redirect: &Redirect) -> Node {
@@ -228,7 +265,32 @@ impl<'c> Batch<'_, 'c> {
         cause: RedisError,
     ) -> Option<Pending<'c>> {
         self.session.shared.stats.outcome_unknown.one();
+        if pending.command.is_fence() {
+            // It says so of the writes before it, once.
+            self.session.fences.settled(pending.slot());
+        }
         self.finish(pending.place, Err(Error::OutcomeUnknown { node, cause }));
         None
     }
+}
+
+/// Whether a fence after this has to be on the same connection. A write whose reply was lost and that goes again does not
+/// count here: if it is executed the second time, that one counts.
+fn may_have_written(pending: &Pending<'_>, outcome: &Outcome) -> bool {
+    let command = pending.command;
+    command.may_write()
+        && match outcome {
+            Outcome::Answered(Verdict::Done(_) | Verdict::Unknown(_)) => true,
+            Outcome::Answered(Verdict::Failed(error)) => {
+                command.is_script() || Error::Server(error.clone()).may_have_been_executed()
+            }
+            Outcome::Lost(_) | Outcome::Silent(_) => !command.is_repeatable(),
+            _ => false,
+        }
+}
+
+/// Whether a command that may go again has perhaps been executed all the same: the server turns away in these words what
+/// waits for replicas, and what it has not begun.
+fn is_turned_away_while_waiting(pending: &Pending<'_>, error: &ServerError) -> bool {
+    pending.command.is_durable() && matches!(error.code(), "CLUSTERDOWN" | "UNBLOCKED")
 }

@@ -189,3 +189,34 @@ fn an_idle_connection_to_a_node_that_stands_still_is_not_waited_for_as_for_a_rep
         read.join().expect("a result").unwrap();
     });
 }
+
+/// A read that keeps its server busy for 0.7 s.
+const BUSY: &str = "
+    local begin = redis.call('TIME')
+    repeat
+        local now = redis.call('TIME')
+    until (now[1] - begin[1]) * 1000000 + now[2] - begin[2] >= 700000
+    return 1";
+
+#[test]
+fn one_slow_read_does_not_make_those_behind_it_fail() {
+    let cluster = Cluster::start(3, 0);
+    cluster.never_fail();
+    let keys = keys_of(&cluster, &cluster.nodes[0], 50);
+    let client = Client::builder([format!("redis://{}", cluster.nodes[1].addr())])
+        .unwrap()
+        .response_timeout(Some(Duration::from_millis(500)))
+        .retry_for(Duration::from_secs(4))
+        .build();
+    let mut session = client.session();
+    set_to_themselves(&mut session, &keys);
+    let mut commands = vec![Command::new("EVAL_RO").arg(BUSY).arg(1).key(&keys[0])];
+    commands.extend(keys[1..].iter().map(Command::get));
+    let mut results = session.batch(&commands).into_iter();
+    let slow = results.next().unwrap().unwrap_err();
+    assert!(matches!(slow, Error::GaveUp { .. }), "{slow}");
+    for (key, result) in keys[1..].iter().zip(results) {
+        let value = result.unwrap_or_else(|error| panic!("{key}: {error}"));
+        assert_eq!(value, redis::Value::BulkString(key.clone().into_bytes()));
+    }
+}
