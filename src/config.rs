@@ -275,8 +275,11 @@ unsafe extern "C" fn get_text(
         let lent = OwnString::new(&value.unwrap_or_default());
         let raw = lent.as_ptr();
         // The server only borrows it. The one lent before is dropped now: nobody looks at it any more.
-        drop(state::with(|state| state.lent.replace(lent)));
-        raw
+        match state::with(|state| state.lent.replace(lent)) {
+            Some(_) => raw,
+            // Nobody keeps it, so it is gone.
+            None => std::ptr::null_mut(),
+        }
     })
 }
 

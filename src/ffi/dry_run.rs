@@ -11,7 +11,7 @@ impl Ctx {
         let args = args.as_raw();
         let call = api!(RedisModule_Call);
         // SAFETY: the context and the arguments belong to the running handler; `v` takes an array and its length.
-        self.owned(unsafe {
+        let reply = self.owned(unsafe {
             call(
                 self.raw(),
                 command.as_ptr(),
@@ -19,7 +19,9 @@ impl Ctx {
                 args.as_ptr(),
                 args.len(),
             )
-        })
+        });
+        // Valkey 9 answers a dry run that passes with an empty reply, others with none.
+        reply.filter(|reply| reply.error().is_some())
     }
 
     /// Whether the server would refuse to look for a key of this name, because it does not serve its slot.
@@ -30,6 +32,6 @@ impl Ctx {
             let (key, len) = (name.as_ptr().cast::<c_char>(), name.len());
             call(self.raw(), c"EXISTS".as_ptr(), c"DE0b".as_ptr(), key, len)
         });
-        refusal.is_some()
+        refusal.is_some_and(|refusal| refusal.error().is_some())
     }
 }
