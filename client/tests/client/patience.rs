@@ -190,14 +190,6 @@ fn an_idle_connection_to_a_node_that_stands_still_is_not_waited_for_as_for_a_rep
     });
 }
 
-/// A read that keeps its server busy for 0.7 s.
-const BUSY: &str = "
-    local begin = redis.call('TIME')
-    repeat
-        local now = redis.call('TIME')
-    until (now[1] - begin[1]) * 1000000 + now[2] - begin[2] >= 700000
-    return 1";
-
 #[test]
 fn one_slow_read_does_not_make_those_behind_it_fail() {
     let cluster = Cluster::start(3, 0);
@@ -210,7 +202,8 @@ fn one_slow_read_does_not_make_those_behind_it_fail() {
         .build();
     let mut session = client.session();
     set_to_themselves(&mut session, &keys);
-    let mut commands = vec![Command::new("EVAL_RO").arg(BUSY).arg(1).key(&keys[0])];
+    let slow = Command::new("DEBUG").arg(&["SLEEP", "0.7"]);
+    let mut commands = vec![slow.routed_by(&keys[0]).repeatable()];
     commands.extend(keys[1..].iter().map(Command::get));
     let mut results = session.batch(&commands).into_iter();
     let slow = results.next().unwrap().unwrap_err();
