@@ -5,7 +5,7 @@
 
 mod settle;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Instant;
 
 use redis::Value;
@@ -79,7 +79,13 @@ impl<'s, 'c> Batch<'s, 'c> {
         for (place, command) in self.commands.iter().enumerate() {
             match command.refusal() {
                 Some(why) => self.finish(place, Err(Error::Refused(why))),
-                None => pending.push(Pending::new(place, command)),
+                None => {
+                    if command.is_pinned() {
+                        // It goes to the primary, where others of its slot may be sent to a substitute.
+                        self.lanes.keep_together(command.slot(), self.now);
+                    }
+                    pending.push(Pending::new(place, command));
+                }
             }
         }
         let shared = &self.session.shared;
@@ -106,7 +112,6 @@ impl<'s, 'c> Batch<'s, 'c> {
         let shared = self.session.shared.clone();
         let mut knowledge = shared.know();
         self.lanes.begin_round();
-        let mut sides = Sides::of(&pending);
         for mut pending in pending {
             let slot = pending.slot();
             let admission = self.lanes.admit(slot, self.now, |failures, avoid| {
@@ -124,10 +129,6 @@ impl<'s, 'c> Batch<'s, 'c> {
                     continue;
                 }
             };
-            if !sides.admit(slot, &node) {
-                waiting.push(pending);
-                continue;
-            }
             let owner = slot.and_then(|slot| knowledge.cache.primary_of(slot));
             if !std::mem::replace(&mut pending.counted, true) && slot.is_some() {
                 match owner {
@@ -147,44 +148,6 @@ impl<'s, 'c> Batch<'s, 'c> {
         if let Some(own) = self.results.get_mut(place) {
             *own = Some(result);
         }
-    }
-}
-
-/// Keeps the commands of a slot at one node in a round, where one of them is pinned to the primary while others may be
-/// sent to a substitute. In other slots all have the same choice, or a lane.
-struct Sides {
-    of: HashMap<u16, Side>,
-}
-
-enum Side {
-    Open,
-    At(Node),
-    Closed,
-}
-
-impl Sides {
-    fn of(pending: &[Pending<'_>]) -> Sides {
-        let pinned = pending.iter().filter(|each| each.command.is_pinned());
-        let of = pinned.filter_map(Pending::slot);
-        Sides {
-            of: of.map(|slot| (slot, Side::Open)).collect(),
-        }
-    }
-
-    /// Asks in the order of the batch. Once one has to wait, the later ones of its slot do.
-    fn admit(&mut self, slot: Option<u16>, node: &Node) -> bool {
-        let Some(side) = slot.and_then(|slot| self.of.get_mut(&slot)) else {
-            return true;
-        };
-        match side {
-            Side::Open => *side = Side::At(node.clone()),
-            Side::At(first) if first == node => {}
-            Side::At(_) | Side::Closed => {
-                *side = Side::Closed;
-                return false;
-            }
-        }
-        true
     }
 }
 

@@ -1,11 +1,11 @@
 //! The commands of one slot in their order, while some of them are turned away. Pure: the time and the randomness
 //! are given.
 //!
-//! A lane is made for a slot when one of its commands is redirected or turned away; most slots never get one. It holds
-//! back what must not overtake:
+//! A lane is made for a slot when one of its commands is redirected or turned away, or when not all of them would choose
+//! the same node; most slots never get one. It holds back what must not overtake:
 //!
 //! - All commands of a lane wait for as long, and go to one node in one round. Those that would go to another node
-//!   (`ASK`) wait for the next round.
+//!   (`ASK`, or the primary where others go to a substitute) wait for the next round.
 //! - Once a command has been turned away, its lane sends one command at a time, until one of them is executed. A
 //!   pipeline that reaches a node just when that begins to serve the slot would otherwise be executed from its
 //!   middle on.
@@ -62,6 +62,11 @@ pub(crate) struct Refused {
 }
 
 impl Lanes {
+    /// Makes a lane for a slot that has had no trouble.
+    pub(crate) fn keep_together(&mut self, slot: Option<u16>, now: Instant) {
+        self.lane(slot, now);
+    }
+
     pub(crate) fn begin_round(&mut self) {
         self.round = self.round.saturating_add(1);
         for lane in self.lanes.values_mut() {

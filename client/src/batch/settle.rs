@@ -60,16 +60,11 @@ impl<'c> Batch<'_, 'c> {
             }
             Verdict::Failed(error) => {
                 self.lanes.executed(slot, self.now);
-                let last = format!(
-                    "{node}: {} {}",
-                    error.code(),
-                    error.details().unwrap_or_default()
-                );
                 let error = match pending.command.is_script() {
                     true => Error::Script(error),
                     false => Error::Server(error),
                 };
-                self.fail(&pending, error, last);
+                self.fail(&pending, &node, error);
                 None
             }
             Verdict::Moved(redirect) => {
@@ -140,8 +135,7 @@ impl<'c> Batch<'_, 'c> {
             Why::Loading => stats.loading.one(),
             Why::NotPrimary => stats.not_primary.one(),
         }
-        let details = error.details().unwrap_or_default();
-        let last = format!("{node}: {} {details}", error.code());
+        let last = met(&node, error);
         let avoid = match why {
             // Where a slot is being moved, its node is the one to ask.
             Why::TryAgain => None,
@@ -173,8 +167,8 @@ impl<'c> Batch<'_, 'c> {
         pending.attempts = pending.attempts.saturating_add(1);
         if is_permanent(&cause) {
             self.lanes.gave_up(pending.slot(), self.now);
-            let last = format!("{node}: {cause}");
-            self.fail(&pending, Error::Connect { node, cause }, last);
+            let at = node.clone();
+            self.fail(&pending, &at, Error::Connect { node, cause });
             return None;
         }
         if pending.command.is_fence() {
@@ -225,7 +219,7 @@ impl<'c> Batch<'_, 'c> {
         }
         self.lanes.gave_up(slot, self.now);
         let error = self.gave_up(&pending, last);
-        self.fail(&pending, error, String::new());
+        self.finish_failed(&pending, error);
         None
     }
 
@@ -239,15 +233,24 @@ impl<'c> Batch<'_, 'c> {
         }
     }
 
-    /// Gives the command its error. Where an earlier attempt may have been executed, one that says that nothing was
-    /// speaks of the `last` attempt only.
-    fn fail(&mut self, pending: &Pending<'c>, error: Error, last: String) {
-        let in_doubt = pending.lost && pending.command.may_write();
-        let error = match in_doubt && !error.may_have_been_executed() {
-            true => self.gave_up(pending, last),
-            false => error,
+    /// Gives the command the error that its last attempt met at `node`. Where an earlier one may have been executed, an
+    /// error which says that nothing was speaks of the last one only.
+    fn fail(&mut self, pending: &Pending<'c>, node: &Node, error: Error) {
+        let in_doubt = is_in_doubt(pending) && !error.may_have_been_executed();
+        let error = match &error {
+            Error::Server(words) | Error::Script(words) if in_doubt => {
+                self.gave_up(pending, met(node, words))
+            }
+            Error::Connect { cause, .. } if in_doubt => {
+                self.gave_up(pending, format!("{node}: {cause}"))
+            }
+            _ => error,
         };
-        if in_doubt {
+        self.finish_failed(pending, error);
+    }
+
+    fn finish_failed(&mut self, pending: &Pending<'c>, error: Error) {
+        if is_in_doubt(pending) {
             self.session.fences.written_somewhere(pending.slot());
         }
         self.finish(pending.place, Err(error));
@@ -287,6 +290,16 @@ fn may_have_written(pending: &Pending<'_>, outcome: &Outcome) -> bool {
             Outcome::Lost(_) | Outcome::Silent(_) => !command.is_repeatable(),
             _ => false,
         }
+}
+
+/// An attempt before the last one may have been executed, and have changed something.
+fn is_in_doubt(pending: &Pending<'_>) -> bool {
+    pending.lost && pending.command.may_write()
+}
+
+fn met(node: &Node, error: &ServerError) -> String {
+    let details = error.details().unwrap_or_default();
+    format!("{node}: {} {details}", error.code())
 }
 
 /// Whether a command that may go again has perhaps been executed all the same: the server turns away in these words what

@@ -41,6 +41,21 @@ fn slots_that_had_no_trouble_are_not_held_up() {
 }
 
 #[test]
+fn a_slot_that_is_kept_together_goes_to_one_node_in_a_round_and_waits_for_nothing() {
+    let (mut lanes, now) = (Lanes::default(), Instant::now());
+    lanes.keep_together(SLOT, now);
+    assert_eq!(lanes.not_before([SLOT].into_iter(), now), None);
+    lanes.begin_round();
+    assert_eq!(admit(&mut lanes, now, 1), go(1));
+    assert_eq!(admit(&mut lanes, now, 1), go(1));
+    assert_eq!(admit(&mut lanes, now, 2), Admission::Held);
+    assert_eq!(admit(&mut lanes, now, 1), Admission::Held);
+    assert!(!lanes.is_troubled(SLOT));
+    lanes.begin_round();
+    assert_eq!(admit(&mut lanes, now, 2), go(2));
+}
+
+#[test]
 fn the_wait_is_for_the_slot_that_is_ready_first() {
     let (mut lanes, now) = (Lanes::default(), Instant::now());
     lanes.begin_round();
