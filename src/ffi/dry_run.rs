@@ -2,6 +2,8 @@
 
 use std::ffi::{c_char, CStr};
 
+use redis_module::raw;
+
 use super::{Args, CallReply, Ctx};
 
 impl Ctx {
@@ -11,7 +13,7 @@ impl Ctx {
         let args = args.as_raw();
         let call = api!(RedisModule_Call);
         // SAFETY: the context and the arguments belong to the running handler; `v` takes an array and its length.
-        let reply = self.owned(unsafe {
+        self.refusal(unsafe {
             call(
                 self.raw(),
                 command.as_ptr(),
@@ -19,19 +21,22 @@ impl Ctx {
                 args.as_ptr(),
                 args.len(),
             )
-        });
-        // Valkey 9 answers a dry run that passes with an empty reply, others with none.
-        reply.filter(|reply| reply.error().is_some())
+        })
     }
 
     /// Whether the server would refuse to look for a key of this name, because it does not serve its slot.
     pub fn would_refuse_key(&self, name: &[u8]) -> bool {
         let call = api!(RedisModule_Call);
         // SAFETY: the context is valid; `b` takes a pointer and a length, and nothing is executed.
-        let refusal = self.owned(unsafe {
+        let refusal = self.refusal(unsafe {
             let (key, len) = (name.as_ptr().cast::<c_char>(), name.len());
             call(self.raw(), c"EXISTS".as_ptr(), c"DE0b".as_ptr(), key, len)
         });
-        refusal.is_some_and(|refusal| refusal.error().is_some())
+        refusal.is_some()
+    }
+
+    /// Valkey 9 answers a dry run that passes with an empty reply, others with none.
+    fn refusal(&self, reply: *mut raw::RedisModuleCallReply) -> Option<CallReply<'_>> {
+        self.owned(reply).filter(|reply| reply.error().is_some())
     }
 }

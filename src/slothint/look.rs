@@ -6,7 +6,7 @@ use std::sync::Arc;
 use durable_core::slot_map::{Connection, Family, SlotMap};
 use durable_core::topology::{migration_of, Endpoints, Migration, Preferred, Topology};
 
-use super::{is_current, moment, rhythm};
+use super::{moment, rhythm};
 use crate::ffi::{CallReply, Ctx};
 use crate::state::{self, State};
 
@@ -15,11 +15,8 @@ use crate::state::{self, State};
 /// # Errors
 /// The error to reply with: the server's own where it gave one, as with cluster mode off.
 pub fn map_for(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String> {
-    if state::with(|state| is_current(state, connection.family)) != Some(true) {
-        look(ctx, Some(connection))?;
-        rhythm::wake_if_changed(ctx);
-    }
-    kept(connection)
+    let max_age_ms = state::with(|state| state.config.slothint_max_age_ms);
+    map_not_older(ctx, connection, max_age_ms.unwrap_or(0))
 }
 
 /// The map from a look that was taken in this turn of the event loop, whatever age the settings allow. For what sends a
@@ -28,18 +25,23 @@ pub fn map_for(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String
 /// # Errors
 /// As [`map_for`].
 pub fn map_of_this_turn(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String> {
-    let is_new = state::with(|state| {
+    map_not_older(ctx, connection, 0)
+}
+
+fn map_not_older(
+    ctx: &Ctx,
+    connection: Connection,
+    max_age_ms: u64,
+) -> Result<Arc<SlotMap>, String> {
+    let is_current = state::with(|state| {
         let now = moment(state);
-        state.slothint.cache.is_current(connection.family, now, 0)
+        let cache = &state.slothint.cache;
+        cache.is_current(connection.family, now, max_age_ms)
     });
-    if is_new != Some(true) {
+    if is_current != Some(true) {
         look(ctx, Some(connection))?;
         rhythm::wake_if_changed(ctx);
     }
-    kept(connection)
-}
-
-fn kept(connection: Connection) -> Result<Arc<SlotMap>, String> {
     state::with(|state| state.slothint.cache.map(connection))
         .flatten()
         .ok_or_else(|| "ERR redis-durable is not loaded".into())
