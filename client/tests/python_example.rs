@@ -92,15 +92,7 @@ fn a_cache_in_python_needs_no_redirection_after_a_hint_and_follows_moved_and_ask
         let from = cluster.owner_of_slot(slot);
         let to = cluster.nodes.iter().find(|node| node.port() != from.port());
         let to = to.expect("another node");
-        let slot = slot.to_string();
-        to.run::<()>(&[
-            "CLUSTER",
-            "SETSLOT",
-            &slot,
-            "IMPORTING",
-            cluster.id_of(from),
-        ]);
-        from.run::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", cluster.id_of(to)]);
+        cluster.begin_to_move(slot, from, to);
         let (hinted, _) = redirections(&run(&python, &cluster.nodes[0]));
         assert!(
             hinted >= 2,

@@ -112,6 +112,17 @@ impl Cluster {
         self.node_by_port(range.2)
     }
 
+    /// Begins to move a slot, as `redis-cli --cluster reshard` does: it still belongs to `from`.
+    #[track_caller]
+    pub fn begin_to_move(&self, slot: u16, from: &Server, to: &Server) {
+        let set = |node: &Server, state: &str, other: &Server| {
+            let slot = slot.to_string();
+            node.run::<()>(&["CLUSTER", "SETSLOT", &slot, state, self.id_of(other)]);
+        };
+        set(to, "IMPORTING", from);
+        set(from, "MIGRATING", to);
+    }
+
     /// The slot of a key, as the server computes it.
     #[track_caller]
     pub fn slot_of(&self, key: &str) -> u16 {

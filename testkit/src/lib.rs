@@ -6,6 +6,7 @@
 //! | [`Replicated`] | a primary and its replicas, in step |
 //! | [`Cluster`] | a formed cluster whose nodes agree on the slots |
 //! | [`RawConn`] | protocol bytes as they travel |
+//! | [`Tls`] | a certificate, and servers that listen for TLS too |
 //! | [`Cut`] | a link between two servers that can be cut behind the primary's back |
 //! | [`FakeReplica`] | a replica that acknowledges what the test tells it to |
 //! | [`eventually`] | waiting for a condition |
@@ -31,6 +32,7 @@ mod raw;
 mod replicated;
 mod server;
 mod state;
+mod tls;
 mod version;
 
 pub use builder::ServerBuilder;
@@ -45,6 +47,7 @@ pub use raw::RawConn;
 pub use replicated::{Replicated, ReplicatedBuilder};
 pub use server::Server;
 pub use state::{ReplicaLink, Role};
+pub use tls::Tls;
 pub use version::{Product, Version};
 
 /// The redis crate this kit is built on, so that tests and kit cannot disagree about its version.

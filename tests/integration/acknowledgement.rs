@@ -2,7 +2,7 @@
 
 use testkit::{eventually, FakeReplica, Server};
 
-use crate::support::{get, info, patient, replicated, say, send, wait_for_waiters};
+use crate::support::{get, info, patient, replicated, say, send, silent_replica, wait_for_waiters};
 
 #[test]
 fn what_was_acknowledged_is_read_from_the_replica_at_once() {
@@ -29,17 +29,9 @@ fn counted(primary: &Server) -> (i64, i64) {
     )
 }
 
-/// A replica that never reports by itself: what it is sent and what it answers is all there is.
 fn with_a_silent_replica() -> (Server, FakeReplica) {
     let primary = patient(Server::builder().name("primary")).start();
-    let mut fake = FakeReplica::start(&primary);
-    // The first bytes of the stream: a replica that acknowledged nothing does not count.
-    primary.run::<()>(&["SET", "first", "v"]);
-    fake.wait_for_offset(primary.offset());
-    let acked = fake.ack_what_was_read();
-    eventually("the first acknowledgement to arrive", || {
-        primary.replica_links()[0].acked_offset == acked
-    });
+    let fake = silent_replica(&primary);
     (primary, fake)
 }
 

@@ -3,7 +3,7 @@
 
 use testkit::{eventually, FakeReplica, RawConn, Server};
 
-use crate::support::{connections, info, packet, patient, replicated, say, send};
+use crate::support::{connections, info, packet, patient, replicated, say, send, silent_replica};
 
 /// Two clients in one turn, the write before the pause.
 ///
@@ -34,13 +34,7 @@ fn a_write_in_the_turn_of_a_pause_for_all_is_acknowledged() {
 fn a_write_in_the_turn_of_a_pause_for_writes_is_acknowledged_when_the_pause_ends() {
     // A replica that speaks only when it is asked.
     let primary = patient(Server::builder().name("primary")).start();
-    let mut fake = FakeReplica::start(&primary);
-    primary.run::<()>(&["SET", "first", "v"]);
-    fake.wait_for_offset(primary.offset());
-    let acked = fake.ack_what_was_read();
-    eventually("the first acknowledgement to arrive", || {
-        primary.replica_links()[0].acked_offset == acked
-    });
+    let mut fake = silent_replica(&primary);
     let before = info(&primary, "ack_requests_total");
 
     let (mut writer, mut pauser) =

@@ -1,8 +1,10 @@
 //! DURABLE.WAIT: a fence behind everything executed so far, by anyone.
 
-use testkit::{eventually, FakeReplica, Server};
+use testkit::Server;
 
-use crate::support::{get, info, packet, patient, replicated, say, send, wait_for_waiters};
+use crate::support::{
+    get, info, packet, patient, replicated, say, send, silent_replica, wait_for_waiters,
+};
 
 #[test]
 fn the_integer_is_how_many_replicas_have_acknowledged() {
@@ -75,13 +77,7 @@ fn without_a_requirement_it_tells_how_many_have_everything_and_does_not_wait() {
 #[test]
 fn what_is_acknowledged_already_is_not_asked_for_again() {
     let primary = patient(Server::builder().name("primary")).start();
-    let mut fake = FakeReplica::start(&primary);
-    primary.run::<()>(&["SET", "first", "v"]);
-    fake.wait_for_offset(primary.offset());
-    let acked = fake.ack_what_was_read();
-    eventually("the first acknowledgement to arrive", || {
-        primary.replica_links()[0].acked_offset == acked
-    });
+    let mut fake = silent_replica(&primary);
     let mut conn = primary.raw();
     send(&mut conn, "DURABLE.SET k v");
     wait_for_waiters(&primary, 1);

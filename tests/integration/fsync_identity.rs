@@ -3,7 +3,7 @@
 use testkit::{eventually, eventually_some, FakeReplica, Server};
 
 use crate::fsync::{fsynced_offsets, refused_for_want_of_knowledge};
-use crate::support::{info, patient, say, send, wait_for_waiters};
+use crate::support::{info, patient, say, send, silent_replica, wait_for_waiters};
 
 /// A primary with one fake replica that has acknowledged, and a client that waits for its fsync.
 struct Waiting {
@@ -18,13 +18,7 @@ fn waiting_for_fsync() -> Option<Waiting> {
     if refused_for_want_of_knowledge(&primary) {
         return None;
     }
-    let mut fake = FakeReplica::start(&primary);
-    primary.run::<()>(&["SET", "first", "v"]);
-    fake.wait_for_offset(primary.offset());
-    let acked = fake.ack_what_was_read();
-    eventually("the first acknowledgement to arrive", || {
-        primary.replica_links()[0].acked_offset == acked
-    });
+    let mut fake = silent_replica(&primary);
     let mut conn = primary.raw();
     send(&mut conn, "DURABLE.SET k v FSYNC 1");
     wait_for_waiters(&primary, 1);

@@ -92,14 +92,10 @@ fn in_a_cluster_it_is_redirected_as_the_plain_command_is() {
 fn while_a_slot_moves_it_is_answered_ask_and_tryagain_as_the_plain_command_is() {
     let cluster = cluster();
     let key = key_of(&cluster, 0);
-    let slot = cluster.slot_of(&key).to_string();
     let (source, target) = (&cluster.nodes[0], &cluster.nodes[1]);
     let (mut conn, mut there) = (source.raw(), target.raw());
     say(&mut conn, &format!("SET {{{key}}}here v"));
-    let target_id = cluster.id_of(target).to_owned();
-    let source_id = cluster.id_of(source).to_owned();
-    target.run::<()>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source_id]);
-    source.run::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target_id]);
+    cluster.begin_to_move(cluster.slot_of(&key), source, target);
 
     for (line, code) in [
         (format!("SET {{{key}}}gone v"), "-ASK "),

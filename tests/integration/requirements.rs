@@ -1,10 +1,10 @@
 //! What a requirement comes to in numbers, when it is fixed, and the errors of the contract that belong to
 //! it, through the family and DURABLE.CALL as well as DURABLE.SET.
 
-use testkit::FakeReplica;
-
 use crate::samples::FAMILY;
-use crate::support::{builder, connections, get, info, replicated, say, send, wait_for_waiters};
+use crate::support::{
+    builder, connections, get, info, replicated, say, send, silent_replica, wait_for_waiters,
+};
 
 #[test]
 fn a_majority_counts_the_primary_and_all_does_not() {
@@ -218,13 +218,7 @@ fn each_of_the_family_is_told_when_nobody_acknowledged_in_time() {
 fn an_acknowledgement_of_less_than_the_write_is_none() {
     let group = replicated(0);
     let primary = &group.primary;
-    let mut fake = FakeReplica::start(primary);
-    primary.run::<()>(&["SET", "first", "v"]);
-    fake.wait_for_offset(primary.offset());
-    let before = fake.ack_what_was_read();
-    testkit::eventually("the first acknowledgement to arrive", || {
-        primary.replica_links()[0].acked_offset == before
-    });
+    let mut fake = silent_replica(primary);
     let mut conn = primary.raw();
     send(&mut conn, "DURABLE.CALL SETRANGE k 0 some-value");
     wait_for_waiters(primary, 1);

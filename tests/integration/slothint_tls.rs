@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use testkit::{eventually, Cluster, Product};
+use testkit::{eventually, Cluster, Product, Tls};
 
 use crate::slothint_view::{
     agreed, map, read, read_map, redirections_agree, set, token, wait_for_blocked, Map, Talk,
 };
-use crate::tls::{Tls, TlsConn};
+use crate::tls::{connect, TlsConn};
 
 const NODES: usize = 4;
 
@@ -62,7 +62,7 @@ fn with_an_encrypted_bus_each_kind_of_connection_is_told_its_ports() {
     cluster.never_fail();
     for (number, node) in cluster.nodes.iter().enumerate() {
         let id = cluster.id_of(node);
-        let (mut plain, mut encrypted) = (node.raw(), tls.connect(number));
+        let (mut plain, mut encrypted) = (node.raw(), connect(&tls, number));
         // In turns: what one was told is not told to the other.
         for _ in 0..3 {
             assert_eq!(ports(&agreed(&mut plain)), plain_ports(&cluster));
@@ -90,7 +90,7 @@ fn with_a_plain_bus_each_kind_of_connection_is_told_what_the_server_knows() {
     };
     for (number, node) in cluster.nodes.iter().enumerate() {
         let id = cluster.id_of(node);
-        let (mut plain, mut encrypted) = (node.raw(), tls.connect(number));
+        let (mut plain, mut encrypted) = (node.raw(), connect(&tls, number));
         for _ in 0..3 {
             assert_eq!(ports(&agreed(&mut plain)), plain_ports(&cluster));
             assert_eq!(ports(&agreed(&mut encrypted)), expected);
@@ -105,10 +105,10 @@ fn with_a_plain_bus_each_kind_of_connection_is_told_what_the_server_knows() {
 fn one_token_for_each_kind(cluster: &Cluster, tls: &Tls, two: bool) {
     eventually("all nodes to agree", || {
         let plain = token(&mut cluster.nodes[0].raw());
-        let encrypted = token(&mut tls.connect(0));
+        let encrypted = token(&mut connect(tls, 0));
         assert_eq!(plain != encrypted, two);
         cluster.nodes.iter().enumerate().all(|(number, node)| {
-            (token(&mut node.raw()), token(&mut tls.connect(number))) == (plain, encrypted)
+            (token(&mut node.raw()), token(&mut connect(tls, number))) == (plain, encrypted)
         })
     });
 }
@@ -116,7 +116,7 @@ fn one_token_for_each_kind(cluster: &Cluster, tls: &Tls, two: bool) {
 #[test]
 fn a_transaction_is_told_the_same_as_its_connection_and_a_script_is_answered() {
     let (cluster, tls) = cluster(true);
-    let mut encrypted = tls.connect(0);
+    let mut encrypted = connect(&tls, 0);
     let direct = encrypted.line("SLOTHINT.MAP");
     encrypted.line("MULTI");
     encrypted.line("SLOTHINT.MAP");
@@ -136,7 +136,7 @@ fn a_transaction_is_told_the_same_as_its_connection_and_a_script_is_answered() {
 fn watchers_of_both_kinds_are_woken_by_one_change_each_with_its_map() {
     let (cluster, tls) = cluster(true);
     let node = &cluster.nodes[0];
-    let (mut plain, mut encrypted) = (node.raw(), tls.connect(0));
+    let (mut plain, mut encrypted) = (node.raw(), connect(&tls, 0));
     let (first, second) = (token(&mut plain), token(&mut encrypted));
     plain.line("PING");
     watch(&mut plain, first);
@@ -168,7 +168,7 @@ fn a_change_that_only_one_kind_can_see_wakes_that_kind_alone() {
     let (cluster, tls) = cluster(true);
     let node = &cluster.nodes[0];
     let mut plain = node.raw();
-    let mut encrypted: TlsConn = tls.connect(0);
+    let mut encrypted: TlsConn = connect(&tls, 0);
     // Redis 7.0 forgets its plain port where it announces another TLS port alone.
     set(node, "cluster-announce-port", &node.port().to_string());
     set(node, "cluster-announce-tls-port", &tls.port(0).to_string());

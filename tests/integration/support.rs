@@ -3,7 +3,9 @@
 //! Waits have no deadline unless a test is about deadlines: `timeout-ms 0` everywhere else, so that
 //! no test depends on how fast the machine is.
 
-use testkit::{eventually, Product, RawConn, Replicated, ReplicatedBuilder, Server, ServerBuilder};
+use testkit::{
+    eventually, FakeReplica, Product, RawConn, Replicated, ReplicatedBuilder, Server, ServerBuilder,
+};
 
 /// The module, waiting for ever unless a command says otherwise.
 pub fn patient(builder: ServerBuilder) -> ServerBuilder {
@@ -19,6 +21,20 @@ pub fn replicated(replicas: usize) -> Replicated {
 /// As [`replicated`], to be changed before it starts.
 pub fn builder(replicas: usize) -> ReplicatedBuilder {
     Replicated::builder().replicas(replicas).primary(patient)
+}
+
+/// A replica that never reports by itself: what it is sent and what it answers is all there is. It has acknowledged
+/// the first bytes of the stream, since one that acknowledged nothing does not count.
+#[track_caller]
+pub fn silent_replica(primary: &Server) -> FakeReplica {
+    let mut fake = FakeReplica::start(primary);
+    primary.run::<()>(&["SET", "first", "v"]);
+    fake.wait_for_offset(primary.offset());
+    let acked = fake.ack_what_was_read();
+    eventually("the first acknowledgement to arrive", || {
+        primary.replica_links()[0].acked_offset == acked
+    });
+    fake
 }
 
 /// Sends one command, written as a line of words, and returns the reply as text.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis_durable_client::{Client, Command, Error, Session};
 use testkit::{eventually, Cluster, Role, Server};
 
-use crate::support::{begin, client_of, goes_to, keys_of, migrate};
+use crate::support::{client_of, goes_to, keys_of, migrate};
 
 fn fence(key: &str, milliseconds: u32) -> Command {
     let options = ["REPLICAS", "1", "TIMEOUT", &milliseconds.to_string()];
@@ -159,7 +159,7 @@ fn a_fence_after_a_write_that_went_elsewhere_by_ask_says_that_it_may_be_lost() {
         session.run(&Command::set(key, "0")).unwrap();
     }
     session.run(&fence(&a, 0)).unwrap();
-    begin(&cluster, cluster.slot_of(&tag), from, to);
+    cluster.begin_to_move(cluster.slot_of(&tag), from, to);
     migrate(std::slice::from_ref(&a), from, to);
     // The replica of the importing node acknowledges nothing, that of the other one everything.
     cluster.nodes[3].pause();

@@ -3,7 +3,7 @@
 use redis_durable_client::{Client, Command};
 use testkit::{eventually, Cluster};
 
-use crate::support::{begin, client_of, end, keys_of, migrate, set_to_themselves};
+use crate::support::{client_of, end, half_moved, keys_of, migrate};
 
 /// Appends a number to each of these keys, and the next number to each …
 fn appends(keys: &[String], count: usize) -> (Vec<Command>, String) {
@@ -67,13 +67,8 @@ fn a_cluster_that_is_down_for_a_while_does_not_change_it() {
 fn what_comes_after_a_command_of_several_keys_waits_for_it_while_the_slot_is_moved() {
     let cluster = Cluster::start(2, 0);
     let (from, to) = (&cluster.nodes[0], &cluster.nodes[1]);
-    let tag = keys_of(&cluster, from, 1).remove(0);
-    let keys = [format!("{{{tag}}}a"), format!("{{{tag}}}b")];
     let client = client_of(from);
-    set_to_themselves(&mut client.session(), &keys);
-    let slot = cluster.slot_of(&tag);
-    begin(&cluster, slot, from, to);
-    migrate(&keys[..1], from, to);
+    let (slot, keys) = half_moved(&cluster, &client, from, to);
     // The first key has gone, so that what names it alone is sent after it (ASK); what names both is turned away.
     let set_both = Command::new("MSET").key(&keys[0]).arg("0,");
     let mut commands = vec![set_both.key(&keys[1]).arg("0,")];
@@ -107,7 +102,7 @@ fn commands_for_a_key_that_was_moved_and_for_one_that_was_not_each_keep_theirs()
         from.run::<()>(&["SET", key, ""]);
     }
     let slot = cluster.slot_of(&tag);
-    begin(&cluster, slot, from, to);
+    cluster.begin_to_move(slot, from, to);
     migrate(&keys[..1], from, to);
     let client = client_of(from);
     let (commands, expected) = appends(&keys, 1500);

@@ -4,7 +4,7 @@ use redis_durable_client::Command;
 use testkit::{eventually, Cluster};
 
 use crate::support::{
-    assert_own, assert_own_values, begin, client_of, end, keys_in, keys_of, migrate,
+    assert_own, assert_own_values, client_of, end, half_moved, keys_in, keys_of, migrate,
     set_to_themselves, Traffic,
 };
 
@@ -18,7 +18,7 @@ fn ask_is_followed_and_not_remembered() {
     let mut session = client.session();
     set_to_themselves(&mut session, &keys);
     let slot = cluster.slot_of(&tag);
-    begin(&cluster, slot, from, to);
+    cluster.begin_to_move(slot, from, to);
     migrate(&keys[..5], from, to);
     assert_own_values(&mut session, &keys);
     assert_eq!(client.stats().asked, 5);
@@ -44,13 +44,8 @@ fn ask_is_followed_and_not_remembered() {
 fn tryagain_is_waited_out() {
     let cluster = Cluster::start(2, 0);
     let (from, to) = (&cluster.nodes[0], &cluster.nodes[1]);
-    let tag = keys_of(&cluster, from, 1).remove(0);
-    let keys = [format!("{{{tag}}}a"), format!("{{{tag}}}b")];
     let client = client_of(from);
-    set_to_themselves(&mut client.session(), &keys);
-    let slot = cluster.slot_of(&tag);
-    begin(&cluster, slot, from, to);
-    migrate(&keys[..1], from, to);
+    let (slot, keys) = half_moved(&cluster, &client, from, to);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let both = Command::new("MGET").key(&keys[0]).key(&keys[1]);
@@ -82,7 +77,7 @@ fn traffic_goes_through_a_reshard_and_no_value_is_wrong() {
             .collect();
         for key in &keys[..40] {
             let slot = cluster.slot_of(key);
-            begin(&cluster, slot, from, to);
+            cluster.begin_to_move(slot, from, to);
             migrate(&keys_in(slot, from), from, to);
             // While the slot belongs to one node and its keys are at the other.
             let before = client.stats().asked;

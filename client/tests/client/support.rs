@@ -73,17 +73,21 @@ pub fn leave(cluster: &Cluster, leaver: &Server) {
     });
 }
 
-/// Begins to move a slot.
-pub fn begin(cluster: &Cluster, slot: u16, from: &Server, to: &Server) {
-    let slot = slot.to_string();
-    to.run::<()>(&[
-        "CLUSTER",
-        "SETSLOT",
-        &slot,
-        "IMPORTING",
-        cluster.id_of(from),
-    ]);
-    from.run::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", cluster.id_of(to)]);
+/// A slot whose first key of two has moved to the other primary already, as it stands in the middle of a reshard. Each
+/// key has itself as its value.
+pub fn half_moved(
+    cluster: &Cluster,
+    client: &Client,
+    from: &Server,
+    to: &Server,
+) -> (u16, [String; 2]) {
+    let tag = keys_of(cluster, from, 1).remove(0);
+    let keys = [format!("{{{tag}}}a"), format!("{{{tag}}}b")];
+    set_to_themselves(&mut client.session(), &keys);
+    let slot = cluster.slot_of(&tag);
+    cluster.begin_to_move(slot, from, to);
+    migrate(&keys[..1], from, to);
+    (slot, keys)
 }
 
 pub fn keys_in(slot: u16, node: &Server) -> Vec<String> {

@@ -1,81 +1,40 @@
 //! The client over TLS: nodes that are learnt of are connected to with the same parameters, and told apart from
 //! their plain ports.
 
-use std::fs;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
 use redis::{ConnectionInfo, TlsCertificates};
 use redis_durable_client::{Client, Command, Error, Fill, Session};
-use tempfile::TempDir;
-use testkit::{eventually, Cluster, Product, ReservedPort, ServerBuilder};
+use testkit::{eventually, Cluster, Product, Tls};
 
 use crate::support::{assert_own_values, keys, keys_of, set_to_themselves};
 
 const NODES: usize = 6;
 
-/// Certificates for `localhost` and 127.0.0.1, and a TLS port for each node.
-struct Tls {
-    files: TempDir,
-    pem: Vec<u8>,
-    ports: Vec<ReservedPort>,
+/// How the redis crate is told whom to trust: the parameters travel in the connection info.
+fn info(tls: &Tls, host: &str, number: usize, password: &str, trusted: &Tls) -> ConnectionInfo {
+    provide_cryptography();
+    let url = format!("rediss://user:{password}@{host}:{}", tls.port(number));
+    let certificates = TlsCertificates {
+        client_tls: None,
+        root_cert: Some(trusted.certificate().pem().into()),
+    };
+    let client = redis::Client::build_with_tls(url, certificates).unwrap();
+    client.get_connection_info().clone()
 }
 
-impl Tls {
-    fn new(nodes: usize) -> Tls {
-        provide_cryptography();
-        let names = ["localhost", "127.0.0.1"].map(str::to_owned);
-        let certified = rcgen::generate_simple_self_signed(names).unwrap();
-        let files = tempfile::tempdir().unwrap();
-        let pem = certified.cert.pem();
-        fs::write(files.path().join("certificate.pem"), &pem).unwrap();
-        let key = certified.signing_key.serialize_pem();
-        fs::write(files.path().join("key.pem"), key).unwrap();
-        Tls {
-            files,
-            pem: pem.into(),
-            ports: (0..nodes).map(|_| ReservedPort::any()).collect(),
-        }
-    }
+fn client(tls: &Tls, number: usize) -> Client {
+    Client::open([info(tls, "127.0.0.1", number, "secret", tls)]).unwrap()
+}
 
-    fn port(&self, number: usize) -> u16 {
-        self.ports[number].number()
-    }
-
-    fn configure(&self, number: usize, builder: ServerBuilder) -> ServerBuilder {
-        let path = |name: &str| format!("\"{}\"", self.files.path().join(name).display());
-        builder
-            .config("tls-port", &self.port(number).to_string())
-            .config("tls-cert-file", &path("certificate.pem"))
-            .config("tls-key-file", &path("key.pem"))
-            .config("tls-ca-cert-file", &path("certificate.pem"))
-            .config("tls-auth-clients", "no")
-            .config("user", "user on >secret ~* &* +@all")
-    }
-
-    /// How the redis crate is told whom to trust: the parameters travel in the connection info.
-    fn info(&self, host: &str, number: usize, password: &str) -> ConnectionInfo {
-        let url = format!("rediss://user:{password}@{host}:{}", self.port(number));
-        let certificates = TlsCertificates {
-            client_tls: None,
-            root_cert: Some(self.pem.clone()),
-        };
-        let client = redis::Client::build_with_tls(url, certificates).unwrap();
-        client.get_connection_info().clone()
-    }
-
-    fn client(&self, number: usize) -> Client {
-        Client::open([self.info("127.0.0.1", number, "secret")]).unwrap()
-    }
-
-    #[track_caller]
-    fn assert_all_go_to_tls_ports(&self, client: &Client, keys: &[String]) {
-        for key in keys {
-            let node = client.node_of(key).unwrap().to_string();
-            let mut ports = self.ports.iter().map(ReservedPort::number);
-            assert!(ports.any(|port| node.ends_with(&format!(":{port}"))));
-        }
+#[track_caller]
+fn assert_all_go_to_tls_ports(tls: &Tls, client: &Client, keys: &[String]) {
+    for key in keys {
+        let node = client.node_of(key).unwrap().to_string();
+        let mut ports = (0..NODES).map(|number| tls.port(number));
+        assert!(ports.any(|port| node.ends_with(&format!(":{port}"))));
     }
 }
 
@@ -86,10 +45,11 @@ fn provide_cryptography() {
 
 /// Three primaries with a replica each, every one with both kinds of port.
 fn cluster(tls_cluster: bool) -> (Cluster, Rc<Tls>) {
-    let tls = Rc::new(Tls::new(NODES));
+    let tls = Rc::new(Tls::for_servers(NODES));
     let (configure, meet) = (Rc::clone(&tls), Rc::clone(&tls));
     let builder = Cluster::builder(3, 1).node(move |number, builder| {
         let builder = configure.configure(number, builder);
+        let builder = builder.config("user", "user on >secret ~* &* +@all");
         match tls_cluster {
             true => builder
                 .config("tls-cluster", "yes")
@@ -112,7 +72,7 @@ fn hints_and_redirections_lead_to_tls_ports() {
         (true, "127.0.0.1"),
         (false, "localhost"),
     ] {
-        let client = Client::builder([tls.info(host, 0, "secret")])
+        let client = Client::builder([info(&tls, host, 0, "secret", &tls)])
             .unwrap()
             .hint_batches(hints)
             .build();
@@ -123,14 +83,14 @@ fn hints_and_redirections_lead_to_tls_ports() {
         let stats = client.stats();
         assert_eq!(stats.moved == 0, hints, "{stats:?}");
         assert_eq!(stats.connection_failures, 0, "{stats:?}");
-        tls.assert_all_go_to_tls_ports(&client, &keys);
+        assert_all_go_to_tls_ports(&tls, &client, &keys);
     }
 }
 
 #[test]
 fn the_watch_and_a_failover_work_over_tls() {
     let (cluster, tls) = cluster(true);
-    let client = tls.client(1);
+    let client = client(&tls, 1);
     let watch = client.watch().unwrap();
     eventually("the map", || client.known_slots() == 16384);
     let mut session = client.session();
@@ -149,7 +109,7 @@ fn the_watch_and_a_failover_work_over_tls() {
     assert_own_values(&mut session, &keys);
     let stats = client.stats();
     assert!(stats.moved <= before + 1, "{stats:?}");
-    tls.assert_all_go_to_tls_ports(&client, &keys);
+    assert_all_go_to_tls_ports(&tls, &client, &keys);
     watch.stop();
 }
 
@@ -157,7 +117,7 @@ fn the_watch_and_a_failover_work_over_tls() {
 #[test]
 fn a_batch_larger_than_what_sockets_and_tls_hold_is_answered_whole() {
     let (_cluster, tls) = cluster(true);
-    let client = tls.client(0);
+    let client = client(&tls, 0);
     let mut session = client.session();
     let filling = "x".repeat(20_000);
     let keys = keys(1000);
@@ -184,7 +144,7 @@ fn a_batch_larger_than_what_sockets_and_tls_hold_is_answered_whole() {
 #[test]
 fn without_tls_cluster_nodes_are_reached_where_the_server_names_tls_ports() {
     let (cluster, tls) = cluster(false);
-    let client = Client::builder([tls.info("127.0.0.1", 0, "secret")])
+    let client = Client::builder([info(&tls, "127.0.0.1", 0, "secret", &tls)])
         .unwrap()
         .retry_for(Duration::from_secs(3))
         .build();
@@ -194,7 +154,7 @@ fn without_tls_cluster_nodes_are_reached_where_the_server_names_tls_ports() {
     let results = client.session().set_many(pairs);
     if version.is_valkey() || version.at_least(Product::Redis, (7, 2, 0)) {
         assert!(results.iter().all(Result::is_ok), "{results:?}");
-        tls.assert_all_go_to_tls_ports(&client, &keys);
+        assert_all_go_to_tls_ports(&tls, &client, &keys);
         return;
     }
     let errors: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
@@ -207,14 +167,9 @@ fn without_tls_cluster_nodes_are_reached_where_the_server_names_tls_ports() {
 #[test]
 fn a_certificate_that_is_not_trusted_is_refused_at_once_and_nothing_is_sent() {
     let (_cluster, tls) = cluster(true);
-    let stranger = Tls::new(0);
-    let certificates = TlsCertificates {
-        client_tls: None,
-        root_cert: Some(stranger.pem.clone()),
-    };
-    let url = format!("rediss://user:secret@127.0.0.1:{}", tls.port(0));
-    let info = redis::Client::build_with_tls(url, certificates).unwrap();
-    let client = Client::open([info.get_connection_info().clone()]).unwrap();
+    let stranger = Tls::for_servers(0);
+    let info = info(&tls, "127.0.0.1", 0, "secret", &stranger);
+    let client = Client::open([info]).unwrap();
     let error = client.session().run(&Command::set("k", "v")).unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error}");
     assert!(!error.may_have_been_executed(), "{error}");
@@ -224,7 +179,7 @@ fn a_certificate_that_is_not_trusted_is_refused_at_once_and_nothing_is_sent() {
 #[test]
 fn a_wrong_password_over_tls_is_refused_at_once() {
     let (_cluster, tls) = cluster(true);
-    let client = Client::open([tls.info("127.0.0.1", 0, "wrong")]).unwrap();
+    let client = Client::open([info(&tls, "127.0.0.1", 0, "wrong", &tls)]).unwrap();
     let error = client.session().run(&Command::set("k", "v")).unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error}");
     assert_eq!(client.stats().retries, 0);
@@ -249,7 +204,7 @@ fn a_handshake_that_is_never_answered_ends() {
 #[test]
 fn a_frozen_node_over_tls_is_replaced_by_its_promoted_replica() {
     let (cluster, tls) = cluster(true);
-    let client = tls.client(1);
+    let client = client(&tls, 1);
     let mut session = client.session();
     session.prefill_all().unwrap();
     let keys = keys(100);
