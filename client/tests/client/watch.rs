@@ -20,6 +20,14 @@ fn watchers(cluster: &Cluster) -> usize {
     running.map(watching).sum()
 }
 
+/// It has the map, and waits for the next one. The very first question can be seen waiting as well, for a turn.
+#[track_caller]
+fn wait_until_it_watches(client: &Client, cluster: &Cluster) {
+    eventually("the watch to wait with the map", || {
+        client.known_slots() == 16384 && watchers(cluster) == 1
+    });
+}
+
 #[test]
 fn a_failover_by_order_is_known_before_any_command_meets_it() {
     let cluster = Cluster::start(3, 1);
@@ -71,7 +79,7 @@ fn a_dropped_watch_leaves_neither_thread_nor_connection() {
     let cluster = Cluster::start(2, 0);
     let client = client_of(&cluster.nodes[0]);
     let watch = client.watch().unwrap();
-    eventually("the watch to begin", || watchers(&cluster) == 1);
+    wait_until_it_watches(&client, &cluster);
     drop(watch);
     eventually("the watch to end", || watchers(&cluster) == 0);
 }
@@ -81,7 +89,7 @@ fn while_the_cluster_is_down_the_watch_keeps_its_connection_and_its_map() {
     let cluster = Cluster::start(3, 0);
     let client = client_of(&cluster.nodes[0]);
     let watch = client.watch().unwrap();
-    eventually("the watch to begin", || watchers(&cluster) == 1);
+    wait_until_it_watches(&client, &cluster);
     cluster.nodes[2].kill();
     eventually("the cluster to be down", || {
         let info = cluster.nodes[0].run::<String>(&["CLUSTER", "INFO"]);
@@ -108,7 +116,7 @@ fn a_change_while_the_watch_could_not_connect_is_counted_and_told() {
     let address = with_user(&cluster, &[], &cluster.nodes[1]);
     let client = Client::open([address]).unwrap();
     let _watch = client.watch().unwrap();
-    eventually("the watch to begin", || watchers(&cluster) == 1);
+    wait_until_it_watches(&client, &cluster);
     for node in &cluster.nodes {
         node.run::<()>(&["ACL", "SETUSER", "app", "off"]);
         node.run::<i64>(&["CLIENT", "KILL", "USER", "app"]);
@@ -132,7 +140,7 @@ fn a_watch_that_comes_back_to_the_same_map_does_not_fetch_it_again() {
     let cluster = Cluster::start(2, 0);
     let client = client_of(&cluster.nodes[0]);
     let _watch = client.watch().unwrap();
-    eventually("the watch to begin", || watchers(&cluster) == 1);
+    wait_until_it_watches(&client, &cluster);
     let before = client.stats();
     for node in &cluster.nodes {
         node.run::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
@@ -155,7 +163,7 @@ fn a_watch_of_a_node_that_stands_still_can_be_stopped() {
         .response_timeout(Some(Duration::from_secs(3600)))
         .build();
     let watch = client.watch().unwrap();
-    eventually("the watch to begin", || watchers(&cluster) == 1);
+    wait_until_it_watches(&client, &cluster);
     for node in &cluster.nodes {
         node.pause();
     }
