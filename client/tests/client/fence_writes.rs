@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis_durable_client::{Client, Command, Error, Session};
 use testkit::{eventually, Cluster, Role, Server};
 
-use crate::support::{client_of, goes_to, keys_of, migrate};
+use crate::support::{client_of, goes_to, keys_of, migrate, wait_for_replica};
 
 fn fence(key: &str, milliseconds: u32) -> Command {
     let options = ["REPLICAS", "1", "TIMEOUT", &milliseconds.to_string()];
@@ -67,11 +67,12 @@ impl Shard {
         connection
     }
 
-    /// The replica takes over as it is, and the client learns of it.
+    /// The replica takes over as it is, the other one follows it, and the client learns of it.
     fn replace(&mut self) {
         let replica = &self.cluster.nodes[3];
         replica.run::<()>(&["CLUSTER", "FAILOVER", "TAKEOVER"]);
         eventually("the takeover", || replica.role() == Role::Primary);
+        wait_for_replica(replica);
         eventually("the new map", || {
             self.session.prefill_all().unwrap();
             goes_to(&self.client, &self.tag, &self.cluster.nodes[3])
@@ -187,12 +188,15 @@ fn a_fence_behind_a_write_follows_it_to_the_primary_that_replaced_a_dead_one() {
     client.session().prefill_all().unwrap();
     cluster.nodes[0].kill();
     client.session().run(&Command::get(&a)).unwrap_err();
-    eventually("a replica to take over", || {
-        [3, 6]
-            .map(|node: usize| cluster.nodes[node].role())
-            .contains(&Role::Primary)
-    });
+    let replicas = [&cluster.nodes[3], &cluster.nodes[6]];
+    let replacement = || {
+        replicas
+            .into_iter()
+            .find(|node| node.role() == Role::Primary)
+    };
+    eventually("a replica to take over", || replacement().is_some());
     cluster.wait_until_agreed();
+    wait_for_replica(replacement().expect("the one that took over"));
     assert!(goes_to(&client, &a, &cluster.nodes[0]), "not known yet");
     let both = [Command::set(&a, "v"), fence(&a, 0)];
     shard.session = client.session();

@@ -47,10 +47,20 @@ pub fn fail_over(replica: &Server) {
     });
 }
 
-/// The same, and waits until all nodes know.
+/// The same, and waits until all nodes know and the new primary has a replica.
 pub fn promote(cluster: &Cluster, replica: &Server) {
     fail_over(replica);
     cluster.wait_until_agreed();
+    wait_for_replica(replica);
+}
+
+/// Waits until one acknowledges: the others follow a new primary a moment after they know of it, and until then it
+/// refuses what has to wait for them.
+pub fn wait_for_replica(primary: &Server) {
+    eventually("a replica that acknowledges", || {
+        let links = primary.replica_links();
+        links.iter().any(|link| link.acked_offset > 0)
+    });
 }
 
 /// Takes a replica out of the cluster, as `redis-cli --cluster del-node` does. It stays up, and knows nobody.
