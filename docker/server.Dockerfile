@@ -3,10 +3,14 @@
 ARG BASE
 FROM ${BASE}
 ARG PACKAGE
+# Suites to take packages from besides, the last of them by preference.
+ARG ADDED=""
 # Testing suites are read from mirrors and snapshots whose index may have expired; its signature is
 # checked all the same. The policy file keeps the package from starting its service in the build.
 RUN printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d \
     && chmod +x /usr/sbin/policy-rc.d \
+    && for suite in ${ADDED}; do echo "deb http://deb.debian.org/debian $suite main" >> /etc/apt/sources.list.d/added.list; done \
     && apt-get -o Acquire::Check-Valid-Until=false update -q \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${PACKAGE}" ca-certificates \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+        ${ADDED:+-t "${ADDED##* }"} "${PACKAGE}" ca-certificates \
     && rm -rf /var/lib/apt/lists/*
