@@ -13,6 +13,7 @@ use lazy_static::lazy_static;
 
 use crate::config::Config;
 use crate::durable::call::KnownCommands;
+use crate::durable::call_keys::CallKeys;
 use crate::durable::wait_queue::Waiter;
 use crate::ffi::api::Version;
 use crate::ffi::main_thread::MainThread;
@@ -56,6 +57,8 @@ pub struct State {
     pub deadline_timer: Option<(TimerId, u64)>,
     /// What DURABLE.CALL has found out about the server's commands.
     pub commands: KnownCommands,
+    /// How the server learns of its keys.
+    pub call_keys: CallKeys,
     /// The server's `latency-monitor-threshold`, where it is known.
     pub latency_threshold_ms: Option<u64>,
     /// The text of a setting that the server was last given to read.
@@ -102,6 +105,7 @@ impl State {
             turn_timer: None,
             deadline_timer: None,
             commands: KnownCommands::new(),
+            call_keys: CallKeys::Asked,
             latency_threshold_ms: None,
             lent: None,
             wakeups: 0,

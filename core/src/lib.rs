@@ -3,7 +3,8 @@
 //!
 //! Durable writes: [`options`] reads what the user wrote, [`requirement`] fixes it in numbers,
 //! [`replicas`] and [`acks`] say what has been acknowledged and by whom, [`ack_request`] when to
-//! ask for more, and [`ledger`] who waits for what.
+//! ask for more, and [`ledger`] who waits for what. [`callable`] judges what DURABLE.CALL may run, and [`key_places`]
+//! puts its keys where a server finds them.
 //!
 //! Slot hints: [`slot`] is the slot of a key, [`topology`] what a look at the cluster shows, and
 //! [`slot_map`] what each kind of connection is told of it.
@@ -16,6 +17,7 @@ pub mod acks;
 pub mod callable;
 pub mod client_list;
 pub mod fsyncs;
+pub mod key_places;
 pub mod ledger;
 pub mod options;
 pub mod replicas;

@@ -22,8 +22,6 @@ mod nodes;
 mod resp;
 mod shards;
 
-pub use nodes::{migration_of, Migration};
-
 use crate::slot::SLOTS;
 use std::borrow::Cow;
 use std::cell::LazyCell;

@@ -6,15 +6,16 @@ use std::collections::HashMap;
 use std::ffi::{c_int, CStr, CString};
 
 use durable_core::callable::{
-    is_allowed, is_ours, judge, unknown_command, unknown_subcommand, Properties, Verdict,
+    is_allowed, judge, unknown_command, unknown_subcommand, Properties, Verdict,
 };
 use durable_core::options::{self, Word};
 use redis_module::raw;
 
 use super::admission::{admit, Refusal};
+use super::call_keys::{self, CallKeys};
 use super::inner::Inner;
-use super::{docs, redirect, run};
-use crate::ffi::command::Spec;
+use super::{docs, run};
+use crate::ffi::command::{Handler, KeySpec, Spec};
 use crate::ffi::{guard, Args, Ctx, Memory};
 use crate::state;
 
@@ -24,19 +25,16 @@ const NAME: &str = "DURABLE.CALL";
 /// past the server's checks for writes: on a read-only replica it would write, and under CLIENT
 /// PAUSE WRITE with the append-only file on the server would abort.
 pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
+    let keys = CallKeys::of(ctx);
+    state::with(|state| state.call_keys = keys);
     let mut categories = vec!["write".to_owned(), "slow".to_owned()];
     categories.extend(category.map(str::to_owned));
     let mut args = docs::requirement();
     args.push(docs::string(c"command"));
     args.push(docs::any_number(docs::string(c"arg")));
-    let flags = if redirect::may_declare_keys(ctx) {
-        c"write getkeys-api no-mandatory-keys"
-    } else {
-        c"write no-mandatory-keys"
-    };
     let spec = Spec {
         name: c"durable.call".into(),
-        flags: flags.into(),
+        flags: c"write no-mandatory-keys".into(),
         arity: -2,
         categories,
         summary:
@@ -46,7 +44,51 @@ pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
         args,
         ..Spec::default()
     };
-    ctx.create_command(&spec, handler)
+    if keys == CallKeys::Asked {
+        let flags = c"write getkeys-api no-mandatory-keys".into();
+        return ctx.create_command(&Spec { flags, ..spec }, handler);
+    }
+    // So that clients ask COMMAND GETKEYS.
+    let spec = Spec {
+        keys: vec![KeySpec::SOMEWHERE],
+        ..spec
+    };
+    if keys == CallKeys::Untold {
+        return ctx.create_command(&spec, handler);
+    }
+    let handlers: [Handler; 3] = [moved_handler::<0>, moved_handler::<1>, moved_handler::<2>];
+    let subcommands: Vec<(Spec, Handler)> = (0..)
+        .zip(call_keys::SUBCOMMANDS)
+        .zip(handlers)
+        .map(|((keys, name), handler)| (subcommand(&spec, name, keys), handler))
+        .collect();
+    ctx.create_container(&spec, &subcommands)
+}
+
+/// What a DURABLE.CALL with so many moved keys is executed as.
+fn subcommand(container: &Spec, name: &CStr, keys: c_int) -> Spec {
+    let first = call_keys::FIRST_PLACE;
+    let last = first.saturating_add(keys).saturating_sub(1);
+    let has_keys = keys > 0;
+    Spec {
+        name: name.into(),
+        legacy_keys: if has_keys {
+            (first, last, 1)
+        } else {
+            (0, 0, 0)
+        },
+        keys: has_keys
+            .then(|| KeySpec::places(first, last))
+            .into_iter()
+            .collect(),
+        // Itself, the keys, and at least one more word.
+        arity: last.saturating_add(2).saturating_neg(),
+        summary:
+            c"What a DURABLE.CALL is executed as, once some of its keys are moved to the front."
+                .into(),
+        args: Vec::new(),
+        ..container.clone()
+    }
 }
 
 unsafe extern "C" fn handler(
@@ -59,50 +101,52 @@ unsafe extern "C" fn handler(
         guard::command(ctx, argv, argc, |ctx, args| {
             // First, and with nothing else touched: see the head of `ffi/keys.rs`.
             if ctx.asks_for_keys() {
-                report_keys(ctx, args);
+                call_keys::report(ctx, args.skip(1));
             } else {
-                call(ctx, args);
+                call(ctx, args.skip(1));
             }
         })
     }
 }
 
-/// The keys are the inner command's. One of our own is refused later; it is not asked for its keys
-/// here, or a long enough DURABLE.CALL DURABLE.CALL … would ask itself until the stack is full.
-fn report_keys(ctx: &Ctx, args: Args<'_>) {
-    if let Ok((_, taken)) = options::leading(args.skip(1).iter()) {
-        let offset = taken.saturating_add(1);
-        let inner = args.skip(offset);
-        if inner.get(0).is_some_and(|name| !is_ours(name)) {
-            ctx.report_keys_of(inner, offset);
-        }
+unsafe extern "C" fn moved_handler<const KEYS: usize>(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    // SAFETY: the arguments are those that the server gave to this handler.
+    unsafe {
+        guard::command(ctx, argv, argc, |ctx, args| {
+            let words = args.skip(2);
+            let done = call_keys::with_words_as_sent(words, KEYS, |words| call(ctx, words));
+            if let Err(malformed) = done {
+                ctx.reply_error(malformed);
+            }
+        })
     }
 }
 
-fn call(ctx: &Ctx, args: Args<'_>) {
-    let (options, taken) = match options::leading(args.skip(1).iter()) {
+/// `words` are what the client sent after the name.
+fn call(ctx: &Ctx, words: Args<'_>) {
+    let (options, taken) = match options::leading(words.iter()) {
         Ok(leading) => leading,
         Err(bad) => return ctx.reply_error_text(&Refusal::from(bad).text(NAME)),
     };
-    let inner = args.skip(taken.saturating_add(1));
+    let inner = words.skip(taken);
     let Some(name) = inner.get(0) else {
-        return ctx.reply_wrong_arity();
+        // In the server's words, which would name a subcommand where there are any.
+        return ctx.reply_error(c"ERR wrong number of arguments for 'durable.call' command");
     };
     if let Some(refusal) = refusal(ctx, name, inner.skip(1)) {
         return ctx.reply_error_bytes(&refusal);
     }
     // A name that has been judged has no null byte in it.
     let command = CString::new(name).unwrap_or_default();
-    let to_redirect = redirect::is_ours(ctx).then_some(inner);
-    if let Some(elsewhere) = to_redirect.and_then(|inner| redirect::before(ctx, &command, inner)) {
-        return ctx.reply_error_bytes(&elsewhere);
-    }
     let inner = run::Inner {
         command: &command,
         args: inner.skip(1),
         // This command is not flagged `deny-oom`, since not all that it runs is.
         memory: Memory::Unjudged,
-        to_redirect,
     };
     match admit(ctx, options) {
         Ok(requirement) => run::run(ctx, inner, requirement),

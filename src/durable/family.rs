@@ -195,7 +195,6 @@ fn durably<C: Command>(ctx: &Ctx, args: Args<'_>) {
                 args: args.take(own).skip(1),
                 // This command is flagged `deny-oom` where the inner one is.
                 memory: Memory::Judged,
-                to_redirect: None,
             };
             run::run(ctx, inner, requirement);
         }

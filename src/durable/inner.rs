@@ -119,7 +119,7 @@ fn key_spec(spec: Reply<'_>) -> Option<KeySpec> {
     let range = field(find, b"spec")?;
     Some(KeySpec {
         flags: key_flags(&words(field(spec, b"flags")?)),
-        first: int(field(field(begin, b"spec")?, b"index")?)?,
+        first: Some(int(field(field(begin, b"spec")?, b"index")?)?),
         last: int(field(range, b"lastkey")?)?,
         step: int(field(range, b"keystep")?)?,
         limit: int(field(range, b"limit")?)?,

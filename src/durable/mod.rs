@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod call;
+pub mod call_keys;
 pub mod docs;
 pub mod family;
 pub mod fsync;
@@ -12,7 +13,6 @@ pub mod help;
 pub mod inner;
 pub mod latency;
 pub mod overhear;
-pub mod redirect;
 pub mod replicas;
 pub mod run;
 pub mod set;

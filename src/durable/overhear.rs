@@ -1,16 +1,18 @@
 //! The command filter: a look at every command of every client before it is executed. It looks at the
-//! length of the first word, then at the word, and has done with all but three commands.
+//! length of the first word, then at the word, and has done with all but a few commands.
 
 use redis_module::raw;
 
-use super::{fsync, wait_queue};
-use crate::ffi::{filter, guard, Ctx};
+use super::{call_keys, fsync, wait_queue};
+use crate::ffi::{call, filter, guard, Ctx};
 use crate::slothint::rhythm;
 use crate::state;
 
 /// Registers the filter.
 pub fn register(ctx: &Ctx) -> Result<(), String> {
-    if !ctx.register_filter(on_command) {
+    let is_valkey_9 = state::with(|state| state.valkey.is_some_and(|version| version.major >= 9));
+    let to_be_cleared = is_valkey_9 == Some(true) && ctx.situation().is_cluster();
+    if !ctx.register_filter(on_command, to_be_cleared) {
         return Err("the command filter was not accepted by the server".into());
     }
     state::with(|state| state.fsync_known = filter::knows_clients());
@@ -20,34 +22,85 @@ pub fn register(ctx: &Ctx) -> Result<(), String> {
 unsafe extern "C" fn on_command(context: *mut raw::RedisModuleCommandFilterCtx) {
     guard::plain((), || {
         // SAFETY: the context is the one that the server gave to this callback.
-        let Some(command) = (unsafe { filter::Command::new(context) }) else {
+        let Some(mut command) = (unsafe { filter::Command::new(context) }) else {
             return;
         };
-        let is = |index, word: &[u8]| {
-            let found = command.word(index);
-            found.is_some_and(|found| found.len() == word.len() && found.eq_ignore_ascii_case(word))
-        };
-        if is(0, b"REPLCONF") {
-            fsync::hear(&command);
-        } else if is(0, b"CLIENT") {
-            if is(1, b"UNBLOCK") {
-                spare_the_unserved(&command);
-            } else if is(1, b"TRACKING") {
-                rhythm::tracking_asked(&command);
-            }
-        } else if is(0, b"EXEC") {
-            rhythm::queue_executed(&command);
+        if call::is_under_way() {
+            return clear(&mut command);
+        }
+        match heard(&command) {
+            Heard::Nothing => {}
+            Heard::Replconf => fsync::hear(&command),
+            Heard::Unblock => spare_the_unserved(&mut command),
+            Heard::Tracking => rhythm::tracking_asked(&command),
+            Heard::Exec => rhythm::queue_executed(&command),
+            Heard::Call { at } => call_keys::move_to_front(&mut command, at),
+            Heard::KeysOfCall => call_keys::ask_the_inner_command(&mut command),
         }
     });
+}
+
+/// Clears a command of ours from what is left of another one. Valkey 9 takes the clients for calls from a pool, and
+/// leaves on them that a command's keys were in two slots: once a script has had such a command, every call would be
+/// refused. It looks at a command anew when a filter has given it another name, be it the same one.
+fn clear(command: &mut filter::Command) {
+    if let Some(name) = command.word(0).map(<[u8]>::to_vec) {
+        command.replace_word(0, &name);
+    }
+}
+
+/// What a command is to this module.
+enum Heard {
+    Nothing,
+    Replconf,
+    Unblock,
+    Tracking,
+    Exec,
+    /// DURABLE.CALL, its name at this word.
+    Call {
+        at: usize,
+    },
+    /// `COMMAND GETKEYS` of it.
+    KeysOfCall,
+}
+
+fn heard(command: &filter::Command) -> Heard {
+    let is = |index, word: &[u8]| {
+        command
+            .word(index)
+            .is_some_and(|found| found.eq_ignore_ascii_case(word))
+    };
+    let name = command.word(0).unwrap_or_default();
+    let is_named = |word: &[u8]| name.eq_ignore_ascii_case(word);
+    if is_named(b"REPLCONF") {
+        Heard::Replconf
+    } else if is_named(b"DURABLE.CALL") {
+        Heard::Call { at: 0 }
+    } else if is_named(b"EXEC") {
+        Heard::Exec
+    } else if is_named(b"CLIENT") && is(1, b"UNBLOCK") {
+        Heard::Unblock
+    } else if is_named(b"CLIENT") && is(1, b"TRACKING") {
+        Heard::Tracking
+    } else if is_named(b"COMMAND")
+        && (is(1, b"GETKEYS") || is(1, b"GETKEYSANDFLAGS"))
+        && is(2, b"DURABLE.CALL")
+    {
+        Heard::KeysOfCall
+    } else if is_named(b"ACL") && is(1, b"DRYRUN") && is(3, b"DURABLE.CALL") {
+        Heard::Call { at: 3 }
+    } else {
+        Heard::Nothing
+    }
 }
 
 /// On 7.2, CLIENT UNBLOCK of a client that is unblocked and not yet served aborts the server. A command
 /// can arrive in between when I/O threads read, or when TLS has read ahead. Such a client does not
 /// wait any more, so that the command is made to answer what it answers for one that does not: 0.
-fn spare_the_unserved(command: &filter::Command) {
-    const ID: std::ffi::c_int = 2;
+fn spare_the_unserved(command: &mut filter::Command) {
+    const ID: usize = 2;
     let client = command
-        .word(ID)
+        .word(2)
         .and_then(|id| std::str::from_utf8(id).ok()?.parse().ok());
     if client.is_some_and(wait_queue::is_unserved) {
         command.replace_word(ID, b"0");

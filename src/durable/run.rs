@@ -5,8 +5,8 @@ use std::ffi::CStr;
 
 use durable_core::requirement::Requirement;
 
+use super::call;
 use super::wait_queue::{self, Answer};
-use super::{call, redirect};
 use crate::ffi::{Args, CallReply, Ctx, Memory};
 
 /// An inner command.
@@ -18,8 +18,6 @@ pub struct Inner<'a> {
     pub args: Args<'a>,
     /// Whether the server has looked at `maxmemory` already.
     pub memory: Memory,
-    /// The name and the arguments, where redirections are the module's to give.
-    pub to_redirect: Option<Args<'a>>,
 }
 
 /// Executes the inner command for the client and answers with its reply, at once where nothing has
@@ -42,12 +40,13 @@ pub fn run(ctx: &Ctx, inner: Inner<'_>, requirement: Requirement) {
     });
 }
 
-/// Hands an error through as the plain command would have given it. A module's call is not redirected, and Redis 7.0
-/// words a denial of its access control otherwise when a module calls.
+/// Hands an error through as the plain command would have given it. A module's call is worded otherwise for keys
+/// that are not served here, and on Redis 7.0 for a denial of access control.
 fn reply_error_of_call(ctx: &Ctx, inner: Inner<'_>, error: &[u8], reply: &CallReply<'_>) {
-    let words = inner.to_redirect;
-    if let Some(elsewhere) = words.and_then(|words| redirect::after(ctx, words, error)) {
-        return ctx.reply_error_bytes(&elsewhere);
+    // The server has found this node to be the right one, by the keys that it was told. So there are others, of the
+    // same slot, which moves: some are here and some are not.
+    if error.starts_with(b"ERR Attempted to access a non local key") {
+        return ctx.reply_error(c"TRYAGAIN Multiple keys request during rehashing of slot");
     }
     let Some(why) = error.strip_prefix(b"ERR acl verification failed, ".as_slice()) else {
         return ctx.reply_with(reply);

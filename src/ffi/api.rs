@@ -41,11 +41,14 @@ required! {
     RedisModule_CallReplyProto
     RedisModule_CallReplyStringPtr
     RedisModule_CallReplyType
+    RedisModule_CommandFilterArgDelete
     RedisModule_CommandFilterArgGet
+    RedisModule_CommandFilterArgInsert
     RedisModule_CommandFilterArgReplace
     RedisModule_CommandFilterArgsCount
     RedisModule_CreateCommand
     RedisModule_CreateString
+    RedisModule_CreateSubcommand
     RedisModule_CreateTimer
     RedisModule_EventLoopAddOneShot
     RedisModule_Free
@@ -60,7 +63,6 @@ required! {
     RedisModule_GetCommand
     RedisModule_GetCommandKeysWithFlags
     RedisModule_GetContextFlags
-    RedisModule_GetMyClusterID
     RedisModule_GetSelectedDb
     RedisModule_GetServerInfo
     RedisModule_GetServerVersion
@@ -70,7 +72,6 @@ required! {
     RedisModule_InfoAddSection
     RedisModule_IsKeysPositionRequest
     RedisModule_KeyAtPosWithFlags
-    RedisModule_KeyExists
     RedisModule_LatencyAddSample
     RedisModule_LoadConfigs
     RedisModule_Log

@@ -28,6 +28,11 @@ impl<'a> Args<'a> {
         Self { strings }
     }
 
+    /// Takes a list of the server's strings, none of which is freed while the list is borrowed.
+    pub fn of(strings: &'a [*mut raw::RedisModuleString]) -> Self {
+        Self { strings }
+    }
+
     /// How many there are, the command's name included.
     pub fn len(self) -> usize {
         self.strings.len()

@@ -4,6 +4,7 @@ use std::ffi::{c_char, c_int, c_longlong, CStr};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::slice;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use durable_core::callable::is_ours;
 use durable_core::client_list::ClientLine;
@@ -175,6 +176,7 @@ fn call_with_buffers(
         return ptr::null_mut();
     };
     let (call, format) = (api!(RedisModule_Call), format.as_ptr());
+    let _calling = Calling::begin();
     macro_rules! call_by_number {
         ($($number:literal: $($at:literal)*;)*) => {
             match args.len() {
@@ -226,9 +228,34 @@ fn call_with_strings(
         Memory::Judged => c"!CE0v",
         Memory::Unjudged => c"!CME0v",
     };
+    let _calling = Calling::begin();
     // SAFETY: the context and the arguments belong to the running handler, and the copies live until the call has
     // returned; `v` takes an array and its length, and the server keeps references of its own.
     unsafe { api!(RedisModule_Call)(ctx, command, format.as_ptr(), raw.as_ptr(), raw.len()) }
+}
+
+/// How many calls are under way, one within another. Calls are made on the main thread alone.
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether the module is calling the server: a filter that runs then looks at a command of the module's own.
+pub fn is_under_way() -> bool {
+    CALLS.load(Ordering::Relaxed) > 0
+}
+
+/// Lives as long as one call.
+struct Calling;
+
+impl Calling {
+    fn begin() -> Self {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        CALLS.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Ctx {
@@ -255,6 +282,7 @@ impl Ctx {
     pub fn ask(&self, command: &CStr, words: &[&CStr]) -> Option<CallReply<'_>> {
         let call = api!(RedisModule_Call);
         let (ctx, name) = (self.raw(), command.as_ptr());
+        let _calling = Calling::begin();
         // SAFETY: the context is valid, and each `c` takes a string that ends in a null byte.
         self.owned(unsafe {
             match *words {
@@ -273,6 +301,7 @@ impl Ctx {
             .map(|id| OwnString::new(id.to_string().as_bytes()))
             .collect();
         let raw: Vec<_> = strings.iter().map(OwnString::as_ptr).collect();
+        let _calling = Calling::begin();
         // SAFETY: as in `ask`; `v` takes an array and its length.
         let reply = unsafe {
             api!(RedisModule_Call)(
@@ -313,6 +342,7 @@ impl Ctx {
         let Ok(id) = c_longlong::try_from(client) else {
             return false;
         };
+        let _calling = Calling::begin();
         // SAFETY: as in `ask`; `l` takes a long long.
         let reply = self.owned(unsafe {
             api!(RedisModule_Call)(

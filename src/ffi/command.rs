@@ -43,14 +43,35 @@ pub struct Spec {
 pub struct KeySpec {
     /// What is done: the API's `REDISMODULE_CMD_KEY_*`.
     pub flags: u64,
-    /// The index of the first key.
-    pub first: c_int,
+    /// The index of the first key; none where that has to be asked of `COMMAND GETKEYS`.
+    pub first: Option<c_int>,
     /// The last key: counted from the first, or from the end where negative.
     pub last: c_int,
     /// From one key to the next.
     pub step: c_int,
     /// As the API's `limit`.
     pub limit: c_int,
+}
+
+impl KeySpec {
+    /// Keys whose places are not told, and neither what is done to them.
+    pub const SOMEWHERE: Self = Self {
+        flags: raw::REDISMODULE_CMD_KEY_RW as u64,
+        first: None,
+        last: 0,
+        step: 1,
+        limit: 0,
+    };
+
+    /// Keys at two words and those between. As what is done to them is not told, access control asks for no more here
+    /// than any permission for them.
+    pub const fn places(first: c_int, last: c_int) -> Self {
+        Self {
+            first: Some(first),
+            last: last.saturating_sub(first),
+            ..Self::SOMEWHERE
+        }
+    }
 }
 
 /// One argument, as `COMMAND DOCS` shows it.
@@ -75,25 +96,71 @@ const OK: c_int = raw::REDISMODULE_OK as c_int;
 impl Ctx {
     /// Registers a command. Only while the module is loaded.
     pub fn create_command(&self, spec: &Spec, handler: Handler) -> Result<(), String> {
-        let refused =
-            |what: &str| format!("{what} of {} not accepted", spec.name.to_string_lossy());
+        self.create(spec, Some(handler)).map(|_| ())
+    }
+
+    /// Registers a command that does nothing but through its subcommands, whose names are without its own.
+    pub fn create_container(
+        &self,
+        spec: &Spec,
+        subcommands: &[(Spec, Handler)],
+    ) -> Result<(), String> {
+        let parent = self.create(spec, None)?;
+        for (subcommand, handler) in subcommands {
+            let (first, last, step) = subcommand.legacy_keys;
+            let name = [spec.name.to_bytes(), b"|", subcommand.name.to_bytes()].concat();
+            let name = CString::new(name).unwrap_or_default();
+            // SAFETY: the parent was just created, without a handler; the server copies the texts.
+            let status = unsafe {
+                api!(RedisModule_CreateSubcommand)(
+                    parent,
+                    subcommand.name.as_ptr(),
+                    Some(*handler),
+                    subcommand.flags.as_ptr(),
+                    first,
+                    last,
+                    step,
+                )
+            };
+            self.describe(status, &name, subcommand)?;
+        }
+        Ok(())
+    }
+
+    fn create(
+        &self,
+        spec: &Spec,
+        handler: Option<Handler>,
+    ) -> Result<*mut raw::RedisModuleCommand, String> {
         let (first, last, step) = spec.legacy_keys;
         // SAFETY: the context is that of the load; the server copies the texts.
-        let command = unsafe {
-            let status = api!(RedisModule_CreateCommand)(
+        let status = unsafe {
+            api!(RedisModule_CreateCommand)(
                 self.raw(),
                 spec.name.as_ptr(),
-                Some(handler),
+                handler,
                 spec.flags.as_ptr(),
                 first,
                 last,
                 step,
-            );
-            if status != OK {
-                return Err(refused("the name or the flags"));
-            }
-            api!(RedisModule_GetCommand)(self.raw(), spec.name.as_ptr())
+            )
         };
+        self.describe(status, &spec.name, spec)
+    }
+
+    /// Tells the server about a command whose creation has ended so.
+    fn describe(
+        &self,
+        created: c_int,
+        name: &CStr,
+        spec: &Spec,
+    ) -> Result<*mut raw::RedisModuleCommand, String> {
+        let refused = |what: &str| format!("{what} of {} not accepted", name.to_string_lossy());
+        if created != OK {
+            return Err(refused("the name or the flags"));
+        }
+        // SAFETY: the context is that of the load.
+        let command = unsafe { api!(RedisModule_GetCommand)(self.raw(), name.as_ptr()) };
         if command.is_null() {
             return Err(refused("the name"));
         }
@@ -103,7 +170,7 @@ impl Ctx {
         if !set_categories(command, &spec.categories) {
             return Err(refused("the ACL categories"));
         }
-        Ok(())
+        Ok(command)
     }
 
     /// Adds an ACL category, where the server has that (7.4 and later, Valkey 8 and later); false
@@ -170,8 +237,13 @@ fn key_spec(spec: &KeySpec) -> raw::RedisModuleCommandKeySpec {
     // SAFETY: plain data for which all zeroes is valid.
     let mut out: raw::RedisModuleCommandKeySpec = unsafe { std::mem::zeroed() };
     out.flags = spec.flags;
+    let Some(first) = spec.first else {
+        out.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_UNKNOWN;
+        out.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_UNKNOWN;
+        return out;
+    };
     out.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
-    out.bs.index.pos = spec.first;
+    out.bs.index.pos = first;
     out.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
     out.fk.range.lastkey = spec.last;
     out.fk.range.keystep = spec.step;

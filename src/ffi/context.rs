@@ -92,16 +92,6 @@ impl Ctx {
         unsafe { api!(RedisModule_GetClientId)(self.raw()) }
     }
 
-    /// This node's id; none with cluster mode off.
-    pub fn node_id(&self) -> Option<Vec<u8>> {
-        const LENGTH: usize = raw::REDISMODULE_NODE_ID_LEN as usize;
-        // SAFETY: takes nothing; the server answers with its own buffer of that many characters, or with null.
-        unsafe {
-            let id = api!(RedisModule_GetMyClusterID)();
-            (!id.is_null()).then(|| std::slice::from_raw_parts(id.cast(), LENGTH).to_vec())
-        }
-    }
-
     /// The database that the client of this context has selected.
     pub fn selected_db(&self) -> c_int {
         // SAFETY: the context is valid.

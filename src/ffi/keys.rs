@@ -6,7 +6,7 @@
 
 use std::ffi::c_int;
 
-use super::{Args, Ctx, OwnString};
+use super::{Args, Ctx};
 
 impl Ctx {
     /// True when the handler was called to tell where the keys are, and not to run.
@@ -18,7 +18,7 @@ impl Ctx {
     /// Tells that the keys are those of the command that `args` are, which stand `offset` words after
     /// the beginning of the handler's own arguments.
     pub fn report_keys_of(&self, args: Args<'_>, offset: usize) {
-        for (position, flags) in self.keys_of(args) {
+        for (position, flags) in of(args) {
             let position = c_int::try_from(position.saturating_add(offset));
             if let Ok(position) = position {
                 // SAFETY: the context is that of a request for keys.
@@ -26,48 +26,41 @@ impl Ctx {
             }
         }
     }
+}
 
-    /// The keys of the command that `args` are: where each stands, and the server's flags for it. None for a
-    /// command that has none, or is not known, or is not well formed.
-    pub fn keys_of(&self, args: Args<'_>) -> Vec<(usize, c_int)> {
-        let Ok(argc) = c_int::try_from(args.len()) else {
-            return Vec::new();
-        };
-        let strings = args.as_raw().as_ptr().cast_mut();
-        let mut count = 0;
-        let mut flags: *mut c_int = std::ptr::null_mut();
-        // SAFETY: the strings are the handler's; the server reads them, and answers with an array
-        // of `count` positions and one of as many flags, or with null and no flags.
-        let positions = unsafe {
-            api!(RedisModule_GetCommandKeysWithFlags)(
-                self.raw(),
-                strings,
-                argc,
-                &mut count,
-                &mut flags,
-            )
-        };
-        if positions.is_null() {
-            return Vec::new();
-        }
-        let keys = (0..usize::try_from(count).unwrap_or(0)).filter_map(|index| {
-            // SAFETY: `index` is below `count`, and the flags are there when the positions are.
-            let (position, flags) = unsafe { (*positions.add(index), *flags.add(index)) };
-            Some((usize::try_from(position).ok()?, flags))
-        });
-        let keys = keys.collect();
-        // SAFETY: both arrays are ours to free, with the server's own function.
-        unsafe {
-            api!(RedisModule_Free)(positions.cast());
-            api!(RedisModule_Free)(flags.cast());
-        }
-        keys
+/// The keys of the command that `args` are: where each stands, and the server's flags for it. None for a
+/// command that has none, or is not known, or is not well formed.
+pub fn of(args: Args<'_>) -> Vec<(usize, c_int)> {
+    let Ok(argc) = c_int::try_from(args.len()) else {
+        return Vec::new();
+    };
+    let strings = args.as_raw().as_ptr().cast_mut();
+    let mut count = 0;
+    let mut flags: *mut c_int = std::ptr::null_mut();
+    // SAFETY: the server does not use the context. The strings are a handler's or a filter's; the server reads them,
+    // and answers with an array of `count` positions and one of as many flags, or with null and no flags.
+    let positions = unsafe {
+        api!(RedisModule_GetCommandKeysWithFlags)(
+            std::ptr::null_mut(),
+            strings,
+            argc,
+            &mut count,
+            &mut flags,
+        )
+    };
+    if positions.is_null() {
+        return Vec::new();
     }
-
-    /// Whether there is a key of this name in the selected database.
-    pub fn key_exists(&self, name: &[u8]) -> bool {
-        let name = OwnString::new(name);
-        // SAFETY: the context and the string are valid.
-        unsafe { api!(RedisModule_KeyExists)(self.raw(), name.as_ptr()) != 0 }
+    let keys = (0..usize::try_from(count).unwrap_or(0)).filter_map(|index| {
+        // SAFETY: `index` is below `count`, and the flags are there when the positions are.
+        let (position, flags) = unsafe { (*positions.add(index), *flags.add(index)) };
+        Some((usize::try_from(position).ok()?, flags))
+    });
+    let keys = keys.collect();
+    // SAFETY: both arrays are ours to free, with the server's own function.
+    unsafe {
+        api!(RedisModule_Free)(positions.cast());
+        api!(RedisModule_Free)(flags.cast());
     }
+    keys
 }

@@ -13,7 +13,6 @@ pub mod call;
 pub mod client;
 pub mod command;
 pub mod context;
-pub mod dry_run;
 pub mod filter;
 pub mod guard;
 pub mod keys;

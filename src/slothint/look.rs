@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use durable_core::slot_map::{Connection, Family, SlotMap};
-use durable_core::topology::{migration_of, Endpoints, Migration, Preferred, Topology};
+use durable_core::topology::{Endpoints, Preferred, Topology};
 
 use super::{moment, rhythm};
 use crate::ffi::{CallReply, Ctx};
@@ -15,26 +15,9 @@ use crate::state::{self, State};
 /// # Errors
 /// The error to reply with: the server's own where it gave one, as with cluster mode off.
 pub fn map_for(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String> {
-    let max_age_ms = state::with(|state| state.config.slothint_max_age_ms);
-    map_not_older(ctx, connection, max_age_ms.unwrap_or(0))
-}
-
-/// The map from a look that was taken in this turn of the event loop, whatever age the settings allow. For what sends a
-/// client elsewhere: two nodes with old maps would send it back and forth.
-///
-/// # Errors
-/// As [`map_for`].
-pub fn map_of_this_turn(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String> {
-    map_not_older(ctx, connection, 0)
-}
-
-fn map_not_older(
-    ctx: &Ctx,
-    connection: Connection,
-    max_age_ms: u64,
-) -> Result<Arc<SlotMap>, String> {
     let is_current = state::with(|state| {
         let now = moment(state);
+        let max_age_ms = state.config.slothint_max_age_ms;
         let cache = &state.slothint.cache;
         cache.is_current(connection.family, now, max_age_ms)
     });
@@ -100,12 +83,6 @@ fn crashes_the_server(state: &mut State) -> bool {
         .valkey
         .map(|version| (version.major, version.minor, version.patch));
     version.is_some_and(|version| version < (8, 0, 1))
-}
-
-/// What this node is about to do with a slot.
-pub fn migration(ctx: &Ctx, slot: u16) -> Option<Migration> {
-    let nodes = ask(ctx, c"NODES").ok()?;
-    migration_of(nodes.protocol(), slot)
 }
 
 fn ask<'ctx>(ctx: &'ctx Ctx, what: &CStr) -> Result<CallReply<'ctx>, String> {

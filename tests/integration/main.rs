@@ -36,6 +36,7 @@ mod limits;
 mod loading;
 mod multi_and_scripts;
 mod pipelines;
+mod random_calls;
 mod random_vectors;
 mod redirection;
 mod replicas_command;

@@ -79,7 +79,7 @@ const WORDS: &[&[u8]] = &[
     b"PERSIST",
 ];
 
-fn vector(chance: &mut Chance, heads: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
+pub fn vector(chance: &mut Chance, heads: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
     let mut words = heads[chance.below(heads.len())].clone();
     // Mostly as many as commands take, now and then far too many.
     let count = match chance.below(40) {

@@ -5,42 +5,6 @@ use super::shards::Place;
 use super::{Endpoints, Health, Preferred, Unreadable};
 use crate::slot::SLOTS;
 
-/// What a node is about to do with a slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Migration {
-    /// It gives it to the node of that id, key by key.
-    To(Box<[u8]>),
-    /// It takes it, key by key, for clients that send `ASKING`.
-    Here,
-}
-
-/// What the node that answered is about to do with `slot`, from the raw reply to `CLUSTER NODES`: only that node's
-/// own line, which is flagged `myself`, tells it.
-pub fn migration_of(nodes: &[u8], slot: u16) -> Option<Migration> {
-    let text = Cursor(nodes).string().ok()?;
-    let own = text.split(|&byte| byte == b'\n').find(|line| {
-        let flags = line.split(|&byte| byte == b' ').nth(2);
-        flags.is_some_and(|flags| {
-            flags
-                .split(|&byte| byte == b',')
-                .any(|flag| flag == b"myself")
-        })
-    })?;
-    own.split(|&byte| byte == b' ').find_map(|word| {
-        // [93->-id] or [93-<-id]
-        let word = word.strip_prefix(b"[")?.strip_suffix(b"]")?;
-        let (number_of, rest) =
-            word.split_at_checked(word.iter().position(|&byte| byte == b'-')?)?;
-        if number::<u16>(number_of).ok()? != slot {
-            return None;
-        }
-        match rest.strip_prefix(b"->-") {
-            Some(target) => Some(Migration::To(target.into())),
-            None => rest.starts_with(b"-<-").then_some(Migration::Here),
-        }
-    })
-}
-
 /// A node's slots and, for a replica, its primary.
 #[derive(Debug)]
 pub(super) struct Claim<'a> {

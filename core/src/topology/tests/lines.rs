@@ -1,4 +1,4 @@
-//! What the lines of CLUSTER NODES tell beyond the slots: nodes that no shard lists, and slots under migration.
+//! What the lines of CLUSTER NODES tell beyond the slots: nodes that no shard lists.
 
 use super::*;
 
@@ -70,23 +70,4 @@ fn where_every_node_is_listed_nobody_is_asked_how_to_name_others() {
     let lines = text(b"a :1@2 master - 0 0 1 connected 0-9\n");
     let topology = Topology::read(shards.as_bytes(), lines.as_bytes(), || unreachable!());
     assert_eq!(topology.unwrap().nodes, [node("a")]);
-}
-
-#[test]
-fn what_is_about_to_happen_to_a_slot_stands_in_the_own_line() {
-    let lines = text(
-        b"a :1@2 master - 0 0 1 connected 0-9 [5->-x]\n\
-          b :1@2 myself,master - 0 0 1 connected 10-19 [11->-cc] [3-<-a] [12] [x->-y] [1\n",
-    );
-    let of = |slot| migration_of(lines.as_bytes(), slot);
-    assert_eq!(of(11), Some(Migration::To(b"cc"[..].into())));
-    assert_eq!(of(3), Some(Migration::Here));
-    for slot in [5, 12, 1, 0] {
-        assert_eq!(of(slot), None, "{slot}");
-    }
-    for other in [&b""[..], b"$-1\r\n", b"$3\r\na b\r\n"] {
-        assert_eq!(migration_of(other, 11), None);
-    }
-    // As a real server prints it, for a slot that moves away.
-    assert!((0..SLOTS).any(|slot| matches!(migration_of(NODES, slot), Some(Migration::To(_)))));
 }

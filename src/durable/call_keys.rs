@@ -1,0 +1,180 @@
+//! How the server learns which words of DURABLE.CALL are keys.
+//!
+//! Elsewhere it asks, through the key-position interface. In a cluster of Valkey, or of Redis 8.2 and later, it would
+//! ask on its I/O threads, and crash (see `ffi/keys.rs`). There the command filter, which runs on the main thread, moves
+//! keys to where the server finds them by their places alone. What is executed is then not `DURABLE.CALL SET k v` but
+//! `DURABLE.CALL one-key k "1 SET" v`, and `DURABLE.CALL no-key DBSIZE` where the inner command has no keys. All that
+//! the server does with keys follows, in its own words: MOVED, ASK, CROSSSLOT, TRYAGAIN and CLUSTERDOWN, on replicas,
+//! in scripts and when a transaction is queued, too.
+//!
+//! Two keys stand for all of them, since keys that are found by their places are a fixed number. Keys are moved and not
+//! copied, since a filter may lengthen a command by no more than one word: more, inserted into a command of a script,
+//! would be written past the end of its words by Valkey 9.1 (`VM_CommandFilterArgInsert`, borrowed arguments).
+
+use std::ffi::{c_int, CStr};
+
+use durable_core::callable::is_ours;
+use durable_core::key_places::Places;
+use durable_core::options;
+
+use crate::ffi::filter::Command;
+use crate::ffi::{keys, Args, Ctx, OwnString};
+use crate::state;
+
+/// How the server learns of the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallKeys {
+    /// It asks.
+    Asked,
+    /// The command filter moves them to fixed places.
+    Moved,
+    /// It needs them for `COMMAND GETKEYS` alone: without a cluster, where Redis 8.4 asks on I/O threads all the same.
+    Untold,
+}
+
+impl CallKeys {
+    /// How it is on the running server.
+    pub fn of(ctx: &Ctx) -> Self {
+        let servers = state::with(|state| (state.valkey.is_some(), state.server));
+        let Some((valkey, server)) = servers else {
+            return Self::Asked;
+        };
+        if ctx.situation().is_cluster() && (valkey || server.is_at_least(8, 2)) {
+            Self::Moved
+        } else if !valkey && server.is_at_least(8, 4) {
+            Self::Untold
+        } else {
+            Self::Asked
+        }
+    }
+}
+
+/// What DURABLE.CALL is executed as where its keys are moved: subcommands, by how many keys follow them. After these
+/// comes what the client sent, without them.
+pub const SUBCOMMANDS: [&CStr; 3] = [c"no-key", c"one-key", c"two-keys"];
+/// The place of the first key in `DURABLE.CALL one-key k …`.
+pub const FIRST_PLACE: c_int = 2;
+
+/// Answers the server's question for the keys of `words`, which follow the handler's name.
+///
+/// The keys are the inner command's. One of our own is refused later; it is not asked for its keys here, or a long
+/// enough DURABLE.CALL DURABLE.CALL … would ask itself until the stack is full.
+pub fn report(ctx: &Ctx, words: Args<'_>) {
+    if let Some((inner, taken)) = inner(words) {
+        ctx.report_keys_of(inner, taken.saturating_add(1));
+    }
+}
+
+/// Moves the keys of a command to their places. Its name is the word at `at`: the first of what a client sends, and
+/// the fourth of `ACL DRYRUN user DURABLE.CALL …`.
+pub fn move_to_front(command: &mut Command, at: usize) {
+    if state::with(|state| state.call_keys) != Some(CallKeys::Moved) {
+        return;
+    }
+    let Some(plan) = plan(command, at) else {
+        return;
+    };
+    let start = at.saturating_add(1);
+    // First of all, while the server still makes room for a word.
+    let subcommand = SUBCOMMANDS.get(plan.keys.len()).unwrap_or(&SUBCOMMANDS[0]);
+    command.insert_word(start, subcommand.to_bytes());
+    let first = start.saturating_add(1);
+    for (place, _) in plan.keys.iter().rev() {
+        command.delete_word(first.saturating_add(*place));
+    }
+    for (_, key) in plan.keys.iter().rev() {
+        command.insert_word(first, key);
+    }
+    if let Some(marked) = &plan.marked {
+        command.replace_word(first.saturating_add(plan.keys.len()), marked);
+    }
+    // Servers forget what they have found out about a command beforehand when its name is another string: Valkey
+    // before 9.1 does so for no other change.
+    command.replace_word(at, &plan.name);
+}
+
+/// What [`move_to_front`] is about to do.
+struct Plan {
+    /// As the client spelt it.
+    name: Vec<u8>,
+    /// Places among the words after the name, ascending, and the keys there.
+    keys: Vec<(usize, Vec<u8>)>,
+    /// The first of these words, which remembers the places.
+    marked: Option<Vec<u8>>,
+}
+
+/// None where the keys are in their places already: a command that had to wait before the server looked at it passes
+/// the filter again. A client that writes this form by itself only misleads the server about itself, since the call of
+/// the inner command checks its keys once more.
+fn plan(command: &Command, at: usize) -> Option<Plan> {
+    let all = command.words();
+    let args = all.args().skip(at);
+    let (name, words) = (args.get(0)?.to_vec(), args.skip(1));
+    let is_done = words.get(0).is_some_and(|word| {
+        let is = |subcommand: &&CStr| word.eq_ignore_ascii_case(subcommand.to_bytes());
+        SUBCOMMANDS.iter().any(is)
+    });
+    if is_done {
+        return None;
+    }
+    let places = inner(words).and_then(|(inner, taken)| {
+        let positions = keys::of(inner).into_iter();
+        Places::of_stand_ins(positions.filter_map(|(position, _)| {
+            Some((taken.saturating_add(position), inner.get(position)?))
+        }))
+    });
+    let moved = places.into_iter().flat_map(Places::iter);
+    let moved = moved.filter_map(|place| Some((place, words.get(place)?.to_vec())));
+    Some(Plan {
+        name,
+        keys: moved.collect(),
+        marked: places.and_then(|places| Some(places.mark(words.get(0)?))),
+    })
+}
+
+/// Calls `work` with the words as the client sent them. `words` follow the name of the subcommand for so many keys.
+///
+/// # Errors
+/// The error reply for words that no filter has put together.
+pub fn with_words_as_sent(
+    words: Args<'_>,
+    keys: usize,
+    work: impl FnOnce(Args<'_>),
+) -> Result<(), &'static CStr> {
+    const MALFORMED: &CStr =
+        c"ERR DURABLE.CALL takes a command and not a subcommand of its own, which only the \
+                               server's cluster redirection uses; nothing was executed";
+    if keys == 0 {
+        work(words);
+        return Ok(());
+    }
+    let (keys, others) = (words.take(keys), words.skip(keys));
+    let marked = others.get(0).and_then(Places::read);
+    let (places, first) = marked.ok_or(MALFORMED)?;
+    let first = OwnString::new(first);
+    let rest = others.skip(1);
+    let sent = places.restore(keys.as_raw(), first.as_ptr(), rest.as_raw());
+    work(Args::of(&sent.ok_or(MALFORMED)?));
+    Ok(())
+}
+
+/// Turns `COMMAND GETKEYS DURABLE.CALL [options] SET k v` into the question about `SET k v`: not every server would ask
+/// DURABLE.CALL itself, and none could be told exactly what is done to the keys.
+pub fn ask_the_inner_command(command: &mut Command) {
+    const NAME: usize = 2;
+    let taken = inner(command.words().args().skip(NAME.saturating_add(1))).map(|(_, taken)| taken);
+    if let Some(taken) = taken {
+        for _ in 0..=taken {
+            command.delete_word(NAME);
+        }
+    }
+}
+
+/// The inner command in what follows DURABLE.CALL, and how many words of options are before it. None where there is
+/// none, and for one of our own.
+fn inner(words: Args<'_>) -> Option<(Args<'_>, usize)> {
+    let (_, taken) = options::leading(words.iter()).ok()?;
+    let inner = words.skip(taken);
+    let is_foreign = inner.get(0).is_some_and(|name| !is_ours(name));
+    is_foreign.then_some((inner, taken))
+}
