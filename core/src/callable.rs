@@ -71,8 +71,13 @@ const SHOWN: usize = 128;
 
 /// The error for a command that the server does not know, in the server's words (`server.c`,
 /// `commandCheckExistence`). It is put together here and not asked for, so that a name which means one thing to
-/// the table of commands and another to its lookup is never called.
-pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+/// the table of commands and another to its lookup is never called. Where there are no arguments, older servers tell
+/// that they begin with nothing, and later ones do not: `tells_of_none`.
+pub fn unknown_command<'a>(
+    name: &[u8],
+    args: impl Iterator<Item = &'a [u8]>,
+    tells_of_none: bool,
+) -> Vec<u8> {
     let mut shown = Vec::new();
     for arg in args {
         if shown.len() >= SHOWN {
@@ -85,8 +90,11 @@ pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) ->
     }
     let mut text = b"ERR unknown command '".to_vec();
     text.extend(start(name, SHOWN));
-    text.extend(b"', with args beginning with: ");
-    text.extend(shown);
+    text.push(b'\'');
+    if tells_of_none || !shown.is_empty() {
+        text.extend(b", with args beginning with: ");
+        text.extend(shown);
+    }
     one_line(text)
 }
 
@@ -124,9 +132,15 @@ mod tests {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let args = [&b"a\r\nb"[..], b"", b"c\0d"];
         assert_eq!(
-            text(unknown_command(b"no\0such", args.into_iter())),
+            text(unknown_command(b"no\0such", args.into_iter(), false)),
             "ERR unknown command 'no', with args beginning with: 'a  b' '' 'c' "
         );
+        let alone = |tells_of_none| text(unknown_command(b"no", [].into_iter(), tells_of_none));
+        assert_eq!(
+            alone(true),
+            "ERR unknown command 'no', with args beginning with: "
+        );
+        assert_eq!(alone(false), "ERR unknown command 'no'");
         assert_eq!(
             text(unknown_subcommand(b"config", b"GET\0")),
             "ERR unknown subcommand 'GET'. Try CONFIG HELP."
@@ -137,7 +151,7 @@ mod tests {
     fn long_words_are_cut_where_the_server_cuts_them() {
         let long = [b'x'; 1000];
         let words = vec![&long[..100]; 5];
-        let error = unknown_command(&long, words.into_iter());
+        let error = unknown_command(&long, words.into_iter(), true);
         // Two arguments: 103 bytes, then 25 of the second, which makes them long enough.
         let expected = format!(
             "ERR unknown command '{}', with args beginning with: '{}' '{}' ",

@@ -16,7 +16,7 @@ use super::call_keys::{self, CallKeys};
 use super::inner::Inner;
 use super::{docs, run};
 use crate::ffi::command::{Handler, KeySpec, Spec};
-use crate::ffi::{guard, Args, Ctx, Memory};
+use crate::ffi::{guard, Args, CallReply, Ctx, Memory};
 use crate::state;
 
 const NAME: &str = "DURABLE.CALL";
@@ -175,12 +175,25 @@ fn refusal(ctx: &Ctx, name: &[u8], args: Args<'_>) -> Option<Vec<u8>> {
             "ERR '{shown}' is not a data command, DURABLE.CALL takes commands that read or write \
              data; nothing was executed"
         ),
-        Err(Unknown::Command) => return Some(unknown_command(name, args.iter())),
+        Err(Unknown::Command) => {
+            return Some(unknown_command(
+                name,
+                args.iter(),
+                tells_of_no_arguments(ctx),
+            ))
+        }
         Err(Unknown::Subcommand) => {
             return Some(unknown_subcommand(name, args.get(0).unwrap_or_default()))
         }
     };
     Some(text.into_bytes())
+}
+
+/// What the running server says of an unknown command without arguments shows it.
+fn tells_of_no_arguments(ctx: &Ctx) -> bool {
+    let reply = ctx.ask(c"durable.no-such-command", &[]);
+    let error = reply.as_ref().and_then(CallReply::error);
+    error.is_some_and(|error| !error.ends_with(b"'"))
 }
 
 /// What was found out about a command, so that it need not be asked for at every call.
