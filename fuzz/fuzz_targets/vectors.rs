@@ -1,7 +1,8 @@
 //! Whole argument vectors of DURABLE.SET, DURABLE.CALL and DURABLE.WAIT, from their words to a requirement
-//! in numbers, under any configuration.
+//! in numbers, under any configuration; and keys of theirs, moved to the front and back.
 #![no_main]
 
+use durable_core::key_places::Places;
 use durable_core::options::{leading, only, trailing_start_in_set};
 use durable_core::requirement::{
     Defaults, Options, Replicas, Unresolvable, MAX_REPLICAS, MAX_TIMEOUT_MS,
@@ -64,11 +65,35 @@ fuzz_target!(|data: &[u8]| {
         assert!(taken <= words.len());
         check(options, &defaults);
     }
+    moved_and_back(&words, data);
     let start = trailing_start_in_set(read());
     if let Ok(options) = only(read().skip(start)) {
         check(options, &defaults);
     }
 });
+
+/// Every byte of `data` says whether the word at its place is a key.
+fn moved_and_back(words: &[&[u8]], data: &[u8]) {
+    let flags = data.iter().map(|byte| byte % 2 == 1);
+    let keys = words.iter().copied().enumerate().zip(flags);
+    let keys = keys.filter_map(|(word, is_key)| is_key.then_some(word));
+    if let Some(places) = Places::of_stand_ins(keys) {
+        let (mut keys, mut rest) = (Vec::new(), Vec::new());
+        for (index, &word) in words.iter().enumerate().skip(1) {
+            let is_moved = places.iter().any(|place| place == index);
+            if is_moved { &mut keys } else { &mut rest }.push(word);
+        }
+        let marked = places.mark(words[0]);
+        let (read, first) = Places::read(&marked).expect("the places");
+        assert_eq!(read, places);
+        assert_eq!(read.restore(&keys, first, &rest).expect("the words"), words);
+    }
+    // What nobody has put together is refused or read, and never too much for it.
+    if let Some((places, first)) = Places::read(data) {
+        let restored = places.restore(&words[..words.len().min(2)], first, words);
+        assert!(restored.is_none_or(|restored| restored.len() <= words.len() + 3));
+    }
+}
 
 fn check(options: Options, defaults: &Defaults) {
     let wanted = options.replicas.unwrap_or(defaults.replicas);
