@@ -16,8 +16,8 @@ pub enum Places {
 }
 
 impl Places {
-    /// Where those keys stand that are enough to find out who serves all of them: one, or two in different slots, or
-    /// else the first and the last. `keys` are indices, and the keys there. None for no keys.
+    /// Where those keys stand that are enough to find out who serves all of them, unless the slot moves: one, or two in
+    /// different slots, or else the first and the last. `keys` are indices, and the keys there. None for no keys.
     pub fn of_stand_ins<'a>(keys: impl IntoIterator<Item = (usize, &'a [u8])>) -> Option<Self> {
         let mut keys: Vec<_> = keys.into_iter().filter(|&(index, _)| index > 0).collect();
         keys.sort_unstable_by_key(|&(index, _)| index);

@@ -18,6 +18,7 @@ pub mod callable;
 pub mod client_list;
 pub mod fsyncs;
 pub mod key_places;
+pub mod key_specs;
 pub mod ledger;
 pub mod options;
 pub mod replicas;

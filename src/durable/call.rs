@@ -8,6 +8,7 @@ use std::ffi::{c_int, CStr, CString};
 use durable_core::callable::{
     is_allowed, judge, unknown_command, unknown_subcommand, Properties, Verdict,
 };
+use durable_core::key_specs::KeySpecs;
 use durable_core::options::{self, Word};
 use redis_module::raw;
 
@@ -16,7 +17,7 @@ use super::call_keys::{self, CallKeys};
 use super::inner::Inner;
 use super::{docs, run};
 use crate::ffi::command::{Handler, KeySpec, Spec};
-use crate::ffi::{guard, Args, CallReply, Ctx, Memory};
+use crate::ffi::{guard, Args, CallReply, Ctx, Memory, Reply};
 use crate::state;
 
 const NAME: &str = "DURABLE.CALL";
@@ -62,7 +63,9 @@ pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
         .zip(handlers)
         .map(|((keys, name), handler)| (subcommand(&spec, name, keys), handler))
         .collect();
-    ctx.create_container(&spec, &subcommands)
+    ctx.create_container(&spec, &subcommands)?;
+    learn_all(ctx);
+    Ok(())
 }
 
 /// What a DURABLE.CALL with so many moved keys is executed as.
@@ -86,7 +89,7 @@ fn subcommand(container: &Spec, name: &CStr, keys: c_int) -> Spec {
         summary:
             c"What a DURABLE.CALL is executed as, once some of its keys are moved to the front."
                 .into(),
-        args: Vec::new(),
+        args: vec![docs::any_number(docs::string(c"word"))],
         ..container.clone()
     }
 }
@@ -103,7 +106,7 @@ unsafe extern "C" fn handler(
             if ctx.asks_for_keys() {
                 call_keys::report(ctx, args.skip(1));
             } else {
-                call(ctx, args.skip(1));
+                call(ctx, args.skip(1), false);
             }
         })
     }
@@ -118,16 +121,16 @@ unsafe extern "C" fn moved_handler<const KEYS: usize>(
     unsafe {
         guard::command(ctx, argv, argc, |ctx, args| {
             let words = args.skip(2);
-            let done = call_keys::with_words_as_sent(words, KEYS, |words| call(ctx, words));
-            if let Err(malformed) = done {
-                ctx.reply_error(malformed);
+            match call_keys::words_as_sent(words, KEYS) {
+                Some(sent) => call(ctx, sent.args(), KEYS > 1),
+                None => ctx.reply_error(call_keys::MALFORMED),
             }
         })
     }
 }
 
-/// `words` are what the client sent after the name.
-fn call(ctx: &Ctx, words: Args<'_>) {
+/// `words` are what the client sent after the name. `may_be_split`: see [`run::Inner`].
+fn call(ctx: &Ctx, words: Args<'_>, may_be_split: bool) {
     let (options, taken) = match options::leading(words.iter()) {
         Ok(leading) => leading,
         Err(bad) => return ctx.reply_error_text(&Refusal::from(bad).text(NAME)),
@@ -147,6 +150,7 @@ fn call(ctx: &Ctx, words: Args<'_>) {
         args: inner.skip(1),
         // This command is not flagged `deny-oom`, since not all that it runs is.
         memory: Memory::Unjudged,
+        may_be_split,
     };
     match admit(ctx, options) {
         Ok(requirement) => run::run(ctx, inner, requirement),
@@ -205,9 +209,30 @@ pub enum Known {
     Container(Option<Verdict>),
 }
 
+/// A command that was looked up.
+pub struct KnownCommand {
+    known: Known,
+    /// Where its keys are; none where only the server's own code finds them.
+    pub keys: Option<KeySpecs>,
+    /// Their full names.
+    subcommands: Vec<Vec<u8>>,
+}
+
 /// What is known of the server's commands, by their names in lower case. Only commands that exist
 /// are remembered, so that a client cannot fill it; it is emptied when a module comes or goes.
-pub type KnownCommands = HashMap<Vec<u8>, Known>;
+pub type KnownCommands = HashMap<Vec<u8>, KnownCommand>;
+
+/// The command that these words call, if it was looked up already.
+pub fn remembered<'a>(commands: &'a KnownCommands, words: Args<'_>) -> Option<&'a KnownCommand> {
+    let name = words.get(0)?.to_ascii_lowercase();
+    let command = commands.get(&name)?;
+    match (command.known, words.get(1)) {
+        (Known::Container(_), Some(sub)) => {
+            commands.get(&[&name[..], b"|", &sub.to_ascii_lowercase()].concat())
+        }
+        _ => Some(command),
+    }
+}
 
 /// What the server does not know. It is not called either.
 enum Unknown {
@@ -237,8 +262,24 @@ fn verdict(ctx: &Ctx, name: &[u8], subcommand: Option<&[u8]>) -> Result<Verdict,
     }
 }
 
+/// Looks up all commands beforehand: the filter, which cannot look up any, is passed by everybody, whatever they may run.
+fn learn_all(ctx: &Ctx) {
+    let list = ctx.ask(c"COMMAND", &[c"LIST"]);
+    let names = list.iter().flat_map(|list| list.root().elements());
+    for name in names.filter_map(Reply::bytes) {
+        known(ctx, name);
+        let subcommands = state::with(|state| {
+            let command = state.commands.get(name)?;
+            Some(command.subcommands.clone())
+        });
+        for subcommand in subcommands.flatten().unwrap_or_default() {
+            known(ctx, &subcommand);
+        }
+    }
+}
+
 fn known(ctx: &Ctx, name: &[u8]) -> Option<Known> {
-    let remembered = state::with(|state| state.commands.get(name).copied());
+    let remembered = state::with(|state| state.commands.get(name).map(|command| command.known));
     if let Some(Some(known)) = remembered {
         return Some(known);
     }
@@ -248,22 +289,31 @@ fn known(ctx: &Ctx, name: &[u8]) -> Option<Known> {
         flags: &inner.flags,
         categories: &inner.categories,
     });
-    let known = if inner.is_container {
+    let known = if !inner.subcommands.is_empty() {
         // COMMAND lists everything by itself, CONFIG does nothing without a subcommand.
         let runs_alone = inner.arity.saturating_abs() == 1;
         Known::Container(runs_alone.then_some(verdict))
     } else {
         Known::Judged(verdict)
     };
-    state::with(|state| state.commands.insert(name.to_owned(), known));
+    let command = KnownCommand {
+        known,
+        keys: inner.keys,
+        subcommands: inner.subcommands,
+    };
+    state::with(|state| state.commands.insert(name.to_owned(), command));
     Some(known)
 }
 
 /// The command's name as the server's access control spells it: `get`, `object|encoding`.
 pub fn full_name(command: &CStr, args: Args<'_>) -> String {
     let name = command.to_bytes().to_ascii_lowercase();
-    let is_container =
-        state::with(|state| matches!(state.commands.get(&name), Some(Known::Container(_))));
+    let is_container = state::with(|state| {
+        state
+            .commands
+            .get(&name)
+            .is_some_and(|command| matches!(command.known, Known::Container(_)))
+    });
     let name = String::from_utf8_lossy(&name).into_owned();
     match args.get(0) {
         Some(sub) if is_container == Some(true) => {

@@ -17,8 +17,10 @@ use durable_core::callable::is_ours;
 use durable_core::key_places::Places;
 use durable_core::options;
 
+use super::call::remembered;
+use crate::ffi::args::Restored;
 use crate::ffi::filter::Command;
-use crate::ffi::{keys, Args, Ctx, OwnString};
+use crate::ffi::{keys, Args, Ctx};
 use crate::state;
 
 /// How the server learns of the keys.
@@ -61,7 +63,9 @@ pub const FIRST_PLACE: c_int = 2;
 /// enough DURABLE.CALL DURABLE.CALL … would ask itself until the stack is full.
 pub fn report(ctx: &Ctx, words: Args<'_>) {
     if let Some((inner, taken)) = inner(words) {
-        ctx.report_keys_of(inner, taken.saturating_add(1));
+        for (position, flags) in keys_of(inner) {
+            ctx.report_key(position.saturating_add(taken).saturating_add(1), flags);
+        }
     }
 }
 
@@ -104,8 +108,8 @@ struct Plan {
 }
 
 /// None where the keys are in their places already: a command that had to wait before the server looked at it passes
-/// the filter again. A client that writes this form by itself only misleads the server about itself, since the call of
-/// the inner command checks its keys once more.
+/// the filter again. What a client has written by itself in this form, the handler refuses unless it is what the filter
+/// would have made of it.
 fn plan(command: &Command, at: usize) -> Option<Plan> {
     let all = command.words();
     let args = all.args().skip(at);
@@ -117,12 +121,7 @@ fn plan(command: &Command, at: usize) -> Option<Plan> {
     if is_done {
         return None;
     }
-    let places = inner(words).and_then(|(inner, taken)| {
-        let positions = keys::of(inner).into_iter();
-        Places::of_stand_ins(positions.filter_map(|(position, _)| {
-            Some((taken.saturating_add(position), inner.get(position)?))
-        }))
-    });
+    let places = places_of(words);
     let moved = places.into_iter().flat_map(Places::iter);
     let moved = moved.filter_map(|place| Some((place, words.get(place)?.to_vec())));
     Some(Plan {
@@ -132,30 +131,49 @@ fn plan(command: &Command, at: usize) -> Option<Plan> {
     })
 }
 
-/// Calls `work` with the words as the client sent them. `words` follow the name of the subcommand for so many keys.
+/// The error for words that no filter has put together.
+pub const MALFORMED: &CStr =
+    c"ERR DURABLE.CALL takes a command and not a subcommand of its own, which only the server's \
+                               cluster redirection uses; nothing was executed";
+
+/// The words as the client sent them, from those that follow the name of the subcommand for so many keys.
 ///
-/// # Errors
-/// The error reply for words that no filter has put together.
-pub fn with_words_as_sent(
-    words: Args<'_>,
-    keys: usize,
-    work: impl FnOnce(Args<'_>),
-) -> Result<(), &'static CStr> {
-    const MALFORMED: &CStr =
-        c"ERR DURABLE.CALL takes a command and not a subcommand of its own, which only the \
-                               server's cluster redirection uses; nothing was executed";
-    if keys == 0 {
-        work(words);
-        return Ok(());
-    }
+/// None unless the filter puts just these keys in front of these words. Servers store a key under the slot of the
+/// keys that they were told of (`getKeySlot` in `db.c`): one told wrongly would be stored where nobody finds it.
+pub fn words_as_sent(words: Args<'_>, keys: usize) -> Option<Restored<'_>> {
     let (keys, others) = (words.take(keys), words.skip(keys));
-    let marked = others.get(0).and_then(Places::read);
-    let (places, first) = marked.ok_or(MALFORMED)?;
-    let first = OwnString::new(first);
-    let rest = others.skip(1);
-    let sent = places.restore(keys.as_raw(), first.as_ptr(), rest.as_raw());
-    work(Args::of(&sent.ok_or(MALFORMED)?));
-    Ok(())
+    let (places, sent) = if keys.len() == 0 {
+        (None, Restored::unmoved(others))
+    } else {
+        let (places, first) = others.get(0).and_then(Places::read)?;
+        (
+            Some(places),
+            Restored::new(places, keys, first, others.skip(1))?,
+        )
+    };
+    (places_of(sent.args()) == places).then_some(sent)
+}
+
+/// The keys to be moved, by their places in what follows DURABLE.CALL.
+fn places_of(words: Args<'_>) -> Option<Places> {
+    let (inner, taken) = inner(words)?;
+    let keys = keys_of(inner)
+        .into_iter()
+        .filter_map(|(position, _)| Some((taken.saturating_add(position), inner.get(position)?)));
+    Places::of_stand_ins(keys)
+}
+
+/// The keys of an inner command: where each stands, and what is done to it. The server is asked only where its own code
+/// is needed, or where the command was not looked up yet: it leaks memory for each answer with many keys.
+fn keys_of(inner: Args<'_>) -> Vec<(usize, c_int)> {
+    let found = state::with(|state| {
+        let command = remembered(&state.commands, inner)?;
+        command
+            .keys
+            .as_ref()?
+            .find(inner.len(), |index| inner.get(index))
+    });
+    found.flatten().unwrap_or_else(|| keys::of(inner))
 }
 
 /// Turns `COMMAND GETKEYS DURABLE.CALL [options] SET k v` into the question about `SET k v`: not every server would ask

@@ -7,6 +7,7 @@
 use std::ffi::{c_int, CStr, CString};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use durable_core::key_specs::KeySpecs;
 use durable_core::options;
 use durable_core::requirement::Options;
 use redis_module::raw;
@@ -14,7 +15,7 @@ use redis_module::raw;
 use super::admission::{admit, Refusal};
 use super::inner::{Docs, Inner};
 use super::{docs, run, set};
-use crate::ffi::command::{Handler, Spec};
+use crate::ffi::command::{Handler, KeySpec, Spec};
 use crate::ffi::{guard, Args, Ctx, Memory};
 
 /// What may follow the inner command's own arguments.
@@ -162,12 +163,17 @@ fn spec(ctx: &Ctx, row: &Row, inner: Inner, category: Option<&str>) -> Spec {
         } else {
             inner.arity
         },
-        keys: inner.keys.unwrap_or_default(),
+        keys: inner.keys.map(registered).unwrap_or_default(),
         categories,
         summary: docs::durably(&docs.summary),
         complexity: docs.complexity,
         args,
     }
+}
+
+/// The keys of the family are all found by their places.
+fn registered(keys: KeySpecs) -> Vec<KeySpec> {
+    keys.specs.iter().filter_map(KeySpec::of).collect()
 }
 
 unsafe extern "C" fn handler<C: Command>(
@@ -195,6 +201,7 @@ fn durably<C: Command>(ctx: &Ctx, args: Args<'_>) {
                 args: args.take(own).skip(1),
                 // This command is flagged `deny-oom` where the inner one is.
                 memory: Memory::Judged,
+                may_be_split: false,
             };
             run::run(ctx, inner, requirement);
         }

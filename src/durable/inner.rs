@@ -3,9 +3,10 @@
 
 use std::ffi::{c_int, CString};
 
+use durable_core::key_specs::{Begin, Find, KeySpec, KeySpecs};
 use redis_module::raw;
 
-use crate::ffi::command::{Arg, KeySpec};
+use crate::ffi::command::Arg;
 use crate::ffi::{Ctx, Reply};
 
 /// A command of the server.
@@ -21,10 +22,10 @@ pub struct Inner {
     pub legacy_keys: (c_int, c_int, c_int),
     /// Without the `@`.
     pub categories: Vec<String>,
-    /// `None` for keys that are not found by their position alone.
-    pub keys: Option<Vec<KeySpec>>,
-    /// It does nothing by itself, but has subcommands that do.
-    pub is_container: bool,
+    /// `None` for keys that only the server's own code finds.
+    pub keys: Option<KeySpecs>,
+    /// The full names of its subcommands: then it does little or nothing by itself.
+    pub subcommands: Vec<Vec<u8>>,
 }
 
 impl Inner {
@@ -34,10 +35,11 @@ impl Inner {
         let name = CString::new(name).ok()?;
         let reply = ctx.ask(c"COMMAND", &[c"INFO", &name])?;
         let entry = reply.root().get(0)?;
+        let flags = words(entry.get(2)?);
+        let arity = int(entry.get(1)?)?;
         Some(Self {
             name: String::from_utf8_lossy(entry.get(0)?.bytes()?).to_ascii_lowercase(),
-            arity: int(entry.get(1)?)?,
-            flags: words(entry.get(2)?),
+            arity,
             legacy_keys: (
                 int(entry.get(3)?)?,
                 int(entry.get(4)?)?,
@@ -47,10 +49,14 @@ impl Inner {
                 .into_iter()
                 .map(|name| name.trim_start_matches('@').to_owned())
                 .collect(),
-            keys: entry.get(8)?.elements().map(key_spec).collect(),
-            is_container: entry
+            keys: key_specs(entry.get(8)?, &flags, arity),
+            flags,
+            subcommands: entry
                 .get(9)
-                .is_some_and(|subs| subs.elements().next().is_some()),
+                .into_iter()
+                .flat_map(Reply::elements)
+                .filter_map(|sub| Some(sub.get(0)?.bytes()?.to_vec()))
+                .collect(),
         })
     }
 
@@ -109,31 +115,63 @@ impl Docs {
     }
 }
 
-/// One key specification; `None` where it is not a range that begins at an index.
-fn key_spec(spec: Reply<'_>) -> Option<KeySpec> {
-    let begin = field(spec, b"begin_search")?;
-    let find = field(spec, b"find_keys")?;
-    if field(begin, b"type")?.bytes()? != b"index" || field(find, b"type")?.bytes()? != b"range" {
+/// The key specifications of a command; `None` where they do not tell everything.
+fn key_specs(list: Reply<'_>, flags: &[String], arity: c_int) -> Option<KeySpecs> {
+    let mut specs = Vec::new();
+    for spec in list.elements() {
+        let flags = words(field(spec, b"flags")?);
+        let is = |name: &str| flags.iter().any(|flag| flag == name);
+        if is("incomplete") {
+            return None;
+        }
+        // A word that is only hashed like a key.
+        if !is("not_key") {
+            specs.push(key_spec(spec, key_flags(&flags))?);
+        }
+    }
+    // A module's command whose code has to be asked.
+    let is_movable = flags.iter().any(|flag| flag == "movablekeys");
+    if specs.is_empty() && is_movable {
         return None;
     }
-    let range = field(find, b"spec")?;
-    Some(KeySpec {
-        flags: key_flags(&words(field(spec, b"flags")?)),
-        first: Some(int(field(field(begin, b"spec")?, b"index")?)?),
-        last: int(field(range, b"lastkey")?)?,
-        step: int(field(range, b"keystep")?)?,
-        limit: int(field(range, b"limit")?)?,
-    })
+    let arity = arity.into();
+    Some(KeySpecs { arity, specs })
 }
 
-/// The flags of a key as the API takes them.
-///
-/// Where what is done to the key depends on the arguments (SET reads it if it has GET), the server
-/// lets the command's own code find the keys; a module's command with that flag and without such
-/// code has no keys at all, and ACL key patterns do not bind it. So the flag is dropped, and the
-/// least that the command does is declared: the call of the inner command checks the rest.
-fn key_flags(names: &[String]) -> u64 {
-    const NAMES: [(&str, u32); 10] = [
+fn key_spec(spec: Reply<'_>, flags: i32) -> Option<KeySpec> {
+    let begin = field(spec, b"begin_search")?;
+    let place = field(begin, b"spec")?;
+    let number = |of, name| field(of, name)?.integer();
+    let begin = match field(begin, b"type")?.bytes()? {
+        b"index" => Begin::At(number(place, b"index")?),
+        b"keyword" => Begin::After(
+            field(place, b"keyword")?.bytes()?.to_vec(),
+            number(place, b"startfrom")?,
+        ),
+        _ => return None,
+    };
+    let find = field(spec, b"find_keys")?;
+    let places = field(find, b"spec")?;
+    let find = match field(find, b"type")?.bytes()? {
+        b"range" => Find::Range {
+            last: number(places, b"lastkey")?,
+            step: number(places, b"keystep")?,
+            limit: number(places, b"limit")?,
+        },
+        b"keynum" => Find::Counted {
+            count_at: number(places, b"keynumidx")?,
+            first: number(places, b"firstkey")?,
+            step: number(places, b"keystep")?,
+        },
+        _ => return None,
+    };
+    Some(KeySpec { begin, find, flags })
+}
+
+/// The flags of a key as the API takes them. Where what is done to it depends on the arguments (SET reads it if it has
+/// GET), that alone is told.
+fn key_flags(names: &[String]) -> i32 {
+    const NAMES: [(&str, u32); 8] = [
         ("RO", raw::REDISMODULE_CMD_KEY_RO),
         ("RW", raw::REDISMODULE_CMD_KEY_RW),
         ("OW", raw::REDISMODULE_CMD_KEY_OW),
@@ -142,16 +180,14 @@ fn key_flags(names: &[String]) -> u64 {
         ("update", raw::REDISMODULE_CMD_KEY_UPDATE),
         ("insert", raw::REDISMODULE_CMD_KEY_INSERT),
         ("delete", raw::REDISMODULE_CMD_KEY_DELETE),
-        ("not_key", raw::REDISMODULE_CMD_KEY_NOT_KEY),
-        ("incomplete", raw::REDISMODULE_CMD_KEY_INCOMPLETE),
     ];
     if names.iter().any(|name| name == "variable_flags") {
-        return u64::from(raw::REDISMODULE_CMD_KEY_OW | raw::REDISMODULE_CMD_KEY_UPDATE);
+        return raw::REDISMODULE_CMD_KEY_VARIABLE_FLAGS.cast_signed();
     }
     NAMES
         .iter()
         .filter(|(name, _)| names.iter().any(|n| n == name))
-        .fold(0, |flags, &(_, flag)| flags | u64::from(flag))
+        .fold(0, |flags, &(_, flag)| flags | flag.cast_signed())
 }
 
 fn args(list: Option<Reply<'_>>) -> Vec<Arg> {

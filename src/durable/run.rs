@@ -18,6 +18,8 @@ pub struct Inner<'a> {
     pub args: Args<'a>,
     /// Whether the server has looked at `maxmemory` already.
     pub memory: Memory,
+    /// Whether the server was told of two of its keys only, which stand for all.
+    pub may_be_split: bool,
 }
 
 /// Executes the inner command for the client and answers with its reply, at once where nothing has
@@ -40,12 +42,11 @@ pub fn run(ctx: &Ctx, inner: Inner<'_>, requirement: Requirement) {
     });
 }
 
-/// Hands an error through as the plain command would have given it. A module's call is worded otherwise for keys
-/// that are not served here, and on Redis 7.0 for a denial of access control.
+/// Hands an error through as the plain command would have given it. A module's call is worded otherwise where some of
+/// the keys are here and some are not, and on Redis 7.0 for a denial of access control.
 fn reply_error_of_call(ctx: &Ctx, inner: Inner<'_>, error: &[u8], reply: &CallReply<'_>) {
-    // The server has found this node to be the right one, by the keys that it was told. So there are others, of the
-    // same slot, which moves: some are here and some are not.
-    if error.starts_with(b"ERR Attempted to access a non local key") {
+    // By the keys that it was told of this node is the right one. So there are others, of the same slot, which moves.
+    if inner.may_be_split && error.starts_with(b"ERR Attempted to access a non local key") {
         return ctx.reply_error(c"TRYAGAIN Multiple keys request during rehashing of slot");
     }
     let Some(why) = error.strip_prefix(b"ERR acl verification failed, ".as_slice()) else {

@@ -1,9 +1,13 @@
 //! The arguments of a command: bytes that the server owns while the handler runs.
 
 use std::ffi::c_int;
+use std::marker::PhantomData;
 use std::slice;
 
+use durable_core::key_places::Places;
 use redis_module::raw;
+
+use super::OwnString;
 
 /// One argument vector, the command's name first.
 #[derive(Clone, Copy)]
@@ -29,7 +33,7 @@ impl<'a> Args<'a> {
     }
 
     /// Takes a list of the server's strings, none of which is freed while the list is borrowed.
-    pub fn of(strings: &'a [*mut raw::RedisModuleString]) -> Self {
+    pub(super) fn of(strings: &'a [*mut raw::RedisModuleString]) -> Self {
         Self { strings }
     }
 
@@ -65,6 +69,41 @@ impl<'a> Args<'a> {
     /// The server's own strings, to hand on to a call.
     pub fn as_raw(self) -> &'a [*mut raw::RedisModuleString] {
         self.strings
+    }
+}
+
+/// Words put together from those of a handler.
+pub struct Restored<'a> {
+    strings: Vec<*mut raw::RedisModuleString>,
+    // What `strings` points to besides the handler's own words.
+    _first: Option<OwnString>,
+    _others: PhantomData<Args<'a>>,
+}
+
+impl<'a> Restored<'a> {
+    /// The words as they were before keys of theirs were moved from these places. None where that cannot be.
+    pub fn new(places: Places, keys: Args<'a>, first: &[u8], rest: Args<'a>) -> Option<Self> {
+        let first = OwnString::new(first);
+        let strings = places.restore(keys.strings, first.as_ptr(), rest.strings)?;
+        Some(Self {
+            strings,
+            _first: Some(first),
+            _others: PhantomData,
+        })
+    }
+
+    /// Words of which none was moved.
+    pub fn unmoved(words: Args<'a>) -> Self {
+        Self {
+            strings: words.strings.to_vec(),
+            _first: None,
+            _others: PhantomData,
+        }
+    }
+
+    /// All words.
+    pub fn args(&self) -> Args<'_> {
+        Args::of(&self.strings)
     }
 }
 

@@ -4,6 +4,7 @@
 use std::ffi::{c_char, c_int, CStr, CString};
 use std::ptr;
 
+use durable_core::key_specs::{self, Begin, Find};
 use redis_module::raw;
 
 use super::Ctx;
@@ -62,6 +63,33 @@ impl KeySpec {
         step: 1,
         limit: 0,
     };
+
+    /// Keys that begin at an index and are a range; none for others.
+    ///
+    /// Where what is done to them depends on the arguments, the server lets the command's own code find the keys; a
+    /// module's command with that flag and without such code has no keys at all, and ACL key patterns do not bind it.
+    /// So the flag is dropped, and the least that such a command of the family does is declared: the call of the
+    /// inner command checks the rest.
+    pub fn of(spec: &key_specs::KeySpec) -> Option<Self> {
+        let (Begin::At(first), Find::Range { last, step, limit }) = (&spec.begin, &spec.find)
+        else {
+            return None;
+        };
+        let int = |number: &i64| c_int::try_from(*number).ok();
+        let flags = spec.flags.cast_unsigned();
+        let flags = if flags & raw::REDISMODULE_CMD_KEY_VARIABLE_FLAGS != 0 {
+            raw::REDISMODULE_CMD_KEY_OW | raw::REDISMODULE_CMD_KEY_UPDATE
+        } else {
+            flags
+        };
+        Some(Self {
+            flags: u64::from(flags),
+            first: Some(int(first)?),
+            last: int(last)?,
+            step: int(step)?,
+            limit: int(limit)?,
+        })
+    }
 
     /// Keys at two words and those between. As what is done to them is not told, access control asks for no more here
     /// than any permission for them.

@@ -12,6 +12,7 @@ mod aof;
 mod arguments;
 mod bad_days;
 mod call;
+mod call_keys;
 mod call_names;
 mod call_refusals;
 mod client_pause;

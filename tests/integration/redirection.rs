@@ -6,14 +6,14 @@ use testkit::Cluster;
 use crate::support::say;
 
 /// Two primaries with a replica each.
-fn cluster() -> Cluster {
+pub fn cluster() -> Cluster {
     Cluster::builder(2, 1)
         .node(|_, builder| builder.module_args(&["timeout-ms", "0"]))
         .start()
 }
 
 /// A key that this node owns.
-fn key_of(cluster: &Cluster, node: usize) -> String {
+pub fn key_of(cluster: &Cluster, node: usize) -> String {
     let owned = (0..).map(|number| format!("key{number}"));
     let mut owned =
         owned.filter(|key| cluster.owner_of_key(key).port() == cluster.nodes[node].port());
@@ -127,148 +127,6 @@ fn in_a_transaction_it_is_redirected_when_it_is_queued() {
 }
 
 #[test]
-fn from_a_script_it_is_refused_for_a_foreign_key_as_the_plain_command_is() {
-    let cluster = cluster();
-    let (own, foreign) = (key_of(&cluster, 0), key_of(&cluster, 1));
-    let mut conn = cluster.nodes[0].raw();
-    let mut call = |command: &str, key: &str| {
-        let script = format!("return redis.pcall({command}, KEYS[1] and '{key}', 'v')");
-        let reply = conn.call_text(&["EVAL", &script, "1", &own]);
-        reply
-            .split(" script:")
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let durable = "'DURABLE.CALL', 'REPLICAS', '0', 'SET'";
-    assert_eq!(call(durable, &own), "+OK\r\n");
-    let plain = call("'SET'", &foreign);
-    assert!(plain.starts_with('-'), "{plain}");
-    assert_eq!(call(durable, &foreign), plain);
-}
-
-#[test]
-fn clients_that_ask_where_its_keys_are_are_told() {
-    let cluster = cluster();
-    let mut conn = cluster.nodes[0].raw();
-    let info = say(&mut conn, "COMMAND INFO DURABLE.CALL");
-    assert!(info.contains("movablekeys"), "{info}");
-    for question in ["GETKEYS", "GETKEYSANDFLAGS"] {
-        for inner in [
-            "SET k v",
-            "GET k",
-            "MSET a 1 b 2",
-            "ZUNIONSTORE d 2 a b",
-            "DEL one-key k",
-            "DBSIZE",
-        ] {
-            let plain = say(&mut conn, &format!("COMMAND {question} {inner}"));
-            for options in ["", "REPLICAS 0 ", "timeout 5 Replicas ALL FSYNC 1 "] {
-                let line = format!("COMMAND {question} durable.Call {options}{inner}");
-                assert_eq!(say(&mut conn, &line), plain, "{line}");
-            }
-        }
-    }
-    for line in [
-        "COMMAND GETKEYS DURABLE.CALL",
-        "COMMAND GETKEYS DURABLE.CALL REPLICAS 1",
-    ] {
-        let reply = say(&mut conn, line);
-        assert!(reply.starts_with("-ERR ") || reply == "*0\r\n", "{reply}");
-    }
-}
-
-#[test]
-fn words_that_look_like_its_own_are_still_the_clients() {
-    let cluster = cluster();
-    let own = key_of(&cluster, 0);
-    let mut conn = cluster.nodes[0].raw();
-    for (line, reply) in [
-        (format!("DURABLE.CALL SET {own} one-key"), "+OK\r\n"),
-        (format!("DURABLE.CALL GET {own}"), "$7\r\none-key\r\n"),
-        (
-            format!("durable.call RPUSH {{{own}}}l no-key one-key"),
-            ":2\r\n",
-        ),
-        ("DURABLE.CALL DBSIZE".into(), ":2\r\n"),
-    ] {
-        assert_eq!(say(&mut conn, &line), reply, "{line}");
-    }
-    let wrong_arity = "-ERR wrong number of arguments for 'durable.call' command\r\n";
-    for line in ["DURABLE.CALL", "DURABLE.CALL REPLICAS 0"] {
-        assert_eq!(say(&mut conn, line), wrong_arity, "{line}");
-    }
-    // Nobody reaches a key by naming another.
-    let foreign = key_of(&cluster, 1);
-    for line in [
-        "DURABLE.CALL one-key".into(),
-        "DURABLE.CALL NO-KEY".into(),
-        "DURABLE.CALL one-key a".into(),
-        format!("DURABLE.CALL two-keys {own} {own}"),
-        format!("DURABLE.CALL one-key {own} SET v"),
-        format!("DURABLE.CALL one-key {own} 1 v"),
-        format!("DURABLE.CALL two-keys {own} {own} 1,5 SET v"),
-        format!("DURABLE.CALL no-key SET {foreign} v"),
-        format!("DURABLE.CALL no-key no-key SET {own} v"),
-    ] {
-        let reply = say(&mut conn, &line);
-        assert!(reply.starts_with('-'), "{line}: {reply}");
-    }
-    for words in [
-        ["DURABLE.CALL", "one-key", &own, "9 SET", "v"],
-        ["DURABLE.CALL", "one-key", &own, "0 SET", "v"],
-        ["DURABLE.CALL", "one-key", &own, "2 SET", &foreign],
-        ["DURABLE.CALL", "two-keys", &own, &own, "1 SET"],
-        ["DURABLE.CALL", "two-keys", &own, &own, "1,9 SET"],
-    ] {
-        let reply = conn.call_text(&words);
-        assert!(reply.starts_with('-'), "{words:?}: {reply}");
-    }
-    assert_eq!(say(&mut conn, "DBSIZE"), ":2\r\n");
-}
-
-#[test]
-fn a_key_that_a_user_may_not_reach_is_denied_and_others_are_not() {
-    let cluster = cluster();
-    let (own, foreign) = (key_of(&cluster, 0), key_of(&cluster, 1));
-    let node = &cluster.nodes[0];
-    let mut operator = node.raw();
-    let rules =
-        format!("ACL SETUSER u on nopass +durable.call +set +get +ping %R~{own} %W~{{{own}}}w");
-    assert_eq!(say(&mut operator, &rules), "+OK\r\n");
-    say(&mut operator, &format!("SET {own} v"));
-    let mut conn = node.raw();
-    say(&mut conn, "AUTH u u");
-    for inner in [
-        format!("GET {own}"),
-        format!("SET {own} w"),
-        format!("SET {{{own}}}w w"),
-        format!("GET {{{own}}}w"),
-        format!("GET {foreign}"),
-        format!("SET {foreign} v"),
-        format!("DEL {own}"),
-    ] {
-        let plain = say(&mut conn, &inner);
-        let durable = say(&mut conn, &format!("DURABLE.CALL {inner}"));
-        let code = |reply: &str| reply.split(' ').next().unwrap_or_default().to_owned();
-        assert_eq!(code(&durable), code(&plain), "{inner}: {durable}");
-    }
-    let dry = say(
-        &mut operator,
-        &format!("ACL DRYRUN u DURABLE.CALL GET {own}"),
-    );
-    assert_eq!(dry, "+OK\r\n");
-    let dry = say(
-        &mut operator,
-        &format!("ACL DRYRUN u DURABLE.CALL GET {foreign}"),
-    );
-    assert!(dry.contains("no permissions to access the"), "{dry}");
-    say(&mut operator, "ACL SETUSER u -durable.call");
-    let denied = say(&mut conn, &format!("DURABLE.CALL GET {own}"));
-    assert!(denied.starts_with("-NOPERM "), "{denied}");
-}
-
-#[test]
 fn while_a_slot_moves_it_is_answered_ask_and_tryagain_as_the_plain_command_is() {
     let cluster = cluster();
     let key = key_of(&cluster, 0);
@@ -367,31 +225,5 @@ fn an_unassigned_slot_is_clusterdown_as_for_the_plain_command() {
         ] {
             assert_eq!(say(&mut conn, &line), plain, "{line}");
         }
-    }
-}
-
-/// Valkey 9 remembers two slots of one call for the next ones, which the module's own calls have to get over.
-#[test]
-fn a_script_that_reaches_for_two_slots_does_not_stop_durable_writes() {
-    let cluster = cluster();
-    let (own, foreign) = (key_of(&cluster, 0), key_of(&cluster, 1));
-    let mut conn = cluster.nodes[0].raw();
-    let script = "return redis.pcall(unpack(ARGV))";
-    for words in [
-        ["MSET", &own, "v", &foreign, "v"],
-        ["DURABLE.CALL", "MSET", &own, &foreign, "v"],
-    ] {
-        let mut command = vec!["EVAL", script, "0"];
-        command.extend(words);
-        let refused = conn.call_text(&command);
-        assert!(refused.starts_with('-'), "{refused}");
-        for line in [
-            format!("DURABLE.SET {own} v"),
-            format!("DURABLE.CALL SET {own} v"),
-        ] {
-            assert_eq!(say(&mut conn, &line), "+OK\r\n", "{line}");
-        }
-        assert_eq!(say(&mut conn, "DURABLE.WAIT"), ":1\r\n");
-        assert!(say(&mut conn, &format!("SLOTHINT {foreign}")).starts_with("*3"));
     }
 }
