@@ -11,8 +11,12 @@ use crate::server::Server;
 use crate::state::Role;
 
 const SLOTS: usize = 16384;
-/// Short, so that a failure is noticed soon; much shorter and a busy machine looks like a failure.
-const NODE_TIMEOUT_MS: &str = "2000";
+/// After how long a silent node is taken for failed, where the test does not want that: never, however busy the machine
+/// is.
+const PATIENT_MS: &str = "60000";
+/// Where it does, and while the cluster is formed, since nodes that have to hear from one another in this time have their
+/// news sooner, too. Much shorter, and a busy machine looks like a failure.
+const QUICK_MS: &str = "2000";
 /// Reaches the replicas from every node, whatever its slots. Messages travel on the bus instead.
 const NUDGE: [&str; 2] = ["FUNCTION", "FLUSH"];
 
@@ -139,14 +143,19 @@ impl Cluster {
         self.owner_of_slot(self.slot_of(key))
     }
 
-    /// From here on no node is taken for failed, however busy the machine is. For tests that keep it busy: they would
-    /// meet CLUSTERDOWN. News that go by gossip alone take longer then.
+    /// From here on nodes notice each other's failures, and replicas take over. Until then a node may be killed or
+    /// stand still, and the others go by what they knew. A machine that is too busy for a moment is a failure from
+    /// here on, too. Call it while all nodes that run can answer.
     #[track_caller]
-    pub fn never_fail(&self) {
-        for node in &self.nodes {
-            node.run::<()>(&["CONFIG", "SET", "cluster-node-timeout", "60000"]);
+    pub fn notice_failures(&self) {
+        self.set_node_timeout(QUICK_MS);
+    }
+
+    #[track_caller]
+    fn set_node_timeout(&self, milliseconds: &str) {
+        for node in self.nodes.iter().filter(|node| node.is_alive()) {
+            node.run::<()>(&["CONFIG", "SET", "cluster-node-timeout", milliseconds]);
         }
-        self.wait_until_agreed();
     }
 
     /// Waits until every running node says cluster_state:ok and all of them tell the same slots with
@@ -168,6 +177,7 @@ impl Cluster {
     }
 
     fn form(&self, primaries: usize, meet_at: &MeetingPlace) {
+        self.set_node_timeout(QUICK_MS);
         self.assign_slots(primaries);
         self.introduce(meet_at);
         for (number, node) in self.nodes.iter().enumerate().skip(primaries) {
@@ -189,6 +199,7 @@ impl Cluster {
         eventually("every node to know every replica", || {
             self.nodes.iter().all(complete)
         });
+        self.set_node_timeout(PATIENT_MS);
         self.wait_until_agreed();
     }
 
@@ -263,7 +274,7 @@ impl ClusterBuilder {
                 let builder = Server::builder()
                     .name(&format!("node {number}"))
                     .cluster(true)
-                    .config("cluster-node-timeout", NODE_TIMEOUT_MS)
+                    .config("cluster-node-timeout", PATIENT_MS)
                     // A replica changes its primary when the test says so, not by itself.
                     .config("cluster-allow-replica-migration", "no");
                 (self.hook)(number, builder).start()

@@ -40,6 +40,7 @@ fn a_cluster_of_three_and_three_is_settled_when_the_test_begins() {
         .iter()
         .position(|node| node.port() == owner.port());
     let replica = &cluster.nodes[owner_number.expect("the owner is a node") + 3];
+    cluster.notice_failures();
     owner.kill();
     eventually("the replica to take over", || {
         cluster

@@ -287,6 +287,7 @@ fn a_cluster_that_fails_during_the_wait_says_so() {
         .find(|key| cluster.owner_of_key(key).port() == primary.port())
         .expect("a key of the first node");
     let mut conn = primary.raw();
+    cluster.notice_failures();
     replica.pause();
     send(&mut conn, &format!("DURABLE.SET {key} v"));
     wait_for_waiters(primary, 1);

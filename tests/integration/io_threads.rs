@@ -124,7 +124,6 @@ fn in_a_cluster_any_command_is_called_while_others_write() {
                 .config("appendonly", "yes")
         })
         .start();
-    cluster.never_fail();
     let node = &cluster.nodes[0];
     let own = (0..).map(|number| format!("key{number}"));
     let mut own = own.filter(|key| cluster.owner_of_key(key).port() == node.port());

@@ -115,9 +115,7 @@ fn compare(
 }
 
 fn cluster() -> Cluster {
-    let cluster = Cluster::start(2, 1);
-    cluster.never_fail();
-    cluster
+    Cluster::start(2, 1)
 }
 
 #[test]

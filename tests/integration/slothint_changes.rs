@@ -96,6 +96,7 @@ fn a_replica_that_fails_is_left_out_and_comes_back() {
     let id = cluster.id_of(replica);
     let before = agreed(&mut cluster.nodes[0].raw());
     assert!(lists(&before, id));
+    cluster.notice_failures();
     replica.kill();
     let without = agreed_until("the replica to be left out", &cluster, |maps| {
         maps.iter().all(|map| !lists(map, id)) && one_token(maps)
@@ -117,6 +118,7 @@ fn a_primary_that_fails_without_a_replica_still_owns_its_slots() {
     };
     let id = cluster.id_of(third);
     let before = agreed(&mut first.raw());
+    cluster.notice_failures();
     third.kill();
     let mut conn = first.raw();
     agreed_until("the cluster to be down", &cluster, |maps| {
@@ -140,6 +142,7 @@ fn a_replica_takes_over_after_a_crash_and_the_old_primary_comes_back() {
     let before = token(&mut watcher);
     send(&mut watcher, &format!("SLOTHINT.WATCH {before} 0"));
     wait_for_blocked(second, 1);
+    cluster.notice_failures();
     primary.kill();
     let after = agreed_until("the replica to take over", &cluster, |maps| {
         maps.iter().all(|map| owns(map, new) && !owns(map, old)) && one_token(maps)
@@ -215,6 +218,7 @@ fn a_watcher_whose_cluster_fails_is_told_so_or_goes_on() {
     let known = token(&mut watcher);
     send(&mut watcher, &format!("SLOTHINT.WATCH {known} 0"));
     wait_for_blocked(node, 1);
+    cluster.notice_failures();
     cluster.nodes[2].kill();
     let mut conn = node.raw();
     eventually("the cluster to be down", || {
@@ -270,6 +274,7 @@ fn a_node_that_is_forgotten_or_joins_is_followed() {
         panic!("two primaries, two replicas");
     };
     let id = cluster.id_of(replica);
+    cluster.notice_failures();
     replica.kill();
     agreed_until("the replica to be left out", &cluster, |maps| {
         maps.iter().all(|map| !lists(map, id))

@@ -59,7 +59,6 @@ fn tls_ports(tls: &Tls) -> Vec<u16> {
 #[test]
 fn with_an_encrypted_bus_each_kind_of_connection_is_told_its_ports() {
     let (cluster, tls) = cluster(true);
-    cluster.never_fail();
     for (number, node) in cluster.nodes.iter().enumerate() {
         let id = cluster.id_of(node);
         let (mut plain, mut encrypted) = (node.raw(), connect(&tls, number));
@@ -77,7 +76,6 @@ fn with_an_encrypted_bus_each_kind_of_connection_is_told_its_ports() {
 #[test]
 fn with_a_plain_bus_each_kind_of_connection_is_told_what_the_server_knows() {
     let (cluster, tls) = cluster(false);
-    cluster.never_fail();
     // Redis 7.0 knows TLS ports only where the bus is encrypted, and tells the plain ones to all.
     let knows_both = cluster.nodes[0]
         .version()

@@ -17,7 +17,6 @@ fn durable_set(key: &str) -> Command {
 /// What a `DURABLE.SET` ends with that has been executed and waits for its replica, when `meanwhile` comes over it.
 fn executed_and_then(retry_for: Duration, meanwhile: impl FnOnce(&Cluster)) -> Error {
     let cluster = Cluster::start(3, 1);
-    cluster.never_fail();
     let (primary, replica) = (&cluster.nodes[0], &cluster.nodes[3]);
     let key = keys_of(&cluster, primary, 1).remove(0);
     let client = Client::builder([with_user(&cluster, &[], primary)])

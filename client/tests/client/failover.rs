@@ -50,6 +50,7 @@ fn after_a_crash_the_shard_is_found_without_more_than_one_moved() {
     let mut session = client.session();
     session.prefill_all().unwrap();
     set_to_themselves(&mut session, &keys);
+    cluster.notice_failures();
     primary.kill();
     // The client rides it out: reads wait until the replica has taken over.
     for key in &keys {
@@ -80,6 +81,7 @@ fn traffic_goes_through_a_crash_and_no_value_is_wrong() {
             .map(|part| traffic.start(scope, client.clone(), part))
             .collect();
         eventually("traffic", || traffic.rounds() > 4);
+        cluster.notice_failures();
         cluster.nodes[0].kill();
         eventually("the replica to take over", || {
             cluster.nodes[3].role() == Role::Primary
@@ -112,6 +114,7 @@ fn a_shard_without_a_primary_is_given_up_in_time_and_nothing_was_executed() {
         .build();
     let mut session = client.session();
     session.prefill_all().unwrap();
+    cluster.notice_failures();
     owner.kill();
     let sets: Vec<Command> = keys.iter().map(|key| Command::set(key, "v")).collect();
     for result in session.batch(&sets) {

@@ -121,6 +121,7 @@ fn a_write_that_may_be_repeated_counts_for_the_fence_after_it() {
 fn a_fence_after_a_crash_amid_its_batch_speaks_of_none_of_the_writes() {
     let mut shard = Shard::start();
     let a = shard.key("a");
+    shard.cluster.notice_failures();
     let mut primary = shard.isolate();
     // So large that only one is under way at a time.
     let large = "x".repeat(300_000);
@@ -150,7 +151,6 @@ fn a_fence_after_a_crash_amid_its_batch_speaks_of_none_of_the_writes() {
 fn a_fence_after_a_write_that_went_elsewhere_by_ask_says_that_it_may_be_lost() {
     let cluster = Cluster::start(2, 1);
     let (from, to) = (&cluster.nodes[0], &cluster.nodes[1]);
-    cluster.never_fail();
     let tag = keys_of(&cluster, from, 1).remove(0);
     let (a, b) = (format!("{{{tag}}}a"), format!("{{{tag}}}b"));
     let client = client_of(from);
@@ -186,6 +186,7 @@ fn a_fence_behind_a_write_follows_it_to_the_primary_that_replaced_a_dead_one() {
         .retry_for(Duration::ZERO)
         .build();
     client.session().prefill_all().unwrap();
+    cluster.notice_failures();
     cluster.nodes[0].kill();
     client.session().run(&Command::get(&a)).unwrap_err();
     let replicas = [&cluster.nodes[3], &cluster.nodes[6]];

@@ -54,6 +54,7 @@ fn while_it_waits(
 fn a_fence_whose_primary_dies_is_not_answered_by_the_next_one() {
     let (cluster, key, client, mut session) = cluster();
     let (primary, replicas) = (&cluster.nodes[0], [&cluster.nodes[3], &cluster.nodes[6]]);
+    cluster.notice_failures();
     replicas.iter().for_each(|replica| replica.pause());
     // Larger than what sockets hold, so that no replica gets it.
     let large = "x".repeat(32 << 20);

@@ -29,6 +29,7 @@ fn a_crash_does_not_change_it() {
     let keys = keys_of(&cluster, &cluster.nodes[0], 3);
     let client = client_of(&cluster.nodes[1]);
     client.session().prefill_all().unwrap();
+    cluster.notice_failures();
     cluster.nodes[0].kill();
     // Long enough to reach a node in more than one piece, just when it takes over.
     let (commands, expected) = appends(&keys, 1500);
@@ -44,6 +45,7 @@ fn a_cluster_that_is_down_for_a_while_does_not_change_it() {
     let keys = keys_of(&cluster, &cluster.nodes[0], 3);
     let client = client_of(&cluster.nodes[0]);
     client.session().prefill_all().unwrap();
+    cluster.notice_failures();
     cluster.nodes[2].kill();
     eventually("the cluster to be down", || {
         let info = cluster.nodes[0].run::<String>(&["CLUSTER", "INFO"]);

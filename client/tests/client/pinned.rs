@@ -59,6 +59,7 @@ fn a_shard_whose_primary_was_replaced_is_flushed_at_the_new_one_only() {
     let others = [&cluster.nodes[1], &cluster.nodes[2]];
     let before = others.map(size);
     assert!(size(&cluster.nodes[3]) > 0);
+    cluster.notice_failures();
     cluster.nodes[0].kill();
     client.session().run(&flush(&key)).unwrap();
     assert_eq!(cluster.nodes[3].role(), Role::Primary);
@@ -69,7 +70,6 @@ fn a_shard_whose_primary_was_replaced_is_flushed_at_the_new_one_only() {
 #[test]
 fn a_primary_that_was_silent_is_asked_again_and_no_replica_or_other_primary_in_its_place() {
     let cluster = Cluster::start(3, 1);
-    cluster.never_fail();
     let primary = &cluster.nodes[0];
     let key = keys_of(&cluster, primary, 1).remove(0);
     let client = impatient(&cluster.nodes[1]);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use redis::{ConnectionInfo, TlsCertificates};
-use redis_durable_client::{Client, Command, Error, Fill, Session};
+use redis_durable_client::{Client, ClientBuilder, Command, Error, Fill, Session};
 use testkit::{eventually, Cluster, Product, Tls};
 
 use crate::support::{assert_own_values, keys, keys_of, set_to_themselves};
@@ -27,6 +27,15 @@ fn info(tls: &Tls, host: &str, number: usize, password: &str, trusted: &Tls) -> 
 
 fn client(tls: &Tls, number: usize) -> Client {
     Client::open([info(tls, "127.0.0.1", number, "secret", tls)]).unwrap()
+}
+
+/// One that bears a busy machine, for tests in which no connection may fail.
+fn patient(tls: &Tls, host: &str, number: usize) -> ClientBuilder {
+    let patience = Duration::from_secs(60);
+    Client::builder([info(tls, host, number, "secret", tls)])
+        .unwrap()
+        .connect_timeout(patience)
+        .response_timeout(Some(patience))
 }
 
 #[track_caller]
@@ -72,10 +81,7 @@ fn hints_and_redirections_lead_to_tls_ports() {
         (true, "127.0.0.1"),
         (false, "localhost"),
     ] {
-        let client = Client::builder([info(&tls, host, 0, "secret", &tls)])
-            .unwrap()
-            .hint_batches(hints)
-            .build();
+        let client = patient(&tls, host, 0).hint_batches(hints).build();
         let keys = keys(2000);
         let mut session = client.session();
         set_to_themselves(&mut session, &keys);
@@ -102,6 +108,7 @@ fn the_watch_and_a_failover_work_over_tls() {
     for primary in cluster.primaries() {
         assert_eq!(primary.run::<i64>(&["WAIT", "1", "0"]), 1);
     }
+    cluster.notice_failures();
     cluster.nodes[0].kill();
     // This returns when the replica has been promoted; until then others still name the node that is gone.
     assert_own_values(&mut session, &of_the_dead);
@@ -117,7 +124,7 @@ fn the_watch_and_a_failover_work_over_tls() {
 #[test]
 fn a_batch_larger_than_what_sockets_and_tls_hold_is_answered_whole() {
     let (_cluster, tls) = cluster(true);
-    let client = client(&tls, 0);
+    let client = patient(&tls, "127.0.0.1", 0).build();
     let mut session = client.session();
     let filling = "x".repeat(20_000);
     let keys = keys(1000);
@@ -212,6 +219,7 @@ fn a_frozen_node_over_tls_is_replaced_by_its_promoted_replica() {
     for primary in cluster.primaries() {
         assert_eq!(primary.run::<i64>(&["WAIT", "1", "0"]), 1);
     }
+    cluster.notice_failures();
     cluster.nodes[0].pause();
     let mut fresh: Session = client.session();
     assert_own_values(&mut fresh, &keys);

@@ -67,6 +67,7 @@ fn a_watch_whose_node_crashes_goes_on_at_another() {
     let _watch = client.watch().unwrap();
     eventually("the first map", || client.known_slots() == 16384);
     let keys = keys_of(&cluster, &cluster.nodes[0], 10);
+    cluster.notice_failures();
     cluster.nodes[0].kill();
     eventually("the watch to tell of the new primary", || {
         let moved = |key: &String| goes_to(&client, key, &cluster.nodes[3]);
@@ -90,6 +91,7 @@ fn while_the_cluster_is_down_the_watch_keeps_its_connection_and_its_map() {
     let client = client_of(&cluster.nodes[0]);
     let watch = client.watch().unwrap();
     wait_until_it_watches(&client, &cluster);
+    cluster.notice_failures();
     cluster.nodes[2].kill();
     eventually("the cluster to be down", || {
         let info = cluster.nodes[0].run::<String>(&["CLUSTER", "INFO"]);

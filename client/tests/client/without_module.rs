@@ -134,6 +134,7 @@ fn a_crash_is_found_out_by_asking_the_others() {
     for primary in cluster.primaries() {
         primary.run::<i64>(&["WAIT", "1", "0"]);
     }
+    cluster.notice_failures();
     cluster.nodes[0].kill();
     assert_own_values(&mut session, &keys);
 }
