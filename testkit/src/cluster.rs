@@ -148,13 +148,14 @@ impl Cluster {
     /// here on, too. Call it while all nodes that run can answer.
     #[track_caller]
     pub fn notice_failures(&self) {
-        self.set_node_timeout(QUICK_MS);
+        self.set("cluster-replica-no-failover", "no");
+        self.set("cluster-node-timeout", QUICK_MS);
     }
 
     #[track_caller]
-    fn set_node_timeout(&self, milliseconds: &str) {
+    fn set(&self, setting: &str, value: &str) {
         for node in self.nodes.iter().filter(|node| node.is_alive()) {
-            node.run::<()>(&["CONFIG", "SET", "cluster-node-timeout", milliseconds]);
+            node.run::<()>(&["CONFIG", "SET", setting, value]);
         }
     }
 
@@ -177,9 +178,9 @@ impl Cluster {
     }
 
     fn form(&self, primaries: usize, meet_at: &MeetingPlace) {
-        self.set_node_timeout(QUICK_MS);
         self.assign_slots(primaries);
         self.introduce(meet_at);
+        self.set("cluster-node-timeout", QUICK_MS);
         for (number, node) in self.nodes.iter().enumerate().skip(primaries) {
             let primary = &self.ids[number % primaries];
             eventually(&format!("{} to replicate {primary}", node.name()), || {
@@ -199,8 +200,9 @@ impl Cluster {
         eventually("every node to know every replica", || {
             self.nodes.iter().all(complete)
         });
-        self.set_node_timeout(PATIENT_MS);
+        // While they are quick: what was taken for failed is given another chance after twice the timeout.
         self.wait_until_agreed();
+        self.set("cluster-node-timeout", PATIENT_MS);
     }
 
     /// Each primary gets its share of the slots, as redis-cli would divide them. Configuration epochs are given out at the same time,
@@ -219,16 +221,18 @@ impl Cluster {
         }
     }
 
-    /// Makes all nodes known to the first, and waits until word of that has reached all of them.
+    /// Makes each node known to all others, and waits until it is. None is left to hear of another by gossip, which takes
+    /// its time among patient nodes; among quick ones a handshake that a busy machine delays is given up for good.
     fn introduce(&self, meet_at: &MeetingPlace) {
-        let first = &self.nodes[0];
         for (number, node) in self.nodes.iter().enumerate().skip(1) {
             let bus = node
                 .bus_port()
                 .expect("a node in cluster mode has a bus port");
             let (host, port) = meet_at(number, node);
             let (port, bus) = (port.to_string(), bus.to_string());
-            first.run::<()>(&["CLUSTER", "MEET", &host, &port, &bus]);
+            for other in &self.nodes[..number] {
+                other.run::<()>(&["CLUSTER", "MEET", &host, &port, &bus]);
+            }
         }
         let known: BTreeSet<&str> = self.ids.iter().map(String::as_str).collect();
         eventually("all nodes to know one another", || {
@@ -275,6 +279,7 @@ impl ClusterBuilder {
                     .name(&format!("node {number}"))
                     .cluster(true)
                     .config("cluster-node-timeout", PATIENT_MS)
+                    .config("cluster-replica-no-failover", "yes")
                     // A replica changes its primary when the test says so, not by itself.
                     .config("cluster-allow-replica-migration", "no");
                 (self.hook)(number, builder).start()

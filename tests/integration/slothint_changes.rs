@@ -246,8 +246,6 @@ fn a_replica_that_lost_its_primary_and_serves_no_stale_data_still_hints() {
             builder
                 .module_args(&["slothint-max-age-ms", "0"])
                 .config("replica-serve-stale-data", "no")
-                // It shall not take over.
-                .config("cluster-replica-no-failover", "yes")
         })
         .start();
     let replica = &cluster.nodes[2];
