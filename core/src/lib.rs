@@ -4,7 +4,7 @@
 //! Durable writes: [`options`] reads what the user wrote, [`requirement`] fixes it in numbers,
 //! [`replicas`] and [`acks`] say what has been acknowledged and by whom, [`ack_request`] when to
 //! ask for more, and [`ledger`] who waits for what. [`callable`] judges what DURABLE.CALL may run, and [`key_places`]
-//! puts its keys where a server finds them.
+//! puts its keys where a server finds them. [`client_list`] and [`acl_rules`] tell whether the module may go.
 //!
 //! Slot hints: [`slot`] is the slot of a key, [`topology`] what a look at the cluster shows, and
 //! [`slot_map`] what each kind of connection is told of it.
@@ -14,6 +14,7 @@
 
 pub mod ack_request;
 pub mod acks;
+pub mod acl_rules;
 pub mod callable;
 pub mod client_list;
 pub mod fsyncs;

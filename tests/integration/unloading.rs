@@ -1,9 +1,11 @@
 //! MODULE UNLOAD while clients wait, and what the server keeps of a module's commands after it.
 
-use testkit::{eventually, Server};
+use testkit::{eventually, Product, Server};
 
 use crate::bad_days::settles;
-use crate::support::{connections, packet, replicated, say, stays_for_good, unload_and_load_again};
+use crate::support::{
+    assert_stays, connections, packet, replicated, say, stays_for_good, unload_and_load_again,
+};
 
 #[test]
 fn the_module_is_unloaded_and_loaded_between_waits() {
@@ -121,4 +123,33 @@ fn a_transaction_with_a_durable_command_in_it_does_not_meet_its_remains() {
         "{executed}"
     );
     assert_eq!(say(&mut conn, "PING"), "+PONG\r\n");
+}
+
+#[test]
+fn while_a_users_rules_name_a_command_of_the_module_it_stays() {
+    // Servers repeat all rules when commands have gone, and do not expect one of them to be unknown.
+    let server = Server::builder().module_args(&["replicas", "0"]).start();
+    let mut operator = server.raw();
+    let version = server.version();
+    let repeats_rules = version.is_valkey() || version.at_least(Product::Redis, (7, 2, 0));
+    for (rules, without) in [
+        ("+durable.set", "-@all"),
+        ("+@all -durable.call", "+@all"),
+        ("(~k +slothint.map)", "clearselectors"),
+    ] {
+        let give = format!("ACL SETUSER app on nopass ~* {rules}");
+        assert_eq!(say(&mut operator, &give), "+OK\r\n");
+        try_to_unload(&server);
+        assert_eq!(say(&mut operator, "PING"), "+PONG\r\n");
+        if repeats_rules && !stays_for_good(&server) {
+            assert_stays(
+                &server,
+                "the rules of user 'app' name a command of the module",
+            );
+        }
+        say(&mut operator, &format!("ACL SETUSER app {without}"));
+        try_to_unload(&server);
+    }
+    assert_eq!(say(&mut operator, "ACL DELUSER app"), ":1\r\n");
+    unload_and_load_again(&server);
 }
