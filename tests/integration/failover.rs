@@ -179,66 +179,96 @@ fn a_demotion_turns_every_kind_of_waiting_client_away() {
 }
 
 /// Clients that each write keys of their own, one after the other, and then hang up.
-fn writers(primary: &Server, prefix: &str, each: usize) -> Vec<RawConn> {
-    let mut clients = connections(primary, 10);
-    for (number, client) in clients.iter_mut().enumerate() {
-        let sets = (0..each).map(|round| format!("DURABLE.SET {prefix}{number}:{round} v"));
-        let lines: Vec<String> = sets.chain(["QUIT".to_owned()]).collect();
-        client.send_bytes(&packet(
-            &lines.iter().map(String::as_str).collect::<Vec<_>>(),
-        ));
-    }
-    clients
+struct Writers<'s> {
+    primary: &'s Server,
+    prefix: &'s str,
+    batches: usize,
+    clients: Vec<RawConn>,
 }
 
-/// Every key whose write was answered OK is on `heir`; the other replies are among `known`. Returns how
-/// many were acknowledged and how many were not.
-fn acknowledged_is_kept(
-    clients: &mut [RawConn],
-    prefix: &str,
-    each: usize,
-    known: &[&str],
-    heir: &Server,
-) -> (usize, usize) {
-    let (mut kept, mut others) = (0, 0);
-    for (number, client) in clients.iter_mut().enumerate() {
-        let text = String::from_utf8(client.read_until_closed()).expect("a text");
-        // Behind the writes there is the answer to QUIT, if it came to that.
-        for (round, reply) in text.lines().take(each).enumerate() {
-            if reply == "+OK" {
-                kept += 1;
-                let key = format!("{prefix}{number}:{round}");
-                assert!(
-                    get(heir, &key).is_some(),
-                    "{key} was acknowledged and is lost"
-                );
-            } else {
-                others += 1;
-                assert!(known.iter().any(|code| reply.starts_with(code)), "{reply}");
-            }
+/// So many writes each.
+const EACH: usize = 500;
+
+impl<'s> Writers<'s> {
+    /// `prefix` begins all of their keys.
+    fn start(primary: &'s Server, prefix: &'s str) -> Writers<'s> {
+        let mut writers = Writers {
+            primary,
+            prefix,
+            batches: 0,
+            clients: Vec::new(),
+        };
+        writers.begin_batch();
+        writers
+    }
+
+    fn begin_batch(&mut self) {
+        self.batches += 1;
+        self.clients = connections(self.primary, 10);
+        for number in 0..self.clients.len() {
+            let sets = (0..EACH).map(|round| format!("DURABLE.SET {} v", self.key(number, round)));
+            let lines: Vec<String> = sets.chain(["QUIT".to_owned()]).collect();
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            self.clients[number].send_bytes(&packet(&lines));
         }
     }
-    (kept, others)
+
+    fn key(&self, client: usize, round: usize) -> String {
+        format!("{}{}:{client}:{round}", self.prefix, self.batches)
+    }
+
+    /// Goes on until some are turned away, with one of these errors. Returns the keys whose writes were answered OK.
+    fn until_turned_away(mut self, known: &[&str]) -> Vec<String> {
+        let mut acknowledged = Vec::new();
+        let mut others = 0;
+        loop {
+            for number in 0..self.clients.len() {
+                let text = self.clients[number].read_until_closed();
+                let text = String::from_utf8(text).expect("a text");
+                // Behind the writes there is the answer to QUIT, if it came to that.
+                for (round, reply) in text.lines().take(EACH).enumerate() {
+                    if reply == "+OK" {
+                        acknowledged.push(self.key(number, round));
+                    } else {
+                        others += 1;
+                        assert!(known.iter().any(|code| reply.starts_with(code)), "{reply}");
+                    }
+                }
+            }
+            if others > 0 {
+                return acknowledged;
+            }
+            self.begin_batch();
+        }
+    }
+}
+
+/// Every one of these keys is on `heir`.
+#[track_caller]
+fn are_kept(acknowledged: &[String], heir: &Server) {
+    let mut conn = heir.raw();
+    for keys in acknowledged.chunks(100) {
+        let exist = say(&mut conn, &format!("EXISTS {}", keys.join(" ")));
+        let expected = format!(":{}\r\n", keys.len());
+        assert_eq!(exist, expected, "of {keys:?}, which were acknowledged");
+    }
 }
 
 #[test]
 fn what_was_acknowledged_under_load_survives_a_failover() {
     let group = builder(1).start();
     let (primary, replica) = (&group.primary, &group.replicas[0]);
-    let mut clients = writers(primary, "k", 500);
+    let writers = Writers::start(primary, "k");
     eventually("some of it to be done", || {
         info(primary, "acked_total") >= 500
     });
     assert_eq!(say(&mut primary.raw(), "FAILOVER"), "+OK\r\n");
-    let known = ["-UNBLOCKED ", "-READONLY "];
-    let (kept, others) = acknowledged_is_kept(&mut clients, "k", 500, &known, replica);
-    assert!(
-        kept >= 500 && others > 0,
-        "{kept} acknowledged, {others} not"
-    );
+    let acknowledged = writers.until_turned_away(&["-UNBLOCKED ", "-READONLY "]);
+    assert!(acknowledged.len() >= 500);
     eventually("the replica to be primary", || {
         replica.role() == Role::Primary
     });
+    are_kept(&acknowledged, replica);
     wait_for_waiters(primary, 0);
 }
 
@@ -256,20 +286,18 @@ fn a_manual_failover_in_a_cluster_loses_nothing_that_was_acknowledged() {
         .map(|number| format!("{{tag{number}}}"))
         .find(|tag| cluster.owner_of_key(tag).port() == primary.port())
         .expect("a tag of the first node");
-    let mut clients = writers(primary, &tag, 2000);
+    let writers = Writers::start(primary, &tag);
     eventually("some of it to be done", || {
         info(primary, "acked_total") >= 500
     });
     assert_eq!(say(&mut replica.raw(), "CLUSTER FAILOVER"), "+OK\r\n");
     let known = ["-UNBLOCKED ", "-MOVED ", "-NOREPLICAS "];
-    let (kept, others) = acknowledged_is_kept(&mut clients, &tag, 2000, &known, replica);
-    assert!(
-        kept >= 500 && others > 0,
-        "{kept} acknowledged, {others} not"
-    );
+    let acknowledged = writers.until_turned_away(&known);
+    assert!(acknowledged.len() >= 500);
     eventually("the replica to be primary", || {
         replica.role() == Role::Primary
     });
+    are_kept(&acknowledged, replica);
     wait_for_waiters(primary, 0);
     let mut conn = replica.raw();
     let line = format!("DURABLE.SET {tag} v");
