@@ -188,6 +188,7 @@ unsafe extern "C" fn on_event_loop(
         guard::callback(ctx, |ctx| match which {
             raw::REDISMODULE_SUBEVENT_EVENTLOOP_AFTER_SLEEP => {
                 durable::turn::begins(ctx);
+                durable::call_keys::turn_begins(ctx);
                 slothint::rhythm::turn_begins(ctx);
             }
             raw::REDISMODULE_SUBEVENT_EVENTLOOP_BEFORE_SLEEP => {
@@ -249,16 +250,15 @@ unsafe extern "C" fn on_config_change(
     guard::plain((), durable::latency::forget_threshold);
 }
 
-/// Another module's commands came or went, perhaps under names that meant something else.
+/// Another module's commands came or went.
 unsafe extern "C" fn on_module_change(
-    _ctx: *mut raw::RedisModuleCtx,
+    ctx: *mut raw::RedisModuleCtx,
     _event: raw::RedisModuleEvent,
     _which: u64,
     _data: *mut c_void,
 ) {
-    guard::plain((), || {
-        state::with(|state| state.commands.clear());
-    });
+    // SAFETY: the context is the one that the server gave to this callback.
+    unsafe { guard::callback(ctx, durable::call::learn_all) };
 }
 
 unsafe extern "C" fn on_role_change(

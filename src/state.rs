@@ -57,6 +57,8 @@ pub struct State {
     pub deadline_timer: Option<(TimerId, u64)>,
     /// What DURABLE.CALL has found out about the server's commands.
     pub commands: KnownCommands,
+    /// The name of a command that was not found there, and had keys.
+    pub to_be_learnt: Option<Vec<u8>>,
     /// How the server learns of its keys.
     pub call_keys: CallKeys,
     /// The server's `latency-monitor-threshold`, where it is known.
@@ -105,6 +107,7 @@ impl State {
             turn_timer: None,
             deadline_timer: None,
             commands: KnownCommands::new(),
+            to_be_learnt: None,
             call_keys: CallKeys::Asked,
             latency_threshold_ms: None,
             lent: None,

@@ -28,6 +28,7 @@ const NAME: &str = "DURABLE.CALL";
 pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
     let keys = CallKeys::of(ctx);
     state::with(|state| state.call_keys = keys);
+    learn_all(ctx);
     let mut categories = vec!["write".to_owned(), "slow".to_owned()];
     categories.extend(category.map(str::to_owned));
     let mut args = docs::requirement();
@@ -63,9 +64,7 @@ pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
         .zip(handlers)
         .map(|((keys, name), handler)| (subcommand(&spec, name, keys), handler))
         .collect();
-    ctx.create_container(&spec, &subcommands)?;
-    learn_all(ctx);
-    Ok(())
+    ctx.create_container(&spec, &subcommands)
 }
 
 /// What a DURABLE.CALL with so many moved keys is executed as.
@@ -222,6 +221,17 @@ pub struct KnownCommand {
 /// are remembered, so that a client cannot fill it; it is emptied when a module comes or goes.
 pub type KnownCommands = HashMap<Vec<u8>, KnownCommand>;
 
+impl KnownCommand {
+    /// False for one that is refused whatever its arguments are. `allowed` is the setting `durable.call-allow`.
+    pub fn may_run(&self, name: &[u8], allowed: &[u8]) -> bool {
+        match self.known {
+            Known::Judged(Verdict::Data) | Known::Container(_) => true,
+            Known::Judged(Verdict::OtherModules) => is_allowed(allowed, name),
+            Known::Judged(Verdict::Script | Verdict::NotData) => false,
+        }
+    }
+}
+
 /// The command that these words call, if it was looked up already.
 pub fn remembered<'a>(commands: &'a KnownCommands, words: Args<'_>) -> Option<&'a KnownCommand> {
     let name = words.get(0)?.to_ascii_lowercase();
@@ -262,19 +272,25 @@ fn verdict(ctx: &Ctx, name: &[u8], subcommand: Option<&[u8]>) -> Result<Verdict,
     }
 }
 
-/// Looks up all commands beforehand: the filter, which cannot look up any, is passed by everybody, whatever they may run.
-fn learn_all(ctx: &Ctx) {
+/// Looks up all commands beforehand, since their keys are looked for before it is known who may run them. Called again
+/// when another module's commands came or went, perhaps under names that meant something else.
+pub fn learn_all(ctx: &Ctx) {
+    state::with(|state| state.commands.clear());
     let list = ctx.ask(c"COMMAND", &[c"LIST"]);
     let names = list.iter().flat_map(|list| list.root().elements());
     for name in names.filter_map(Reply::bytes) {
-        known(ctx, name);
-        let subcommands = state::with(|state| {
-            let command = state.commands.get(name)?;
-            Some(command.subcommands.clone())
-        });
-        for subcommand in subcommands.flatten().unwrap_or_default() {
-            known(ctx, &subcommand);
-        }
+        learn(ctx, name);
+    }
+}
+
+/// Looks up a command, its name in lower case, and its subcommands.
+pub fn learn(ctx: &Ctx, name: &[u8]) {
+    known(ctx, name);
+    let subcommands = state::with(|state| Some(state.commands.get(name)?.subcommands.clone()));
+    for full in subcommands.flatten().unwrap_or_default() {
+        // Their full names begin with the container's own, also where that was renamed.
+        let subcommand = full.rsplit(|&byte| byte == b'|').next().unwrap_or_default();
+        known(ctx, &[name, b"|", subcommand].concat());
     }
 }
 

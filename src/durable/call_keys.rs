@@ -17,10 +17,10 @@ use durable_core::callable::is_ours;
 use durable_core::key_places::Places;
 use durable_core::options;
 
-use super::call::remembered;
+use super::call::{learn, remembered};
 use crate::ffi::args::Restored;
 use crate::ffi::filter::Command;
-use crate::ffi::{keys, Args, Ctx};
+use crate::ffi::{keys, Args, Ctx, OwnString};
 use crate::state;
 
 /// How the server learns of the keys.
@@ -75,22 +75,22 @@ pub fn move_to_front(command: &mut Command, at: usize) {
     if state::with(|state| state.call_keys) != Some(CallKeys::Moved) {
         return;
     }
-    let Some(plan) = plan(command, at) else {
+    let Some(mut plan) = plan(command, at) else {
         return;
     };
     let start = at.saturating_add(1);
     // First of all, while the server still makes room for a word.
     let subcommand = SUBCOMMANDS.get(plan.keys.len()).unwrap_or(&SUBCOMMANDS[0]);
-    command.insert_word(start, subcommand.to_bytes());
+    command.insert_word(start, OwnString::new(subcommand.to_bytes()));
     let first = start.saturating_add(1);
     for (place, _) in plan.keys.iter().rev() {
         command.delete_word(first.saturating_add(*place));
     }
-    for (_, key) in plan.keys.iter().rev() {
-        command.insert_word(first, key);
-    }
     if let Some(marked) = &plan.marked {
-        command.replace_word(first.saturating_add(plan.keys.len()), marked);
+        command.replace_word(first, marked);
+    }
+    while let Some((_, key)) = plan.keys.pop() {
+        command.insert_word(first, key);
     }
     // Servers forget what they have found out about a command beforehand when its name is another string: Valkey
     // before 9.1 does so for no other change.
@@ -102,7 +102,7 @@ struct Plan {
     /// As the client spelt it.
     name: Vec<u8>,
     /// Places among the words after the name, ascending, and the keys there.
-    keys: Vec<(usize, Vec<u8>)>,
+    keys: Vec<(usize, OwnString)>,
     /// The first of these words, which remembers the places.
     marked: Option<Vec<u8>>,
 }
@@ -123,7 +123,7 @@ fn plan(command: &Command, at: usize) -> Option<Plan> {
     }
     let places = places_of(words);
     let moved = places.into_iter().flat_map(Places::iter);
-    let moved = moved.filter_map(|place| Some((place, words.get(place)?.to_vec())));
+    let moved = moved.filter_map(|place| Some((place, OwnString::new(words.get(place)?))));
     Some(Plan {
         name,
         keys: moved.collect(),
@@ -164,16 +164,45 @@ fn places_of(words: Args<'_>) -> Option<Places> {
 }
 
 /// The keys of an inner command: where each stands, and what is done to it. The server is asked only where its own code
-/// is needed, or where the command was not looked up yet: it leaks memory for each answer with many keys.
+/// is needed, or where the command was not looked up yet: it leaks memory for each answer with many keys, and anybody
+/// can have it asked, since access control comes later. What is refused anyhow has no keys here.
 fn keys_of(inner: Args<'_>) -> Vec<(usize, c_int)> {
+    enum Found {
+        Keys(Vec<(usize, c_int)>),
+        TheServersMatter,
+        NotLookedUp,
+    }
+    let name = inner.get(0).unwrap_or_default();
     let found = state::with(|state| {
-        let command = remembered(&state.commands, inner)?;
-        command
-            .keys
-            .as_ref()?
-            .find(inner.len(), |index| inner.get(index))
+        let Some(command) = remembered(&state.commands, inner) else {
+            return Found::NotLookedUp;
+        };
+        if !command.may_run(name, &state.config.call_allow) {
+            return Found::Keys(Vec::new());
+        }
+        let specs = command.keys.as_ref();
+        let keys = specs.and_then(|specs| specs.find(inner.len(), |index| inner.get(index)));
+        keys.map_or(Found::TheServersMatter, Found::Keys)
     });
-    found.flatten().unwrap_or_else(|| keys::of(inner))
+    match found {
+        Some(Found::Keys(keys)) => keys,
+        Some(Found::NotLookedUp) => {
+            let keys = keys::of(inner);
+            if !keys.is_empty() {
+                state::with(|state| state.to_be_learnt = Some(name.to_ascii_lowercase()));
+            }
+            keys
+        }
+        Some(Found::TheServersMatter) | None => keys::of(inner),
+    }
+}
+
+/// A turn begins: looks up a command whose keys were asked for in the last one, before they are again. It exists, and
+/// was renamed, since all others are looked up beforehand.
+pub fn turn_begins(ctx: &Ctx) {
+    if let Some(Some(name)) = state::with(|state| state.to_be_learnt.take()) {
+        learn(ctx, &name);
+    }
 }
 
 /// Turns `COMMAND GETKEYS DURABLE.CALL [options] SET k v` into the question about `SET k v`: not every server would ask

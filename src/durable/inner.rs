@@ -117,6 +117,11 @@ impl Docs {
 
 /// The key specifications of a command; `None` where they do not tell everything.
 fn key_specs(list: Reply<'_>, flags: &[String], arity: c_int) -> Option<KeySpecs> {
+    // A module's command may have its code asked, whatever else it has declared: `CMD_MODULE_GETKEYS` in `db.c`.
+    let has = |name: &str| flags.iter().any(|flag| flag == name);
+    if has("module") && has("movablekeys") {
+        return None;
+    }
     let mut specs = Vec::new();
     for spec in list.elements() {
         let flags = words(field(spec, b"flags")?);
@@ -125,14 +130,16 @@ fn key_specs(list: Reply<'_>, flags: &[String], arity: c_int) -> Option<KeySpecs
             return None;
         }
         // A word that is only hashed like a key.
-        if !is("not_key") {
-            specs.push(key_spec(spec, key_flags(&flags))?);
+        if is("not_key") {
+            continue;
         }
-    }
-    // A module's command whose code has to be asked.
-    let is_movable = flags.iter().any(|flag| flag == "movablekeys");
-    if specs.is_empty() && is_movable {
-        return None;
+        let found = key_spec(spec, key_flags(&flags))?;
+        // The server does not go by these, but asks the command's own code. Where a place was searched for, that may
+        // find another one: GEORADIUS takes the last of several STORE.
+        if is("variable_flags") && matches!(found.begin, Begin::After(..)) {
+            return None;
+        }
+        specs.push(found);
     }
     let arity = arity.into();
     Some(KeySpecs { arity, specs })

@@ -81,11 +81,12 @@ impl Command {
     }
 
     /// Puts a word before another one.
-    pub fn insert_word(&mut self, index: usize, word: &[u8]) {
+    pub fn insert_word(&mut self, index: usize, word: OwnString) {
         if let Some(index) = self.index(index) {
-            let word = OwnString::new(word).into_raw();
             // SAFETY: as for a replacement.
-            unsafe { api!(RedisModule_CommandFilterArgInsert)(self.0.as_ptr(), index, word) };
+            unsafe {
+                api!(RedisModule_CommandFilterArgInsert)(self.0.as_ptr(), index, word.into_raw())
+            };
         }
     }
 
