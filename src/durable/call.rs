@@ -218,7 +218,7 @@ pub struct KnownCommand {
 }
 
 /// What is known of the server's commands, by their names in lower case. Only commands that exist
-/// are remembered, so that a client cannot fill it; it is emptied when a module comes or goes.
+/// are remembered, so that a client cannot fill it.
 pub type KnownCommands = HashMap<Vec<u8>, KnownCommand>;
 
 impl KnownCommand {

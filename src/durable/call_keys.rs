@@ -186,6 +186,8 @@ fn keys_of(inner: Args<'_>) -> Vec<(usize, c_int)> {
     });
     match found {
         Some(Found::Keys(keys)) => keys,
+        // Refused as well, and never looked up: the server may take them for another command's name.
+        Some(Found::NotLookedUp) if name.iter().any(|byte| matches!(byte, 0 | b'|')) => Vec::new(),
         Some(Found::NotLookedUp) => {
             let keys = keys::of(inner);
             if !keys.is_empty() {

@@ -163,7 +163,11 @@ fn nobody_stores_a_key_under_the_slot_of_another() {
 #[test]
 fn keys_are_found_without_leaving_memory_behind() {
     let cluster = Cluster::builder(1, 0)
-        .node(|_, builder| builder.module_args(&["replicas", "0"]))
+        .node(|_, builder| {
+            builder
+                .module_args(&["replicas", "0"])
+                .config("rename-command", "UNLINK erase")
+        })
         .start();
     let node = &cluster.nodes[0];
     let keys: Vec<String> = (0..300).map(|number| format!("{{k}}{number}")).collect();
@@ -175,7 +179,12 @@ fn keys_are_found_without_leaving_memory_behind() {
         let mut conn = node.raw();
         assert_eq!(say(&mut conn, &format!("AUTH {user} x")), "+OK\r\n");
         let migrate = ["MIGRATE", "127.0.0.1", "1", "", "0", "1", "KEYS"];
-        for inner in [&["DEL"][..], &migrate, &["EVAL", "return 1", "300"]] {
+        for inner in [
+            &["DEL"][..],
+            &["ERASE"],
+            &migrate,
+            &["EVAL", "return 1", "300"],
+        ] {
             let mut words = vec!["DURABLE.CALL"];
             words.extend(inner);
             words.extend(keys.iter().map(String::as_str));
