@@ -1,6 +1,6 @@
 //! A formed cluster: every node knows every other, and all agree about the slots.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use redis::Value;
 
@@ -200,6 +200,15 @@ impl Cluster {
         eventually("every node to know every replica", || {
             self.nodes.iter().all(complete)
         });
+        // Nodes hear of a shard's name from its primary and from its replicas, and for a moment of different ones.
+        // Valkey 8.1 does not start again from a file that was written in between.
+        eventually(
+            "every node to put the replicas into their primaries' shards",
+            || {
+                let sizes = vec![1 + replicas; primaries];
+                self.nodes.iter().all(|node| shard_sizes(node) == sizes)
+            },
+        );
         // While they are quick: what was taken for failed is given another chance after twice the timeout.
         self.wait_until_agreed();
         self.set("cluster-node-timeout", PATIENT_MS);
@@ -298,6 +307,17 @@ impl ClusterBuilder {
 fn cluster_info_has(node: &Server, line: &str) -> bool {
     let text: String = node.run(&["CLUSTER", "INFO"]);
     text.lines().any(|own| own == line)
+}
+
+/// How many nodes each shard has, by CLUSTER SHARDS.
+#[track_caller]
+fn shard_sizes(node: &Server) -> Vec<usize> {
+    let shards: Vec<HashMap<String, Value>> = node.run(&["CLUSTER", "SHARDS"]);
+    let size = |shard: &HashMap<String, Value>| match shard.get("nodes") {
+        Some(Value::Array(nodes)) => nodes.len(),
+        other => panic!("the nodes of a shard of {} are {other:?}", node.name()),
+    };
+    shards.iter().map(size).collect()
 }
 
 /// CLUSTER SLOTS by port, since all nodes are on one host; nodes differ for good in the order.
