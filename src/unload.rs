@@ -60,7 +60,8 @@ fn io_threads_look_commands_up(ctx: &Ctx) -> bool {
 
 /// Also where the server does not tell, because ACL was renamed.
 fn rules_name_ours(ctx: &Ctx) -> Option<String> {
-    let repeats = state::with(|state| state.valkey.is_some() || state.server.is_at_least(7, 2));
+    // Valkey tells a version of Redis that is none before this.
+    let repeats = state::with(|state| state.server.is_at_least(7, 2));
     if repeats == Some(false) {
         return None;
     }

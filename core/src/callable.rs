@@ -29,6 +29,17 @@ pub enum Verdict {
     NotData,
 }
 
+impl Verdict {
+    /// Whether a command of this name may run. `setting` is `durable.call-allow`.
+    pub fn may_run(self, setting: &[u8], name: &[u8]) -> bool {
+        match self {
+            Self::Data => true,
+            Self::OtherModules => is_allowed(setting, name),
+            Self::Script | Self::NotData => false,
+        }
+    }
+}
+
 /// A write by its flags that talks to another server and waits for it, and a read by its flags that
 /// draws a picture. No property tells them from others.
 const NOT_DATA: [&str; 2] = ["migrate", "lolwut"];
@@ -60,7 +71,7 @@ pub fn is_ours(name: &[u8]) -> bool {
 }
 
 /// True if `durable.call-allow` names this command: names in any case, separated by spaces.
-pub fn is_allowed(setting: &[u8], name: &[u8]) -> bool {
+fn is_allowed(setting: &[u8], name: &[u8]) -> bool {
     setting
         .split(u8::is_ascii_whitespace)
         .any(|allowed| !allowed.is_empty() && allowed.eq_ignore_ascii_case(name))

@@ -5,9 +5,7 @@
 use std::collections::HashMap;
 use std::ffi::{c_int, CStr, CString};
 
-use durable_core::callable::{
-    is_allowed, judge, unknown_command, unknown_subcommand, Properties, Verdict,
-};
+use durable_core::callable::{judge, unknown_command, unknown_subcommand, Properties, Verdict};
 use durable_core::key_specs::KeySpecs;
 use durable_core::options::{self, Word};
 use redis_module::raw;
@@ -160,17 +158,17 @@ fn call(ctx: &Ctx, words: Args<'_>, may_be_split: bool) {
 /// The error for a command that may not run here.
 fn refusal(ctx: &Ctx, name: &[u8], args: Args<'_>) -> Option<Vec<u8>> {
     let shown = Word::new(name);
-    let text = match verdict(ctx, name, args.get(0)) {
-        Ok(Verdict::Data) => return None,
-        Ok(Verdict::OtherModules) => {
-            if state::with(|state| is_allowed(&state.config.call_allow, name)) == Some(true) {
-                return None;
-            }
-            format!(
-                "ERR '{shown}' is another module's command, and durable.call-allow does not \
-                 name it; nothing was executed"
-            )
-        }
+    let verdict = verdict(ctx, name, args.get(0));
+    let may_run = |verdict: Verdict| {
+        state::with(|state| verdict.may_run(&state.config.call_allow, name)) == Some(true)
+    };
+    let text = match verdict {
+        Ok(verdict) if may_run(verdict) => return None,
+        // Data is never refused.
+        Ok(Verdict::Data | Verdict::OtherModules) => format!(
+            "ERR '{shown}' is another module's command, and durable.call-allow does not \
+             name it; nothing was executed"
+        ),
         Ok(Verdict::Script) => "ERR scripts cannot run inside DURABLE.CALL; nothing was executed, \
              run the script, then DURABLE.WAIT"
             .into(),
@@ -222,12 +220,11 @@ pub struct KnownCommand {
 pub type KnownCommands = HashMap<Vec<u8>, KnownCommand>;
 
 impl KnownCommand {
-    /// False for one that is refused whatever its arguments are. `allowed` is the setting `durable.call-allow`.
-    pub fn may_run(&self, name: &[u8], allowed: &[u8]) -> bool {
+    /// False for one that is refused whatever its arguments are. `setting` is `durable.call-allow`.
+    pub fn may_run(&self, setting: &[u8], name: &[u8]) -> bool {
         match self.known {
-            Known::Judged(Verdict::Data) | Known::Container(_) => true,
-            Known::Judged(Verdict::OtherModules) => is_allowed(allowed, name),
-            Known::Judged(Verdict::Script | Verdict::NotData) => false,
+            Known::Judged(verdict) => verdict.may_run(setting, name),
+            Known::Container(_) => true,
         }
     }
 }

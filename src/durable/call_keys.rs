@@ -177,7 +177,7 @@ fn keys_of(inner: Args<'_>) -> Vec<(usize, c_int)> {
         let Some(command) = remembered(&state.commands, inner) else {
             return Found::NotLookedUp;
         };
-        if !command.may_run(name, &state.config.call_allow) {
+        if !command.may_run(&state.config.call_allow, name) {
             return Found::Keys(Vec::new());
         }
         let specs = command.keys.as_ref();
