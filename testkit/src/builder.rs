@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::net::Ipv4Addr;
 
 use tempfile::TempDir;
 
@@ -17,6 +18,7 @@ pub struct ServerBuilder {
     module_args: Vec<String>,
     /// Lines of redis.conf, in order; the server takes the last of several for the same setting.
     lines: Vec<String>,
+    host: Ipv4Addr,
     port: Option<u16>,
     cluster: bool,
 }
@@ -28,6 +30,7 @@ impl ServerBuilder {
             module: true,
             module_args: Vec::new(),
             lines: Vec::new(),
+            host: Ipv4Addr::LOCALHOST,
             port: None,
             cluster: false,
         }
@@ -52,6 +55,12 @@ impl ServerBuilder {
     /// It wins over what the kit sets by itself, and comes after the `loadmodule` line.
     pub fn config(mut self, name: &str, value: &str) -> Self {
         self.lines.push(format!("{name} {value}"));
+        self
+    }
+
+    /// Another loopback address than 127.0.0.1: servers on different ones may have one port.
+    pub fn host(mut self, host: Ipv4Addr) -> Self {
+        self.host = host;
         self
     }
 
@@ -90,8 +99,8 @@ impl ServerBuilder {
             .tempdir()
             .unwrap_or_else(|error| panic!("no temporary directory for a server: {error}"));
         let port = match self.port {
-            Some(port) => ReservedPort::exactly(port),
-            None => ReservedPort::any(),
+            Some(port) => ReservedPort::exactly(self.host, port),
+            None => ReservedPort::any_at(self.host),
         };
         let bus = self.cluster.then(ReservedPort::any);
         let text = self.configuration(&directory, &port, bus.as_ref());
@@ -110,7 +119,7 @@ impl ServerBuilder {
         let mut line = |arguments: std::fmt::Arguments<'_>| {
             writeln!(text, "{arguments}").expect("writing to a string does not fail");
         };
-        line(format_args!("bind 127.0.0.1"));
+        line(format_args!("bind {}", self.host));
         line(format_args!("port {}", port.number()));
         line(format_args!("dir \"{}\"", directory.path().display()));
         line(format_args!("logfile server.log"));

@@ -69,9 +69,9 @@ impl Server {
         self.bus.as_ref().map(ReservedPort::number)
     }
 
-    /// `127.0.0.1:<port>`
+    /// `127.0.0.1:<port>`, or at the loopback address that was asked for.
     pub fn addr(&self) -> String {
-        format!("127.0.0.1:{}", self.port())
+        format!("{}:{}", self.port.host(), self.port())
     }
 
     /// Its directory: redis.conf, server.log, and the data files.
