@@ -6,6 +6,7 @@
 
 use std::ffi::{c_char, c_int, c_longlong, c_void, CStr, CString};
 
+use durable_core::replicas::ReplicaAllow;
 use durable_core::requirement::{parse_number, Replicas, MAX_REPLICAS, MAX_TIMEOUT_MS};
 use redis_module::raw;
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub timeout_ms: u64,
     /// `durable.max-waiters`
     pub max_waiters: usize,
+    /// `durable.replica-allow`
+    pub replica_allow: ReplicaAllow,
     /// `durable.call-allow`: names of commands, as they were written
     pub call_allow: Vec<u8>,
     /// `durable.slothint-max-age-ms`
@@ -40,6 +43,7 @@ impl Default for Config {
             fsync: 0,
             timeout_ms: 1000,
             max_waiters: 10_000,
+            replica_allow: ReplicaAllow::default(),
             call_allow: Vec::new(),
             slothint_max_age_ms: 100,
         }
@@ -103,7 +107,7 @@ const NUMBERS: [Number; 5] = [
 
 const FSYNC: &CStr = c"fsync";
 
-const TEXTS: [Text; 2] = [
+const TEXTS: [Text; 3] = [
     Text {
         name: c"replicas",
         accepted: "0 to 1000, majority or all",
@@ -111,6 +115,18 @@ const TEXTS: [Text; 2] = [
         set: |config, value| match Replicas::parse(value) {
             Some(replicas) => {
                 config.replicas = replicas;
+                true
+            }
+            None => false,
+        },
+    },
+    Text {
+        name: c"replica-allow",
+        accepted: ReplicaAllow::ACCEPTED,
+        get: |config| config.replica_allow.text().to_vec(),
+        set: |config, value| match ReplicaAllow::parse(value) {
+            Some(allow) => {
+                config.replica_allow = allow;
                 true
             }
             None => false,
@@ -260,7 +276,10 @@ unsafe extern "C" fn set_number(
         if let Some(refusal) = refusal(number, value) {
             return refuse(error, refusal);
         }
-        state::with(|state| (number.set)(&mut state.config, value));
+        state::with(|state| {
+            (number.set)(&mut state.config, value);
+            state.config_changed();
+        });
         raw::REDISMODULE_OK as c_int
     })
 }
@@ -297,7 +316,14 @@ unsafe extern "C" fn set_text(
         // SAFETY: one string of the server, valid while this callback runs.
         let value = unsafe { Args::new(strings.as_mut_ptr(), 1) };
         let value = value.get(0).unwrap_or_default();
-        if state::with(|state| (text.set)(&mut state.config, value)) == Some(true) {
+        let accepted = state::with(|state| {
+            let accepted = (text.set)(&mut state.config, value);
+            if accepted {
+                state.config_changed();
+            }
+            accepted
+        });
+        if accepted == Some(true) {
             raw::REDISMODULE_OK as c_int
         } else {
             refuse(error, &format!("it takes {}", text.accepted))

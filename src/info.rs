@@ -25,7 +25,7 @@ pub unsafe extern "C" fn handler(info: *mut raw::RedisModuleInfoCtx, for_crash_r
             return;
         }
         // INFO brings no context, and without a look the replicas are as old as the last wait.
-        Ctx::detached(durable::turn::look);
+        Ctx::detached(durable::look::look);
         let fields = state::with(fields);
         // SAFETY: as above; both texts end in a null byte and are copied.
         unsafe {
@@ -58,15 +58,23 @@ fn acknowledged_offset(state: &State) -> u64 {
     }
 }
 
+/// How far the slowest replica that counts is behind, the last request aside: it is covered by no
+/// answer.
+fn max_lag(state: &State) -> u64 {
+    let end = state.requests.target(state.replicas.offset());
+    state.replicas.max_lag(end)
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
 fn fields(state: &mut State) -> Vec<(&'static CStr, u64)> {
     let hints = state.slothint.figures();
     let stats = &state.stats;
     let counters = &stats.counters;
     vec![
-        (
-            c"waiters",
-            u64::try_from(state.ledger.len()).unwrap_or(u64::MAX),
-        ),
+        (c"waiters", count(state.ledger.len())),
         (c"waiters_peak", counters.waiters_peak),
         (c"replicas_online", state.replicas.acks().replicas().into()),
         (c"acknowledged_offset", acknowledged_offset(state)),
@@ -81,6 +89,9 @@ fn fields(state: &mut State) -> Vec<(&'static CStr, u64)> {
         (c"wait_usec_p99", stats.wait_usec(0.99)),
         (c"wait_usec_p999", stats.wait_usec(0.999)),
         (c"wait_usec_max", stats.wait_usec_max()),
+        (c"links", count(state.replicas.links())),
+        (c"links_not_counted", count(state.replicas.not_counted())),
+        (c"max_lag_bytes", max_lag(state)),
         (c"slothint_requests_total", hints.requests),
         (c"slothint_keys_total", hints.keys),
         (c"slothint_map_refreshes_total", hints.refreshes),

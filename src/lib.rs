@@ -207,7 +207,12 @@ unsafe extern "C" fn on_cron(
     _data: *mut c_void,
 ) {
     // SAFETY: the context is the one that the server gave to this callback.
-    unsafe { guard::callback(ctx, slothint::rhythm::cron) };
+    unsafe {
+        guard::callback(ctx, |ctx| {
+            slothint::rhythm::cron(ctx);
+            durable::alarms::cron(ctx);
+        });
+    }
 }
 
 unsafe extern "C" fn on_replica_change(

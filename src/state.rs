@@ -5,6 +5,7 @@ use std::ffi::c_int;
 use std::time::Instant;
 
 use durable_core::ack_request::AckRequests;
+use durable_core::alarms::Alarms;
 use durable_core::fsyncs::Fsyncs;
 use durable_core::ledger::{Ledger, WaitId};
 use durable_core::replicas::Replicas;
@@ -12,6 +13,7 @@ use durable_core::stats::Stats;
 use lazy_static::lazy_static;
 
 use crate::config::Config;
+use crate::durable::alarms;
 use crate::durable::call::KnownCommands;
 use crate::durable::call_keys::CallKeys;
 use crate::durable::wait_queue::Waiter;
@@ -41,6 +43,8 @@ pub struct State {
     pub fsync_known: bool,
     /// False once a replica has come or gone since the last look.
     pub replicas_current: bool,
+    /// What the log is told of them.
+    pub alarms: Alarms,
     /// Which acknowledgements were asked for.
     pub requests: AckRequests,
     /// The database of the last durable command.
@@ -99,6 +103,7 @@ impl State {
             fsyncs: Fsyncs::default(),
             fsync_known: false,
             replicas_current: false,
+            alarms: alarms::of_new_primary(),
             requests: AckRequests::default(),
             last_db: 0,
             unserved: HashSet::new(),
@@ -121,6 +126,13 @@ impl State {
         u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
+    /// A setting has changed: other links may count, and another requirement may be met.
+    pub fn config_changed(&mut self) {
+        self.replicas.set_allow(self.config.replica_allow.clone());
+        self.replicas_current = false;
+        self.alarms.rouse();
+    }
+
     /// Remembers clients that are unblocked and not yet served: 7.2 aborts when CLIENT UNBLOCK hits one.
     pub fn note_unserved(&mut self, clients: impl Iterator<Item = WaitId>) {
         let is_7_2 = self.server.is_at_least(7, 2) && !self.server.is_at_least(7, 3);
@@ -139,6 +151,7 @@ impl State {
 /// Begins with nothing but the configuration.
 pub fn load(config: Config) {
     let mut state = State::new(config);
+    state.config_changed();
     // A module that is loaded into a running server finds replicas that were never asked.
     state.requests.greet_newcomer();
     STATE.set(state);

@@ -13,6 +13,8 @@ pub struct AckRequests {
     newcomer: bool,
     /// The primary's offset just before the last request entered the stream.
     sent_at: Option<u64>,
+    /// The greatest baseline that some replica has yet to pass: see `replicas`.
+    baseline: Option<u64>,
 }
 
 impl AckRequests {
@@ -31,9 +33,22 @@ impl AckRequests {
         }
     }
 
-    /// True when a request that is already in the stream makes replicas acknowledge `target`.
+    /// True when a request that is already in the stream makes replicas acknowledge `target`, and
+    /// makes those count that have yet to prove themselves.
     pub fn covers(&self, target: u64) -> bool {
-        self.sent_at.is_some_and(|before| target <= before)
+        self.passes_baseline() && self.sent_at.is_some_and(|before| target <= before)
+    }
+
+    /// The greatest baseline that some replica has yet to pass, at this look. The answer to a
+    /// request that stands at the baseline equals it and proves nothing, so that a baseline at
+    /// the stream's end takes two requests in two turns.
+    pub fn set_baseline(&mut self, baseline: Option<u64>) {
+        self.baseline = baseline;
+    }
+
+    fn passes_baseline(&self) -> bool {
+        self.baseline
+            .is_none_or(|baseline| self.sent_at.is_some_and(|before| before > baseline))
     }
 
     /// Somebody waits for what no request covers.
@@ -54,22 +69,23 @@ impl AckRequests {
 
     /// True when a request has to be sent as soon as the server allows one.
     pub fn is_due(&self) -> bool {
-        self.due || self.newcomer
+        self.due || self.newcomer || !self.passes_baseline()
     }
 
     /// A request entered the stream at `offset`. True when another one has to follow in the next
-    /// turn: the answer to the very first bytes of a stream acknowledges offset 0, and 0
-    /// acknowledges nothing.
+    /// turn: the answer to the very first bytes of a stream acknowledges offset 0, which
+    /// acknowledges nothing, and the answer to one at a baseline does not pass it.
     pub fn sent(&mut self, offset: u64) -> bool {
         self.due = false;
         self.newcomer = self.newcomer && offset == 0;
         self.sent_at = Some(offset);
-        self.newcomer
+        self.newcomer || !self.passes_baseline()
     }
 
     /// There is no replica to ask.
     pub fn nobody_to_ask(&mut self) {
         self.newcomer = false;
+        self.baseline = None;
     }
 
     /// Forgets everything: the stream this knew is not this server's any more.
@@ -141,6 +157,30 @@ mod tests {
         requests.make_due();
         assert!(!requests.sent(0));
         requests.greet_newcomer();
+        requests.nobody_to_ask();
+        assert!(!requests.is_due());
+    }
+
+    #[test]
+    fn a_baseline_takes_a_request_above_it_even_if_nobody_waits() {
+        let mut requests = AckRequests::default();
+        requests.sent(50);
+        requests.set_baseline(Some(100));
+        assert!(requests.is_due());
+        assert!(!requests.covers(40));
+        assert!(
+            requests.sent(100),
+            "the answer to this one equals the baseline"
+        );
+        assert!(!requests.covers(100));
+        assert!(!requests.sent(100 + GETACK_BYTES));
+        assert!(!requests.is_due());
+        assert!(requests.covers(100 + GETACK_BYTES));
+        // One who never passes it costs no more requests.
+        requests.set_baseline(Some(100));
+        assert!(!requests.is_due());
+        requests.set_baseline(Some(500));
+        assert!(requests.is_due());
         requests.nobody_to_ask();
         assert!(!requests.is_due());
     }

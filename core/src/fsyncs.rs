@@ -13,8 +13,17 @@ use std::collections::HashMap;
 struct Reporter {
     port: Option<u16>,
     announced: Option<Vec<u8>>,
-    fsynced: Option<u64>,
+    report: Option<Report>,
     identity: Identity,
+}
+
+/// What a replica said in its last message that told of an fsync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The offset that the same message acknowledged; 0 where it acknowledged none.
+    pub acked: u64,
+    /// The offset that is on disk.
+    pub fsynced: u64,
 }
 
 /// What the server has said of a client that reports.
@@ -45,6 +54,7 @@ impl Fsyncs {
     /// Takes the words of a `REPLCONF` command, its name excluded, as a client sent them.
     pub fn heard<'a>(&mut self, client: u64, words: impl Iterator<Item = &'a [u8]>) {
         let mut words = words;
+        let (mut acked, mut fsynced) = (0, None);
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
             if name.eq_ignore_ascii_case(b"listening-port") {
                 if let Some(port) = number(value).and_then(|port| u16::try_from(port).ok()) {
@@ -53,13 +63,16 @@ impl Fsyncs {
             } else if name.eq_ignore_ascii_case(b"ip-address") {
                 let address = value.iter().copied().take(LONGEST_ADDRESS).collect();
                 self.clients.entry(client).or_default().announced = Some(address);
+            } else if name.eq_ignore_ascii_case(b"ack") {
+                acked = number(value).unwrap_or(0);
             } else if name.eq_ignore_ascii_case(b"fack") {
-                // One that never told its port cannot be matched with a replica.
-                if let Some(reporter) = self.clients.get_mut(&client) {
-                    reporter.fsynced = number(value);
-                    self.unidentified |= reporter.identity == Identity::Unknown;
-                }
+                fsynced = Some(number(value));
             }
+        }
+        // One that never told its port cannot be matched with a replica.
+        if let (Some(fsynced), Some(reporter)) = (fsynced, self.clients.get_mut(&client)) {
+            reporter.report = fsynced.map(|fsynced| Report { acked, fsynced });
+            self.unidentified |= reporter.identity == Identity::Unknown;
         }
     }
 
@@ -87,7 +100,7 @@ impl Fsyncs {
         self.replicas.clear();
         for reporter in self.clients.values_mut() {
             reporter.identity = Identity::Unknown;
-            self.unidentified |= reporter.fsynced.is_some();
+            self.unidentified |= reporter.report.is_some();
         }
     }
 
@@ -106,22 +119,27 @@ impl Fsyncs {
         }
     }
 
-    /// The fsynced offset of the replica at this host and port. `None` where it is unknown, and where
-    /// two clients claim to be that replica. That passes: a full synchronization may have a connection
-    /// of its own, and leaves with it.
-    pub fn of(&self, host: &[u8], port: u16) -> Option<u64> {
+    /// True if no client that reports is known to be a replica.
+    pub fn is_empty(&self) -> bool {
+        self.replicas.is_empty()
+    }
+
+    /// What each replica that shows this host and port has reported; `None` for one that has not
+    /// reported yet, and so claims the address without a word.
+    pub fn of<'a>(
+        &'a self,
+        host: &'a [u8],
+        port: u16,
+    ) -> impl Iterator<Item = Option<Report>> + 'a {
         let replicas = self.replicas.iter();
         let reporters = replicas.filter_map(|replica| self.clients.get(replica));
-        let mut matching = reporters.filter(|reporter| {
+        let matching = reporters.filter(move |reporter| {
             let Identity::ReplicaFrom(from) = &reporter.identity else {
                 return false;
             };
             reporter.port == Some(port) && reporter.announced.as_ref().unwrap_or(from) == host
         });
-        match (matching.next(), matching.next()) {
-            (Some(reporter), None) => reporter.fsynced,
-            _ => None,
-        }
+        matching.map(|reporter| reporter.report)
     }
 }
 
@@ -146,18 +164,27 @@ mod tests {
         fsyncs.identified(&asked, &listed);
     }
 
+    /// The fsynced offset, where one replica alone claims the address.
+    fn of(fsyncs: &Fsyncs, host: &[u8], port: u16) -> Option<u64> {
+        let claims: Vec<_> = fsyncs.of(host, port).collect();
+        match claims[..] {
+            [Some(report)] => Some(report.fsynced),
+            _ => None,
+        }
+    }
+
     #[test]
     fn a_report_counts_once_the_server_lists_its_client_as_a_replica() {
         let mut fsyncs = Fsyncs::default();
         hear(&mut fsyncs, 7, "listening-port 6380");
         hear(&mut fsyncs, 7, "ACK 100 FACK 90");
-        assert_eq!(fsyncs.of(b"10.0.0.1", 6380), None);
+        assert_eq!(of(&fsyncs, b"10.0.0.1", 6380), None);
         identify(&mut fsyncs, &[(7, Some("10.0.0.1"))]);
-        assert_eq!(fsyncs.of(b"10.0.0.1", 6380), Some(90));
+        assert_eq!(of(&fsyncs, b"10.0.0.1", 6380), Some(90));
         hear(&mut fsyncs, 7, "ACK 120 FACK 110");
-        assert_eq!(fsyncs.of(b"10.0.0.1", 6380), Some(110));
-        assert_eq!(fsyncs.of(b"10.0.0.1", 6381), None);
-        assert_eq!(fsyncs.of(b"10.0.0.2", 6380), None);
+        assert_eq!(of(&fsyncs, b"10.0.0.1", 6380), Some(110));
+        assert_eq!(of(&fsyncs, b"10.0.0.1", 6381), None);
+        assert_eq!(of(&fsyncs, b"10.0.0.2", 6380), None);
     }
 
     #[test]
@@ -166,11 +193,11 @@ mod tests {
         hear(&mut fsyncs, 8, "listening-port 6380 ip-address 10.0.0.1");
         hear(&mut fsyncs, 8, "ACK 999 FACK 999");
         identify(&mut fsyncs, &[(8, None)]);
-        assert_eq!(fsyncs.of(b"10.0.0.1", 6380), None);
+        assert_eq!(of(&fsyncs, b"10.0.0.1", 6380), None);
     }
 
     #[test]
-    fn two_claims_to_one_replica_are_ambiguous_until_one_is_gone() {
+    fn two_claims_to_one_address_are_told_apart_until_one_is_gone() {
         let mut fsyncs = Fsyncs::default();
         for client in [1, 2] {
             hear(&mut fsyncs, client, "listening-port 6380");
@@ -178,9 +205,9 @@ mod tests {
         }
         identify(&mut fsyncs, &[(1, Some("h")), (2, Some("h"))]);
         assert!(fsyncs.to_identify().is_empty());
-        assert_eq!(fsyncs.of(b"h", 6380), None);
+        assert_eq!(of(&fsyncs, b"h", 6380), None);
         fsyncs.left(1);
-        assert_eq!(fsyncs.of(b"h", 6380), Some(5));
+        assert_eq!(of(&fsyncs, b"h", 6380), Some(5));
     }
 
     #[test]
@@ -193,8 +220,8 @@ mod tests {
         );
         hear(&mut fsyncs, 1, "ACK 5 FACK 4");
         identify(&mut fsyncs, &[(1, Some("10.0.0.1"))]);
-        assert_eq!(fsyncs.of(b"replica.example", 6380), Some(4));
-        assert_eq!(fsyncs.of(b"10.0.0.1", 6380), None);
+        assert_eq!(of(&fsyncs, b"replica.example", 6380), Some(4));
+        assert_eq!(of(&fsyncs, b"10.0.0.1", 6380), None);
     }
 
     #[test]
@@ -225,13 +252,13 @@ mod tests {
             hear(&mut fsyncs, client, "ACK 5 FACK 5");
         }
         assert!(fsyncs.to_identify().is_empty());
-        assert_eq!(fsyncs.of(b"h", 6380), Some(5));
+        assert_eq!(of(&fsyncs, b"h", 6380), Some(5));
         assert_eq!(fsyncs.replicas, [7]);
         for client in 0..10_000 {
             fsyncs.left(client);
         }
         assert!(fsyncs.clients.is_empty() && fsyncs.replicas.is_empty());
-        assert_eq!(fsyncs.of(b"h", 6380), None);
+        assert_eq!(of(&fsyncs, b"h", 6380), None);
     }
 
     #[test]
@@ -241,9 +268,9 @@ mod tests {
         assert!(fsyncs.to_identify().is_empty(), "nobody has reported");
         hear(&mut fsyncs, 2, "listening-port 6380 ACK 5 FACK 4");
         identify(&mut fsyncs, &[(1, Some("h")), (2, Some("h"))]);
-        assert_eq!(fsyncs.of(b"h", 6380), None);
+        assert_eq!(of(&fsyncs, b"h", 6380), None);
         fsyncs.left(1);
-        assert_eq!(fsyncs.of(b"h", 6380), Some(4));
+        assert_eq!(of(&fsyncs, b"h", 6380), Some(4));
     }
 
     #[test]
@@ -262,6 +289,6 @@ mod tests {
         assert!(fsyncs.clients.is_empty());
         hear(&mut fsyncs, 1, "listening-port 1 ACK 5 FACK -3");
         identify(&mut fsyncs, &[(1, Some("h"))]);
-        assert_eq!(fsyncs.of(b"h", 1), None);
+        assert_eq!(of(&fsyncs, b"h", 1), None);
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! Durable writes: [`options`] reads what the user wrote, [`requirement`] fixes it in numbers,
 //! [`replicas`] and [`acks`] say what has been acknowledged and by whom, [`ack_request`] when to
-//! ask for more, and [`ledger`] who waits for what. [`callable`] judges what DURABLE.CALL may run, and [`key_places`]
+//! ask for more, and [`ledger`] who waits for what. [`alarms`] says
+//! what the log is told of it. [`callable`] judges what DURABLE.CALL may run, and [`key_places`]
 //! puts its keys where a server finds them. [`client_list`] and [`acl_rules`] tell whether the module may go.
 //!
 //! Slot hints: [`slot`] is the slot of a key, [`topology`] what a look at the cluster shows, and
@@ -15,6 +16,7 @@
 pub mod ack_request;
 pub mod acks;
 pub mod acl_rules;
+pub mod alarms;
 pub mod callable;
 pub mod client_list;
 pub mod fsyncs;

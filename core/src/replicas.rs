@@ -1,143 +1,150 @@
 //! The replicas of this primary, as the server lists them: who counts, and how far each has come.
 //!
 //! The server's own listing is no proof of anything by itself. It shows links, not replicas, and
-//! believes whatever offset a link reports; the rules here say what to believe.
+//! believes whatever offset a link reports; the rules here say what to believe. Which of several
+//! links of one address are replicas of their own is decided in `roster`.
+//!
+//! There are two kinds of look. A **listing** (`INFO replication`) shows every link in any state.
+//! A cheaper **update** (`ROLE`) shows the online links of the last listing and what they have
+//! acknowledged since. Each change among the links makes the next look a listing.
 
-use crate::acks::{Acks, Progress};
+mod allow;
+mod disk;
+mod listing;
+mod roster;
+mod shown;
+
+use crate::acks::{Acks, Need};
 use crate::fsyncs::Fsyncs;
 
-/// One online link to a replica, as `ROLE` lists it. Of the links of one replica the server lists
+pub use allow::ReplicaAllow;
+pub use listing::link as listed_link;
+use roster::{Address, Entry, News, Roster};
+pub use shown::{Reason, Shown};
+
+/// One link to a replica, as the server lists it. Of the links of one address the server lists
 /// the oldest first.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link<'a> {
     /// Where the replica says it is, or the address it connects from.
     pub host: &'a [u8],
     /// Its listening port; 0 for a link that never told one.
     pub port: u16,
+    /// Its synchronization is over, as far as the primary can tell.
+    pub online: bool,
     /// The offset it last acknowledged; 0 while it has not acknowledged any.
     pub acked: u64,
 }
 
-/// One replica: a host and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replica {
-    /// Where it is, as bytes: an IPv4 or IPv6 address, or a host name.
-    pub host: Vec<u8>,
-    /// The port it listens on.
-    pub port: u16,
-    /// The offset it last acknowledged, in bytes of the replication stream; 0 for none yet.
-    pub acked: u64,
-    /// When `acked` was last seen to change, in microseconds on the caller's clock.
-    pub moved: u64,
-    /// The offset it has fsynced to its append-only file, where that is known.
-    pub fsynced: Option<u64>,
-    /// What it had acknowledged when the last request was sent.
-    asked: u64,
-    seen: bool,
-}
+/// After a handshake so many looks are listings, not counting those during a pause. A paused server
+/// puts off a PSYNC that it has shown to command filters already, and runs it up to a turn after
+/// the pause has ended. There can be two looks in a turn.
+const LISTINGS_AFTER_HANDSHAKE: u8 = 4;
 
 /// The replicas at the last look.
 #[derive(Debug, Default)]
 pub struct Replicas {
-    entries: Vec<Replica>,
+    roster: Roster,
+    news: News,
+    /// The looks that still have to be listings. Unset until the first one.
+    owed: Option<u8>,
+    allow: ReplicaAllow,
     offset: u64,
     acks: Acks,
 }
 
 impl Replicas {
-    /// Takes a look at the links: `offset` is the primary's own, `now` is in microseconds.
-    pub fn observe<'a>(
+    /// A replica came online or went. What was proved at addresses with several links is void.
+    pub fn links_changed(&mut self) {
+        self.news.changed = true;
+        self.owe(1);
+    }
+
+    /// A client presented itself as a replica does. Anybody can, so that this voids nothing: it
+    /// makes the next look a listing.
+    pub fn handshake_heard(&mut self) {
+        self.news.handshake = true;
+        self.owe(LISTINGS_AFTER_HANDSHAKE);
+    }
+
+    /// The next look has to show links in any state.
+    pub fn owe_listing(&mut self) {
+        self.owe(1);
+    }
+
+    /// The setting that says which links may count.
+    pub fn set_allow(&mut self, allow: ReplicaAllow) {
+        self.allow = allow;
+        self.owe(1);
+    }
+
+    /// True if the next look has to be a listing.
+    pub fn needs_listing(&self) -> bool {
+        self.owed != Some(0)
+    }
+
+    /// Takes a listing: all links in any state, and the primary's own `offset` at that moment.
+    /// `now` is in microseconds; `paused` says that the server puts off clients' commands.
+    pub fn list<'a>(
         &mut self,
         offset: u64,
         now: u64,
         links: impl Iterator<Item = Link<'a>>,
         fsyncs: &Fsyncs,
+        paused: bool,
     ) {
-        for entry in &mut self.entries {
-            entry.seen = false;
-        }
-        // Change-capture tools come without a port. They hold no copy that could be promoted.
-        for (index, link) in links.filter(|link| link.port != 0).enumerate() {
-            self.see(index, link, now);
-        }
-        self.entries.retain(|entry| entry.seen);
-        for entry in &mut self.entries {
-            entry.fsynced = fsyncs.of(&entry.host, entry.port);
-        }
-        self.offset = offset;
-        self.acks.replace(
-            self.entries
-                .iter()
-                .filter(|replica| counts(replica, offset))
-                .map(|replica| Progress {
-                    acked: replica.acked,
-                    fsynced: replica.fsynced,
-                }),
-        );
+        let news = std::mem::take(&mut self.news);
+        let owed = self.owed.unwrap_or(1);
+        let still_put_off = paused && owed > 1;
+        let owed = owed.saturating_sub(u8::from(!still_put_off));
+        self.owed = Some(owed);
+        self.news.handshake = news.handshake && owed > 0;
+        self.roster.list(offset, now, links, &self.allow, news);
+        self.roster.prove(offset);
+        self.count(offset, fsyncs);
     }
 
-    /// Notes one link. After a cut that the primary did not notice, a replica is listed twice. It
-    /// is one replica, and its newest link tells the truth about it: behind the older one there
-    /// may have been a process that has lost its data since.
-    fn see(&mut self, index: usize, link: Link<'_>, now: u64) {
-        let same = |entry: &Replica| entry.port == link.port && entry.host == link.host;
-        // The server lists links in a stable order, so that this is nearly always one comparison.
-        let found = match self.entries.get(index) {
-            Some(entry) if same(entry) => Some(index),
-            _ => self.entries.iter().position(same),
-        };
-        match found.and_then(|index| self.entries.get_mut(index)) {
-            Some(entry) => {
-                if entry.acked > link.acked {
-                    // Another process, which was asked nothing yet.
-                    entry.asked = 0;
-                }
-                if entry.acked != link.acked {
-                    entry.acked = link.acked;
-                    entry.moved = now;
-                }
-                entry.seen = true;
-            }
-            None => self.entries.push(Replica {
-                host: link.host.to_vec(),
-                port: link.port,
-                acked: link.acked,
-                moved: now,
-                fsynced: None,
-                asked: 0,
-                seen: true,
-            }),
+    /// Takes the online links of the last listing anew. False if these are others: then nothing
+    /// was taken, and a listing is needed.
+    pub fn update<'a>(
+        &mut self,
+        offset: u64,
+        now: u64,
+        links: impl Iterator<Item = Link<'a>> + Clone,
+        fsyncs: &Fsyncs,
+    ) -> bool {
+        if !self.roster.update(offset, now, links) {
+            self.owe(1);
+            return false;
         }
+        self.count(offset, fsyncs);
+        true
     }
 
     /// Forgets everything: this server is no primary any more.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        let allow = std::mem::take(&mut self.allow);
+        *self = Self {
+            allow,
+            ..Self::default()
+        };
+    }
+
+    /// This server is no primary, so that there is nothing to list.
+    pub fn nothing_to_list(&mut self) {
+        self.owed = Some(0);
     }
 
     /// A request was sent to all of them.
     pub fn note_request(&mut self) {
-        for entry in &mut self.entries {
+        for entry in &mut self.roster.entries {
             entry.asked = entry.acked;
         }
     }
 
-    /// Where it is worth asking a replica once more for what it has fsynced: offsets above the first, up to
-    /// and including the second.
-    ///
-    /// A replica answers a request at once, before the fsync of the very turn that brought it, and tells no
-    /// more by itself for up to a second. Once it has acknowledged an offset that fsync is over, where it fsyncs
-    /// always; so whatever it has acknowledged since the last request was sent, it has had no occasion to tell
-    /// of. One that fsyncs every second is asked once for each step, and then tells it in its own time.
-    pub fn untold_fsyncs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        let counting = self
-            .entries
-            .iter()
-            .filter(|replica| counts(replica, self.offset));
-        counting.filter_map(|replica| {
-            let told = replica.asked.max(replica.fsynced?);
-            (told < replica.acked).then_some((told, replica.acked))
-        })
+    /// A request has to stand above this offset for its answers to prove what is not proved yet.
+    pub fn open_baseline(&self) -> Option<u64> {
+        self.roster.open_baseline()
     }
 
     /// What the replicas that count have acknowledged.
@@ -150,111 +157,78 @@ impl Replicas {
         self.offset
     }
 
-    /// Every online replica with a listening port, counting or not.
-    pub fn online(&self) -> &[Replica] {
-        &self.entries
+    /// How many replicas count for the admission of a command: those that count, and those that
+    /// did until a change voided their proof a moment ago.
+    pub fn admissible(&self, now: u64) -> u32 {
+        let counting = self.acks.replicas();
+        let spared = self.roster.addresses.iter().map(|address| {
+            let unproved = |&&index: &&usize| self.reason(index) == Some(Reason::SameAddress);
+            let graced = address.graced(now);
+            // Nearly always there is none to be spared.
+            if graced == 0 {
+                0
+            } else {
+                address.links.iter().filter(unproved).count().min(graced)
+            }
+        });
+        counting.saturating_add(u32::try_from(spared.sum::<usize>()).unwrap_or(u32::MAX))
     }
-}
 
-/// A replica counts once it has acknowledged an offset that the primary has reached. One that is
-/// still loading its full synchronization is listed as online with offset 0, and anything that
-/// went through PSYNC can claim any offset.
-fn counts(replica: &Replica, offset: u64) -> bool {
-    replica.acked > 0 && replica.acked <= offset
+    /// How many links the server listed, counting or not.
+    pub fn links(&self) -> usize {
+        self.roster.entries.len()
+    }
+
+    /// How many of them do not count.
+    pub fn not_counted(&self) -> usize {
+        let counting = usize::try_from(self.acks.replicas()).unwrap_or(usize::MAX);
+        self.links().saturating_sub(counting)
+    }
+
+    /// True if some link's synchronization is not over. Such a link goes without an event.
+    pub fn has_syncing(&self) -> bool {
+        self.roster.entries.iter().any(|entry| !entry.online)
+    }
+
+    /// True if there is a link that a request could reach.
+    pub fn has_online(&self) -> bool {
+        self.roster.entries.iter().any(|entry| entry.online)
+    }
+
+    /// How far the slowest replica that counts is behind `offset`, in bytes.
+    pub fn max_lag(&self, offset: u64) -> u64 {
+        let slowest = self.acks.met_up_to(Need {
+            replicas: self.acks.replicas(),
+            fsync: 0,
+        });
+        slowest.map_or(0, |slowest| offset.saturating_sub(slowest))
+    }
+
+    fn owe(&mut self, listings: u8) {
+        // Until the first listing one is owed anyway.
+        self.owed = self.owed.map(|owed| owed.max(listings));
+    }
+
+    fn count(&mut self, offset: u64, fsyncs: &Fsyncs) {
+        self.offset = offset;
+        // Taken out while the links are read, and put back with its memory.
+        let mut acks = std::mem::take(&mut self.acks);
+        let counting = self.entries().filter(|(_, _, reason)| reason.is_none());
+        let acked = counting.map(|(entry, _, _)| entry.acked);
+        acks.replace(acked, self.fsynced(fsyncs));
+        self.acks = acks;
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (&Entry, &Address, Option<Reason>)> {
+        let entries = self.roster.entries.iter().enumerate();
+        entries.filter_map(|(index, entry)| {
+            let address = self.roster.addresses.get(entry.address)?;
+            Some((entry, address, self.reason(index)))
+        })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn link(host: &str, port: u16, acked: u64) -> Link<'_> {
-        Link {
-            host: host.as_bytes(),
-            port,
-            acked,
-        }
-    }
-
-    fn look(replicas: &mut Replicas, offset: u64, now: u64, links: &[Link<'_>]) -> u32 {
-        replicas.observe(offset, now, links.iter().copied(), &Fsyncs::default());
-        replicas.acks().replicas()
-    }
-
-    #[test]
-    fn two_links_of_one_replica_count_once_and_the_newest_is_believed() {
-        let mut replicas = Replicas::default();
-        let links = [link("a", 1, 100), link("b", 2, 80), link("a", 1, 90)];
-        assert_eq!(look(&mut replicas, 100, 0, &links), 2);
-        assert_eq!(replicas.acks().acknowledged(90), 1);
-        let restarted_empty = [link("a", 1, 100), link("a", 1, 0)];
-        assert_eq!(look(&mut replicas, 100, 1, &restarted_empty), 0);
-    }
-
-    #[test]
-    fn two_ports_of_one_host_are_two_replicas() {
-        let mut replicas = Replicas::default();
-        let links = [link("a", 1, 10), link("a", 2, 10)];
-        assert_eq!(look(&mut replicas, 10, 0, &links), 2);
-    }
-
-    #[test]
-    fn loading_portless_and_lying_links_do_not_count() {
-        let mut replicas = Replicas::default();
-        let links = [link("a", 1, 0), link("b", 0, 10), link("c", 3, 11)];
-        assert_eq!(look(&mut replicas, 10, 0, &links), 0);
-        assert_eq!(replicas.online().len(), 2);
-        assert_eq!(look(&mut replicas, 11, 0, &links), 1);
-    }
-
-    #[test]
-    fn a_replica_that_is_gone_is_forgotten() {
-        let mut replicas = Replicas::default();
-        look(&mut replicas, 10, 0, &[link("a", 1, 5), link("b", 2, 6)]);
-        assert_eq!(look(&mut replicas, 10, 0, &[link("b", 2, 6)]), 1);
-        assert_eq!(replicas.online().len(), 1);
-        replicas.clear();
-        assert!(replicas.online().is_empty());
-        assert_eq!(replicas.acks().replicas(), 0);
-    }
-
-    #[test]
-    fn a_replica_is_asked_for_its_fsync_once_it_has_acknowledged_what_it_was_not_asked_for() {
-        let mut fsyncs = Fsyncs::default();
-        for (client, port) in [(1, b"1"), (2, b"2")] {
-            let told = [b"listening-port", &port[..], b"ACK", b"5", b"FACK", b"5"];
-            fsyncs.heard(client, told.into_iter());
-        }
-        let asked = fsyncs.to_identify();
-        let listed = [1, 2].map(|client| (client, Some(b"a".to_vec())));
-        fsyncs.identified(&asked, &listed.into());
-        let mut replicas = Replicas::default();
-        let look = |replicas: &mut Replicas, one, two, silent| {
-            let links = [link("a", 1, one), link("a", 2, two), link("b", 3, silent)];
-            replicas.observe(30, 0, links.into_iter(), &fsyncs);
-            replicas.untold_fsyncs().collect::<Vec<_>>()
-        };
-        assert_eq!(look(&mut replicas, 5, 5, 5), []);
-        // The one that tells no fsync is of no interest, however fast it is.
-        assert_eq!(look(&mut replicas, 5, 5, 20), []);
-        assert_eq!(look(&mut replicas, 5, 20, 20), [(5, 20)]);
-        replicas.note_request();
-        assert_eq!(look(&mut replicas, 5, 20, 20), []);
-        assert_eq!(look(&mut replicas, 20, 20, 20), [(5, 20)]);
-        replicas.note_request();
-        assert_eq!(look(&mut replicas, 30, 20, 20), [(20, 30)]);
-        // What goes backwards is another process.
-        assert_eq!(look(&mut replicas, 10, 20, 20), [(5, 10)]);
-        // What does not count is not worth asking.
-        assert_eq!(look(&mut replicas, 31, 20, 20), []);
-    }
-
-    #[test]
-    fn the_time_of_the_last_change_is_kept_while_nothing_changes() {
-        let mut replicas = Replicas::default();
-        look(&mut replicas, 10, 1, &[link("a", 1, 5)]);
-        look(&mut replicas, 10, 2, &[link("a", 1, 5)]);
-        assert_eq!(replicas.online()[0].moved, 1);
-        look(&mut replicas, 10, 3, &[link("a", 1, 6)]);
-        assert_eq!(replicas.online()[0].moved, 3);
-    }
-}
+mod model;
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use durable_core::options::BadOption;
 use durable_core::requirement::{Defaults, Options, Requirement, Unresolvable};
 use durable_core::stats::bump;
 
-use super::turn;
+use super::look;
 use crate::ffi::Ctx;
 use crate::state::{self, State};
 
@@ -23,8 +23,12 @@ pub enum Refusal {
     /// Valkey lets no module block a subscribed client, and says so only when it is asked to, which is
     /// after the execution.
     Subscribed,
-    /// So many replicas are connected, and so many are required.
-    TooFewReplicas { connected: u32, required: u32 },
+    /// So many replicas are connected and so many are required; `others` are links that do not count.
+    TooFewReplicas {
+        connected: u32,
+        required: u32,
+        others: usize,
+    },
     /// As many clients as are allowed wait already.
     Overloaded { waiting: usize },
     /// The module has no state: it is a bug.
@@ -61,10 +65,17 @@ impl Refusal {
             Self::TooFewReplicas {
                 connected,
                 required,
-            } => format!(
-                "NOREPLICAS {connected} of {required} required replicas are connected; \
-                 nothing was executed"
-            ),
+                others,
+            } => {
+                let others = match others {
+                    0 => String::new(),
+                    _ => format!(", {others} more links do not count (see DURABLE.REPLICAS)"),
+                };
+                format!(
+                    "NOREPLICAS {connected} of {required} required replicas are connected{others}; \
+                     nothing was executed"
+                )
+            }
             Self::Overloaded { waiting } => {
                 format!("OVERLOADED {waiting} clients are already waiting; nothing was executed")
             }
@@ -121,27 +132,39 @@ pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
 /// the server tells. What it does not tell is that one has begun to count, so that nobody is
 /// refused without a new look.
 fn enough_replicas(ctx: &Ctx, required: u32) -> Result<(), Refusal> {
-    let known = state::with(|state| state.replicas_current && connected(state) >= required);
+    let known = state::with(|state| {
+        let known = state.replicas_current && connected(state) >= required;
+        // Links that were still synchronizing leave without an event, and a refusal counts them.
+        if !known && state.replicas.has_syncing() {
+            state.replicas.owe_listing();
+        }
+        known
+    });
     if known == Some(true) {
         return Ok(());
     }
-    turn::look(ctx);
+    look::look(ctx);
     state::with(|state| {
         let connected = connected(state);
         if connected >= required {
             return Ok(());
         }
         bump(&mut state.stats.counters.noreplicas);
+        state.alarms.rouse();
+        let counted = usize::try_from(connected).unwrap_or(usize::MAX);
         Err(Refusal::TooFewReplicas {
             connected,
             required,
+            others: state.replicas.links().saturating_sub(counted),
         })
     })
     .ok_or(Refusal::Unloaded)?
 }
 
+/// Those that count, and those that did until a moment ago: a link that flaps behind a NAT voids
+/// what others have proved, and must not get commands refused.
 fn connected(state: &State) -> u32 {
-    state.replicas.acks().replicas()
+    state.replicas.admissible(state.now())
 }
 
 /// The configuration as it is now.

@@ -4,6 +4,7 @@
 //! [event loop's turn](turn) then asks the replicas, hears them, and lets clients go.
 
 pub mod admission;
+pub mod alarms;
 pub mod call;
 pub mod call_keys;
 pub mod docs;
@@ -12,6 +13,7 @@ pub mod fsync;
 pub mod help;
 pub mod inner;
 pub mod latency;
+pub mod look;
 pub mod overhear;
 pub mod replicas;
 pub mod run;

@@ -3,7 +3,7 @@
 
 use redis_module::raw;
 
-use super::{call_keys, fsync, wait_queue};
+use super::{call_keys, fsync, look, wait_queue};
 use crate::ffi::{call, filter, guard, Ctx};
 use crate::slothint::rhythm;
 use crate::state;
@@ -30,7 +30,17 @@ unsafe extern "C" fn on_command(context: *mut raw::RedisModuleCommandFilterCtx) 
         }
         match heard(&command) {
             Heard::Nothing => {}
-            Heard::Replconf => fsync::hear(&command),
+            Heard::Replconf => {
+                fsync::hear(&command);
+                // Replicas acknowledge all the time.
+                if !command
+                    .word(1)
+                    .is_some_and(|word| word.eq_ignore_ascii_case(b"ACK"))
+                {
+                    look::announcement_heard();
+                }
+            }
+            Heard::Psync => look::handshake_heard(),
             Heard::Unblock => spare_the_unserved(&mut command),
             Heard::Tracking => rhythm::tracking_asked(&command),
             Heard::Exec => rhythm::queue_executed(&command),
@@ -53,6 +63,8 @@ fn clear(command: &mut filter::Command) {
 enum Heard {
     Nothing,
     Replconf,
+    /// A replica asks for the stream, or a stranger does.
+    Psync,
     Unblock,
     Tracking,
     Exec,
@@ -74,6 +86,8 @@ fn heard(command: &filter::Command) -> Heard {
     let is_named = |word: &[u8]| name.eq_ignore_ascii_case(word);
     if is_named(b"REPLCONF") {
         Heard::Replconf
+    } else if is_named(b"PSYNC") || is_named(b"SYNC") {
+        Heard::Psync
     } else if is_named(b"DURABLE.CALL") {
         Heard::Call { at: 0 }
     } else if is_named(b"EXEC") {

@@ -1,14 +1,15 @@
 //! `DURABLE.REPLICAS`
 //!
-//! One entry for each online replica: where it is, what it has acknowledged, how far behind that is,
-//! and how long ago it last moved.
+//! One entry for each link that the server lists: where it is, what it has acknowledged, how far
+//! behind that is, how long ago it last moved, and whether it counts, or why not.
 
 use std::ffi::{c_int, CStr};
 
+use durable_core::replicas::Reason;
 use redis_module::raw;
 
 use super::admission::Refusal;
-use super::turn;
+use super::look;
 use crate::ffi::command::Spec;
 use crate::ffi::{guard, Ctx};
 use crate::state::{self, State};
@@ -24,7 +25,8 @@ pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
         flags: c"allow-stale".into(),
         arity: 1,
         categories,
-        summary: c"Lists the online replicas and what each has acknowledged.".into(),
+        summary: c"Lists the links to replicas, what each has acknowledged, and whether it counts."
+            .into(),
         complexity: c"O(N) where N is the number of replicas".into(),
         ..Spec::default()
     };
@@ -43,43 +45,48 @@ unsafe extern "C" fn handler(
 /// One entry of the reply.
 struct Entry {
     host: Vec<u8>,
-    fields: [(&'static CStr, i64); 5],
+    numbers: [(&'static CStr, i64); 6],
+    reason: &'static str,
 }
 
 fn replicas(ctx: &Ctx) {
     if !ctx.situation().is_primary() {
         return ctx.reply_error_text(&Refusal::Replica.text(NAME));
     }
-    turn::look(ctx);
+    look::look_at_all(ctx);
     let entries = state::with(entries).unwrap_or_default();
     ctx.reply_array(entries.len());
     for entry in entries {
-        ctx.reply_map(entry.fields.len().saturating_add(1));
+        ctx.reply_map(entry.numbers.len().saturating_add(2));
         ctx.reply_bytes(b"host");
         ctx.reply_bytes(&entry.host);
-        for (name, value) in entry.fields {
+        for (name, value) in entry.numbers {
             ctx.reply_bytes(name.to_bytes());
             ctx.reply_integer(value);
         }
+        ctx.reply_bytes(b"reason");
+        ctx.reply_bytes(entry.reason.as_bytes());
     }
 }
 
 fn entries(state: &mut State) -> Vec<Entry> {
-    let (now, offset) = (state.now(), state.replicas.offset());
-    let online = state.replicas.online().iter();
-    online
-        .map(|replica| Entry {
-            host: replica.host.clone(),
-            fields: [
-                (c"port", replica.port.into()),
-                (c"acked-offset", signed(replica.acked)),
-                (c"lag-bytes", signed(offset.saturating_sub(replica.acked))),
-                (
-                    c"ack-age-ms",
-                    signed(now.saturating_sub(replica.moved) / 1000),
-                ),
-                (c"fsynced-offset", replica.fsynced.map_or(-1, signed)),
+    let now = state.now();
+    // The last request for an acknowledgement is covered by no answer: who has what precedes it
+    // is not behind.
+    let end = state.requests.target(state.replicas.offset());
+    let shown = state.replicas.shown(&state.fsyncs);
+    shown
+        .map(|link| Entry {
+            host: link.host.to_vec(),
+            numbers: [
+                (c"port", link.port.into()),
+                (c"acked-offset", signed(link.acked)),
+                (c"lag-bytes", signed(end.saturating_sub(link.acked))),
+                (c"ack-age-ms", signed(now.saturating_sub(link.moved) / 1000)),
+                (c"fsynced-offset", link.fsynced.map_or(-1, signed)),
+                (c"counts", link.reason.is_none().into()),
             ],
+            reason: link.reason.map_or("", Reason::text),
         })
         .collect()
 }

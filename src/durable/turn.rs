@@ -17,13 +17,13 @@
 
 use std::ffi::c_void;
 
-use durable_core::replicas::Link;
 use durable_core::stats::bump;
 use redis_module::raw;
 
-use super::{fsync, wait_queue};
+use super::look::look;
+use super::{alarms, wait_queue};
 use crate::ffi::timer::TimerId;
-use crate::ffi::{guard, Ctx, Reply};
+use crate::ffi::{guard, Ctx};
 use crate::state::{self, Turn};
 
 /// So many waits are given up in one turn at the most: a host of them does not hold up the rest.
@@ -72,7 +72,7 @@ pub fn ends(ctx: &Ctx) {
             let timer = state.deadline_timer.take().map(|(timer, _)| timer);
             return Plan::Rest {
                 timer,
-                greet: state.requests.is_due(),
+                greet: state.requests.is_due() || state.replicas.needs_listing(),
             };
         }
         Plan::Work {
@@ -93,13 +93,17 @@ pub fn ends(ctx: &Ctx) {
     }
 }
 
-/// Asks a replica that has come online while nobody waits, so that it counts from now on.
+/// Asks a replica that has come online while nobody waits, so that it counts from now on, and sees
+/// each link that shows itself, so that older links of its address have to prove themselves.
 fn greet_newcomer(ctx: &Ctx) {
     if look(ctx) {
         request(ctx);
     } else {
         // A replica has nobody to ask, and must not look in every turn.
-        state::with(|state| state.requests.nobody_to_ask());
+        state::with(|state| {
+            state.requests.nobody_to_ask();
+            state.replicas.nothing_to_list();
+        });
     }
 }
 
@@ -132,40 +136,6 @@ enum Plan {
     },
 }
 
-/// Looks at the replicas: who is connected, and what each has acknowledged. False where this server
-/// is no primary or did not tell.
-pub fn look(ctx: &Ctx) -> bool {
-    fsync::identify(ctx);
-    let Some(role) = ctx.ask(c"ROLE", &[]) else {
-        return false;
-    };
-    let role = role.root();
-    let word = role.get(0).and_then(Reply::bytes);
-    let offset = role.get(1).and_then(Reply::number);
-    let (Some(b"master"), Some(offset), Some(links)) = (word, offset, role.get(2)) else {
-        return false;
-    };
-    let Ok(offset) = u64::try_from(offset) else {
-        return false;
-    };
-    state::with(|state| {
-        let now = state.now();
-        let links = links.elements().filter_map(link);
-        state.replicas.observe(offset, now, links, &state.fsyncs);
-        state.replicas_current = true;
-    })
-    .is_some()
-}
-
-/// One entry of ROLE's: host, port and acknowledged offset, all as strings.
-fn link(entry: Reply<'_>) -> Option<Link<'_>> {
-    Some(Link {
-        host: entry.get(0)?.bytes()?,
-        port: u16::try_from(entry.get(1)?.number()?).ok()?,
-        acked: u64::try_from(entry.get(2)?.number()?).ok()?,
-    })
-}
-
 /// Gives this turn's waits their offset.
 fn assign() {
     state::with(|state| {
@@ -184,7 +154,7 @@ fn assign() {
 fn follow_up_fsyncs() {
     state::with(|state| {
         let acks = state.replicas.acks();
-        let mut untold = state.replicas.untold_fsyncs();
+        let mut untold = state.replicas.untold_fsyncs(&state.fsyncs);
         if untold.any(|(told, acked)| state.ledger.wants_fsync_within(told, acked, acks)) {
             state.requests.make_due();
         }
@@ -195,7 +165,7 @@ fn follow_up_fsyncs() {
 /// While traffic to them is paused the request stays due; they still report once a second.
 fn request(ctx: &Ctx) {
     let ask = state::with(|state| {
-        if state.replicas.online().is_empty() {
+        if !state.replicas.has_online() {
             state.requests.nobody_to_ask();
             return None;
         }
@@ -317,6 +287,8 @@ fn give_up(ctx: &Ctx) {
 pub fn replica_changed(came: bool) {
     state::with(|state| {
         state.replicas_current = false;
+        state.replicas.links_changed();
+        state.alarms.rouse();
         state.fsyncs.replicas_changed();
         if came {
             state.requests.greet_newcomer();
@@ -330,6 +302,7 @@ pub fn role_changed(primary: bool) {
     let lost = state::with(|state| {
         state.replicas.clear();
         state.replicas_current = false;
+        state.alarms = alarms::of_new_primary();
         state.requests.clear();
         if !primary {
             state.stats.demotion();

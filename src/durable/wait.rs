@@ -11,7 +11,7 @@ use redis_module::raw;
 use super::admission::{admit, Refusal};
 use super::docs;
 use super::inner::Inner;
-use super::turn;
+use super::look;
 use super::wait_queue::{self, Answer};
 use crate::ffi::command::Spec;
 use crate::ffi::{guard, Args, Ctx};
@@ -59,7 +59,7 @@ fn wait(ctx: &Ctx, args: Args<'_>) {
             let count = if ctx.situation().denies_waiting() {
                 0
             } else {
-                turn::look(ctx);
+                look::look(ctx);
                 acknowledged_now()
             };
             ctx.reply_integer(count);

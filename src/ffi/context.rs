@@ -106,8 +106,7 @@ impl Ctx {
     /// While traffic to the replicas is paused (CLIENT PAUSE, FAILOVER) the server aborts on this
     /// call, so it is not made then.
     pub fn request_acknowledgements(&self, db: c_int) -> bool {
-        // SAFETY: takes nothing.
-        if unsafe { api!(RedisModule_AvoidReplicaTraffic)() } != 0 {
+        if self.is_traffic_paused() {
             return false;
         }
         // SAFETY: the context is the event's own; the server checks the number of the database,
@@ -123,6 +122,12 @@ impl Ctx {
             )
         };
         isize::try_from(status) == Ok(raw::REDISMODULE_OK)
+    }
+
+    /// True while nothing may be sent to the replicas, because of CLIENT PAUSE or a failover.
+    pub fn is_traffic_paused(&self) -> bool {
+        // SAFETY: takes nothing.
+        unsafe { api!(RedisModule_AvoidReplicaTraffic)() != 0 }
     }
 
     /// Wakes the event loop, so that it does not sleep after the turn that now ends.
@@ -152,18 +157,7 @@ impl Ctx {
     /// A field of INFO, of the section that has it; `None` where the server has not. Not by the command INFO,
     /// which may have been renamed.
     pub fn server_info(&self, section: &CStr, field: &CStr) -> Option<Vec<u8>> {
-        // SAFETY: the context is valid, and both texts end in a null byte; the server makes a record of the
-        // section, which is freed below, and the text that it gives lives as long as that.
-        unsafe {
-            let info = api!(RedisModule_GetServerInfo)(self.raw(), section.as_ptr());
-            if info.is_null() {
-                return None;
-            }
-            let value = api!(RedisModule_ServerInfoGetFieldC)(info, field.as_ptr());
-            let copy = (!value.is_null()).then(|| CStr::from_ptr(value).to_bytes().to_vec());
-            api!(RedisModule_FreeServerInfo)(self.raw(), info);
-            copy
-        }
+        self.with_server_info(section, |info| Some(info.field(field)?.to_vec()))?
     }
 
     /// Records a sample for the server's latency monitor, in milliseconds.

@@ -17,6 +17,7 @@ pub mod filter;
 pub mod guard;
 pub mod keys;
 pub mod main_thread;
+pub mod server_info;
 pub mod string;
 pub mod timer;
 
@@ -25,4 +26,5 @@ pub use blocked::Blocked;
 pub use call::{CallReply, Memory, Reply};
 pub use client::ClientInfo;
 pub use context::Ctx;
+pub use server_info::ServerInfo;
 pub use string::OwnString;

@@ -36,8 +36,9 @@ fn the_defaults_are_those_that_are_documented() {
     assert_eq!(value(&server, "durable.replicas"), "1");
     assert_eq!(value(&server, "durable.fsync"), "0");
     assert_eq!(value(&server, "durable.call-allow"), "");
+    assert_eq!(value(&server, "durable.replica-allow"), "");
     let all: Vec<String> = server.run(&["CONFIG", "GET", "durable.*"]);
-    assert_eq!(all.len(), 2 * 7, "{all:?}");
+    assert_eq!(all.len(), 2 * 8, "{all:?}");
 }
 
 #[test]

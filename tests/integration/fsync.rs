@@ -38,11 +38,11 @@ pub fn refused_for_want_of_knowledge(primary: &Server) -> bool {
 }
 
 pub fn fsynced_offsets(primary: &Server) -> Vec<i64> {
-    let reply: Vec<Vec<testkit::redis::Value>> = primary.run(&["DURABLE.REPLICAS"]);
-    let last = |entry: &Vec<testkit::redis::Value>| {
-        testkit::redis::from_redis_value_ref(entry.last().expect("a field")).expect("a number")
+    let links: Vec<std::collections::HashMap<String, String>> = primary.run(&["DURABLE.REPLICAS"]);
+    let fsynced = |link: &std::collections::HashMap<String, String>| {
+        link["fsynced-offset"].parse().expect("a number")
     };
-    reply.iter().map(last).collect()
+    links.iter().map(fsynced).collect()
 }
 
 #[test]

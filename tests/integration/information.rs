@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 /// Those of the durable commands; the slot hints have their own.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 19] = [
     "version",
     "waiters",
     "waiters_peak",
@@ -26,6 +26,9 @@ const FIELDS: [&str; 16] = [
     "wait_usec_p99",
     "wait_usec_p999",
     "wait_usec_max",
+    "links",
+    "links_not_counted",
+    "max_lag_bytes",
 ];
 
 #[test]

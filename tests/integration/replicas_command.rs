@@ -2,7 +2,7 @@
 
 use testkit::{eventually, FakeReplica, Replicated, Server};
 
-use crate::support::{info, patient, replicated, say};
+use crate::support::{info, patient, replicated, say, verdicts};
 
 /// A primary with a fake replica that has acknowledged what it read.
 fn with_fake() -> (Server, FakeReplica, u64) {
@@ -35,7 +35,7 @@ fn without_age(reply: &str) -> String {
 fn replicas_are_listed_as_flat_arrays_and_as_maps() {
     let (primary, mut fake, _) = with_fake();
     let port = fake.listening_port();
-    for (protocol, head) in [(2, "*12"), (3, "%6")] {
+    for (protocol, head) in [(2, "*16"), (3, "%8")] {
         let mut conn = primary.raw();
         if protocol == 3 {
             conn.hello3();
@@ -50,7 +50,7 @@ fn replicas_are_listed_as_flat_arrays_and_as_maps() {
         let expected = format!(
             "*1\r\n{head}\r\n$4\r\nhost\r\n$9\r\n127.0.0.1\r\n$4\r\nport\r\n:{port}\r\n\
              $12\r\nacked-offset\r\n:{}\r\n$9\r\nlag-bytes\r\n:10\r\n$10\r\nack-age-ms\r\n:AGE\r\n\
-             $14\r\nfsynced-offset\r\n:-1\r\n",
+             $14\r\nfsynced-offset\r\n:-1\r\n$6\r\ncounts\r\n:1\r\n$6\r\nreason\r\n$0\r\n\r\n",
             offset - 10
         );
         assert_eq!(without_age(&say(&mut conn, "DURABLE.REPLICAS")), expected);
@@ -113,4 +113,69 @@ fn it_is_listed_which_replica_lags() {
     assert!(lag(group.replicas[0].port()) < 1000);
     assert!(lag(group.replicas[1].port()) >= 1000);
     group.replicas[1].resume();
+}
+
+#[test]
+fn every_link_is_listed_with_the_reason_why_it_does_not_count() {
+    let (primary, _fake, acked) = with_fake();
+    let mut conn = primary.raw();
+    let _loading = FakeReplica::start(&primary);
+    let mut portless = FakeReplica::builder()
+        .without_listening_port()
+        .start(&primary);
+    let mut tool = FakeReplica::start(&primary);
+    let mut liar = FakeReplica::start(&primary);
+    let allowed = format!("127.0.0.1:{}", tool.listening_port());
+    for fake in [&mut portless, &mut tool] {
+        fake.ack(acked);
+    }
+    liar.ack(1_000_000_000);
+    let of = |counts, reason: &str| (counts, reason.to_owned());
+    let expected = [
+        of(1, ""),
+        of(0, "loading"),
+        of(0, "no listening port"),
+        of(1, ""),
+        of(0, "ahead of the primary"),
+    ];
+    eventually("the acknowledgements to arrive", || {
+        verdicts(&primary) == expected
+    });
+    // What a setting does not name does not count, and counts again when it is named.
+    primary.run::<()>(&["CONFIG", "SET", "durable.replica-allow", &allowed]);
+    assert_eq!(verdicts(&primary)[0], of(0, "not in durable.replica-allow"));
+    assert_eq!(info(&primary, "replicas_online"), 1);
+    assert_eq!(
+        say(&mut conn, "DURABLE.WAIT REPLICAS 2"),
+        crate::support::refusal(1, 2, 4)
+    );
+    let shown: Vec<String> = primary.run(&["CONFIG", "GET", "durable.replica-allow"]);
+    assert_eq!(shown[1], allowed);
+    primary.run::<()>(&["CONFIG", "SET", "durable.replica-allow", "127.*:* x:1"]);
+    assert_eq!(info(&primary, "replicas_online"), 2);
+    let refused = primary.try_run::<()>(&["CONFIG", "SET", "durable.replica-allow", "10.0.0.1"]);
+    let refused = refused.expect_err("no port, no pattern").to_string();
+    assert!(refused.contains("glob patterns of host:port"), "{refused}");
+    assert_eq!(info(&primary, "links"), 5);
+    assert_eq!(info(&primary, "links_not_counted"), 3);
+}
+
+#[test]
+fn an_idle_primary_has_replicas_that_do_not_lag() {
+    let group = replicated(1);
+    let mut conn = group.primary.raw();
+    assert_eq!(say(&mut conn, "DURABLE.SET k v"), "+OK\r\n");
+    let lag = || -> String {
+        let links: Vec<std::collections::HashMap<String, String>> =
+            group.primary.run(&["DURABLE.REPLICAS"]);
+        links[0]["lag-bytes"].clone()
+    };
+    // The request for the acknowledgement is in the stream, and covered by no answer.
+    assert_eq!(lag(), "0");
+    assert_eq!(info(&group.primary, "max_lag_bytes"), 0);
+    group.replicas[0].pause();
+    say(&mut conn, "SET k w");
+    assert!(lag() != "0");
+    assert!(info(&group.primary, "max_lag_bytes") > 0);
+    group.replicas[0].resume();
 }

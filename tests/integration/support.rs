@@ -84,6 +84,29 @@ pub fn wait_for_waiters(server: &Server, count: i64) {
     });
 }
 
+/// The refusal of a command that requires more replicas than count; `others` links do not count.
+pub fn refusal(connected: u32, required: u32, others: u32) -> String {
+    let others = match others {
+        0 => String::new(),
+        _ => format!(", {others} more links do not count (see DURABLE.REPLICAS)"),
+    };
+    format!(
+        "-NOREPLICAS {connected} of {required} required replicas are connected{others}; \
+         nothing was executed\r\n"
+    )
+}
+
+/// What DURABLE.REPLICAS says of each link, in its order: whether it counts, and why not.
+#[track_caller]
+pub fn verdicts(server: &Server) -> Vec<(u64, String)> {
+    let links: Vec<std::collections::HashMap<String, String>> = server.run(&["DURABLE.REPLICAS"]);
+    let verdict = |link: &std::collections::HashMap<String, String>| {
+        let counts = link["counts"].parse().expect("counts is a number");
+        (counts, link["reason"].clone())
+    };
+    links.iter().map(verdict).collect()
+}
+
 /// The value of a key, `None` where there is none.
 #[track_caller]
 pub fn get(server: &Server, key: &str) -> Option<String> {

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::acks::Progress;
 
 fn need(replicas: u32, fsync: u32) -> Need {
     Need { replicas, fsync }
@@ -11,10 +10,8 @@ fn need(replicas: u32, fsync: u32) -> Need {
 
 fn acks(acked: &[u64]) -> Acks {
     let mut acks = Acks::default();
-    acks.replace(acked.iter().map(|&acked| Progress {
-        acked,
-        fsynced: Some(acked / 2),
-    }));
+    let fsynced = acked.iter().map(|acked| acked / 2);
+    acks.replace(acked.iter().copied(), fsynced);
     acks
 }
 

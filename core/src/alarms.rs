@@ -1,0 +1,297 @@
+//! What the server's log is told of the replicas: that the configured requirement can no longer be
+//! met, that it can be again, and which links do not count and why. One line each, and none for a
+//! single write.
+//!
+//! The log is for an operator at night. What passes by itself within two seconds, such as a
+//! replica that is still connecting, is not worth a line.
+
+use crate::options::Word;
+use crate::replicas::{Reason, Shown};
+
+/// What a look shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// Microseconds on the caller's clock.
+    pub now: u64,
+    /// How many replicas the configured requirement needs; `None` where it cannot be computed.
+    pub required: Option<u32>,
+    /// How many replicas count for the admission of a command.
+    pub connected: u32,
+    /// Commands refused because too few replicas were connected, since the module was loaded.
+    pub refused: u64,
+    /// Waits given up, likewise.
+    pub given_up: u64,
+    /// The links that do not count.
+    pub uncounted: Vec<Uncounted>,
+}
+
+/// A link that does not count.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Uncounted {
+    host: Vec<u8>,
+    port: u16,
+    reason: Reason,
+}
+
+impl Uncounted {
+    /// `None` for a link that counts.
+    pub fn of(link: &Shown<'_>) -> Option<Self> {
+        Some(Self {
+            host: link.host.to_vec(),
+            port: link.port,
+            reason: link.reason?,
+        })
+    }
+}
+
+/// A line for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Something to see to.
+    Warning(String),
+    /// Good news.
+    Notice(String),
+}
+
+/// What was said, and what is about to be.
+#[derive(Debug, Default)]
+pub struct Alarms {
+    /// Something has changed since the last look.
+    roused: bool,
+    next_look: u64,
+    /// The requirement was met at some look since the load or the change of role.
+    was_met: bool,
+    unmet: Option<Unmet>,
+    /// The links that do not count, since when, and whether that was said.
+    uncounted: (Vec<Uncounted>, u64, bool),
+}
+
+/// Since the requirement is not met.
+#[derive(Debug)]
+struct Unmet {
+    since: u64,
+    refused: u64,
+    given_up: u64,
+    said: bool,
+}
+
+/// What lasts for less than this is not said, in microseconds.
+const PASSING: u64 = 2_000_000;
+/// While there is something to be awaited the replicas are looked at this often.
+const INTERVAL: u64 = 1_000_000;
+/// No more links are named in one line.
+const NAMED: usize = 8;
+
+impl Alarms {
+    /// A replica came or went, a setting changed, or a command was refused.
+    pub fn rouse(&mut self) {
+        self.roused = true;
+    }
+
+    /// True if it is time for a look: something has changed, or something is awaited that the
+    /// server does not tell.
+    pub fn wants_look(&mut self, now: u64) -> bool {
+        let pending = !self.uncounted.0.is_empty() && !self.uncounted.2;
+        let wanted = self.roused || ((pending || self.unmet.is_some()) && now >= self.next_look);
+        if wanted {
+            self.roused = false;
+            self.next_look = now.saturating_add(INTERVAL);
+        }
+        wanted
+    }
+
+    /// This server is no primary: there is nothing to say.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Takes a look, and tells what is to be said.
+    pub fn observe(&mut self, sight: Sight) -> Vec<Line> {
+        let requirement = self.requirement(&sight);
+        requirement.into_iter().chain(self.links(sight)).collect()
+    }
+
+    fn requirement(&mut self, sight: &Sight) -> Option<Line> {
+        let required = sight.required;
+        if required.is_some_and(|required| sight.connected >= required) {
+            self.was_met = true;
+            let unmet = self.unmet.take().filter(|unmet| unmet.said)?;
+            return Some(Line::Notice(format!(
+                "the configured requirement can be met again: {} replicas count, {} required; \
+                 meanwhile {} commands were refused (NOREPLICAS) and {} given up (UNACKED)",
+                sight.connected,
+                required.unwrap_or(0),
+                sight.refused.saturating_sub(unmet.refused),
+                sight.given_up.saturating_sub(unmet.given_up),
+            )));
+        }
+        let unmet = self.unmet.get_or_insert(Unmet {
+            since: sight.now,
+            refused: sight.refused,
+            given_up: sight.given_up,
+            said: false,
+        });
+        // A primary that has just started has no replicas yet.
+        let passing = !self.was_met && sight.now.saturating_sub(unmet.since) < PASSING;
+        if unmet.said || passing {
+            return None;
+        }
+        unmet.said = true;
+        Some(Line::Warning(match required {
+            Some(required) => format!(
+                "the configured requirement cannot be met: {} of {required} required replicas \
+                 are connected; durable commands are refused (NOREPLICAS)",
+                sight.connected
+            ),
+            None => {
+                "the configured requirement cannot be met: durable.replicas is majority or all \
+                     and durable.expected-replicas is not set, or fewer than durable.fsync; \
+                     durable commands are refused"
+                    .into()
+            }
+        }))
+    }
+
+    fn links(&mut self, sight: Sight) -> Option<Line> {
+        let mut uncounted = sight.uncounted;
+        uncounted.sort_unstable();
+        if uncounted != self.uncounted.0 {
+            self.uncounted = (uncounted, sight.now, false);
+        }
+        let (uncounted, since, said) = &mut self.uncounted;
+        let passing = sight.now.saturating_sub(*since) < PASSING;
+        if uncounted.is_empty() || *said || passing {
+            return None;
+        }
+        *said = true;
+        let name = |link: &Uncounted| {
+            let (host, port) = (Word::new(&link.host), link.port);
+            format!("{host}:{port} ({})", link.reason.text())
+        };
+        let names: Vec<_> = uncounted.iter().take(NAMED).map(name).collect();
+        let more = match uncounted.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some(Line::Warning(format!(
+            "links that do not count as replicas: {}{more}; see DURABLE.REPLICAS",
+            names.join(", ")
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    fn sight(seconds: u64, connected: u32, required: u32) -> Sight {
+        Sight {
+            now: seconds * SECOND,
+            required: Some(required),
+            connected,
+            refused: 10 * seconds,
+            given_up: seconds,
+            uncounted: Vec::new(),
+        }
+    }
+
+    fn texts(lines: &[Line]) -> Vec<&str> {
+        lines
+            .iter()
+            .map(|line| match line {
+                Line::Warning(text) | Line::Notice(text) => text.as_str(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn one_line_says_that_the_requirement_is_not_met_and_one_that_it_is_again() {
+        let mut alarms = Alarms::default();
+        assert_eq!(alarms.observe(sight(1, 2, 2)), []);
+        let lines = alarms.observe(sight(2, 1, 2));
+        assert!(texts(&lines)[0].contains("1 of 2 required replicas"));
+        assert_eq!(alarms.observe(sight(3, 0, 2)), []);
+        let lines = alarms.observe(sight(7, 2, 2));
+        assert!(matches!(lines[..], [Line::Notice(_)]));
+        assert!(texts(&lines)[0].contains("50 commands were refused (NOREPLICAS) and 5 given up"));
+        assert_eq!(alarms.observe(sight(8, 2, 2)), []);
+    }
+
+    #[test]
+    fn a_primary_that_has_just_started_is_given_time_for_its_replicas_to_connect() {
+        let mut alarms = Alarms::default();
+        assert_eq!(alarms.observe(sight(1, 0, 1)), []);
+        assert_eq!(alarms.observe(sight(2, 1, 1)), []);
+        let mut alarms = Alarms::default();
+        assert_eq!(alarms.observe(sight(1, 0, 1)), []);
+        assert_eq!(alarms.observe(sight(3, 0, 1)).len(), 1);
+    }
+
+    #[test]
+    fn a_requirement_that_cannot_be_computed_cannot_be_met() {
+        let mut alarms = Alarms::default();
+        let mut unknown = sight(1, 5, 0);
+        alarms.observe(unknown.clone());
+        unknown.required = None;
+        let lines = alarms.observe(unknown);
+        assert!(texts(&lines)[0].contains("durable.expected-replicas is not set"));
+    }
+
+    #[test]
+    fn links_that_go_on_not_counting_are_named_once_with_their_reasons() {
+        let link = |host: &[u8], port, reason| Uncounted {
+            host: host.to_vec(),
+            port,
+            reason,
+        };
+        let mut alarms = Alarms::default();
+        let seen = |seconds, uncounted| Sight {
+            uncounted,
+            ..sight(seconds, 1, 1)
+        };
+        let loading = vec![link(b"a", 1, Reason::Loading)];
+        assert_eq!(alarms.observe(seen(1, loading.clone())), []);
+        assert!(alarms.wants_look(2 * SECOND), "it may pass");
+        let both = vec![
+            link(b"b\n#", 0, Reason::NoListeningPort),
+            link(b"a", 1, Reason::Loading),
+        ];
+        assert_eq!(alarms.observe(seen(2, both.clone())), []);
+        let lines = alarms.observe(seen(4, both.clone()));
+        assert_eq!(
+            texts(&lines),
+            [
+                "links that do not count as replicas: a:1 (loading), b\\n#:0 (no listening port); \
+              see DURABLE.REPLICAS"
+            ]
+        );
+        assert_eq!(alarms.observe(seen(9, both)), []);
+        assert!(!alarms.wants_look(10 * SECOND), "all is said");
+        assert_eq!(alarms.observe(seen(10, Vec::new())), []);
+        let many = (0..20)
+            .map(|port| link(b"c", port, Reason::NotAllowed))
+            .collect::<Vec<_>>();
+        alarms.observe(seen(11, many.clone()));
+        assert!(texts(&alarms.observe(seen(13, many)))[0].contains("and 12 more;"));
+    }
+
+    #[test]
+    fn nobody_looks_while_nothing_changes() {
+        let mut alarms = Alarms::default();
+        assert!(!alarms.wants_look(0));
+        alarms.rouse();
+        assert!(alarms.wants_look(0));
+        alarms.observe(sight(0, 1, 1));
+        assert!(!alarms.wants_look(100 * SECOND));
+        alarms.rouse();
+        assert!(alarms.wants_look(100 * SECOND));
+        alarms.observe(sight(100, 0, 1));
+        assert!(!alarms.wants_look(100 * SECOND + 1));
+        assert!(
+            alarms.wants_look(101 * SECOND),
+            "whether it is met again is told by nobody"
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! One line of `INFO replication` about a replica link:
+//! `ip=10.0.0.3,port=6379,state=online,offset=1234,lag=0`.
+//!
+//! ROLE shows online links only. This is the listing that also shows a link whose full
+//! synchronization has just begun. Source: `genRedisInfoString` in the server's `server.c`.
+
+use super::Link;
+
+/// Reads the value of a `slave0`, `slave1`, … field. `None` for anything else.
+///
+/// The host is whatever the replica announced, so that it may contain commas and equals signs:
+/// the line is taken apart from its end.
+pub fn link(line: &[u8]) -> Option<Link<'_>> {
+    let line = line.strip_prefix(b"ip=")?;
+    let at = last(line, b",port=")?;
+    let (host, fields) = (line.get(..at)?, line.get(at..)?);
+    let field = |name: &[u8]| {
+        let mut fields = fields.split(|&byte| byte == b',');
+        fields.find_map(|field| field.strip_prefix(name))
+    };
+    Some(Link {
+        host,
+        port: number(field(b"port=")?)?,
+        online: field(b"state=")? == b"online",
+        acked: number(field(b"offset=")?)?,
+    })
+}
+
+/// Where the last occurrence of `wanted` begins.
+fn last(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len())
+        .rposition(|window| window == wanted)
+}
+
+fn number<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Option<(String, u16, bool, u64)> {
+        let link = link(line.as_bytes())?;
+        let host = String::from_utf8_lossy(link.host).into_owned();
+        Some((host, link.port, link.online, link.acked))
+    }
+
+    #[test]
+    fn a_line_names_the_address_the_state_and_the_acknowledged_offset() {
+        assert_eq!(
+            read("ip=10.0.0.3,port=6379,state=online,offset=1234,lag=0"),
+            Some(("10.0.0.3".into(), 6379, true, 1234))
+        );
+        assert_eq!(
+            read("ip=fd00::3,port=0,state=wait_bgsave,offset=0,lag=0,type=main-channel"),
+            Some(("fd00::3".into(), 0, false, 0))
+        );
+    }
+
+    #[test]
+    fn an_announced_host_cannot_speak_for_the_rest_of_the_line() {
+        let line = "ip=a,port=1,state=online,offset=9,port=6379,state=send_bulk,offset=0,lag=0";
+        let host = "a,port=1,state=online,offset=9";
+        assert_eq!(read(line), Some((host.into(), 6379, false, 0)));
+    }
+
+    #[test]
+    fn other_texts_are_no_links() {
+        for text in [
+            "",
+            "ip=",
+            "ip=a,port=x,state=online,offset=1",
+            "ip=a,port=70000,state=online,offset=1",
+            "ip=a,port=1,state=online,offset=-1",
+            "ip=a,port=1,offset=1",
+            "host=a,port=1,state=online,offset=1",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+}

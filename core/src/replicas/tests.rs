@@ -1,0 +1,348 @@
+//! Who counts, by example.
+
+use super::*;
+
+/// A link of the listing: host, port, online, acknowledged offset.
+type Row<'a> = (&'a str, u16, bool, u64);
+
+fn link<'a>(&(host, port, online, acked): &Row<'a>) -> Link<'a> {
+    Link {
+        host: host.as_bytes(),
+        port,
+        online,
+        acked,
+    }
+}
+
+fn list(replicas: &mut Replicas, offset: u64, rows: &[Row<'_>]) -> u32 {
+    list_at(replicas, offset, 0, rows)
+}
+
+fn list_at(replicas: &mut Replicas, offset: u64, now: u64, rows: &[Row<'_>]) -> u32 {
+    let links = rows.iter().map(link);
+    replicas.list(offset, now, links, &Fsyncs::default(), false);
+    replicas.acks().replicas()
+}
+
+/// What ROLE shows of these rows: the online ones. `None` if a listing is needed.
+fn update(replicas: &mut Replicas, offset: u64, rows: &[Row<'_>]) -> Option<u32> {
+    let online: Vec<_> = rows.iter().filter(|row| row.2).map(link).collect();
+    let fits = replicas.update(offset, 0, online.iter().copied(), &Fsyncs::default());
+    fits.then(|| replicas.acks().replicas())
+}
+
+fn reasons(replicas: &Replicas) -> Vec<Option<Reason>> {
+    let fsyncs = Fsyncs::default();
+    replicas.shown(&fsyncs).map(|link| link.reason).collect()
+}
+
+#[test]
+fn the_first_look_has_to_be_a_listing() {
+    let mut replicas = Replicas::default();
+    assert!(replicas.needs_listing());
+    assert_eq!(list(&mut replicas, 10, &[("a", 1, true, 5)]), 1);
+    assert!(!replicas.needs_listing());
+    assert_eq!(update(&mut replicas, 10, &[("a", 1, true, 6)]), Some(1));
+    assert_eq!(replicas.acks().acknowledged(6), 1);
+}
+
+#[test]
+fn an_older_link_counts_once_it_has_acknowledged_what_came_after_the_newest() {
+    let mut replicas = Replicas::default();
+    assert_eq!(list(&mut replicas, 100, &[("a", 1, true, 100)]), 1);
+    replicas.handshake_heard();
+    assert!(replicas.needs_listing());
+    let mut rows = [("a", 1, true, 100), ("a", 1, false, 0)];
+    assert_eq!(list(&mut replicas, 120, &rows), 0);
+    assert_eq!(
+        reasons(&replicas),
+        [Some(Reason::SameAddress), Some(Reason::Loading)]
+    );
+    // Not even what it had acknowledged before, nor the baseline itself.
+    rows[0].3 = 120;
+    assert_eq!(list(&mut replicas, 140, &rows), 0);
+    replicas.links_changed();
+    rows[1] = ("a", 1, true, 0);
+    assert_eq!(list(&mut replicas, 140, &rows), 0);
+    assert_eq!(replicas.open_baseline(), Some(140));
+    rows[1].3 = 140;
+    assert_eq!(update(&mut replicas, 177, &rows), Some(1));
+    rows[0].3 = 177;
+    assert_eq!(update(&mut replicas, 177, &rows), Some(2));
+    assert_eq!(
+        replicas.open_baseline(),
+        Some(140),
+        "the newest has not passed it"
+    );
+    rows[1].3 = 177;
+    assert_eq!(update(&mut replicas, 177, &rows), Some(2));
+    assert_eq!(replicas.open_baseline(), None);
+}
+
+#[test]
+fn a_dead_link_beside_a_new_one_of_its_replica_never_counts() {
+    let mut replicas = Replicas::default();
+    list(&mut replicas, 100, &[("a", 1, true, 100)]);
+    replicas.links_changed();
+    let mut rows = [("a", 1, true, 100), ("a", 1, true, 0)];
+    assert_eq!(list(&mut replicas, 100, &rows), 0);
+    for offset in [137, 174, 500] {
+        rows[1].3 = offset;
+        assert_eq!(update(&mut replicas, offset, &rows), Some(1));
+    }
+    // The server has noticed: what is left has to prove itself, since it might be the old one.
+    replicas.links_changed();
+    assert_eq!(list(&mut replicas, 500, &rows[1..]), 0);
+    assert_eq!(replicas.open_baseline(), Some(500));
+    rows[1].3 = 537;
+    assert_eq!(update(&mut replicas, 537, &rows[1..]), Some(1));
+    // Alone and proved, it is as any other again.
+    replicas.links_changed();
+    assert_eq!(list(&mut replicas, 600, &rows[1..]), 1);
+}
+
+#[test]
+fn a_link_does_not_inherit_what_another_in_its_place_has_proved() {
+    let mut replicas = Replicas::default();
+    let mut rows = [("a", 1, true, 10), ("a", 1, true, 10)];
+    list(&mut replicas, 10, &rows);
+    rows = [("a", 1, true, 20), ("a", 1, true, 20)];
+    assert_eq!(update(&mut replicas, 20, &rows), Some(2));
+    // The first one goes, another one comes: as many as before, with the same offsets.
+    replicas.links_changed();
+    assert_eq!(list(&mut replicas, 20, &rows), 1);
+    // Without an event, an offset that falls gives it away.
+    rows = [("a", 1, true, 30), ("a", 1, true, 30)];
+    assert_eq!(update(&mut replicas, 30, &rows), Some(2));
+    rows[0].3 = 29;
+    assert_eq!(update(&mut replicas, 30, &rows), None);
+    assert!(replicas.needs_listing());
+    assert_eq!(list(&mut replicas, 30, &rows), 1);
+}
+
+#[test]
+fn what_anybody_can_send_voids_nothing() {
+    let mut replicas = Replicas::default();
+    let mut rows = [("a", 1, true, 10), ("a", 1, true, 10)];
+    list(&mut replicas, 10, &rows);
+    rows = [("a", 1, true, 20), ("a", 1, true, 20)];
+    update(&mut replicas, 20, &rows);
+    for offset in [20, 30, 40] {
+        replicas.handshake_heard();
+        assert_eq!(list(&mut replicas, offset, &rows), 2);
+    }
+}
+
+#[test]
+fn a_syncing_link_may_have_replaced_another_unseen() {
+    let mut replicas = Replicas::default();
+    let mut rows = [("a", 1, true, 10), ("a", 1, false, 0)];
+    list(&mut replicas, 10, &rows);
+    rows[0].3 = 20;
+    assert_eq!(update(&mut replicas, 20, &rows), Some(1));
+    // As many links in the same states, but a handshake was heard.
+    replicas.handshake_heard();
+    assert_eq!(list(&mut replicas, 20, &rows), 0);
+}
+
+#[test]
+fn a_change_at_one_address_does_not_concern_one_with_a_single_link() {
+    let mut replicas = Replicas::default();
+    let rows = [("a", 1, true, 10), ("b", 1, true, 10), ("b", 1, true, 10)];
+    assert_eq!(list(&mut replicas, 10, &rows), 2);
+    replicas.links_changed();
+    assert_eq!(list(&mut replicas, 10, &rows[..2]), 1);
+    assert_eq!(replicas.acks().acknowledged(10), 1);
+}
+
+#[test]
+fn a_link_that_counted_goes_on_counting_for_admission_for_two_seconds() {
+    let mut replicas = Replicas::default();
+    list(&mut replicas, 10, &[("a", 1, true, 10)]);
+    replicas.links_changed();
+    let rows = [("a", 1, true, 10), ("a", 1, true, 10)];
+    assert_eq!(list_at(&mut replicas, 10, 1000, &rows), 1);
+    assert_eq!(replicas.admissible(1000), 2);
+    // A flap within that time does not lengthen it for what has not counted since.
+    replicas.links_changed();
+    assert_eq!(list_at(&mut replicas, 10, 1_500_000, &rows[..1]), 0);
+    assert_eq!(replicas.admissible(1_500_000), 1);
+    replicas.links_changed();
+    assert_eq!(list_at(&mut replicas, 10, 1_600_000, &rows), 1);
+    assert_eq!(replicas.admissible(1_600_000), 2);
+    assert_eq!(replicas.admissible(3_700_000), 1);
+    // It is admission alone: nothing is acknowledged meanwhile.
+    assert_eq!(replicas.acks().acknowledged(1), 1);
+}
+
+#[test]
+fn links_that_no_change_can_help_are_not_spared() {
+    let mut replicas = Replicas::default();
+    list(&mut replicas, 10, &[("a", 1, true, 10)]);
+    replicas.links_changed();
+    let loading = [("a", 1, true, 0), ("a", 1, false, 0)];
+    list(&mut replicas, 10, &loading);
+    assert_eq!(replicas.admissible(0), 0);
+}
+
+#[test]
+fn two_ports_of_one_host_are_two_replicas() {
+    let mut replicas = Replicas::default();
+    let rows = [("a", 1, true, 10), ("a", 2, true, 10)];
+    assert_eq!(list(&mut replicas, 10, &rows), 2);
+    assert_eq!(replicas.open_baseline(), None);
+}
+
+#[test]
+fn each_link_that_does_not_count_has_a_reason() {
+    let mut replicas = Replicas::default();
+    replicas.set_allow(ReplicaAllow::parse(b"a:* b:1 c:*").unwrap());
+    let rows = [
+        ("a", 1, true, 0),
+        ("a", 2, false, 0),
+        ("a", 0, true, 10),
+        ("b", 10007, true, 10),
+        ("c", 3, true, 11),
+        ("b", 1, true, 10),
+    ];
+    assert_eq!(list(&mut replicas, 10, &rows), 1);
+    let expected = [
+        Some(Reason::Loading),
+        Some(Reason::Loading),
+        Some(Reason::NoListeningPort),
+        Some(Reason::NotAllowed),
+        Some(Reason::AheadOfPrimary),
+        None,
+    ];
+    assert_eq!(reasons(&replicas), expected);
+    assert_eq!(update(&mut replicas, 11, &rows), Some(2));
+    assert_eq!((replicas.links(), replicas.max_lag(11)), (6, 1));
+    replicas.set_allow(ReplicaAllow::default());
+    assert!(replicas.needs_listing());
+    assert_eq!(list(&mut replicas, 11, &rows), 3);
+}
+
+#[test]
+fn a_replica_that_is_gone_is_forgotten() {
+    let mut replicas = Replicas::default();
+    list(&mut replicas, 10, &[("a", 1, true, 5), ("b", 2, true, 6)]);
+    assert_eq!(update(&mut replicas, 10, &[("b", 2, true, 6)]), None);
+    assert_eq!(list(&mut replicas, 10, &[("b", 2, true, 6)]), 1);
+    assert_eq!(update(&mut replicas, 10, &[("b", 2, true, 7)]), Some(1));
+    replicas.clear();
+    assert_eq!((replicas.links(), replicas.acks().replicas()), (0, 0));
+    assert!(replicas.needs_listing());
+}
+
+#[test]
+fn a_paused_server_is_listed_until_what_it_put_off_has_run() {
+    let mut replicas = Replicas::default();
+    list(&mut replicas, 10, &[("a", 1, true, 10)]);
+    replicas.handshake_heard();
+    for _ in 0..10 {
+        let links = [("a", 1, true, 10)];
+        replicas.list(10, 0, links.iter().map(link), &Fsyncs::default(), true);
+        assert!(replicas.needs_listing());
+    }
+    for _ in 0..4 {
+        assert!(replicas.needs_listing());
+        list(&mut replicas, 10, &[("a", 1, true, 10)]);
+    }
+    assert!(!replicas.needs_listing());
+}
+
+#[test]
+fn the_time_of_the_last_change_is_kept_while_nothing_changes() {
+    let mut replicas = Replicas::default();
+    let moved = |replicas: &mut Replicas, now, rows: &[Row<'_>]| {
+        list_at(replicas, 10, now, rows);
+        let fsyncs = Fsyncs::default();
+        let moved: Vec<_> = replicas.shown(&fsyncs).map(|link| link.moved).collect();
+        moved
+    };
+    assert_eq!(moved(&mut replicas, 1, &[("a", 1, true, 5)]), [1]);
+    assert_eq!(moved(&mut replicas, 2, &[("a", 1, true, 5)]), [1]);
+    assert_eq!(moved(&mut replicas, 3, &[("a", 1, true, 6)]), [3]);
+    let two = [("a", 1, true, 6), ("a", 1, false, 0)];
+    assert_eq!(moved(&mut replicas, 4, &two), [3, 4]);
+}
+
+/// Clients 1, 2, … report for replicas at host `a` and these ports.
+fn reporting(ports: &[u16]) -> Fsyncs {
+    let mut fsyncs = Fsyncs::default();
+    for (client, port) in (1..).zip(ports) {
+        report(&mut fsyncs, client, *port, 5, 5);
+    }
+    let asked = fsyncs.to_identify();
+    let listed = asked.iter().map(|&id| (id, Some(b"a".to_vec()))).collect();
+    fsyncs.identified(&asked, &listed);
+    fsyncs
+}
+
+fn report(fsyncs: &mut Fsyncs, client: u64, port: u16, acked: u64, fsynced: u64) {
+    let words = format!("listening-port {port} ACK {acked} FACK {fsynced}");
+    fsyncs.heard(client, words.split(' ').map(str::as_bytes));
+}
+
+#[test]
+fn a_fsynced_offset_beyond_the_acknowledged_one_is_not_believed() {
+    let mut fsyncs = reporting(&[1]);
+    report(&mut fsyncs, 1, 1, 10, 99);
+    let mut replicas = Replicas::default();
+    let links = [("a", 1, true, 10)];
+    replicas.list(50, 0, links.iter().map(link), &fsyncs, false);
+    assert_eq!(
+        (replicas.acks().fsynced(10), replicas.acks().fsynced(11)),
+        (1, 0)
+    );
+}
+
+#[test]
+fn fsyncs_behind_one_address_count_by_the_client_that_reports_them() {
+    let mut fsyncs = reporting(&[1, 1]);
+    let mut replicas = Replicas::default();
+    let mut look = |fsyncs: &Fsyncs, offset, acked: [u64; 2]| {
+        let links = acked.map(|acked| ("a", 1, true, acked));
+        replicas.list(offset, 0, links.iter().map(link), fsyncs, false);
+        let fsynced = replicas.shown(fsyncs).map(|link| link.fsynced);
+        (replicas.acks().fsynced(1), fsynced.collect::<Vec<_>>())
+    };
+    // The baseline is 20: what was reported before it is no proof.
+    assert_eq!(look(&fsyncs, 20, [5, 5]), (0, vec![Some(5), Some(5)]));
+    report(&mut fsyncs, 1, 1, 30, 25);
+    report(&mut fsyncs, 2, 1, 20, 20);
+    assert_eq!(look(&fsyncs, 30, [30, 20]), (1, vec![Some(25), Some(20)]));
+    report(&mut fsyncs, 2, 1, 30, 30);
+    // Both have acknowledged 30: whose fsync is whose is told by nothing.
+    assert_eq!(look(&fsyncs, 30, [30, 30]), (2, vec![None, None]));
+    report(&mut fsyncs, 2, 1, 99, 99);
+    assert_eq!(look(&fsyncs, 30, [30, 30]), (1, vec![Some(25), Some(25)]));
+}
+
+#[test]
+fn a_replica_is_asked_for_its_fsync_once_it_has_acknowledged_what_it_was_not_asked_for() {
+    let fsyncs = reporting(&[1, 2]);
+    let mut replicas = Replicas::default();
+    let look = |replicas: &mut Replicas, one, two, silent| {
+        let rows = [
+            ("a", 1, true, one),
+            ("a", 2, true, two),
+            ("b", 3, true, silent),
+        ];
+        replicas.list(30, 0, rows.iter().map(link), &fsyncs, false);
+        replicas.untold_fsyncs(&fsyncs).collect::<Vec<_>>()
+    };
+    assert_eq!(look(&mut replicas, 5, 5, 5), []);
+    // The one that reports no fsync is of no interest, however fast it is.
+    assert_eq!(look(&mut replicas, 5, 5, 20), []);
+    assert_eq!(look(&mut replicas, 5, 20, 20), [(5, 20)]);
+    replicas.note_request();
+    assert_eq!(look(&mut replicas, 5, 20, 20), []);
+    assert_eq!(look(&mut replicas, 20, 20, 20), [(5, 20)]);
+    replicas.note_request();
+    assert_eq!(look(&mut replicas, 30, 20, 20), [(20, 30)]);
+    // What goes backwards is another process.
+    assert_eq!(look(&mut replicas, 10, 20, 20), [(5, 10)]);
+    // What does not count is not worth asking.
+    assert_eq!(look(&mut replicas, 31, 20, 20), []);
+}

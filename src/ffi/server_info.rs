@@ -1,0 +1,40 @@
+//! A section of INFO, read field by field without the command INFO.
+
+use std::ffi::CStr;
+use std::ptr::NonNull;
+
+use redis_module::raw;
+
+use super::Ctx;
+
+/// A section of INFO as it was at one moment.
+pub struct ServerInfo(NonNull<raw::RedisModuleServerInfoData>);
+
+impl Ctx {
+    /// Reads a section of INFO. `None` where the server gives none.
+    pub fn with_server_info<R>(
+        &self,
+        section: &CStr,
+        read: impl FnOnce(&ServerInfo) -> R,
+    ) -> Option<R> {
+        // SAFETY: the context is valid, and the text ends in a null byte. The server makes a record
+        // of the section, which is freed below.
+        let info = unsafe { api!(RedisModule_GetServerInfo)(self.raw(), section.as_ptr()) };
+        let info = ServerInfo(NonNull::new(info)?);
+        let result = read(&info);
+        // SAFETY: made above, and nothing refers to it any more.
+        unsafe { api!(RedisModule_FreeServerInfo)(self.raw(), info.0.as_ptr()) };
+        Some(result)
+    }
+}
+
+impl ServerInfo {
+    /// The text of a field.
+    pub fn field(&self, name: &CStr) -> Option<&[u8]> {
+        // SAFETY: the record is alive, and the name ends in a null byte.
+        let value =
+            unsafe { api!(RedisModule_ServerInfoGetFieldC)(self.0.as_ptr(), name.as_ptr()) };
+        // SAFETY: the text ends in a null byte, and lives as long as the record.
+        (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_bytes())
+    }
+}

@@ -1,0 +1,79 @@
+//! What the server's log tells an operator of the replicas: one line when the requirement can no
+//! longer be met, one when it can be again, one for links that do not count, none for a write.
+
+use testkit::{eventually, FakeReplica, Replicated, Server};
+
+use crate::support::{patient, say};
+
+fn lines(server: &Server, text: &str) -> usize {
+    let log = server.log();
+    log.lines().filter(|line| line.contains(text)).count()
+}
+
+const UNMET: &str =
+    "the configured requirement cannot be met: 1 of 2 required replicas are connected";
+const MET: &str = "the configured requirement can be met again: 2 replicas count, 2 required";
+
+#[test]
+fn a_lost_replica_is_one_line_and_its_return_another_with_what_happened_meanwhile() {
+    let group = Replicated::builder()
+        .replicas(2)
+        .primary(|builder| builder.module_args(&["replicas", "2", "timeout-ms", "1"]))
+        .start();
+    let primary = &group.primary;
+    let mut conn = primary.raw();
+    eventually("the requirement to be met", || {
+        say(&mut conn, "DURABLE.SET k v TIMEOUT 0") == "+OK\r\n"
+    });
+    // The log may have had a line about replicas that took long to connect.
+    let before = lines(primary, UNMET);
+    let met_before = lines(primary, MET);
+    group.replicas[0].kill();
+    eventually("the line about the requirement", || {
+        lines(primary, UNMET) == before + 1
+    });
+    for _ in 0..5 {
+        let refused = say(&mut conn, "DURABLE.SET k v");
+        assert!(refused.starts_with("-NOREPLICAS 1 of 2 "), "{refused}");
+    }
+    group.replicas[0].restart();
+    eventually("the line about the return", || {
+        lines(primary, MET) == met_before + 1
+    });
+    assert_eq!(lines(primary, UNMET), before + 1);
+    let log = primary.log();
+    let line = log
+        .lines()
+        .rfind(|line| line.contains(MET))
+        .expect("it is there");
+    assert!(
+        line.contains("meanwhile 5 commands were refused (NOREPLICAS) and 0 given up (UNACKED)"),
+        "{line}"
+    );
+}
+
+#[test]
+fn links_that_do_not_count_are_one_line_with_the_reasons() {
+    let primary = patient(Server::builder()).start();
+    let _portless = FakeReplica::builder()
+        .without_listening_port()
+        .start(&primary);
+    let silent = FakeReplica::start(&primary);
+    let line = format!(
+        "links that do not count as replicas: 127.0.0.1:0 (no listening port), 127.0.0.1:{} (loading); \
+         see DURABLE.REPLICAS",
+        silent.listening_port()
+    );
+    primary.wait_for_log(&line);
+    assert_eq!(lines(&primary, &line), 1);
+}
+
+#[test]
+fn a_setting_that_cannot_be_met_is_one_line() {
+    let server = patient(Server::builder()).start();
+    server.run::<()>(&["CONFIG", "SET", "durable.replicas", "majority"]);
+    server.wait_for_log("the configured requirement cannot be met: durable.replicas is majority");
+    server.run::<()>(&["CONFIG", "SET", "durable.replicas", "0"]);
+    server
+        .wait_for_log("the configured requirement can be met again: 0 replicas count, 0 required");
+}

@@ -1,0 +1,306 @@
+//! Several links that show one host and port: several replicas behind one address, or one replica
+//! whose old link died unnoticed.
+
+use std::net::Ipv4Addr;
+
+use testkit::{eventually, Cut, FakeReplica, RawConn, Server, ServerBuilder};
+
+use crate::fsync::refused_for_want_of_knowledge;
+use crate::support::{patient, refusal, say, verdicts};
+
+/// A primary and two replicas at different addresses with the same port, which replicate through
+/// a proxy: to the primary both are 127.0.0.1 and that port.
+struct BehindNat {
+    // Dropped in this order: replicas that lose their primary would fill their logs with it.
+    replicas: [Server; 2],
+    _proxy: Cut,
+    primary: Server,
+}
+
+fn behind_nat(replica: impl Fn(ServerBuilder) -> ServerBuilder) -> BehindNat {
+    let primary = patient(Server::builder().name("primary"))
+        .config("repl-ping-replica-period", "3600")
+        .start();
+    let proxy = Cut::to(&primary);
+    let start = |last: u8, port: Option<u16>| {
+        let builder = Server::builder()
+            .name(&format!("replica on 127.0.0.{last}"))
+            .host(Ipv4Addr::new(127, 0, 0, last))
+            .config("replicaof", &format!("127.0.0.1 {}", proxy.port()));
+        let builder = port.map_or(builder.clone(), |port| builder.port(port));
+        let replica = replica(builder).start();
+        eventually("the replica to be listed", || {
+            primary.replica_links().len() == usize::from(last) - 1
+        });
+        replica
+    };
+    let first = start(2, None);
+    let second = start(3, Some(first.port()));
+    let links = primary.replica_links();
+    assert_eq!(links[0].port, links[1].port);
+    assert_eq!(links[0].host, links[1].host);
+    BehindNat {
+        replicas: [first, second],
+        _proxy: proxy,
+        primary,
+    }
+}
+
+fn counting(primary: &Server) -> u64 {
+    verdicts(primary).iter().map(|(counts, _)| counts).sum()
+}
+
+#[test]
+fn two_replicas_behind_one_address_count_twice() {
+    let nat = behind_nat(|builder| builder);
+    // Also while nobody waits.
+    eventually("both to count", || counting(&nat.primary) == 2);
+    let mut conn = nat.primary.raw();
+    assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 2"), "+OK\r\n");
+    for replica in &nat.replicas {
+        assert_eq!(say(&mut replica.raw(), "GET k"), "$1\r\nv\r\n");
+    }
+    assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 2"), ":2\r\n");
+}
+
+#[test]
+fn either_of_two_replicas_behind_one_address_suffices_when_the_other_is_frozen() {
+    for frozen in [0, 1] {
+        let nat = behind_nat(|builder| builder);
+        eventually("both to count", || counting(&nat.primary) == 2);
+        nat.replicas[frozen].pause();
+        let mut conn = nat.primary.raw();
+        assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 1"), "+OK\r\n");
+        assert_eq!(
+            say(&mut nat.replicas[1 - frozen].raw(), "GET k"),
+            "$1\r\nv\r\n"
+        );
+        let reply = say(&mut conn, "DURABLE.SET k w REPLICAS 2 TIMEOUT 20");
+        assert!(reply.starts_with("-UNACKED 1 of 2 "), "{reply}");
+        nat.replicas[frozen].resume();
+    }
+}
+
+#[test]
+fn a_replica_that_goes_behind_a_shared_address_gets_nobody_refused() {
+    let nat = behind_nat(|builder| builder);
+    eventually("both to count", || counting(&nat.primary) == 2);
+    nat.replicas[1].kill();
+    let mut conn = nat.primary.raw();
+    eventually("the primary to notice", || {
+        assert_eq!(
+            say(&mut conn, "DURABLE.INCR k"),
+            say(&mut conn, "GET k").replace("$1\r\n", ":")
+        );
+        nat.primary.replica_links().len() == 1
+    });
+    assert!(say(&mut conn, "DURABLE.SET k v").starts_with("+OK"));
+    nat.replicas[1].restart();
+    eventually("both to count again", || {
+        assert!(say(&mut conn, "DURABLE.SET k v").starts_with("+OK"));
+        counting(&nat.primary) == 2
+    });
+}
+
+#[test]
+fn fsyncs_behind_one_address_are_told_apart() {
+    let nat = behind_nat(|builder| {
+        builder
+            .config("appendonly", "yes")
+            .config("appendfsync", "always")
+    });
+    if refused_for_want_of_knowledge(&nat.primary) {
+        return;
+    }
+    eventually("both to count", || counting(&nat.primary) == 2);
+    let mut conn = nat.primary.raw();
+    for word in ["FSYNC 1", "REPLICAS 2 FSYNC 2", "REPLICAS 2 FSYNC 1"] {
+        let reply = say(&mut conn, &format!("DURABLE.SET k v {word}"));
+        assert_eq!(reply, "+OK\r\n", "{word}");
+    }
+    for frozen in &nat.replicas {
+        frozen.pause();
+        assert_eq!(say(&mut conn, "DURABLE.SET k w FSYNC 1"), "+OK\r\n");
+        let reply = say(&mut conn, "DURABLE.SET k w REPLICAS 2 FSYNC 2 TIMEOUT 20");
+        assert!(
+            reply.starts_with("-UNACKED 1 of 2 replicas acknowledged and 1 of 2 fsynced"),
+            "{reply}"
+        );
+        frozen.resume();
+        eventually("the thawed replica to have fsynced", || {
+            say(&mut conn, "DURABLE.SET k w REPLICAS 2 FSYNC 2 TIMEOUT 1000") == "+OK\r\n"
+        });
+    }
+}
+
+/// A replica that was in step, killed behind a link that the primary goes on holding, and back
+/// without its data, in a full synchronization that does not end.
+fn came_back_empty() -> (Server, Cut, Server, RawConn) {
+    let primary = patient(Server::builder().name("primary")).start();
+    let proxy = Cut::to(&primary);
+    let replica = Server::builder()
+        .name("replica")
+        .config("replicaof", &format!("127.0.0.1 {}", proxy.port()))
+        .start();
+    let mut conn = primary.raw();
+    eventually("the replica to count", || {
+        say(&mut conn, "DURABLE.SET k v") == "+OK\r\n"
+    });
+    primary.run::<()>(&["CONFIG", "SET", "repl-diskless-sync", "yes"]);
+    primary.run::<()>(&["CONFIG", "SET", "repl-diskless-sync-delay", "3600"]);
+    // Stopped, so that it neither closes its end nor comes back before the cut.
+    replica.pause();
+    proxy.sever();
+    replica.kill();
+    let snapshot = replica.dir().join("dump.rdb");
+    if snapshot.exists() {
+        std::fs::remove_file(snapshot).expect("the snapshot can be removed");
+    }
+    replica.restart();
+    eventually("the new link to wait for its full sync", || {
+        let replication = primary.info("replication");
+        replication
+            .get("slave1")
+            .is_some_and(|link| link.contains("state=wait_bgsave"))
+    });
+    assert_eq!(primary.replica_links().len(), 1, "ROLE hides the new link");
+    (primary, proxy, replica, conn)
+}
+
+#[test]
+fn the_old_link_of_a_replica_that_came_back_empty_acknowledges_nothing() {
+    let (primary, _proxy, replica, mut conn) = came_back_empty();
+    let unacknowledged = |reply: &str| {
+        assert!(
+            reply.starts_with("-UNACKED 0 of 1 ") || *reply == refusal(0, 1, 2),
+            "{reply}"
+        );
+    };
+    unacknowledged(&say(&mut conn, "DURABLE.WAIT TIMEOUT 20"));
+    unacknowledged(&say(&mut conn, "DURABLE.GET k TIMEOUT 20"));
+    unacknowledged(&say(&mut conn, "DURABLE.SET k w NX TIMEOUT 20"));
+    assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 0"), ":0\r\n");
+    assert_eq!(say(&mut replica.raw(), "DBSIZE"), ":0\r\n");
+    // Two seconds later nothing is admitted either.
+    eventually("commands to be refused", || {
+        say(&mut conn, "DURABLE.WAIT TIMEOUT 20") == refusal(0, 1, 2)
+    });
+    let reasons: Vec<_> = verdicts(&primary).into_iter().map(|(_, why)| why).collect();
+    assert_eq!(reasons, ["same address as a newer link", "loading"]);
+    primary.run::<()>(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
+    replica.run::<()>(&["REPLICAOF", "NO", "ONE"]);
+    replica.replica_of(&primary);
+    eventually("the replica to count once it has its data", || {
+        say(&mut conn, "DURABLE.WAIT TIMEOUT 1000") == ":1\r\n"
+    });
+    assert_eq!(say(&mut replica.raw(), "GET k"), "$1\r\nv\r\n");
+}
+
+#[test]
+fn the_old_link_acknowledges_nothing_after_the_new_one_has_gone_either() {
+    let (primary, _proxy, replica, mut conn) = came_back_empty();
+    // It dies before its synchronization is over, and nobody has looked meanwhile.
+    replica.kill();
+    eventually("the new link to be gone", || {
+        !primary.info("replication").contains_key("slave1")
+    });
+    let reply = say(&mut conn, "DURABLE.WAIT TIMEOUT 20");
+    assert!(
+        reply.starts_with("-UNACKED 0 of 1 ") || reply == refusal(0, 1, 1),
+        "{reply}"
+    );
+    assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 0"), ":0\r\n");
+}
+
+/// Two fake replicas that announce one port. Both have acknowledged what they have read.
+fn two_fakes() -> (Server, FakeReplica, FakeReplica) {
+    let primary = patient(Server::builder().name("primary"))
+        .config("repl-ping-replica-period", "3600")
+        .start();
+    let mut one = FakeReplica::start(&primary);
+    let mut two = same_port(&primary, &one);
+    eventually("both to count", || {
+        for fake in [&mut one, &mut two] {
+            fake.ack_what_was_read();
+        }
+        counting(&primary) == 2
+    });
+    (primary, one, two)
+}
+
+fn same_port(primary: &Server, fake: &FakeReplica) -> FakeReplica {
+    FakeReplica::builder()
+        .listening_port(fake.listening_port())
+        .start(primary)
+}
+
+#[test]
+fn an_older_link_counts_once_it_has_acknowledged_what_came_after_the_newest() {
+    let primary = patient(Server::builder())
+        .config("repl-ping-replica-period", "3600")
+        .start();
+    primary.run::<()>(&["SET", "k", "v"]);
+    let mut one = FakeReplica::start(&primary);
+    let mut two = same_port(&primary, &one);
+    // Each link gets two requests, though nobody waits: the answer to the first is no proof.
+    let requests = |fake: &FakeReplica| {
+        let commands = fake.commands();
+        commands.iter().filter(|word| word[0] == "REPLCONF").count()
+    };
+    eventually("two requests since the second link came", || {
+        requests(&two) >= 2
+    });
+    let end = primary.offset();
+    one.wait_for_offset(end);
+    two.wait_for_offset(end);
+    // What the stream was before the second link came proves nothing.
+    let before = end - 2 * 37;
+    one.ack(before);
+    two.ack(before);
+    eventually("the newest to count alone", || {
+        let counts: Vec<u64> = verdicts(&primary).iter().map(|link| link.0).collect();
+        counts == [0, 1]
+    });
+    one.ack(end);
+    eventually("both to count", || counting(&primary) == 2);
+}
+
+#[test]
+fn a_link_does_not_inherit_what_another_in_its_place_has_proved() {
+    let (primary, one, mut two) = two_fakes();
+    drop(one);
+    let mut three = same_port(&primary, &two);
+    eventually("the first link to be gone", || {
+        primary.replica_links().len() == 2
+    });
+    // As many links as before, and the first of them has acknowledged no less than before.
+    let acked = primary.replica_links()[0].acked_offset;
+    three.ack(acked);
+    let unproved = (0, "same address as a newer link".to_owned());
+    eventually("the newest link to count alone", || {
+        verdicts(&primary) == [unproved.clone(), (1, String::new())]
+    });
+    eventually("the older link to prove itself", || {
+        two.ack_what_was_read();
+        counting(&primary) == 2
+    });
+}
+
+#[test]
+fn what_strangers_send_voids_nothing() {
+    let (primary, one, _two) = two_fakes();
+    primary.run::<()>(&["ACL", "SETUSER", "nobody", "on", "nopass", "-@all"]);
+    let mut stranger = primary.raw();
+    assert_eq!(say(&mut stranger, "AUTH nobody any"), "+OK\r\n");
+    let port = one.listening_port();
+    for line in [
+        format!("REPLCONF listening-port {port}"),
+        "REPLCONF ip-address 127.0.0.1".to_owned(),
+        "PSYNC ? -1".to_owned(),
+        "SYNC".to_owned(),
+    ] {
+        let refused = say(&mut stranger, &line);
+        assert!(refused.starts_with("-NOPERM "), "{refused}");
+        assert_eq!(counting(&primary), 2, "{line}");
+    }
+}
