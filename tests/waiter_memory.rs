@@ -6,7 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use durable_core::acks::{Acks, Need, Progress};
+use durable_core::acks::{Acks, Need};
 use durable_core::ledger::Ledger;
 
 struct Counting;
@@ -117,11 +117,7 @@ fn waits_that_have_ended_cost_nothing() {
             }
         } else {
             let mut acks = Acks::default();
-            let all = Progress {
-                acked: u64::MAX,
-                fsynced: None,
-            };
-            acks.replace([all; 3].into_iter());
+            acks.replace([u64::MAX; 3].into_iter(), [u64::MAX; 3].into_iter());
             let mut released = Vec::new();
             ledger.release(&acks, &mut released);
             assert_eq!(released.len(), 20_000);

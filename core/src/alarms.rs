@@ -58,6 +58,8 @@ pub enum Line {
 pub struct Alarms {
     /// Something has changed since the last look.
     roused: bool,
+    /// A link has acknowledged something since the last look, and may count now.
+    heard: bool,
     next_look: u64,
     /// The requirement was met at some look since the load or the change of role.
     was_met: bool,
@@ -77,7 +79,7 @@ struct Unmet {
 
 /// What lasts for less than this is not said, in microseconds.
 const PASSING: u64 = 2_000_000;
-/// While there is something to be awaited the replicas are looked at this often.
+/// While something is awaited the replicas are looked at no more often than this.
 const INTERVAL: u64 = 1_000_000;
 /// No more links are named in one line.
 const NAMED: usize = 8;
@@ -88,13 +90,21 @@ impl Alarms {
         self.roused = true;
     }
 
-    /// True if it is time for a look: something has changed, or something is awaited that the
-    /// server does not tell.
+    /// A link has acknowledged something, true or not.
+    pub fn acknowledgement_heard(&mut self) {
+        self.heard = self.unmet.is_some();
+    }
+
+    /// True if it is time for a look: something has changed, or may have, or is about to be said
+    /// unless it passes.
     pub fn wants_look(&mut self, now: u64) -> bool {
-        let pending = !self.uncounted.0.is_empty() && !self.uncounted.2;
-        let wanted = self.roused || ((pending || self.unmet.is_some()) && now >= self.next_look);
+        let links = !self.uncounted.0.is_empty() && !self.uncounted.2;
+        let requirement = self.unmet.as_ref().is_some_and(|unmet| !unmet.said);
+        let awaited = links || requirement || self.heard;
+        let wanted = self.roused || (awaited && now >= self.next_look);
         if wanted {
             self.roused = false;
+            self.heard = false;
             self.next_look = now.saturating_add(INTERVAL);
         }
         wanted
@@ -288,10 +298,15 @@ mod tests {
         alarms.rouse();
         assert!(alarms.wants_look(100 * SECOND));
         alarms.observe(sight(100, 0, 1));
-        assert!(!alarms.wants_look(100 * SECOND + 1));
-        assert!(
-            alarms.wants_look(101 * SECOND),
-            "whether it is met again is told by nobody"
-        );
+        assert!(!alarms.wants_look(200 * SECOND));
+        // No event tells that a link has begun to count.
+        alarms.acknowledgement_heard();
+        assert!(alarms.wants_look(200 * SECOND));
+        alarms.acknowledgement_heard();
+        assert!(!alarms.wants_look(200 * SECOND + 1), "not at each of them");
+        assert!(alarms.wants_look(201 * SECOND));
+        alarms.observe(sight(201, 1, 1));
+        alarms.acknowledgement_heard();
+        assert!(!alarms.wants_look(300 * SECOND));
     }
 }

@@ -100,7 +100,7 @@ impl Replicas {
         self.owed = Some(owed);
         self.news.handshake = news.handshake && owed > 0;
         self.roster.list(offset, now, links, &self.allow, news);
-        self.roster.prove(offset);
+        self.roster.prove();
         self.count(offset, fsyncs);
     }
 
@@ -113,7 +113,7 @@ impl Replicas {
         links: impl Iterator<Item = Link<'a>> + Clone,
         fsyncs: &Fsyncs,
     ) -> bool {
-        if !self.roster.update(offset, now, links) {
+        if !self.roster.update(now, links) {
             self.owe(1);
             return false;
         }

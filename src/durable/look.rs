@@ -106,6 +106,6 @@ fn list(ctx: &Ctx) -> bool {
 }
 
 /// The line about one link. The server numbers them from 0 without gaps.
-fn line<'a>(info: &'a ServerInfo, number: u32) -> Option<&'a [u8]> {
+fn line(info: &ServerInfo, number: u32) -> Option<&[u8]> {
     info.field(&CString::new(format!("slave{number}")).ok()?)
 }

@@ -33,10 +33,12 @@ unsafe extern "C" fn on_command(context: *mut raw::RedisModuleCommandFilterCtx) 
             Heard::Replconf => {
                 fsync::hear(&command);
                 // Replicas acknowledge all the time.
-                if !command
+                if command
                     .word(1)
                     .is_some_and(|word| word.eq_ignore_ascii_case(b"ACK"))
                 {
+                    state::with(|state| state.alarms.acknowledgement_heard());
+                } else {
                     look::announcement_heard();
                 }
             }

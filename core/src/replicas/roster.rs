@@ -115,12 +115,7 @@ impl Roster {
 
     /// Takes the acknowledged offsets of the online links, in the server's order. False if these
     /// are not the links of the last listing: then nothing was taken, and a listing is needed.
-    pub fn update<'a>(
-        &mut self,
-        offset: u64,
-        now: u64,
-        links: impl Iterator<Item = Link<'a>> + Clone,
-    ) -> bool {
+    pub fn update<'a>(&mut self, now: u64, links: impl Iterator<Item = Link<'a>> + Clone) -> bool {
         if !self.fits(links.clone()) {
             return false;
         }
@@ -135,7 +130,7 @@ impl Roster {
                 entry.moved = now;
             }
         }
-        self.prove(offset);
+        self.prove();
         true
     }
 
@@ -156,16 +151,14 @@ impl Roster {
     }
 
     /// Notes which links have acknowledged an offset above the baseline of their address.
-    pub fn prove(&mut self, offset: u64) {
+    pub fn prove(&mut self) {
         for address in &mut self.addresses {
             let Some(baseline) = address.baseline else {
                 continue;
             };
             for &index in &address.links {
                 if let Some(entry) = self.entries.get_mut(index) {
-                    // What is above the stream's end is a lie and proves nothing.
-                    let honest = entry.online && entry.acked <= offset;
-                    if honest && entry.acked > baseline && !entry.proved {
+                    if entry.online && entry.acked > baseline && !entry.proved {
                         entry.proved = true;
                         address.grace.pop();
                     }

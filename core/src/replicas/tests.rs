@@ -99,6 +99,8 @@ fn a_dead_link_beside_a_new_one_of_its_replica_never_counts() {
     // Alone and proved, it is as any other again.
     replicas.links_changed();
     assert_eq!(list(&mut replicas, 600, &rows[1..]), 1);
+    rows[1].3 = 1;
+    assert_eq!(update(&mut replicas, 600, &rows[1..]), Some(1));
 }
 
 #[test]
