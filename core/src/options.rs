@@ -1,7 +1,11 @@
 //! The requirement options on a command line: `[REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT ms]`,
 //! in any order and any case, each at most once.
 
+mod stray;
+
 use std::fmt;
+
+pub use stray::Stray;
 
 use crate::requirement::{
     parse_count, parse_timeout, Options, Replicas, MAX_REPLICAS, MAX_TIMEOUT_MS,

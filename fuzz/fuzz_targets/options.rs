@@ -1,7 +1,7 @@
 //! The option parser alone: any bytes, cut into words at line ends.
 #![no_main]
 
-use durable_core::options::{leading, only, trailing_start_in_set, BadOption};
+use durable_core::options::{leading, only, trailing_start_in_set, BadOption, Stray};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -42,5 +42,14 @@ fuzz_target!(|data: &[u8]| {
     // The block begins with an option's name.
     if let Some(first) = words.get(start) {
         assert!(durable_core::options::Name::parse(first).is_some());
+    }
+
+    if let [.., name, value] = words[..] {
+        // At the end of a command that needs one word, or three: an option, or the command's own words.
+        let is_option = only([name, value]).is_ok();
+        for (arity, is_complete) in [(-1, words.len() >= 3), (3, words.len() == 5)] {
+            let stray = Stray::at_end(arity, words.len(), name, value);
+            assert_eq!(stray.is_some(), is_option && is_complete);
+        }
     }
 });

@@ -5,10 +5,10 @@
 //! ACL categories and hints. A command that the server lacks gets no twin.
 
 use std::ffi::{c_int, CStr, CString};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use durable_core::key_specs::KeySpecs;
-use durable_core::options;
+use durable_core::options::{self, Stray};
 use durable_core::requirement::Options;
 use redis_module::raw;
 
@@ -23,10 +23,20 @@ use crate::ffi::{guard, Args, Ctx, Memory};
 enum Tail {
     /// The requirement options: the inner grammar has a fixed number of arguments.
     Options,
-    /// Nothing: a key or a member may be spelt `TIMEOUT`.
+    /// Nothing: a key or a member may be spelt `TIMEOUT`. What reads as an option there is refused.
     Nothing,
     /// Where the options begin is found out by a rule of SET's own.
     Set,
+}
+
+impl Tail {
+    /// A later server may give a command of fixed arity options of its own: then it takes none of ours.
+    fn on_this_server(self, arity: c_int) -> Self {
+        match self {
+            Self::Options if arity <= 0 => Self::Nothing,
+            tail => tail,
+        }
+    }
 }
 
 /// One command.
@@ -36,17 +46,18 @@ struct Row {
     inner: &'static str,
     tail: Tail,
     handler: Handler,
-    words: &'static AtomicUsize,
+    arity: &'static AtomicI32,
 }
 
 /// A row as a type, so that each has a handler of its own: the name under which a command arrives is
 /// the user's spelling, and nothing to go by.
 trait Command {
     const NAME: &'static str;
-    const INNER: &'static CStr;
+    const INNER: &'static str;
+    const INNER_C: &'static CStr;
     const TAIL: Tail;
-    /// How many words the inner command takes, where that is fixed; 0 where it is not.
-    fn words() -> &'static AtomicUsize;
+    /// How many words the inner command takes, as the running server tells it; negative for at least so many.
+    fn arity() -> &'static AtomicI32;
 }
 
 macro_rules! family {
@@ -56,21 +67,22 @@ macro_rules! family {
             struct $name;
             impl Command for $name {
                 const NAME: &'static str = concat!("DURABLE.", stringify!($name));
-                const INNER: &'static CStr = c_str(concat!(stringify!($name), "\0"));
+                const INNER: &'static str = stringify!($name);
+                const INNER_C: &'static CStr = c_str(concat!(stringify!($name), "\0"));
                 const TAIL: Tail = Tail::$tail;
-                fn words() -> &'static AtomicUsize {
-                    static WORDS: AtomicUsize = AtomicUsize::new(0);
-                    &WORDS
+                fn arity() -> &'static AtomicI32 {
+                    static ARITY: AtomicI32 = AtomicI32::new(0);
+                    &ARITY
                 }
             }
         )*
         fn table() -> Vec<Row> {
             vec![$(Row {
                 name: $name::NAME,
-                inner: stringify!($name),
+                inner: $name::INNER,
                 tail: $name::TAIL,
                 handler: handler::<$name>,
-                words: $name::words(),
+                arity: $name::arity(),
             }),*]
         }
     };
@@ -137,20 +149,11 @@ pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
 fn spec(ctx: &Ctx, row: &Row, inner: Inner, category: Option<&str>) -> Spec {
     let docs = Docs::of(ctx, row.inner);
     let mut args = docs.args;
-    let words = usize::try_from(inner.arity).unwrap_or(0);
-    // A later server may give such a command options of its own: then it takes none of ours.
-    let takes_options = match row.tail {
-        Tail::Options => words > 0,
-        Tail::Set => true,
-        Tail::Nothing => false,
-    };
+    let takes_options = row.tail.on_this_server(inner.arity) != Tail::Nothing;
     if takes_options {
         args.extend(docs::requirement());
     }
-    row.words.store(
-        if row.tail == Tail::Options { words } else { 0 },
-        Ordering::Relaxed,
-    );
+    row.arity.store(inner.arity, Ordering::Relaxed);
     let flags = inner.api_flags().join(" ");
     let mut categories = inner.categories;
     categories.extend(category.map(str::to_owned));
@@ -186,10 +189,17 @@ unsafe extern "C" fn handler<C: Command>(
 }
 
 fn durably<C: Command>(ctx: &Ctx, args: Args<'_>) {
-    let own = match (C::TAIL, C::words().load(Ordering::Relaxed)) {
-        (Tail::Set, _) => set::own_words(args),
-        (Tail::Options, words) if words > 0 => words,
-        _ => args.len(),
+    let arity = C::arity().load(Ordering::Relaxed);
+    let own = match C::TAIL.on_this_server(arity) {
+        Tail::Set => set::own_words(args),
+        Tail::Options => usize::try_from(arity).unwrap_or(args.len()),
+        Tail::Nothing => {
+            if let Some(stray) = stray(arity, args) {
+                let text = stray.refused(C::NAME, C::INNER);
+                return ctx.reply_error_text(&format!("ERR {text}"));
+            }
+            args.len()
+        }
     };
     // The server has checked the arity; for SET, whose options are not its own, there is no harm in
     // letting SET itself complain.
@@ -197,7 +207,7 @@ fn durably<C: Command>(ctx: &Ctx, args: Args<'_>) {
     match requirement {
         Ok(requirement) => {
             let inner = run::Inner {
-                command: C::INNER,
+                command: C::INNER_C,
                 args: args.take(own).skip(1),
                 // This command is flagged `deny-oom` where the inner one is.
                 memory: Memory::Judged,
@@ -207,6 +217,13 @@ fn durably<C: Command>(ctx: &Ctx, args: Args<'_>) {
         }
         Err(refusal) => ctx.reply_error_text(&refusal.text(C::NAME)),
     }
+}
+
+/// The option that the command ends in, which takes none.
+fn stray(arity: c_int, args: Args<'_>) -> Option<Stray> {
+    let words = args.len();
+    let (name, value) = (words.checked_sub(2)?, words.checked_sub(1)?);
+    Stray::at_end(arity, words, args.get(name)?, args.get(value)?)
 }
 
 fn options(args: Args<'_>) -> Result<Options, Refusal> {

@@ -46,7 +46,7 @@ const LINES: [&CStr; 19] = [
     c"DURABLE.<command> <arg> [<arg> ...] [<requirement>]",
     c"    As the command itself. With a requirement: GET GETDEL APPEND INCR DECR INCRBY DECRBY INCRBYFLOAT",
     c"    PERSIST RENAME HSETNX HINCRBY LMOVE ZINCRBY. With the configured one: MSET DEL UNLINK EXPIRE PEXPIRE",
-    c"    HSET HDEL LPUSH RPUSH LPOP RPOP SADD SREM ZADD ZREM XADD XDEL XACK.",
+    c"    HSET HDEL LPUSH RPUSH LPOP RPOP SADD SREM ZADD ZREM XADD XDEL XACK. Use DURABLE.CALL for another one.",
     c"DURABLE.CALL [<requirement>] <command> [<arg> ...]",
     c"    Any command that reads or writes data. Scripts: run the script, then DURABLE.WAIT.",
     c"DURABLE.WAIT [<requirement>]",

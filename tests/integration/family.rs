@@ -162,8 +162,8 @@ fn variadic_commands_take_keys_and_members_that_are_spelt_like_options() {
     let group = replicated(1);
     let (mut conn, mut replica) = (group.primary.raw(), group.replicas[0].raw());
     for (line, reply) in [
-        ("DURABLE.MSET TIMEOUT 5 REPLICAS ALL", "+OK\r\n"),
-        ("DURABLE.DEL TIMEOUT 5 REPLICAS ALL", ":2\r\n"),
+        ("DURABLE.MSET TIMEOUT 5", "+OK\r\n"),
+        ("DURABLE.DEL TIMEOUT 5", ":1\r\n"),
         ("DURABLE.MSET TIMEOUT FSYNC", "+OK\r\n"),
         ("DURABLE.UNLINK TIMEOUT", ":1\r\n"),
         ("DURABLE.SADD s TIMEOUT 5", ":2\r\n"),
@@ -185,6 +185,71 @@ fn variadic_commands_take_keys_and_members_that_are_spelt_like_options() {
 }
 
 #[test]
+fn an_option_behind_a_complete_variadic_command_is_refused_before_anything_runs() {
+    let group = replicated(1);
+    let mut conn = group.primary.raw();
+    let options = [
+        ("REPLICAS", "2"),
+        ("replicas", "majority"),
+        ("Replicas", "ALL"),
+        ("FSYNC", "0"),
+        ("timeout", "86400000"),
+    ];
+    for sample in FAMILY.iter().filter(|sample| !sample.takes_options) {
+        sample.prepare(&mut conn);
+        let digest = say(&mut conn, "DEBUG DIGEST");
+        for (name, value) in options {
+            let line = format!("{} {name} {value}", sample.durable());
+            let plain = sample.name;
+            let expected = format!(
+                "-ERR DURABLE.{plain} takes no trailing options; nothing was executed, use DURABLE.CALL {name} {value} \
+                 {plain} … (or DURABLE.CALL {plain} … where {name} is a key)\r\n"
+            );
+            assert_eq!(say(&mut conn, &line), expected, "{line}");
+        }
+        assert_eq!(say(&mut conn, "DEBUG DIGEST"), digest, "{}", sample.name);
+    }
+    // Also where several stand there, and inside MULTI.
+    for line in [
+        "DURABLE.MSET TIMEOUT 5 REPLICAS ALL",
+        "DURABLE.DEL k k2 REPLICAS 2 TIMEOUT 500",
+        "DURABLE.HSET h f REPLICAS 2 TIMEOUT 500",
+    ] {
+        let refused = say(&mut conn, line);
+        assert!(refused.contains("takes no trailing options"), "{refused}");
+    }
+    assert_eq!(say(&mut conn, "MULTI"), "+OK\r\n");
+    say(&mut conn, "DURABLE.DEL k REPLICAS 0");
+    let refused = say(&mut conn, "EXEC");
+    assert!(
+        refused.starts_with("*1\r\n-ERR DURABLE.DEL takes no"),
+        "{refused}"
+    );
+    assert_eq!(info(&group.primary, "waiters_peak"), 0);
+}
+
+#[test]
+fn words_at_the_end_of_a_variadic_command_that_are_no_option_are_executed() {
+    let group = replicated(1);
+    let mut conn = group.primary.raw();
+    for (line, reply) in [
+        // No such value.
+        ("DURABLE.SADD s REPLICAS x", ":2\r\n"),
+        ("DURABLE.SADD s FSYNC ALL", ":2\r\n"),
+        ("DURABLE.SADD s TIMEOUT 86400001", ":2\r\n"),
+        // Nothing would be left to do without them.
+        ("DURABLE.DEL REPLICAS 2", ":0\r\n"),
+        ("DURABLE.HSET h REPLICAS 2", ":1\r\n"),
+        ("DURABLE.RPUSH l TIMEOUT 5", ":2\r\n"),
+        // The way out that the error names.
+        ("DURABLE.CALL SADD s k REPLICAS 2", ":2\r\n"),
+        ("DURABLE.CALL REPLICAS 1 SREM s k", ":1\r\n"),
+    ] {
+        assert_eq!(say(&mut conn, line), reply, "{line}");
+    }
+}
+
+#[test]
 fn variadic_commands_take_an_option_for_the_syntax_error_that_it_is_to_the_plain_one() {
     let group = replicated(1);
     let mut conn = group.primary.raw();
@@ -193,7 +258,7 @@ fn variadic_commands_take_an_option_for_the_syntax_error_that_it_is_to_the_plain
     say(&mut conn, "XADD x 1-1 f v");
     for line in [
         "EXPIRE k 100 TIMEOUT",
-        "PEXPIRE k 100 TIMEOUT 5",
+        "PEXPIRE k 100 TIMEOUT -5",
         "LPOP l TIMEOUT",
         "RPOP l TIMEOUT",
         "ZADD z TIMEOUT 5",

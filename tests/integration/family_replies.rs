@@ -218,9 +218,14 @@ fn usual_key(template: &str) -> usize {
     }
 }
 
-/// As it goes through the family, or through DURABLE.CALL where it has no twin.
+/// As it goes through the family, or through DURABLE.CALL where it has no twin, or where the twin may be refused because
+/// its last words read as an option.
 fn by_family(line: &[&str]) -> Vec<String> {
-    let name = match sample(line[0]) {
+    let last_but_one = line.iter().rev().nth(1);
+    let is_option =
+        last_but_one.is_some_and(|word| ["TIMEOUT", "REPLICAS", "FSYNC"].contains(word));
+    let twin = sample(line[0]).filter(|sample| sample.takes_options || !is_option);
+    let name = match twin {
         Some(sample) => vec![format!("DURABLE.{}", sample.name)],
         None => vec!["DURABLE.CALL".to_owned(), line[0].to_owned()],
     };
