@@ -185,6 +185,11 @@ impl SlotMap {
             .saturating_mul(ELEMENTS_OF_A_LINE)
     }
 
+    /// The node that owns `slot`, if any does.
+    pub fn owner(&self, slot: u16) -> Option<&Owner> {
+        self.owners.get(usize::from(self.owner_of(slot)?))
+    }
+
     /// The index of the node that owns `slot`, if any does.
     pub fn owner_of(&self, slot: u16) -> Option<u16> {
         self.index
@@ -195,6 +200,15 @@ impl SlotMap {
 }
 
 impl Address {
+    /// The error by which the server sends a command for `slot` here. It writes an IPv6 address without brackets, and
+    /// nothing for the address the client is connected to.
+    pub fn moved(&self, slot: u16) -> Vec<u8> {
+        let host = self.host.as_deref().unwrap_or_default();
+        let before = format!("MOVED {slot} ");
+        let after = format!(":{}", self.port);
+        [before.as_bytes(), host, after.as_bytes()].concat()
+    }
+
     /// `host` is empty for the address the client is connected to.
     fn of(node: &Node<'_>, host: &[u8], tls: bool, missing_port: MissingPort) -> Self {
         Self {

@@ -53,7 +53,8 @@ impl Refusal {
         match self {
             Self::Option(bad) => format!("ERR {bad}"),
             Self::Requirement(unresolvable) => format!("ERR {unresolvable}"),
-            Self::Replica => format!("ERR {command} needs a primary, this is a replica"),
+            // By this code clients look for the new primary after a failover.
+            Self::Replica => format!("READONLY {command} needs a primary, this is a replica"),
             Self::CannotWait => format!(
                 "ERR {command} cannot wait inside MULTI or a script; nothing was executed, \
                  use DURABLE.WAIT after it"
@@ -87,12 +88,12 @@ impl Refusal {
 /// Decides whether a command with these options may be executed, and fixes what it then requires.
 pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
     let situation = ctx.situation();
-    let requirement =
-        state::with(|state| options.resolve(&defaults(state))).ok_or(Refusal::Unloaded)??;
-    // A writable replica executes writes, and they never enter the stream.
+    // A writable replica executes writes, and they never enter the stream. Its settings do not matter either.
     if !situation.is_primary() {
         return Err(Refusal::Replica);
     }
+    let requirement =
+        state::with(|state| options.resolve(&defaults(state))).ok_or(Refusal::Unloaded)??;
     if requirement.need.is_nothing() {
         return Ok(requirement);
     }

@@ -14,7 +14,7 @@ use redis_module::raw;
 
 use super::admission::{admit, Refusal};
 use super::inner::{Docs, Inner};
-use super::{docs, run, set};
+use super::{docs, redirect, run, set};
 use crate::ffi::command::{Handler, KeySpec, Spec};
 use crate::ffi::{guard, Args, Ctx, Memory};
 
@@ -215,6 +215,8 @@ fn durably<C: Command>(ctx: &Ctx, args: Args<'_>) {
             };
             run::run(ctx, inner, requirement);
         }
+        // All of the family have their first key behind their name.
+        Err(Refusal::Replica) => redirect::reply(ctx, C::NAME, args.get(1).unwrap_or_default()),
         Err(refusal) => ctx.reply_error_text(&refusal.text(C::NAME)),
     }
 }

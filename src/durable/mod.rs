@@ -15,6 +15,7 @@ pub mod inner;
 pub mod latency;
 pub mod look;
 pub mod overhear;
+pub mod redirect;
 pub mod replicas;
 pub mod run;
 pub mod set;

@@ -60,9 +60,11 @@ required! {
     RedisModule_GetClientId
     RedisModule_GetClientInfoById
     RedisModule_GetClientUserNameById
+    RedisModule_GetClusterNodeInfo
     RedisModule_GetCommand
     RedisModule_GetCommandKeysWithFlags
     RedisModule_GetContextFlags
+    RedisModule_GetMyClusterID
     RedisModule_GetSelectedDb
     RedisModule_GetServerInfo
     RedisModule_GetServerVersion

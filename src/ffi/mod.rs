@@ -11,6 +11,7 @@ pub mod args;
 pub mod blocked;
 pub mod call;
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod context;
 pub mod filter;

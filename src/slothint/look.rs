@@ -30,6 +30,25 @@ pub fn map_for(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String
         .ok_or_else(|| "ERR redis-durable is not loaded".into())
 }
 
+/// Takes a look for a command whose client knows more than the map does, unless there was one in this turn of the event
+/// loop: no number of such commands makes for more than one.
+///
+/// # Errors
+/// As [`map_for`].
+pub fn once_a_turn(ctx: &Ctx, connection: Connection) -> Result<(), String> {
+    const THIS_TURN: u64 = 0;
+    let had_one = state::with(|state| {
+        let now = moment(state);
+        let cache = &state.slothint.cache;
+        cache.is_current(connection.family, now, THIS_TURN)
+    });
+    if had_one != Some(true) {
+        look(ctx, Some(connection))?;
+        rhythm::wake_if_changed(ctx);
+    }
+    Ok(())
+}
+
 /// Takes a look: inside a command as its client, since Valkey shows each client the addresses that are announced to
 /// its family; elsewhere as nobody, who counts as [`Family::V4`].
 ///

@@ -41,6 +41,7 @@ mod pipelines;
 mod random_calls;
 mod random_vectors;
 mod redirection;
+mod replica_reads;
 mod replicas_command;
 mod replies;
 mod requirements;

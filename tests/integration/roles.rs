@@ -16,7 +16,7 @@ fn a_replica_refuses_as_it_refuses_plain_writes() {
     assert_eq!(say(&mut conn, "DURABLE.SET k v"), plain);
     assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 0"), plain);
     // A fence is no write, so that the server lets it through.
-    let fence = "-ERR DURABLE.WAIT needs a primary, this is a replica\r\n";
+    let fence = "-READONLY DURABLE.WAIT needs a primary, this is a replica\r\n";
     assert_eq!(say(&mut conn, "DURABLE.WAIT"), fence);
     assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 0"), fence);
 }
@@ -28,7 +28,7 @@ fn a_writable_replica_executes_nothing_durable() {
         .start();
     let mut conn = group.replicas[0].raw();
     assert_eq!(say(&mut conn, "SET own v"), "+OK\r\n");
-    let refused = "-ERR DURABLE.SET needs a primary, this is a replica\r\n";
+    let refused = "-READONLY DURABLE.SET needs a primary, this is a replica\r\n";
     assert_eq!(say(&mut conn, "DURABLE.SET k v"), refused);
     assert_eq!(say(&mut conn, "DURABLE.SET own w GET REPLICAS 0"), refused);
     assert_eq!(say(&mut conn, "EXISTS k"), ":0\r\n");

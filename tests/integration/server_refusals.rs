@@ -126,7 +126,7 @@ fn a_read_only_replica_refuses_writes_as_plain_ones_and_reads_by_name() {
         if sample.name == "GET" {
             assert_eq!(
                 durable,
-                "-ERR DURABLE.GET needs a primary, this is a replica\r\n"
+                "-READONLY DURABLE.GET needs a primary, this is a replica\r\n"
             );
         } else {
             assert!(plain.starts_with("-READONLY "), "{plain}");
@@ -135,7 +135,7 @@ fn a_read_only_replica_refuses_writes_as_plain_ones_and_reads_by_name() {
         let called = say(&mut conn, &format!("DURABLE.CALL {}", sample.plain()));
         assert!(called.starts_with("-READONLY "), "{called}");
     }
-    let refused = "-ERR DURABLE.REPLICAS needs a primary, this is a replica\r\n";
+    let refused = "-READONLY DURABLE.REPLICAS needs a primary, this is a replica\r\n";
     assert_eq!(say(&mut conn, "DURABLE.REPLICAS"), refused);
     assert!(say(&mut conn, "DURABLE.HELP").starts_with('*'));
 }
@@ -148,7 +148,8 @@ fn a_writable_replica_runs_nothing_durable() {
     let mut conn = group.replicas[0].raw();
     let before = say(&mut conn, "DEBUG DIGEST");
     for sample in FAMILY {
-        let refused = |name: &str| format!("-ERR {name} needs a primary, this is a replica\r\n");
+        let refused =
+            |name: &str| format!("-READONLY {name} needs a primary, this is a replica\r\n");
         assert_eq!(
             say(&mut conn, &sample.durable()),
             refused(&format!("DURABLE.{}", sample.name))

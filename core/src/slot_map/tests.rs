@@ -109,6 +109,19 @@ fn an_unknown_own_address_is_nil_and_a_missing_host_name_is_not() {
 }
 
 #[test]
+fn a_redirection_is_written_as_the_server_writes_it() {
+    for (host, expected) in [
+        (Some("10.0.0.1"), "MOVED 42 10.0.0.1:6379"),
+        (Some("fd00::3"), "MOVED 42 fd00::3:6379"),
+        (Some("?"), "MOVED 42 ?:6379"),
+        (None, "MOVED 42 :6379"),
+    ] {
+        let moved = address(host, 6379, "a").moved(42);
+        assert_eq!(moved, expected.as_bytes(), "{host:?}");
+    }
+}
+
+#[test]
 fn a_missing_port_is_told_as_the_server_tells_it() {
     let ports = |port, tls_port| {
         let node = Node {
