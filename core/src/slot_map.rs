@@ -161,7 +161,7 @@ impl SlotMap {
         }
     }
 
-    /// Positive and never 0. Equal tokens, equal maps: it is a hash of everything in the map.
+    /// Positive, never 0, and below 2^53. Equal tokens, equal maps: it is a hash of everything in the map.
     pub fn token(&self) -> i64 {
         self.token
     }

@@ -155,6 +155,33 @@ fn the_slots_of_an_old_map_stay_with_their_owner_until_the_next_look() {
     assert_eq!(owner(&mut conn), cluster.id_of(second));
 }
 
+/// JavaScript and Lua read integers as doubles.
+#[test]
+fn the_token_is_below_2_to_the_53_and_survives_a_script() {
+    let cluster = alone("0");
+    let node = &cluster.nodes[0];
+    let mut conn = node.raw();
+    let script = "local token = redis.call('SLOTHINT.MAP')[1]
+        local watched = redis.call('SLOTHINT.WATCH', 0, 1)[1]
+        local hinted = redis.call('SLOTHINT', 'k')[1]
+        return {redis.call('SLOTHINT.MAP', token) == false, watched == token, hinted == token, token}";
+    for name in ["one", "two", "three", "four"] {
+        rename(node, name);
+        let token = token(&mut conn);
+        assert!((1..1 << 53).contains(&token), "{token}");
+        assert_eq!(hint(&mut conn, &["k"]).token, token);
+        assert_eq!(info(node, "slothint_token"), token);
+        let watched = say(&mut conn, "SLOTHINT.WATCH 0 1");
+        assert!(
+            watched.starts_with(&format!("*3\r\n:{token}\r\n")),
+            "{watched}"
+        );
+        conn.send(&["EVAL", script, "0"]);
+        let kept = String::from_utf8_lossy(&conn.read_reply_bytes()).into_owned();
+        assert_eq!(kept, format!("*4\r\n:1\r\n:1\r\n:1\r\n:{token}\r\n"));
+    }
+}
+
 #[test]
 fn one_look_serves_all_that_ask_in_one_turn() {
     let cluster = alone("0");
