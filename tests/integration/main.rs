@@ -35,6 +35,7 @@ mod io_threads;
 mod leaving;
 mod limits;
 mod loading;
+mod loading_twice;
 mod log_lines;
 mod multi_and_scripts;
 mod pipelines;
