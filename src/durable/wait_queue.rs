@@ -109,6 +109,7 @@ pub fn release(ctx: &Ctx) {
         }
         wait.payload.handle.unblock();
     }
+    stop_timers_of_nobody(ctx);
 }
 
 /// True for a client that is unblocked and not yet served, where CLIENT UNBLOCK must not hit it.
@@ -180,6 +181,7 @@ unsafe extern "C" fn on_timeout(
                     latency::record(ctx, took);
                     ctx.reply_error_text(&text);
                     wait.payload.handle.unblock();
+                    stop_timers_of_nobody(ctx);
                 }
                 // Unblocked already: the server does not call back for such a client.
                 None => ctx.reply_error(c"UNBLOCKED the wait had already ended"),
@@ -217,8 +219,24 @@ unsafe extern "C" fn on_disconnect(
             .flatten();
             if let Some(wait) = left {
                 wait.payload.handle.unblock();
+                stop_timers_of_nobody(ctx);
             }
         });
+    }
+}
+
+/// With nobody left to wait no timer stays armed, not even for the rest of the turn: the server would refuse to unload
+/// the module, and does not ask it before.
+fn stop_timers_of_nobody(ctx: &Ctx) {
+    let timers = state::with(|state| {
+        if !state.ledger.is_empty() {
+            return [None, None];
+        }
+        let deadline = state.deadline_timer.take().map(|(timer, _)| timer);
+        [state.turn_timer.take(), deadline]
+    });
+    for timer in timers.into_iter().flatten().flatten() {
+        ctx.stop_timer(timer);
     }
 }
 

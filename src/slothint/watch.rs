@@ -142,5 +142,7 @@ fn end(ctx: &Ctx, about: *mut raw::RedisModuleBlockedClient) {
     });
     if let Some(Some(handle)) = watcher {
         handle.unblock();
+        // With nobody left the timer is stopped at once.
+        rhythm::arm(ctx);
     }
 }

@@ -1,10 +1,12 @@
 //! MODULE UNLOAD while clients wait, and what the server keeps of a module's commands after it.
 
-use testkit::{eventually, Product, Server};
+use testkit::{eventually, Product, Replicated, Server};
 
 use crate::bad_days::settles;
+use crate::slothint_view::{afresh, set, token, wait_for_blocked};
 use crate::support::{
     assert_stays, connections, packet, replicated, say, stays_for_good, unload_and_load_again,
+    wait_for_waiters,
 };
 
 #[test]
@@ -47,6 +49,106 @@ fn the_module_is_unloaded_and_loaded_between_waits() {
         say(&mut operator, "DURABLE.SET k v") == "+OK\r\n"
     });
     settles(&group);
+}
+
+/// Loads the module again if it was unloaded. It may have refused for a reason of its own, but no timer was left armed:
+/// then the server would have refused before it asked the module.
+#[track_caller]
+fn no_timer_was_armed(group: &Replicated, unloaded: &str, after: &str) {
+    assert!(!unloaded.contains("timer"), "after {after}: {unloaded}");
+    let mut operator = group.primary.raw();
+    if unloaded.starts_with('+') {
+        let path = testkit::module_path().display().to_string();
+        let loaded = operator.call_text(&["MODULE", "LOAD", &path]);
+        assert_eq!(loaded, "+OK\r\n", "after {after}");
+    }
+    eventually("the replica to count", || {
+        say(&mut operator, "DURABLE.SET k v TIMEOUT 0") == "+OK\r\n"
+    });
+}
+
+#[test]
+fn once_nobody_waits_no_timer_is_armed() {
+    let group = replicated(1);
+    let mut conn = group.primary.raw();
+    for line in [
+        "DURABLE.SET k v TIMEOUT 600000",
+        "DURABLE.GET k TIMEOUT 600000",
+        "DURABLE.CALL TIMEOUT 600000 SET k w",
+        "DURABLE.WAIT TIMEOUT 600000",
+    ] {
+        // The second command is executed as soon as the first one's client is served.
+        conn.send_bytes(&packet(&[line, "MODULE UNLOAD durable"]));
+        let reply = conn.read_reply_bytes();
+        assert!(!reply.starts_with(b"-"), "{}", reply.escape_ascii());
+        let unloaded = String::from_utf8_lossy(&conn.read_reply_bytes()).into_owned();
+        no_timer_was_armed(&group, &unloaded, line);
+    }
+}
+
+#[test]
+fn however_the_last_wait_ends_no_timer_is_armed() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    for (timeout, end) in [
+        ("20", None),
+        ("600000", Some("CLIENT UNBLOCK")),
+        ("600000", Some("CLIENT KILL ID")),
+    ] {
+        let (mut conn, mut operator) = (primary.raw(), primary.raw());
+        let id = say(&mut conn, "CLIENT ID");
+        let id = id.trim_start_matches(':').trim_end();
+        group.replicas[0].pause();
+        let set = format!("DURABLE.SET k v TIMEOUT {timeout}");
+        let killed = end == Some("CLIENT KILL ID");
+        let behind = if killed {
+            "PING"
+        } else {
+            "MODULE UNLOAD durable"
+        };
+        conn.send_bytes(&packet(&[&set, behind]));
+        if let Some(end) = end {
+            wait_for_waiters(primary, 1);
+            say(&mut operator, &format!("{end} {id}"));
+        }
+        let unloaded = if killed {
+            say(&mut operator, "MODULE UNLOAD durable")
+        } else {
+            let reply = conn.read_reply_bytes();
+            assert!(reply.starts_with(b"-UNACKED "), "{}", reply.escape_ascii());
+            String::from_utf8_lossy(&conn.read_reply_bytes()).into_owned()
+        };
+        group.replicas[0].resume();
+        no_timer_was_armed(&group, &unloaded, &format!("{timeout} {end:?}"));
+    }
+}
+
+#[test]
+fn once_nobody_watches_no_timer_is_armed() {
+    let cluster = afresh(1, 0).start();
+    let node = &cluster.nodes[0];
+    set(node, "durable.slothint-max-age-ms", "60000");
+    for end in [None, Some("CLIENT UNBLOCK")] {
+        let mut conn = node.raw();
+        let id = say(&mut conn, "CLIENT ID");
+        let id = id.trim_start_matches(':').trim_end();
+        let token = token(&mut conn);
+        let timeout = end.map_or("20", |_| "600000");
+        let watch = format!("SLOTHINT.WATCH {token} {timeout}");
+        conn.send_bytes(&packet(&[&watch, "MODULE UNLOAD durable"]));
+        if let Some(end) = end {
+            wait_for_blocked(node, 1);
+            say(&mut node.raw(), &format!("{end} {id}"));
+        }
+        assert_eq!(conn.read_reply_bytes(), b"$-1\r\n");
+        let unloaded = String::from_utf8_lossy(&conn.read_reply_bytes()).into_owned();
+        assert!(!unloaded.contains("timer"), "{end:?}: {unloaded}");
+        if unloaded.starts_with('+') {
+            let path = testkit::module_path().display().to_string();
+            let loaded = conn.call_text(&["MODULE", "LOAD", &path]);
+            assert_eq!(loaded, "+OK\r\n");
+        }
+    }
 }
 
 /// Tries to unload the module; if that is done, loads it again. Either is fine: what is asked is that the
