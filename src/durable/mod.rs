@@ -23,7 +23,13 @@ pub mod turn;
 pub mod wait;
 pub mod wait_queue;
 
+use crate::ffi::command::has_acl_categories;
 use crate::ffi::Ctx;
+
+/// On such a server `+@all -@dangerous` allows every command of the module.
+const NO_CATEGORIES: &str = "this server puts the commands of modules into no ACL categories, so that rules such as \
+     -@dangerous and +@write do not concern them. DURABLE.REPLICAS tells the addresses of the replicas: deny it to all but \
+     administrators by its name, ACL SETUSER <user> -durable.replicas";
 
 /// Registers every DURABLE command; `category` is the module's own ACL category, where the server
 /// could add it.
@@ -32,5 +38,9 @@ pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
     call::register(ctx, category)?;
     wait::register(ctx, category)?;
     replicas::register(ctx, category)?;
-    help::register(ctx, category)
+    help::register(ctx, category)?;
+    if !has_acl_categories() {
+        ctx.log_warning(NO_CATEGORIES);
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ use durable_core::replicas::Reason;
 use redis_module::raw;
 
 use super::admission::Refusal;
+use super::inner::Inner;
 use super::look;
 use crate::ffi::command::Spec;
 use crate::ffi::{guard, Ctx};
@@ -16,9 +17,9 @@ use crate::state::{self, State};
 
 const NAME: &str = "DURABLE.REPLICAS";
 
-/// Registers the command.
+/// Registers the command. It shows what ROLE shows, and is for those who may run that: administrators.
 pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
-    let mut categories = vec!["slow".to_owned()];
+    let mut categories = Inner::of(ctx, "role").unwrap_or_default().categories;
     categories.extend(category.map(str::to_owned));
     let spec = Spec {
         name: c"durable.replicas".into(),

@@ -1,23 +1,13 @@
 //! Access control: through the family and through DURABLE.CALL a user reaches nothing that the plain
 //! command refuses, and is refused in the same words.
 
-use std::collections::BTreeSet;
+use testkit::{RawConn, Server};
 
-use testkit::{Product, RawConn, Server};
-
-use crate::samples::{command_info, FAMILY};
+use crate::samples::FAMILY;
 use crate::support::{info, replicated, say};
 
-const ALSO: [&str; 5] = [
-    "durable.call",
-    "durable.wait",
-    "durable.replicas",
-    "durable.help",
-    "durable.set",
-];
-
 /// A connection of a user who has these rules and no others.
-fn user(server: &Server, rules: &str) -> RawConn {
+pub fn user(server: &Server, rules: &str) -> RawConn {
     let mut operator = server.raw();
     let line = format!("ACL SETUSER limited reset on nopass {rules}");
     assert_eq!(say(&mut operator, &line), "+OK\r\n", "{line}");
@@ -241,93 +231,4 @@ fn a_denial_is_in_the_servers_own_log() {
     assert!(say(&mut conn, "DURABLE.GET k").starts_with("-NOPERM "));
     let log = say(&mut primary.raw(), "ACL LOG");
     assert!(log.contains("limited") && log.contains("key"), "{log}");
-}
-
-/// From 7.2 on a module can put its commands into the server's categories.
-fn has_categories(server: &Server) -> bool {
-    server.version().is_valkey() || server.version().at_least(Product::Redis, (7, 2, 0))
-}
-
-/// From 7.4 on, and in Valkey 8, a module can add categories of its own.
-fn has_own_category(server: &Server) -> bool {
-    server.version().at_least(Product::Valkey, (8, 0, 0))
-        || server.version().at_least(Product::Redis, (7, 4, 0))
-}
-
-#[test]
-fn commands_are_in_the_categories_of_the_plain_ones() {
-    let server = Server::builder().start();
-    let categories = |name: &str| -> BTreeSet<String> {
-        let found = command_info(&server, name).unwrap_or_else(|| panic!("there is no {name}"));
-        found.categories.into_iter().collect()
-    };
-    for sample in FAMILY {
-        let mut expected = categories(sample.name);
-        if has_own_category(&server) {
-            expected.insert("durable".to_owned());
-        }
-        let shown = categories(&format!("durable.{}", sample.name));
-        if has_categories(&server) {
-            assert_eq!(shown, expected, "{}", sample.name);
-        }
-    }
-    if has_categories(&server) {
-        assert!(categories("durable.call").contains("write"));
-        assert!(categories("durable.wait").is_superset(&categories("wait")));
-    }
-}
-
-#[test]
-fn the_category_of_the_module_names_all_of_its_commands() {
-    let server = Server::builder().start();
-    let listed = server.try_run::<BTreeSet<String>>(&["ACL", "CAT", "durable"]);
-    if !has_own_category(&server) {
-        assert!(listed.is_err(), "{listed:?}");
-        return;
-    }
-    let listed = listed.expect("the category's commands");
-    let family = FAMILY
-        .iter()
-        .map(|sample| format!("durable.{}", sample.name.to_lowercase()));
-    for name in family.chain(ALSO.map(str::to_owned)) {
-        assert!(listed.contains(&name), "{name} is not in {listed:?}");
-    }
-    // As a rule it gives and takes all of them.
-    let mut conn = user(&server, "~* +@all -@durable");
-    for line in [
-        "DURABLE.GET k",
-        "DURABLE.CALL GET k",
-        "DURABLE.WAIT",
-        "DURABLE.HELP",
-    ] {
-        assert!(say(&mut conn, line).starts_with("-NOPERM "), "{line}");
-    }
-    let mut conn = user(&server, "~* +@durable");
-    assert!(say(&mut conn, "DURABLE.HELP").starts_with('*'));
-    assert!(
-        say(&mut conn, "DURABLE.GET k REPLICAS 0").starts_with("-NOPERM "),
-        "no +get"
-    );
-}
-
-#[test]
-fn rules_by_category_bind_the_family_where_the_server_has_categories() {
-    let group = replicated(1);
-    if !has_categories(&group.primary) {
-        return;
-    }
-    let mut conn = user(&group.primary, "~* +@all -@write");
-    for line in [
-        "DURABLE.SET k v",
-        "DURABLE.CALL SET k v",
-        "DURABLE.XADD k * f v",
-        "DURABLE.CALL GET k",
-    ] {
-        assert!(say(&mut conn, line).starts_with("-NOPERM "), "{line}");
-    }
-    assert!(!say(&mut conn, "DURABLE.GET k").starts_with('-'));
-    let mut conn = user(&group.primary, "~* +@all -@read");
-    assert!(say(&mut conn, "DURABLE.GET k").starts_with("-NOPERM "));
-    assert!(say(&mut conn, "DURABLE.CALL GET k").starts_with("-NOPERM "));
-    assert_eq!(say(&mut conn, "DURABLE.SET k v"), "+OK\r\n");
 }

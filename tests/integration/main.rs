@@ -8,6 +8,7 @@ mod tls;
 
 mod acknowledgement;
 mod acl;
+mod acl_categories;
 mod aof;
 mod arguments;
 mod bad_days;
