@@ -32,11 +32,11 @@ const NAME: &CStr = c"durable";
 /// 0.1.0 as one number, two digits a part.
 const VERSION: c_int = 100;
 
-/// The server itself says no more than that the initialization failed, and does not start where that happens in its
-/// configuration file.
-const ALREADY_LOADED: &str = "durable is not loaded a second time: a module of that name is already loaded and is left as it \
-     is. Usually redis.conf and a file that it includes both have the loadmodule line, often since CONFIG REWRITE has \
-     added one to redis.conf: remove one of the two lines";
+/// The server itself logs only that the initialization failed. At startup it then exits.
+const ALREADY_LOADED: &str = "durable is not loaded a second time: a module of that name \
+     is already loaded and is left as it is. Usually redis.conf and a file that it includes both have \
+     the loadmodule line, often since CONFIG REWRITE has added one to redis.conf: remove one of the \
+     two lines";
 
 /// Called by the server to load the module. Nothing may be allocated before the initializer has
 /// looked up the server's allocator.
@@ -57,9 +57,9 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
         raw::Export_RedisModule_Init(ctx, name, VERSION, raw::REDISMODULE_APIVER_1 as c_int)
     } == ERR
     {
-        // The server has a module of that name: the one thing that the initializer refuses. Most likely it is this very
-        // library, whose state is in use and stays as it is.
-        // SAFETY: the context is the server's, and its table of calls has been filled.
+        // The initializer fails only where the server has a module of that name: most likely this
+        // library, whose state is then in use and must not be touched. SAFETY: the context is the
+        // server's, and its table of calls has been filled.
         unsafe { guard::callback(ctx, |ctx| ctx.log_warning(ALREADY_LOADED)) };
         return ERR;
     }

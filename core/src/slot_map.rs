@@ -161,7 +161,8 @@ impl SlotMap {
         }
     }
 
-    /// Positive, never 0, and below 2^53. Equal tokens, equal maps: it is a hash of everything in the map.
+    /// Positive, never 0, and below 2^53. Equal tokens, equal maps: it is a hash of everything in
+    /// the map.
     pub fn token(&self) -> i64 {
         self.token
     }
@@ -200,8 +201,8 @@ impl SlotMap {
 }
 
 impl Address {
-    /// The error by which the server sends a command for `slot` here. It writes an IPv6 address without brackets, and
-    /// nothing for the address the client is connected to.
+    /// The error by which the server sends a command for `slot` here. It writes an IPv6 address
+    /// without brackets, and nothing for the address the client is connected to.
     pub fn moved(&self, slot: u16) -> Vec<u8> {
         let host = self.host.as_deref().unwrap_or_default();
         let before = format!("MOVED {slot} ");

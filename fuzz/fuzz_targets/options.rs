@@ -45,7 +45,8 @@ fuzz_target!(|data: &[u8]| {
     }
 
     if let [.., name, value] = words[..] {
-        // At the end of a command that needs one word, or three: an option, or the command's own words.
+        // At the end of a command that needs one word, or three: an option, or the command's own
+        // words.
         let is_option = only([name, value]).is_ok();
         for (arity, is_complete) in [(-1, words.len() >= 3), (3, words.len() == 5)] {
             let stray = Stray::at_end(arity, words.len(), name, value);

@@ -88,7 +88,8 @@ impl Refusal {
 /// Decides whether a command with these options may be executed, and fixes what it then requires.
 pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
     let situation = ctx.situation();
-    // A writable replica executes writes, and they never enter the stream. Its settings do not matter either.
+    // A writable replica executes writes, and they never enter the stream. Its settings do not
+    // matter either.
     if !situation.is_primary() {
         return Err(Refusal::Replica);
     }

@@ -30,7 +30,8 @@ enum Tail {
 }
 
 impl Tail {
-    /// A later server may give a command of fixed arity options of its own: then it takes none of ours.
+    /// A later server may give a command of fixed arity options of its own: then it takes none of
+    /// ours.
     fn on_this_server(self, arity: c_int) -> Self {
         match self {
             Self::Options if arity <= 0 => Self::Nothing,
@@ -56,7 +57,8 @@ trait Command {
     const INNER: &'static str;
     const INNER_C: &'static CStr;
     const TAIL: Tail;
-    /// How many words the inner command takes, as the running server tells it; negative for at least so many.
+    /// How many words the inner command takes, as the running server tells it; negative for at
+    /// least so many.
     fn arity() -> &'static AtomicI32;
 }
 

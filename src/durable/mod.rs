@@ -27,9 +27,9 @@ use crate::ffi::command::has_acl_categories;
 use crate::ffi::Ctx;
 
 /// On such a server `+@all -@dangerous` allows every command of the module.
-const NO_CATEGORIES: &str = "this server puts the commands of modules into no ACL categories, so that rules such as \
-     -@dangerous and +@write do not concern them. DURABLE.REPLICAS tells the addresses of the replicas: deny it to all but \
-     administrators by its name, ACL SETUSER <user> -durable.replicas";
+const NO_CATEGORIES: &str = "this server puts the commands of modules into no ACL categories: \
+     rules such as -@dangerous and +@write do not apply to them. DURABLE.REPLICAS tells the \
+     addresses of the replicas; to deny it to a user: ACL SETUSER <user> -durable.replicas";
 
 /// Registers every DURABLE command; `category` is the module's own ACL category, where the server
 /// could add it.

@@ -1,13 +1,15 @@
 //! What a durable command is answered on a replica.
 //!
-//! A cluster client that has sent READONLY is served reads by a replica, and some clients send all their reads there.
-//! A durable read needs the primary, so that it is answered MOVED, as a write is by the server itself. The server lets
-//! such a read pass only where the slot belongs to this replica's primary. Host and port are those of the slot map,
-//! which knows what this server's own MOVED tells this kind of connection.
+//! After READONLY a replica of a cluster serves reads, and some clients send all their reads there.
+//! A durable read needs the primary, so it is answered MOVED. The server answers so by itself for
+//! durable writes, and for slots of other primaries; what it passes on is a read of a slot of this
+//! replica's primary. Host and port come from the slot map, which has what this server's own MOVED
+//! tells this kind of connection.
 //!
-//! The server redirects a transaction when a command is queued; a durable read in one is answered when it is executed.
-//! An address that a node has only just announced is told after `durable.slothint-max-age-ms`, as in slot hints. A
-//! script or another module is told READONLY: what connection called it is not known.
+//! Three things differ from the server's own redirection. In a transaction the answer comes when it
+//! is executed, not when the command is queued. An address that a node has just announced is told
+//! once the map is older than `durable.slothint-max-age-ms`. Scripts and other modules are told
+//! READONLY: their caller's connection is not known.
 
 use durable_core::options::Word;
 use durable_core::slot;
@@ -42,14 +44,15 @@ pub fn reply(ctx: &Ctx, command: &str, key: &[u8]) {
 fn moved(ctx: &Ctx, slot: u16) -> Result<Option<Vec<u8>>, String> {
     let connection = connection::of(ctx);
     let primary = ctx.primary_in_cluster();
-    let is_believed = |map: &SlotMap| {
+    let is_current = |map: &SlotMap| {
         let owner = map.owner(slot).map(|owner| &*owner.address.id);
-        // Nothing to compare it with, or what the server itself goes by.
+        // The server has passed the command on because its primary owns the slot.
         primary.is_none() || owner == primary.as_ref().map(<[u8; NODE_ID]>::as_slice)
     };
     let mut map = look::map_for(ctx, connection)?;
-    if !is_believed(&map) {
-        // It is from before a failover or a move of the slot, and would send the client to where it is sent back from.
+    if !is_current(&map) {
+        // The map is older than a failover or a move of the slot. The former owner would send the
+        // client back.
         look::once_a_turn(ctx, connection)?;
         map = look::map_for(ctx, connection)?;
     }

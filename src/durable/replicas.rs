@@ -17,7 +17,8 @@ use crate::state::{self, State};
 
 const NAME: &str = "DURABLE.REPLICAS";
 
-/// Registers the command. It shows what ROLE shows, and is for those who may run that: administrators.
+/// Registers the command. It shows what ROLE shows, and is for those who may run that:
+/// administrators.
 pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
     let mut categories = Inner::of(ctx, "role").unwrap_or_default().categories;
     categories.extend(category.map(str::to_owned));

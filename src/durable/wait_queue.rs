@@ -225,8 +225,8 @@ unsafe extern "C" fn on_disconnect(
     }
 }
 
-/// With nobody left to wait no timer stays armed, not even for the rest of the turn: the server would refuse to unload
-/// the module, and does not ask it before.
+/// With nobody left to wait no timer stays armed, not even for the rest of the turn: the server
+/// would refuse to unload the module, and does not ask it before.
 fn stop_timers_of_nobody(ctx: &Ctx) {
     let timers = state::with(|state| {
         if !state.ledger.is_empty() {

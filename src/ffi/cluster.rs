@@ -17,8 +17,8 @@ impl Ctx {
         if !self.situation().is_cluster() {
             return None;
         }
-        // SAFETY: takes nothing. In cluster mode the server answers with the id in its own record, which is so long
-        // and has no null byte at its end.
+        // SAFETY: takes nothing. In cluster mode the server answers with the id in its own record,
+        // which is so long and has no null byte at its end.
         let own = unsafe {
             let own = api!(RedisModule_GetMyClusterID)();
             if own.is_null() {
@@ -28,8 +28,8 @@ impl Ctx {
         };
         let own = CString::new(own).ok()?;
         let mut primary = [0; NODE_ID];
-        // SAFETY: cluster mode is on. The id ends in a null byte, so many bytes are written to `primary`, and the server
-        // writes nothing where it is given null.
+        // SAFETY: cluster mode is on. The id ends in a null byte, so many bytes are written to
+        // `primary`, and the server writes nothing where it is given null.
         let status = unsafe {
             api!(RedisModule_GetClusterNodeInfo)(
                 self.raw(),

@@ -30,8 +30,8 @@ pub fn map_for(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String
         .ok_or_else(|| "ERR redis-durable is not loaded".into())
 }
 
-/// Takes a look for a command whose client knows more than the map does, unless there was one in this turn of the event
-/// loop: no number of such commands makes for more than one.
+/// Takes a look for a command whose client knows more than the map does, unless there was one in
+/// this turn of the event loop: no number of such commands makes for more than one.
 ///
 /// # Errors
 /// As [`map_for`].

@@ -1,4 +1,5 @@
-//! The ACL categories that the commands are in, and what is said where the server has none for a module's commands.
+//! The ACL categories that the commands are in, and what is said where the server has none for a
+//! module's commands.
 
 use std::collections::BTreeSet;
 

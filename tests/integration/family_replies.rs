@@ -218,8 +218,8 @@ fn usual_key(template: &str) -> usize {
     }
 }
 
-/// As it goes through the family, or through DURABLE.CALL where it has no twin, or where the twin may be refused because
-/// its last words read as an option.
+/// As it goes through the family, or through DURABLE.CALL where it has no twin, or where the twin
+/// may be refused because its last words read as an option.
 fn by_family(line: &[&str]) -> Vec<String> {
     let last_but_one = line.iter().rev().nth(1);
     let is_option =

@@ -1,5 +1,5 @@
-//! A second load of the module, from a configuration file and at run time: it is refused, the log says why, and the
-//! module that is there goes on.
+//! A second load of the module, from a configuration file and at run time: it is refused, the log
+//! says why, and the module that is there goes on.
 
 use testkit::{module_path, Server};
 
@@ -54,7 +54,8 @@ fn a_second_load_at_run_time_is_refused_and_the_first_module_goes_on() {
     unload_and_load_again(primary);
 }
 
-/// Sentinel has CONFIG REWRITE done at each failover, and the server writes a line for what an included file has loaded.
+/// Sentinel has CONFIG REWRITE done at each failover, and the server writes a line for what an
+/// included file has loaded.
 #[test]
 fn a_configuration_that_loads_it_twice_says_so_before_the_server_gives_up() {
     let mut included = tempfile::NamedTempFile::new().expect("a temporary file");

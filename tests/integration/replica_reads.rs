@@ -1,5 +1,5 @@
-//! Durable reads on replicas: in a cluster they are sent to the primary, in the very words of the server's own MOVED,
-//! even after READONLY; elsewhere they are answered READONLY.
+//! Durable reads on replicas: in a cluster they are sent to the primary, in the very words of the
+//! server's own MOVED, even after READONLY; elsewhere they are answered READONLY.
 
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -17,7 +17,8 @@ fn talk(conn: &mut impl Talk, line: &str) -> String {
     String::from_utf8_lossy(&conn.take()).into_owned()
 }
 
-/// What the server tells this connection of that key, and the module too, whatever the connection has said.
+/// What the server tells this connection of that key, and the module too, whatever the connection
+/// has said.
 #[track_caller]
 fn moved(conn: &mut impl Talk, key: &str) -> String {
     assert_eq!(talk(conn, "READWRITE"), "+OK\r\n");

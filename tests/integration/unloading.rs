@@ -51,8 +51,8 @@ fn the_module_is_unloaded_and_loaded_between_waits() {
     settles(&group);
 }
 
-/// Loads the module again if it was unloaded. It may have refused for a reason of its own, but no timer was left armed:
-/// then the server would have refused before it asked the module.
+/// Loads the module again if it was unloaded. It may have refused for a reason of its own, but no
+/// timer was left armed: then the server would have refused before it asked the module.
 #[track_caller]
 fn no_timer_was_armed(group: &Replicated, unloaded: &str, after: &str) {
     assert!(!unloaded.contains("timer"), "after {after}: {unloaded}");

@@ -1,7 +1,8 @@
 //! Options at the end of a variadic command, which takes none there.
 //!
-//! `DURABLE.DEL k REPLICAS 2` reads as if it asked for two replicas, and would delete the keys `REPLICAS` and `2`.
-//! A command is refused where its last two words read as an option and it would be complete without them.
+//! `DURABLE.DEL k REPLICAS 2` reads as if it asked for two replicas, and would delete the keys
+//! `REPLICAS` and `2`. A command is refused where its last two words read as an option and it would
+//! be complete without them.
 //!
 //! | words | with an arity of | |
 //! |---|---|---|
@@ -22,8 +23,9 @@ pub struct Stray {
 }
 
 impl Stray {
-    /// Judges a command of `words` words, its name included, that ends in these two. `arity` is that of the command
-    /// without options, as `COMMAND INFO` gives it: negative for at least so many words.
+    /// Judges a command of `words` words, its name included, that ends in these two. `arity` is
+    /// that of the command without options, as `COMMAND INFO` gives it: negative for at least so
+    /// many words.
     pub fn at_end(arity: i32, words: usize, name: &[u8], value: &[u8]) -> Option<Self> {
         let left = words.checked_sub(2)?;
         let needed = usize::try_from(arity.unsigned_abs()).ok()?;
@@ -65,8 +67,8 @@ impl fmt::Display for Refused<'_> {
         let Stray { name, value } = self.stray;
         write!(
             f,
-            "{durable} takes no trailing options; nothing was executed, use DURABLE.CALL {name} {value} {inner} … \
-             (or DURABLE.CALL {inner} … where {name} is a key)"
+            "{durable} takes no trailing options; nothing was executed, use DURABLE.CALL {name} \
+             {value} {inner} … (or DURABLE.CALL {inner} … where {name} is a key)"
         )
     }
 }
@@ -147,8 +149,8 @@ mod tests {
         let stray = stray("-2 DEL k Replicas all").unwrap();
         assert_eq!(
             stray.refused("DURABLE.DEL", "DEL").to_string(),
-            "DURABLE.DEL takes no trailing options; nothing was executed, use DURABLE.CALL Replicas all DEL … \
-             (or DURABLE.CALL DEL … where Replicas is a key)"
+            "DURABLE.DEL takes no trailing options; nothing was executed, use DURABLE.CALL \
+             Replicas all DEL … (or DURABLE.CALL DEL … where Replicas is a key)"
         );
     }
 

@@ -1,9 +1,10 @@
 //! The token: a hash of a map's content that every node computes alike.
 //!
-//! SipHash-2-4 with a zero key, over bytes laid out here: its output is fixed by its paper, whereas the standard
-//! library's hasher may change with any release and feeds integers in the machine's byte order. Tokens of nodes
-//! on different builds and architectures are compared, and clients keep them. 53 of the 64 bits are kept, since JavaScript and
-//! Lua read integers as doubles. Among two million maps the chance that two share a token is 1 in 4,500.
+//! SipHash-2-4 with a zero key, over bytes laid out here: its output is fixed by its paper, whereas
+//! the standard library's hasher may change with any release and feeds integers in the machine's
+//! byte order. Tokens of nodes on different builds and architectures are compared, and clients keep
+//! them. 53 of the 64 bits are kept, since JavaScript and Lua read integers as doubles. Among two
+//! million maps the chance that two share a token is 1 in 4,500.
 
 use super::{Address, OwnedRange, Owner};
 use siphasher::sip::SipHasher24;
@@ -11,7 +12,8 @@ use siphasher::sip::SipHasher24;
 /// The largest token: up to here doubles tell all integers apart.
 const MAX: u64 = (1 << 53) - 1;
 
-/// A number above 0, at most [`MAX`], that depends on every host, port, id, replica and range, and on nothing else.
+/// A number above 0, at most [`MAX`], that depends on every host, port, id, replica and range, and
+/// on nothing else.
 pub(super) fn of(owners: &[Owner], ranges: &[OwnedRange]) -> i64 {
     let mut bytes = Vec::new();
     length(&mut bytes, owners.len());
@@ -32,8 +34,8 @@ pub(super) fn of(owners: &[Owner], ranges: &[OwnedRange]) -> i64 {
     positive(SipHasher24::new().hash(&bytes))
 }
 
-/// Reads a token that a client gives back: 0, which no map has, up to the largest 63-bit number. A client may have one
-/// of more than 53 bits from a node with an earlier version of the module.
+/// Reads a token that a client gives back: 0, which no map has, up to the largest 63-bit number. A
+/// client may have one of more than 53 bits from a node with an earlier version of the module.
 pub fn parse(word: &[u8]) -> Option<i64> {
     let digits = !word.is_empty() && word.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(word)
