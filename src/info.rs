@@ -73,6 +73,7 @@ fn fields(state: &mut State) -> Vec<(&'static CStr, u64)> {
     let hints = state.slothint.figures();
     let stats = &state.stats;
     let counters = &stats.counters;
+    let waits = stats.percentiles(state.now());
     vec![
         (c"waiters", count(state.ledger.len())),
         (c"waiters_peak", counters.waiters_peak),
@@ -85,10 +86,10 @@ fn fields(state: &mut State) -> Vec<(&'static CStr, u64)> {
         (c"disconnected_total", counters.disconnected),
         (c"demoted_total", counters.demoted),
         (c"ack_requests_total", counters.ack_requests),
-        (c"wait_usec_p50", stats.wait_usec(0.5)),
-        (c"wait_usec_p99", stats.wait_usec(0.99)),
-        (c"wait_usec_p999", stats.wait_usec(0.999)),
-        (c"wait_usec_max", stats.wait_usec_max()),
+        (c"wait_usec_p50", waits.p50),
+        (c"wait_usec_p99", waits.p99),
+        (c"wait_usec_p999", waits.p999),
+        (c"wait_usec_max", waits.max),
         (c"links", count(state.replicas.links())),
         (c"links_not_counted", count(state.replicas.not_counted())),
         (c"max_lag_bytes", max_lag(state)),

@@ -24,6 +24,7 @@ pub mod key_places;
 pub mod key_specs;
 pub mod ledger;
 pub mod options;
+pub mod recent_waits;
 pub mod replicas;
 pub mod requirement;
 pub mod slot;

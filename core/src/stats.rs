@@ -1,8 +1,8 @@
 //! What operators look at: how often each thing happened, and how long waits took.
 
-use hdrhistogram::Histogram;
+use crate::recent_waits::{Percentiles, RecentWaits};
 
-/// How often each thing happened since the module was loaded.
+/// How often each thing happened since the module was loaded or the statistics were reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Waits that ended because the replicas acknowledged.
@@ -23,29 +23,14 @@ pub struct Counters {
     pub waiters_peak: u64,
 }
 
-/// Counters, and a histogram of the waits that were acknowledged.
-#[derive(Debug)]
+/// Counters, and how long the waits took that were acknowledged in the last minute.
+#[derive(Debug, Default)]
 pub struct Stats {
     /// See [`Counters`].
     pub counters: Counters,
-    /// In microseconds. `None` if its fixed bounds were refused, which they are not.
-    waits: Option<Histogram<u64>>,
+    waits: RecentWaits,
     /// Clients that left since the last turn ended: see [`Stats::demotion`].
     left_in_turn: u64,
-}
-
-/// A day, in microseconds: the longest wait that the histogram tells from others.
-const LONGEST: u64 = 86_400_000_000;
-
-impl Default for Stats {
-    fn default() -> Self {
-        Self {
-            counters: Counters::default(),
-            // Two digits keep the histogram at some 30 KB and each percentile within 1 %.
-            waits: Histogram::new_with_bounds(1, LONGEST, 2).ok(),
-            left_in_turn: 0,
-        }
-    }
 }
 
 impl Stats {
@@ -55,12 +40,10 @@ impl Stats {
         self.counters.waiters_peak = self.counters.waiters_peak.max(now);
     }
 
-    /// A wait was acknowledged after so many microseconds.
-    pub fn acknowledged(&mut self, usec: u64) {
+    /// A wait was acknowledged after so many microseconds, at the time `now`, in microseconds.
+    pub fn acknowledged(&mut self, usec: u64, now: u64) {
         bump(&mut self.counters.acked);
-        if let Some(waits) = &mut self.waits {
-            waits.saturating_record(usec.max(1));
-        }
+        self.waits.record(usec, now);
     }
 
     /// A client whose wait was acknowledged left before it was told so.
@@ -88,18 +71,16 @@ impl Stats {
         self.left_in_turn = 0;
     }
 
-    /// The wait that the given share of the acknowledged waits did not exceed, in microseconds;
-    /// 0 before the first.
-    pub fn wait_usec(&self, quantile: f64) -> u64 {
-        self.waits
-            .as_ref()
-            .filter(|waits| !waits.is_empty())
-            .map_or(0, |waits| waits.value_at_quantile(quantile))
+    /// How long the waits took that were acknowledged in the last minute.
+    pub fn percentiles(&self, now: u64) -> Percentiles {
+        self.waits.percentiles(now)
     }
 
-    /// The longest acknowledged wait, in microseconds.
-    pub fn wait_usec_max(&self) -> u64 {
-        self.waits.as_ref().map_or(0, Histogram::max)
+    /// Begins anew, with so many clients waiting.
+    pub fn reset(&mut self, waiting: usize) {
+        self.counters = Counters::default();
+        self.waits.clear();
+        self.waiting(waiting);
     }
 }
 
@@ -113,26 +94,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_of_the_acknowledged_waits() {
+    fn a_reset_forgets_everything_but_who_waits() {
         let mut stats = Stats::default();
-        assert_eq!((stats.wait_usec(0.5), stats.wait_usec_max()), (0, 0));
-        for usec in 1..=1000 {
-            stats.acknowledged(usec);
-        }
-        let near = |value: u64, wanted: u64| value.abs_diff(wanted) * 100 <= wanted;
-        assert!(near(stats.wait_usec(0.5), 500));
-        assert!(near(stats.wait_usec(0.99), 990));
-        assert!(near(stats.wait_usec_max(), 1000));
-        assert_eq!(stats.counters.acked, 1000);
-    }
-
-    #[test]
-    fn a_wait_of_no_time_or_of_years_is_recorded_too() {
-        let mut stats = Stats::default();
-        stats.acknowledged(0);
-        stats.acknowledged(u64::MAX);
-        assert_eq!(stats.counters.acked, 2);
-        assert!(stats.wait_usec_max() >= LONGEST);
+        stats.waiting(5);
+        stats.acknowledged(70, 0);
+        assert_eq!((stats.counters.acked, stats.percentiles(0).max), (1, 70));
+        stats.reset(2);
+        let begun = Counters {
+            waiters_peak: 2,
+            ..Counters::default()
+        };
+        assert_eq!(stats.counters, begun);
+        assert_eq!(stats.percentiles(0), Percentiles::default());
     }
 
     #[test]

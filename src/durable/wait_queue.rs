@@ -90,7 +90,7 @@ pub fn release(ctx: &Ctx) {
         let now = state.now();
         for (_, wait) in &released {
             let took = now.saturating_sub(wait.since);
-            state.stats.acknowledged(took);
+            state.stats.acknowledged(took, now);
             longest = longest.max(took);
         }
         state.note_unserved(released.iter().map(|&(client, _)| client));
