@@ -25,24 +25,54 @@ pub unsafe extern "C" fn handler(info: *mut raw::RedisModuleInfoCtx, for_crash_r
             return;
         }
         // INFO brings no context, and without a look the replicas are as old as the last wait.
-        Ctx::detached(durable::look::look);
-        let fields = state::with(fields);
-        // SAFETY: as above; both texts end in a null byte and are copied.
-        unsafe {
-            api!(RedisModule_InfoAddFieldCString)(info, c"version".as_ptr(), VERSION.as_ptr());
-        }
+        let primary = Ctx::detached(|ctx| {
+            durable::look::look(ctx);
+            ctx.situation().is_primary()
+        });
+        let fields = state::with(|state| fields(state, primary == Some(true)));
         for (name, value) in fields.into_iter().flatten() {
-            // SAFETY: as above.
-            unsafe { api!(RedisModule_InfoAddFieldULongLong)(info, name.as_ptr(), value) };
+            // SAFETY: as above; names and texts end in a null byte and are copied.
+            unsafe {
+                match value {
+                    Value::Number(number) => {
+                        api!(RedisModule_InfoAddFieldULongLong)(info, name.as_ptr(), number)
+                    }
+                    Value::Text(text) => {
+                        api!(RedisModule_InfoAddFieldCString)(info, name.as_ptr(), text.as_ptr())
+                    }
+                }
+            };
         }
     });
 }
 
-const VERSION: &CStr =
-    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
-        Ok(version) => version,
+enum Value {
+    Number(u64),
+    Text(&'static CStr),
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
+}
+
+const VERSION: &CStr = text(concat!(env!("CARGO_PKG_VERSION"), "\0"));
+
+/// The version, and the commit that `build.rs` names.
+const BUILD: &CStr = text(concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("REDIS_DURABLE_COMMIT"),
+    ")\0"
+));
+
+const fn text(with_null: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(with_null.as_bytes()) {
+        Ok(text) => text,
         Err(_) => c"",
-    };
+    }
+}
 
 /// The offset up to which the configured requirement is met; 0 while it is not met at all.
 fn acknowledged_offset(state: &State) -> u64 {
@@ -69,33 +99,46 @@ fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-fn fields(state: &mut State) -> Vec<(&'static CStr, u64)> {
+/// How long the wait has lasted that has lasted longest; 0 where nobody waits.
+fn oldest_wait_ms(state: &State) -> u64 {
+    let since = state.ledger.oldest();
+    since.map_or(0, |since| state.now().saturating_sub(since) / 1000)
+}
+
+fn fields(state: &mut State, primary: bool) -> Vec<(&'static CStr, Value)> {
     let hints = state.slothint.figures();
     let stats = &state.stats;
     let counters = &stats.counters;
     let waits = stats.percentiles(state.now());
+    let (required, met) = durable::admission::outlook(state, primary);
+    let replicas = u64::from(state.replicas.acks().replicas());
     vec![
-        (c"waiters", count(state.ledger.len())),
-        (c"waiters_peak", counters.waiters_peak),
-        (c"replicas_online", state.replicas.acks().replicas().into()),
-        (c"acknowledged_offset", acknowledged_offset(state)),
-        (c"acked_total", counters.acked),
-        (c"unacked_total", counters.unacked),
-        (c"noreplicas_total", counters.noreplicas),
-        (c"overloaded_total", counters.overloaded),
-        (c"disconnected_total", counters.disconnected),
-        (c"demoted_total", counters.demoted),
-        (c"ack_requests_total", counters.ack_requests),
-        (c"wait_usec_p50", waits.p50),
-        (c"wait_usec_p99", waits.p99),
-        (c"wait_usec_p999", waits.p999),
-        (c"wait_usec_max", waits.max),
-        (c"links", count(state.replicas.links())),
-        (c"links_not_counted", count(state.replicas.not_counted())),
-        (c"max_lag_bytes", max_lag(state)),
-        (c"slothint_requests_total", hints.requests),
-        (c"slothint_keys_total", hints.keys),
-        (c"slothint_map_refreshes_total", hints.refreshes),
-        (c"slothint_token", hints.token),
+        (c"version", Value::Text(VERSION)),
+        (c"waiters", count(state.ledger.len()).into()),
+        (c"waiters_peak", counters.waiters_peak.into()),
+        (c"replicas_online", replicas.into()),
+        (c"acknowledged_offset", acknowledged_offset(state).into()),
+        (c"acked_total", counters.acked.into()),
+        (c"unacked_total", counters.unacked.into()),
+        (c"noreplicas_total", counters.noreplicas.into()),
+        (c"overloaded_total", counters.overloaded.into()),
+        (c"disconnected_total", counters.disconnected.into()),
+        (c"demoted_total", counters.demoted.into()),
+        (c"ack_requests_total", counters.ack_requests.into()),
+        (c"wait_usec_p50", waits.p50.into()),
+        (c"wait_usec_p99", waits.p99.into()),
+        (c"wait_usec_p999", waits.p999.into()),
+        (c"wait_usec_max", waits.max.into()),
+        (c"required_replicas", u64::from(required).into()),
+        (c"requirement_met", u64::from(met).into()),
+        (c"links", count(state.replicas.links()).into()),
+        (c"links_not_counted", count(state.replicas.not_counted()).into()),
+        (c"max_lag_bytes", max_lag(state).into()),
+        (c"oldest_wait_ms", oldest_wait_ms(state).into()),
+        (c"build", Value::Text(BUILD)),
+        (c"slothint_requests_total", hints.requests.into()),
+        (c"slothint_keys_total", hints.keys.into()),
+        (c"slothint_map_refreshes_total", hints.refreshes.into()),
+        (c"slothint_token", hints.token.into()),
     ]
 }

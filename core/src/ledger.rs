@@ -40,6 +40,8 @@ pub struct Ledger<T> {
     fresh: Vec<WaitId>,
     queues: BTreeMap<Need, BTreeSet<(u64, WaitId)>>,
     deadlines: BTreeSet<(u64, WaitId)>,
+    /// All waits, by when they were accepted.
+    accepted: BTreeSet<(u64, WaitId)>,
     /// What the queues were when the stream was lost, as far as it is not yet named by `next_lost`.
     lost: Vec<BTreeSet<(u64, WaitId)>>,
 }
@@ -54,6 +56,7 @@ impl<T> Default for Ledger<T> {
             fresh: Vec::new(),
             queues: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            accepted: BTreeSet::new(),
             lost: Vec::new(),
         }
     }
@@ -101,6 +104,7 @@ impl<T> Ledger<T> {
         };
         self.waits.insert(id, wait);
         self.fresh.push(id);
+        self.accepted.insert((since, id));
         if let Some(at) = deadline {
             self.deadlines.insert((at, id));
         }
@@ -150,6 +154,7 @@ impl<T> Ledger<T> {
                     break;
                 };
                 if let Some(wait) = self.waits.remove(&id) {
+                    self.accepted.remove(&(wait.since, id));
                     if let Some(at) = wait.deadline {
                         self.deadlines.remove(&(at, id));
                     }
@@ -167,6 +172,7 @@ impl<T> Ledger<T> {
     /// Takes one wait out, whatever became of it: its client left, or its time is over.
     pub fn cancel(&mut self, id: WaitId) -> Option<Wait<T>> {
         let wait = self.waits.remove(&id)?;
+        self.accepted.remove(&(wait.since, id));
         if let Some(at) = wait.deadline {
             self.deadlines.remove(&(at, id));
         }
@@ -209,6 +215,11 @@ impl<T> Ledger<T> {
     /// True while [`next_lost`](Self::next_lost) may have waits to name.
     pub fn has_lost(&self) -> bool {
         !self.lost.is_empty()
+    }
+
+    /// When the wait was accepted that has lasted longest.
+    pub fn oldest(&self) -> Option<u64> {
+        self.accepted.first().map(|&(since, _)| since)
     }
 
     /// The earliest deadline of all waits.

@@ -163,6 +163,18 @@ fn enough_replicas(ctx: &Ctx, required: u32) -> Result<(), Refusal> {
     .ok_or(Refusal::Unloaded)?
 }
 
+/// How many replicas the configured requirement asks for, and whether a write with it could be admitted as far as
+/// replicas are concerned. 0 and no where the configuration contradicts itself.
+pub fn outlook(state: &State, primary: bool) -> (u32, bool) {
+    match Options::default().resolve(&defaults(state)) {
+        Ok(Requirement { need, .. }) => {
+            let met = need.is_nothing() || connected(state) >= need.replicas;
+            (need.replicas, primary && met)
+        }
+        Err(_) => (0, false),
+    }
+}
+
 /// Those that count, and those that did until a moment ago: a link that flaps behind a NAT voids
 /// what others have proved, and must not get commands refused.
 fn connected(state: &State) -> u32 {

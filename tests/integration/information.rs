@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 /// Those of the durable commands; the slot hints have their own.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 23] = [
     "version",
     "waiters",
     "waiters_peak",
@@ -26,9 +26,13 @@ const FIELDS: [&str; 19] = [
     "wait_usec_p99",
     "wait_usec_p999",
     "wait_usec_max",
+    "required_replicas",
+    "requirement_met",
     "links",
     "links_not_counted",
     "max_lag_bytes",
+    "oldest_wait_ms",
+    "build",
 ];
 
 #[test]
@@ -44,10 +48,8 @@ fn the_section_has_the_fields_of_the_contract_in_its_order() {
         .collect();
     assert_eq!(shown, FIELDS);
     for (field, value) in server.info("durable") {
-        assert!(
-            field == "durable_version" || value.parse::<u64>().is_ok(),
-            "{field}: {value}"
-        );
+        let is_text = ["durable_version", "durable_build"].contains(&field.as_str());
+        assert!(is_text || value.parse::<u64>().is_ok(), "{field}: {value}");
     }
     // It is one of the sections of modules, and of everything; not of the short INFO.
     for (section, there) in [("modules", true), ("everything", true), ("default", false)] {
@@ -152,6 +154,80 @@ fn the_acknowledged_offset_is_that_of_the_configured_requirement() {
 }
 
 #[test]
+fn what_the_configuration_requires_is_told_with_whether_it_is_met() {
+    let group = replicated(2);
+    let primary = &group.primary;
+    eventually("both to count", || info(primary, "replicas_online") == 2);
+    let mut conn = primary.raw();
+    let outlook = || ["required_replicas", "requirement_met"].map(|field| info(primary, field));
+    assert_eq!(outlook(), [1, 1]);
+    for (setting, wanted) in [
+        ("durable.replicas 2", [2, 1]),
+        ("durable.replicas 3", [3, 0]),
+        // Nothing is expected, so it is no number, and every write is refused.
+        ("durable.replicas majority", [0, 0]),
+        ("durable.expected-replicas 4", [2, 1]),
+        ("durable.replicas all", [4, 0]),
+        ("durable.replicas 0", [0, 1]),
+    ] {
+        assert_eq!(say(&mut conn, &format!("CONFIG SET {setting}")), "+OK\r\n");
+        assert_eq!(outlook(), wanted, "{setting}");
+    }
+    // What INFO tells is what a write meets.
+    say(&mut conn, "CONFIG SET durable.replicas 2");
+    group.replicas[1].kill();
+    eventually("one to be gone", || outlook() == [2, 0]);
+    assert!(say(&mut conn, "DURABLE.SET k v").starts_with("-NOREPLICAS "));
+    // A replica accepts no write, whatever is required.
+    say(&mut conn, "CONFIG SET durable.replicas 0");
+    assert_eq!(outlook(), [0, 1]);
+    let other = Server::builder().start();
+    primary.replica_of(&other);
+    assert_eq!(outlook(), [0, 0]);
+}
+
+#[test]
+fn the_oldest_wait_is_that_of_the_client_that_waits_longest() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    let oldest = || info(primary, "oldest_wait_ms");
+    assert_eq!(oldest(), 0, "nobody waits");
+    group.replicas[0].pause();
+    let mut conns = connections(primary, 2);
+    send(&mut conns[0], "DURABLE.SET k v");
+    eventually("some milliseconds to pass", || oldest() >= 20);
+    let before_the_second = server_time(primary);
+    send(&mut conns[1], "DURABLE.SET k v");
+    wait_for_waiters(primary, 2);
+    assert!(oldest() >= 20, "the first still waits");
+    // The first leaves: the second cannot have waited since before it came.
+    drop(conns.remove(0));
+    wait_for_waiters(primary, 1);
+    let second = oldest();
+    let passed = server_time(primary).saturating_sub(before_the_second) / 1000;
+    assert!(second <= passed as i64 + 1, "{second} of {passed}");
+    group.replicas[0].resume();
+    assert_eq!(conns[0].read_reply_bytes(), b"+OK\r\n");
+    assert_eq!(oldest(), 0, "nobody waits any more");
+}
+
+#[test]
+fn the_build_is_the_version_and_a_commit() {
+    let server = Server::builder().start();
+    let fields = server.info("durable");
+    let build = &fields["durable_build"];
+    let commit = build
+        .strip_prefix(&format!("{} (", fields["durable_version"]))
+        .and_then(|rest| rest.strip_suffix(')'));
+    let commit = commit.unwrap_or_else(|| panic!("{build}"));
+    // Images and packages name what they were built from in their own way.
+    assert!(
+        !commit.is_empty() && commit.bytes().all(|b| b.is_ascii_graphic()),
+        "{build}"
+    );
+}
+
+#[test]
 fn help_is_lines_as_the_servers_own_help_prints_them() {
     let server = Server::builder().start();
     for protocol in [2, 3] {
@@ -192,6 +268,12 @@ fn help_is_lines_as_the_servers_own_help_prints_them() {
     assert_eq!(say(&mut server.raw(), "durable.help x"), wrong);
 }
 
+/// Microseconds on the server's clock.
+fn server_time(server: &Server) -> u64 {
+    let (seconds, micros): (u64, u64) = server.run(&["TIME"]);
+    seconds * 1_000_000 + micros
+}
+
 /// A wait that takes longer than two milliseconds, by the server's own clock.
 fn slow_wait(group: &Replicated) {
     let primary = &group.primary;
@@ -199,13 +281,9 @@ fn slow_wait(group: &Replicated) {
     group.replicas[0].pause();
     send(&mut conn, "DURABLE.SET k v");
     wait_for_waiters(primary, 1);
-    let now = || -> u64 {
-        let (seconds, micros): (u64, u64) = primary.run(&["TIME"]);
-        seconds * 1_000_000 + micros
-    };
-    let since = now();
+    let since = server_time(primary);
     eventually("some milliseconds to pass on the server", || {
-        now() > since + 3000
+        server_time(primary) > since + 3000
     });
     group.replicas[0].resume();
     assert_eq!(conn.read_reply_bytes(), b"+OK\r\n");

@@ -95,6 +95,28 @@ fn deadlines_are_told_earliest_first_and_vanish_with_their_wait() {
 }
 
 #[test]
+fn the_oldest_wait_is_the_first_that_has_not_left() {
+    let mut ledger = Ledger::default();
+    assert_eq!(ledger.oldest(), None);
+    for (id, since) in [(7, 10), (3, 20), (5, 30), (1, 30)] {
+        ledger
+            .accept(id, need(u32::from(since == 20), 0), since, None, ())
+            .unwrap();
+    }
+    ledger.assign(1, &acks(&[]));
+    assert_eq!(ledger.oldest(), Some(10));
+    ledger.cancel(7).unwrap();
+    assert_eq!(ledger.oldest(), Some(20));
+    // One that was released leaves, and so does one whose stream was lost.
+    assert_eq!(released(&mut ledger, &acks(&[])), [1, 5]);
+    assert_eq!(ledger.oldest(), Some(20));
+    ledger.lose_stream();
+    assert_eq!(ledger.oldest(), Some(20), "it still waits");
+    ledger.cancel(3).unwrap();
+    assert_eq!(ledger.oldest(), None);
+}
+
+#[test]
 fn a_wait_whose_deadline_is_forgotten_still_waits() {
     let mut ledger = Ledger::default();
     ledger.accept(1, need(1, 0), 0, Some(30), ()).unwrap();
@@ -163,6 +185,7 @@ fn waits_that_come_and_time_out_for_ever_leave_nothing_behind() {
         ledger.cancel(id);
     }
     assert!(ledger.is_empty() && ledger.queues.is_empty() && ledger.deadlines.is_empty());
+    assert!(ledger.accepted.is_empty());
     assert!(ledger.waits.capacity() <= 2 * KEPT_CAPACITY);
     assert!(ledger.fresh.capacity() <= 2 * KEPT_CAPACITY);
 }
@@ -220,7 +243,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// The rule said plainly: every wait is looked at, every time.
 #[derive(Default)]
 struct Model {
-    waits: BTreeMap<u64, (Need, Option<u64>, Option<u64>)>,
+    waits: BTreeMap<u64, (Need, Option<u64>, Option<u64>, u64)>,
 }
 
 fn enough(acked: &[u64], need: Need, offset: u64) -> bool {
@@ -233,7 +256,7 @@ impl Model {
         let done: BTreeSet<u64> = self
             .waits
             .iter()
-            .filter(|(_, (need, offset, _))| offset.is_some_and(|o| enough(acked, *need, o)))
+            .filter(|(_, (need, offset, ..))| offset.is_some_and(|o| enough(acked, *need, o)))
             .map(|(&id, _)| id)
             .collect();
         self.waits.retain(|id, _| !done.contains(id));
@@ -252,7 +275,7 @@ proptest! {
                     let deadline = deadline.map(|d| now + d);
                     let accepted = ledger.accept(id, need, now, deadline, id).is_ok();
                     prop_assert_eq!(accepted, !model.waits.contains_key(&id));
-                    model.waits.entry(id).or_insert((need, None, deadline));
+                    model.waits.entry(id).or_insert((need, None, deadline, now));
                 }
                 Step::EndTurn { bytes, acked } => {
                     offset += bytes;
@@ -298,6 +321,8 @@ proptest! {
             }
             prop_assert_eq!(ledger.len(), model.waits.len());
             prop_assert_eq!(ledger.next_deadline(), model.waits.values().filter_map(|w| w.2).min());
+            prop_assert_eq!(ledger.oldest(), model.waits.values().map(|w| w.3).min());
+            prop_assert_eq!(ledger.accepted.len(), model.waits.len());
             prop_assert_eq!(ledger.deadlines.len(), model.waits.values().filter(|w| w.2.is_some()).count());
             let queued: usize = ledger.queues.values().map(BTreeSet::len).sum();
             prop_assert_eq!(queued, model.waits.values().filter(|w| w.1.is_some() && w.0 != LOST).count());
