@@ -26,6 +26,7 @@ pub unsafe extern "C" fn handler(info: *mut raw::RedisModuleInfoCtx, for_crash_r
         }
         // INFO brings no context, and without a look the replicas are as old as the last wait.
         let primary = Ctx::detached(|ctx| {
+            durable::resetstat::look(ctx);
             durable::look::look(ctx);
             ctx.situation().is_primary()
         });

@@ -202,6 +202,7 @@ unsafe extern "C" fn on_event_loop(
                 slothint::rhythm::turn_begins(ctx);
             }
             raw::REDISMODULE_SUBEVENT_EVENTLOOP_BEFORE_SLEEP => {
+                durable::resetstat::settle(ctx);
                 durable::turn::ends(ctx);
                 slothint::rhythm::turn_ends(ctx);
             }
@@ -251,6 +252,7 @@ unsafe extern "C" fn on_client_change(
         let client = unsafe { (*data.cast::<raw::RedisModuleClientInfo>()).id };
         state::with(|state| {
             state.fsyncs.left(client);
+            state.resets.left(client);
             state.slothint.left(client);
         });
     });

@@ -9,6 +9,7 @@ use durable_core::alarms::Alarms;
 use durable_core::fsyncs::Fsyncs;
 use durable_core::ledger::{Ledger, WaitId};
 use durable_core::replicas::Replicas;
+use durable_core::resets::Resets;
 use durable_core::stats::Stats;
 use lazy_static::lazy_static;
 
@@ -33,6 +34,8 @@ pub struct State {
     pub config: Config,
     /// What operators look at.
     pub stats: Stats,
+    /// Whether the server's own counters were reset.
+    pub resets: Resets,
     /// Who waits for what.
     pub ledger: Ledger<Waiter>,
     /// The replicas at the last look.
@@ -98,6 +101,7 @@ impl State {
             valkey: None,
             config,
             stats: Stats::default(),
+            resets: Resets::default(),
             ledger: Ledger::default(),
             replicas: Replicas::default(),
             fsyncs: Fsyncs::default(),

@@ -27,6 +27,7 @@ pub mod options;
 pub mod recent_waits;
 pub mod replicas;
 pub mod requirement;
+pub mod resets;
 pub mod slot;
 pub mod slot_map;
 pub mod stats;

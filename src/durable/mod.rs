@@ -17,6 +17,7 @@ pub mod look;
 pub mod overhear;
 pub mod redirect;
 pub mod replicas;
+pub mod resetstat;
 pub mod run;
 pub mod set;
 pub mod turn;

@@ -3,7 +3,7 @@
 
 use redis_module::raw;
 
-use super::{call_keys, fsync, look, wait_queue};
+use super::{call_keys, fsync, look, resetstat, wait_queue};
 use crate::ffi::{call, filter, guard, Ctx};
 use crate::slothint::rhythm;
 use crate::state;
@@ -28,6 +28,7 @@ unsafe extern "C" fn on_command(context: *mut raw::RedisModuleCommandFilterCtx) 
         if call::is_under_way() {
             return clear(&mut command);
         }
+        resetstat::before_command();
         match heard(&command) {
             Heard::Nothing => {}
             Heard::Replconf => {
@@ -45,7 +46,11 @@ unsafe extern "C" fn on_command(context: *mut raw::RedisModuleCommandFilterCtx) 
             Heard::Psync => look::handshake_heard(),
             Heard::Unblock => spare_the_unserved(&mut command),
             Heard::Tracking => rhythm::tracking_asked(&command),
-            Heard::Exec => rhythm::queue_executed(&command),
+            Heard::Exec => {
+                rhythm::queue_executed(&command);
+                resetstat::queue_executed(&command);
+            }
+            Heard::ResetStat => resetstat::asked(&command),
             Heard::Call { at } => call_keys::move_to_front(&mut command, at),
             Heard::KeysOfCall => call_keys::ask_the_inner_command(&mut command),
         }
@@ -70,6 +75,8 @@ enum Heard {
     Unblock,
     Tracking,
     Exec,
+    /// CONFIG RESETSTAT, or what looks like it.
+    ResetStat,
     /// DURABLE.CALL, its name at this word.
     Call {
         at: usize,
@@ -105,6 +112,9 @@ fn heard(command: &filter::Command) -> Heard {
         Heard::KeysOfCall
     } else if is_named(b"ACL") && is(1, b"DRYRUN") && is(3, b"DURABLE.CALL") {
         Heard::Call { at: 3 }
+    } else if command.len() == 2 && is(1, b"RESETSTAT") {
+        // By any name, since CONFIG is often renamed.
+        Heard::ResetStat
     } else {
         Heard::Nothing
     }

@@ -11,7 +11,7 @@ use durable_core::requirement::Requirement;
 use durable_core::stats::bump;
 use redis_module::raw;
 
-use super::{latency, turn};
+use super::{latency, resetstat, turn};
 use crate::ffi::{guard, Blocked, Ctx};
 use crate::state::{self, State, Turn};
 
@@ -83,6 +83,7 @@ pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl F
 
 /// Ends the waits that the acknowledgements of the last look satisfy.
 pub fn release(ctx: &Ctx) {
+    resetstat::before_counting(ctx);
     let mut released = Vec::new();
     let mut longest = 0;
     let acks = state::with(|state| {
@@ -163,6 +164,7 @@ unsafe extern "C" fn on_timeout(
     // SAFETY: the arguments are those that the server gave to this callback.
     unsafe {
         guard::command(ctx, argv, argc, |ctx, _| {
+            resetstat::before_counting(ctx);
             let client = ctx.client_id();
             let about = ctx.blocked_handle();
             let given_up = state::with(|state| {
@@ -198,6 +200,7 @@ unsafe extern "C" fn on_disconnect(
     // SAFETY: the context is the one that the server gave to this callback.
     unsafe {
         guard::callback(ctx, |ctx| {
+            resetstat::before_counting(ctx);
             let client = ctx.client_id();
             // Most servers turn clients away before they tell that they are replicas now, and some
             // after: here it is known already, there the change of role is told in the same turn.

@@ -87,6 +87,12 @@ impl SlotHints {
         }
     }
 
+    /// Counts from 0 again.
+    pub fn reset_figures(&mut self) {
+        (self.requests, self.keys) = (0, 0);
+        self.cache.forget_looked();
+    }
+
     /// A client left.
     pub fn left(&mut self, client: u64) {
         self.connections.remove(&client);

@@ -47,6 +47,7 @@ mod replica_reads;
 mod replicas_command;
 mod replies;
 mod requirements;
+mod resetstat;
 mod roles;
 mod server_refusals;
 mod shared_address;

@@ -136,6 +136,11 @@ impl MapCache {
         self.looked
     }
 
+    /// Counts looks from 0 again.
+    pub fn forget_looked(&mut self) {
+        self.looked = 0;
+    }
+
     fn renew(&mut self, connection: Connection) -> bool {
         let Some(map) = self.build(connection) else {
             return false;

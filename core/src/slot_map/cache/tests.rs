@@ -94,6 +94,8 @@ fn a_look_tells_whose_map_changed() {
     );
     assert_eq!(host(&mut cache, PLAIN), "i");
     assert_eq!(cache.looked(), 4);
+    cache.forget_looked();
+    assert_eq!(cache.looked(), 0);
 }
 
 #[test]
