@@ -12,7 +12,13 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 target := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build deps test test-host matrix image demo bench fuzz lint clean
+# Where `make install` puts the module. DESTDIR is put in front, for packages.
+PREFIX ?= /usr/local
+MODULEDIR ?= $(PREFIX)/lib/redis-durable
+LIBRARY ?= $(target)/release/libredis_durable.so
+installed := $(MODULEDIR)/libredis_durable.so
+
+.PHONY: help build install uninstall deps test test-host matrix image demo bench fuzz lint clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2 }'
@@ -20,6 +26,29 @@ help: ## list these targets
 build: ## the module for production: target/release/libredis_durable.so
 	@cargo build --release --locked --package redis-durable
 	echo "$(target)/release/libredis_durable.so"
+
+# By rename: a server that runs with the old file keeps it, while a file that is overwritten in place
+# changes under its feet, and it crashes. Servers load no library without the right to execute it.
+install: ## put what `make build` built into MODULEDIR (PREFIX/lib/redis-durable; PREFIX is /usr/local)
+	@if [ ! -f "$(LIBRARY)" ]; then
+	    echo "there is no $(LIBRARY): run make build first, as yourself" >&2
+	    exit 1
+	fi
+	install -d -m 0755 "$(DESTDIR)$(MODULEDIR)"
+	new=$$(mktemp "$(DESTDIR)$(installed).XXXXXX")
+	trap 'rm -f "$$new"' EXIT
+	install -m 0755 "$(LIBRARY)" "$$new"
+	mv -f "$$new" "$(DESTDIR)$(installed)"
+	echo "installed $(DESTDIR)$(installed)"
+	echo "for redis.conf: loadmodule $(installed)"
+	if [[ "$(MODULEDIR)" != /usr/lib/* ]] && grep -qs '^NoExecPaths=/' /lib/systemd/system/{redis,valkey}-server.service; then
+	    echo "the server's service here executes nothing outside /usr/lib: add MODULEDIR=/usr/lib/redis/modules (docs/install.md)"
+	fi
+	echo "a server that has it loaded goes on with the old one until it is restarted"
+
+uninstall: ## take it away again
+	@rm -f "$(DESTDIR)$(installed)"
+	rmdir "$(DESTDIR)$(MODULEDIR)" 2>/dev/null || true
 
 deps: ## install what building and testing need and this machine lacks (apt)
 	@docker/deps
