@@ -165,17 +165,11 @@ proptest! {
             if resets.is_pending() {
                 resets.settle(server.marks(resets.needs_transactions()), false);
             }
-            match sent {
-                Sent::Reset { .. } => {
-                    resets.observe(server.marks(false));
-                    resets.asks(id);
-                }
-                Sent::Exec => {
-                    if resets.executes(id) {
-                        resets.observe(server.marks(true));
-                    }
-                }
-                _ => (),
+            if matches!(sent, Sent::Reset { .. }) {
+                resets.observe(server.marks(false));
+                resets.asks(id);
+            } else if matches!(sent, Sent::Exec) && resets.executes(id) {
+                resets.observe(server.marks(true));
             }
             let (before, was) = (server.resets, server.marks(true));
             if matches!(sent, Sent::Multi) && server.queues[client].is_none() {
