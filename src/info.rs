@@ -133,7 +133,10 @@ fn fields(state: &mut State, primary: bool) -> Vec<(&'static CStr, Value)> {
         (c"required_replicas", u64::from(required).into()),
         (c"requirement_met", u64::from(met).into()),
         (c"links", count(state.replicas.links()).into()),
-        (c"links_not_counted", count(state.replicas.not_counted()).into()),
+        (
+            c"links_not_counted",
+            count(state.replicas.not_counted()).into(),
+        ),
         (c"max_lag_bytes", max_lag(state).into()),
         (c"oldest_wait_ms", oldest_wait_ms(state).into()),
         (c"build", Value::Text(BUILD)),
