@@ -12,9 +12,12 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 target := $(or $(CARGO_TARGET_DIR),target)
 
-# Where `make install` puts the module. DESTDIR is put in front, for packages.
+# Where `make install` puts the module. DESTDIR is put in front, for packages. The services of Debian's
+# servers execute nothing outside /usr/lib, so that where one is installed its modules' directory is
+# the default, unless a PREFIX is given.
+confined := $(if $(PREFIX),,$(shell grep -ls '^NoExecPaths=/' /lib/systemd/system/redis-server.service /lib/systemd/system/valkey-server.service))
 PREFIX ?= /usr/local
-MODULEDIR ?= $(PREFIX)/lib/redis-durable
+MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable)
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
@@ -29,7 +32,7 @@ build: ## the module for production: target/release/libredis_durable.so
 
 # By rename: a server that runs with the old file keeps it, while a file that is overwritten in place
 # changes under its feet, and it crashes. Servers load no library without the right to execute it.
-install: ## put what `make build` built into MODULEDIR (PREFIX/lib/redis-durable; PREFIX is /usr/local)
+install: ## put what `make build` built where the server looks for modules (or MODULEDIR=…)
 	@if [ ! -f "$(LIBRARY)" ]; then
 	    echo "there is no $(LIBRARY): run make build first, as yourself" >&2
 	    exit 1
