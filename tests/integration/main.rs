@@ -9,6 +9,7 @@ mod tls;
 mod acknowledgement;
 mod acl;
 mod acl_categories;
+mod acl_recipes;
 mod aof;
 mod arguments;
 mod bad_days;
