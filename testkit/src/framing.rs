@@ -17,42 +17,64 @@ pub fn encode_command<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<u8> {
 ///
 /// An attribute belongs to the reply that follows it. A push message is a reply of its own.
 pub fn reply_length(bytes: &[u8]) -> Result<Option<usize>, String> {
-    let mut position = 0;
-    // What is still to be read before the outermost reply is whole: nested replies only add to it.
-    let mut awaited: usize = 1;
-    while awaited > 0 {
-        let Some(line_length) = bytes[position..]
-            .windows(2)
-            .position(|pair| pair == b"\r\n")
-        else {
-            return Ok(None);
-        };
-        let line = &bytes[position..position + line_length];
-        position += line_length + 2;
-        let (kind, rest) = line
-            .split_first()
-            .ok_or("an empty line where a reply should begin")?;
-        awaited -= 1;
-        match kind {
-            b'+' | b'-' | b':' | b'_' | b',' | b'#' | b'(' => {}
-            b'$' | b'=' | b'!' => {
-                if let Some(length) = count(rest)? {
-                    position += length + 2;
-                    if position > bytes.len() {
-                        return Ok(None);
-                    }
-                    if &bytes[position - 2..position] != b"\r\n" {
-                        return Err("a bulk string that its length does not end".into());
-                    }
-                }
-            }
-            b'*' | b'~' | b'>' => awaited += count(rest)?.unwrap_or(0),
-            b'%' => awaited += 2 * count(rest)?.unwrap_or(0),
-            b'|' => awaited += 2 * count(rest)?.unwrap_or(0) + 1,
-            other => return Err(format!("{:?} begins no reply", char::from(*other))),
+    Framing::default().reply_length(bytes)
+}
+
+/// How far a reply that comes in pieces has been understood. No piece is looked at twice.
+pub(crate) struct Framing {
+    position: usize,
+    /// What is still to be read before the outermost reply is whole: nested replies only add to it.
+    awaited: usize,
+}
+
+impl Default for Framing {
+    fn default() -> Framing {
+        Framing {
+            position: 0,
+            awaited: 1,
         }
     }
-    Ok(Some(position))
+}
+
+impl Framing {
+    /// As [`reply_length`]. `bytes` begins with the bytes of the call before.
+    pub(crate) fn reply_length(&mut self, bytes: &[u8]) -> Result<Option<usize>, String> {
+        while self.awaited > 0 {
+            let Some(line_length) = bytes[self.position..]
+                .windows(2)
+                .position(|pair| pair == b"\r\n")
+            else {
+                return Ok(None);
+            };
+            let line = &bytes[self.position..self.position + line_length];
+            let mut position = self.position + line_length + 2;
+            let (kind, rest) = line
+                .split_first()
+                .ok_or("an empty line where a reply should begin")?;
+            let mut nested = 0;
+            match kind {
+                b'+' | b'-' | b':' | b'_' | b',' | b'#' | b'(' => {}
+                b'$' | b'=' | b'!' => {
+                    if let Some(length) = count(rest)? {
+                        position += length + 2;
+                        if position > bytes.len() {
+                            return Ok(None);
+                        }
+                        if &bytes[position - 2..position] != b"\r\n" {
+                            return Err("a bulk string that its length does not end".into());
+                        }
+                    }
+                }
+                b'*' | b'~' | b'>' => nested = count(rest)?.unwrap_or(0),
+                b'%' => nested = 2 * count(rest)?.unwrap_or(0),
+                b'|' => nested = 2 * count(rest)?.unwrap_or(0) + 1,
+                other => return Err(format!("{:?} begins no reply", char::from(*other))),
+            }
+            self.position = position;
+            self.awaited = self.awaited - 1 + nested;
+        }
+        Ok(Some(self.position))
+    }
 }
 
 /// The count of an aggregate or bulk string; `None` is RESP2's null, -1.
@@ -106,6 +128,13 @@ mod tests {
                     "{shown:?} cut at {cut}"
                 );
             }
+            let mut framing = Framing::default();
+            let mut pieces = (0..=reply.len()).map(|end| framing.reply_length(&reply[..end]));
+            assert!(pieces
+                .by_ref()
+                .take(reply.len())
+                .all(|found| found == Ok(None)));
+            assert_eq!(pieces.next(), Some(Ok(Some(reply.len()))), "{shown:?}");
         }
     }
 

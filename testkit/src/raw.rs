@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::framing::{encode_command, reply_length};
+use crate::framing::{encode_command, Framing};
 use crate::server::log_tail;
 
 /// Only a broken server takes this long; a reply that is to stay away is no reason to wait for it.
@@ -57,8 +57,9 @@ impl RawConn {
     /// attribute comes together with the reply it belongs to.
     #[track_caller]
     pub fn read_reply_bytes(&mut self) -> Vec<u8> {
+        let mut framing = Framing::default();
         loop {
-            match reply_length(&self.buffer) {
+            match framing.reply_length(&self.buffer) {
                 Ok(Some(length)) => return self.buffer.drain(..length).collect(),
                 Ok(None) => {}
                 Err(reason) => {
@@ -164,7 +165,7 @@ impl RawConn {
     /// Reads what there is, at least one byte; 0 when the connection has ended.
     #[track_caller]
     fn fill(&mut self, awaited: &str) -> usize {
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = [0; 64 * 1024];
         loop {
             match self.stream.read(&mut chunk) {
                 Ok(count) => {
