@@ -26,6 +26,7 @@ mod environment;
 mod eventually;
 mod fake_replica;
 mod framing;
+mod patience;
 mod port;
 mod process;
 mod raw;

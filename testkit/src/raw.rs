@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::framing::{encode_command, Framing};
+use crate::patience::Patience;
 use crate::server::log_tail;
 
 /// Only a broken server takes this long; a reply that is to stay away is no reason to wait for it.
+/// Where the machine has much other work, [`Patience`] goes on.
 const READ_LIMIT: Duration = Duration::from_secs(20);
 
 pub struct RawConn {
@@ -124,6 +126,10 @@ impl RawConn {
         if !self.buffer.is_empty() {
             return true;
         }
+        self.has_news()
+    }
+
+    fn has_news(&self) -> bool {
         let mut look = libc::pollfd {
             fd: self.stream.as_raw_fd(),
             events: libc::POLLIN,
@@ -166,6 +172,7 @@ impl RawConn {
     #[track_caller]
     fn fill(&mut self, awaited: &str) -> usize {
         let mut chunk = [0; 64 * 1024];
+        let mut patience = Patience::of(READ_LIMIT);
         loop {
             match self.stream.read(&mut chunk) {
                 Ok(count) => {
@@ -175,6 +182,9 @@ impl RawConn {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // A server that is killed resets its connections, which is an end like any other.
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return 0,
+                Err(error)
+                    if error.kind() == ErrorKind::WouldBlock
+                        && self.has_news_after_all(&mut patience) => {}
                 Err(error) => panic!(
                     "awaited {awaited}, and the read ended with: {error}; read so far: {}{}",
                     shown(&self.buffer),
@@ -182,6 +192,16 @@ impl RawConn {
                 ),
             }
         }
+    }
+
+    /// Whether something comes before the patience ends that outlasts the socket's own limit.
+    fn has_news_after_all(&self, patience: &mut Patience) -> bool {
+        while !self.has_news() {
+            if patience.is_at_its_end() {
+                return false;
+            }
+        }
+        true
     }
 
     fn log_tail(&self) -> String {
