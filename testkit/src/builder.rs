@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::Ipv4Addr;
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
@@ -132,6 +133,12 @@ impl ServerBuilder {
             line(format_args!("cluster-enabled yes"));
             line(format_args!("cluster-config-file nodes.conf"));
             line(format_args!("cluster-port {}", bus.number()));
+            // Where it is on, the server does not start with a bus that TLS does not protect.
+            const BUS_PROTECTION: &str = "cluster-bus-port-protected-mode";
+            static HAS_BUS_PROTECTION: OnceLock<bool> = OnceLock::new();
+            if *HAS_BUS_PROTECTION.get_or_init(|| server_has_setting(BUS_PROTECTION)) {
+                line(format_args!("{BUS_PROTECTION} no"));
+            }
         }
         if self.module {
             let arguments = self
@@ -149,4 +156,15 @@ impl ServerBuilder {
         }
         text
     }
+}
+
+/// Whether the server under test knows a setting. It does not start with one that it does not know.
+/// The version does not tell, since settings come with patch releases, too. So a server is asked.
+pub fn server_has_setting(name: &str) -> bool {
+    let server = ServerBuilder::new()
+        .module(false)
+        .name("the one that is asked for its settings")
+        .start();
+    let found: Vec<String> = server.run(&["CONFIG", "GET", name]);
+    !found.is_empty()
 }

@@ -36,7 +36,7 @@ mod state;
 mod tls;
 mod version;
 
-pub use builder::ServerBuilder;
+pub use builder::{server_has_setting, ServerBuilder};
 pub use cluster::{Cluster, ClusterBuilder};
 pub use cut::Cut;
 pub use environment::{module_path, server_binary};

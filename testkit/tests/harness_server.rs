@@ -1,7 +1,7 @@
 //! The kit itself: one server, its life and its connections.
 
 use redis::Commands;
-use testkit::{eventually, Product, Role, Server};
+use testkit::{eventually, server_has_setting, Product, Role, Server};
 
 fn plain() -> Server {
     Server::builder().module(false).start()
@@ -51,6 +51,12 @@ fn a_server_that_refuses_to_start_leaves_its_log() {
         let log = started.err().expect("the server does not start");
         assert!(log.contains(name) || log.contains(value), "{log}");
     }
+}
+
+#[test]
+fn the_server_itself_tells_which_settings_it_has() {
+    assert!(server_has_setting("maxmemory"));
+    assert!(!server_has_setting("no-such-setting"));
 }
 
 #[test]
