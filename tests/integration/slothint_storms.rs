@@ -6,7 +6,7 @@ use testkit::{eventually, Cluster, RawConn};
 use crate::slothint_view::{
     agreed, alone, hint, map, read, read_map, rename, token, wait_for_blocked, Talk,
 };
-use crate::support::{connections, packet, say, unload_and_load_again};
+use crate::support::{connections, in_threads, packet, say, unload_and_load_again};
 
 struct Random(u64);
 
@@ -138,23 +138,18 @@ fn storms_of_changes_and_unblocking_answer_each_watcher_once() {
 #[test]
 fn with_io_threads_every_client_is_told_the_same() {
     let cluster = Cluster::builder(2, 0)
-        .node(|_, builder| {
-            builder
-                .config("io-threads", "4")
-                // Newer servers always read in threads; they still take the setting.
-                .config("io-threads-do-reads", "yes")
-        })
+        .node(|_, builder| in_threads(builder))
         .start();
     let node = &cluster.nodes[0];
     let expected = agreed(&mut node.raw());
-    let mut clients = connections(node, 50);
+    let mut clients = connections(node, 10);
     let lines = [
         "SLOTHINT foo bar {a}b",
         "SLOTHINT.MAP",
         "GET foo",
         "GET bar",
     ];
-    for _ in 0..40 {
+    for _ in 0..20 {
         for client in &mut clients {
             client.put(&packet(&lines));
         }
@@ -167,13 +162,13 @@ fn with_io_threads_every_client_is_told_the_same() {
         }
     }
     // Watchers are woken, and one that is alone with the server as well.
-    for count in [50, 1] {
+    for count in [10, 1] {
         let known = token(&mut clients[0]);
         for client in &mut clients[..count] {
             client.put(&packet(&[&format!("SLOTHINT.WATCH {known} 0")]));
         }
         wait_for_blocked(node, count as i64);
-        let kind = if count == 50 {
+        let kind = if count == 10 {
             "unknown-endpoint"
         } else {
             "ip"

@@ -5,18 +5,22 @@ use testkit::{RawConn, Replicated};
 
 use crate::bad_days::{settles, LINES};
 use crate::samples::Chance;
-use crate::support::{builder, connections, info, packet, patient, replicated, wait_for_waiters};
+use crate::support::{
+    builder, connections, in_threads, info, packet, patient, replicated, wait_for_waiters,
+};
 
 /// At many moments of many waits, in both forms, with commands of every kind; with and without a
 /// replica that answers.
-fn storm(group: &Replicated, seed: u64) {
+fn storm(group: &Replicated, seed: u64, count: usize) {
     let primary = &group.primary;
     let mut chance = Chance::new(seed);
-    let mut clients = connections(primary, 20);
+    let mut clients = connections(primary, count);
     let ids: Vec<u64> = clients.iter_mut().map(RawConn::client_id).collect();
     let mut operators = connections(primary, 2);
-    for round in 0..60 {
-        if round % 20 == 10 {
+    let rounds = 3 * count;
+    for round in 0..rounds {
+        // It stands still for the second half of each third.
+        if round % count == count / 2 {
             group.replicas[0].pause();
         }
         let mut unblocks: [Vec<String>; 2] = Default::default();
@@ -28,7 +32,7 @@ fn storm(group: &Replicated, seed: u64) {
                 unblock.push(format!("CLIENT UNBLOCK {id}{how}"));
             }
         }
-        let paused = round % 20 >= 10;
+        let paused = round % count >= count / 2;
         if paused {
             // Nobody else ends these waits: they have begun before the first is ended.
             wait_for_waiters(primary, clients.len() as i64);
@@ -58,7 +62,7 @@ fn storm(group: &Replicated, seed: u64) {
                 echo.escape_ascii()
             );
         }
-        if round % 20 == 19 {
+        if round % count == count - 1 {
             group.replicas[0].resume();
         }
     }
@@ -66,40 +70,31 @@ fn storm(group: &Replicated, seed: u64) {
         .iter()
         .map(|field| info(primary, field))
         .sum();
-    assert_eq!(ended, 60 * 20);
+    assert_eq!(ended, (rounds * count) as i64);
     settles(group);
 }
 
 #[test]
 fn storms_of_unblocking_in_both_forms_answer_each_command_once() {
-    storm(&replicated(1), 1);
+    storm(&replicated(1), 1, 20);
 }
 
 #[test]
 fn storms_of_unblocking_with_io_threads_answer_each_command_once() {
     let group = builder(1)
-        .primary(|builder| {
-            // Newer servers always read in threads; they still take the setting.
-            patient(builder)
-                .config("io-threads", "3")
-                .config("io-threads-do-reads", "yes")
-        })
+        .primary(|builder| in_threads(patient(builder)))
         .start();
-    storm(&group, 2);
+    storm(&group, 2, 8);
 }
 
 #[test]
 fn with_io_threads_reads_and_calls_of_many_clients_are_all_answered() {
     let group = builder(1)
-        .primary(|builder| {
-            patient(builder)
-                .config("io-threads", "4")
-                .config("io-threads-do-reads", "yes")
-        })
+        .primary(|builder| in_threads(patient(builder)))
         .start();
     let primary = &group.primary;
-    let mut clients = connections(primary, 40);
-    for round in 0..30 {
+    let mut clients = connections(primary, 10);
+    for round in 0..8 {
         for (number, client) in clients.iter_mut().enumerate() {
             client.send_bytes(&packet(&[
                 &format!("DURABLE.SET k{number} {round}"),

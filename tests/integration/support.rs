@@ -12,6 +12,15 @@ pub fn patient(builder: ServerBuilder) -> ServerBuilder {
     builder.module_args(&["timeout-ms", "0"])
 }
 
+/// Two threads that read and write for the server beside its own. More of them show nothing else, and
+/// are slow where there are fewer cores than threads.
+pub fn in_threads(builder: ServerBuilder) -> ServerBuilder {
+    builder
+        .config("io-threads", "3")
+        // Newer servers always read in threads; they still take the setting.
+        .config("io-threads-do-reads", "yes")
+}
+
 /// A primary that waits for ever, with so many replicas in step.
 #[track_caller]
 pub fn replicated(replicas: usize) -> Replicated {
