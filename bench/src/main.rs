@@ -4,6 +4,7 @@
 //! measured in the same run, taking turns, since figures from different hours of one machine differ by
 //! more than the things that are to be told apart.
 
+mod expiry;
 mod hints;
 mod interrupt;
 mod load;
@@ -96,6 +97,7 @@ fn measure(options: &Options, report: &mut Report) -> Result<()> {
             Part::Bystanders => writes::bystanders(&rounds),
             Part::Hints => hints::keys(&rounds),
             Part::Shards => hints::shards(&rounds),
+            Part::Expiry => expiry::expiry(options, &rounds),
         };
         report.groups.extend(groups?);
     }

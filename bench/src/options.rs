@@ -55,15 +55,18 @@ pub enum Part {
     Hints,
     /// A hundred keys in a cluster of a thousand shards: SLOTHINT against CLUSTER SLOTS
     Shards,
+    /// Thousands of waits that expire together: DURABLE.WAIT against WAIT
+    Expiry,
 }
 
 impl Part {
-    const ALL: [Part; 5] = [
+    const ALL: [Part; 6] = [
         Part::Durable,
         Part::Pipeline,
         Part::Bystanders,
         Part::Hints,
         Part::Shards,
+        Part::Expiry,
     ];
 }
 

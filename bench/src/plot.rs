@@ -126,6 +126,7 @@ mod tests {
             p50_us: 10.0,
             p99_us: 100.0,
             p999_us: 200.0,
+            worst_us: 300.0,
             cpu_us: None,
             executed_us: None,
             reply_bytes: 5.0,

@@ -111,6 +111,7 @@ impl<'a> Rounds<'a> {
             p50_us: quantile(0.5),
             p99_us: quantile(0.99),
             p999_us: quantile(0.999),
+            worst_us: outcome.latency.max() as f64 / 1000.0,
             cpu_us: after
                 .cpu_us
                 .zip(before.cpu_us)
@@ -131,13 +132,13 @@ impl Drop for Rounds<'_> {
 }
 
 /// What the server counts by itself.
-struct Meter {
-    cpu_us: Option<f64>,
+pub struct Meter {
+    pub cpu_us: Option<f64>,
     executed_us: Option<f64>,
 }
 
 impl Meter {
-    fn read(server: &Server) -> Meter {
+    pub fn read(server: &Server) -> Meter {
         let cpu = server.info("cpu");
         let seconds = |field: &str| cpu.get(field)?.parse::<f64>().ok();
         let user = seconds("used_cpu_user_main_thread");
