@@ -7,7 +7,7 @@ use std::time::Instant;
 use durable_core::ack_request::AckRequests;
 use durable_core::alarms::Alarms;
 use durable_core::fsyncs::Fsyncs;
-use durable_core::ledger::{Ledger, WaitId};
+use durable_core::ledger::{Ledger, Loss, WaitId};
 use durable_core::replicas::Replicas;
 use durable_core::resets::Resets;
 use durable_core::stats::Stats;
@@ -54,8 +54,8 @@ pub struct State {
     pub last_db: c_int,
     /// Clients that are unblocked and not yet served, where that is a dangerous state to be in.
     pub unserved: HashSet<WaitId>,
-    /// A client is being turned away that waited for a stream which is not this server's any more.
-    pub turning_away: bool,
+    /// Why the wait that is ended just now is lost.
+    pub ending: Option<Loss>,
     /// Where the event loop is.
     pub turn: Turn,
     /// What releases waits within the turn that brought their acknowledgement.
@@ -111,7 +111,7 @@ impl State {
             requests: AckRequests::default(),
             last_db: 0,
             unserved: HashSet::new(),
-            turning_away: false,
+            ending: None,
             turn: Turn::Running,
             turn_timer: None,
             deadline_timer: None,

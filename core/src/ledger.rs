@@ -3,7 +3,7 @@
 //! A wait is *accepted* while its command runs, is *assigned* an offset when the event-loop turn
 //! ends (only then is everything of the turn in the replication stream), and leaves the ledger
 //! exactly once: *released* by an acknowledgement, or *cancelled* by a timeout or a client's end.
-//! Waits whose stream is lost, because the primary is none any more, can only be cancelled.
+//! Waits that are lost, because the primary is none any more or the cluster has failed, can only be cancelled.
 //!
 //! Waits with the same requirement stand in one queue, ordered by offset. The n-th best
 //! acknowledgement is one offset for a whole queue, so an acknowledgement pops what it releases
@@ -42,8 +42,18 @@ pub struct Ledger<T> {
     deadlines: BTreeSet<(u64, WaitId)>,
     /// All waits, by when they were accepted.
     accepted: BTreeSet<(u64, WaitId)>,
-    /// What the queues were when the stream was lost, as far as it is not yet named by `next_lost`.
-    lost: Vec<BTreeSet<(u64, WaitId)>>,
+    /// What the queues were when they were lost, as far as it is not yet named by `next_lost`.
+    lost: Vec<(Loss, BTreeSet<(u64, WaitId)>)>,
+}
+
+/// Why waits will not be released any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The stream whose offsets they wait for is not this server's any more. An offset of the next one says
+    /// nothing about it.
+    Stream,
+    /// The cluster has failed, and the server is about to answer them in its own words.
+    Cluster,
 }
 
 /// Above this capacity an empty ledger gives its memory back.
@@ -188,21 +198,20 @@ impl<T> Ledger<T> {
         Some(wait)
     }
 
-    /// The stream whose offsets are waited for is not this server's any more. An offset of the next one says
-    /// nothing about it, so that no wait there is now will be released. Each is still to be cancelled.
-    pub fn lose_stream(&mut self) {
+    /// No wait that there is now will be released any more. Each is still to be cancelled.
+    pub fn lose(&mut self, loss: Loss) {
         let fresh = self.fresh.drain(..).map(|id| (0, id)).collect();
         let queues = std::mem::take(&mut self.queues).into_values();
-        self.lost.extend(queues.chain([fresh]));
-        self.lost.retain(|queue| !queue.is_empty());
+        let lost = queues.chain([fresh]).filter(|queue| !queue.is_empty());
+        self.lost.extend(lost.map(|queue| (loss, queue)));
     }
 
-    /// A wait whose stream is lost. Each is named once, and stays in the ledger until it is cancelled.
-    pub fn next_lost(&mut self) -> Option<WaitId> {
-        while let Some(queue) = self.lost.last_mut() {
+    /// A wait that is lost, and why. Each is named once, and stays in the ledger until it is cancelled.
+    pub fn next_lost(&mut self) -> Option<(WaitId, Loss)> {
+        while let Some((loss, queue)) = self.lost.last_mut() {
             match queue.pop_first() {
                 // Some have been cancelled meanwhile.
-                Some((_, id)) if self.waits.contains_key(&id) => return Some(id),
+                Some((_, id)) if self.waits.contains_key(&id) => return Some((id, *loss)),
                 Some(_) => (),
                 None => {
                     self.lost.pop();
@@ -227,11 +236,11 @@ impl<T> Ledger<T> {
         self.deadlines.first().map(|&(at, _)| at)
     }
 
-    /// A wait whose deadline has come. It stays in the ledger until it is cancelled.
-    pub fn expired(&self, now: u64) -> Option<WaitId> {
+    /// The waits whose deadline has come, the earliest first. They stay in the ledger until they are cancelled.
+    pub fn expired(&self, now: u64) -> impl Iterator<Item = WaitId> + '_ {
         self.deadlines
-            .first()
-            .filter(|&&(at, _)| at <= now)
+            .iter()
+            .take_while(move |&&(at, _)| at <= now)
             .map(|&(_, id)| id)
     }
 

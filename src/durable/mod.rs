@@ -10,6 +10,7 @@ pub mod call_keys;
 pub mod docs;
 pub mod family;
 pub mod fsync;
+pub mod give_up;
 pub mod help;
 pub mod inner;
 pub mod latency;

@@ -17,17 +17,16 @@
 
 use std::ffi::c_void;
 
+use durable_core::ledger::Loss;
 use durable_core::stats::bump;
 use redis_module::raw;
 
+use super::give_up::give_up;
 use super::look::look;
 use super::{alarms, wait_queue};
 use crate::ffi::timer::TimerId;
 use crate::ffi::{guard, Ctx};
 use crate::state::{self, Turn};
-
-/// So many waits are given up in one turn at the most: a host of them does not hold up the rest.
-pub const GIVEN_UP_IN_ONE_TURN: usize = 1000;
 
 /// A deadline's timer that is so many microseconds late is lost.
 const LATE: u64 = 50_000;
@@ -275,14 +274,6 @@ fn serve(ctx: &Ctx) {
     give_up(ctx);
 }
 
-fn give_up(ctx: &Ctx) {
-    let overdue = wait_queue::expire(ctx, GIVEN_UP_IN_ONE_TURN);
-    let lost = wait_queue::turn_away(ctx, GIVEN_UP_IN_ONE_TURN);
-    if overdue || lost {
-        wake();
-    }
-}
-
 /// A replica came online or went.
 pub fn replica_changed(came: bool) {
     state::with(|state| {
@@ -307,7 +298,7 @@ pub fn role_changed(primary: bool) {
         if !primary {
             state.stats.demotion();
         }
-        state.ledger.lose_stream();
+        state.ledger.lose(Loss::Stream);
         state.ledger.has_lost()
     });
     if lost == Some(true) {

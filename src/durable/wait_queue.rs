@@ -1,4 +1,4 @@
-//! How a client comes to wait and how its wait ends: acknowledged, given up, or left.
+//! How a client comes to wait and how its wait ends: acknowledged, given up (`give_up.rs` says when), or left.
 //!
 //! Each of the three takes the wait out of the ledger, and what is out of the ledger is not ended
 //! again, so that every handle goes back to the server exactly once.
@@ -6,7 +6,7 @@
 use std::ffi::{c_int, CStr};
 
 use durable_core::acks::Acks;
-use durable_core::ledger::{Wait, WaitId};
+use durable_core::ledger::{Loss, Wait, WaitId};
 use durable_core::requirement::Requirement;
 use durable_core::stats::bump;
 use redis_module::raw;
@@ -118,43 +118,6 @@ pub fn is_unserved(client: WaitId) -> bool {
     state::with(|state| state.unserved.contains(&client)) == Some(true)
 }
 
-/// Gives up the waits whose time is over, `limit` of them at the most; true if more are left.
-///
-/// The server is asked to do it, so that to it this is the same as an operator's CLIENT UNBLOCK:
-/// it runs [`on_timeout`], which replies, and drops the reply that it holds.
-pub fn expire(ctx: &Ctx, limit: usize) -> bool {
-    for _ in 0..limit {
-        let expired = state::with(|state| state.ledger.expired(state.now())).flatten();
-        let Some(client) = expired else {
-            return false;
-        };
-        if !ctx.unblock_as_timed_out(client) {
-            // A client that the server cannot find by its id cannot be told. It must not be told
-            // that its write is safe either, so it goes on waiting.
-            state::with(|state| state.ledger.forget_deadline(client));
-        }
-    }
-    state::with(|state| state.ledger.expired(state.now()).is_some()) == Some(true)
-}
-
-/// Turns away the clients that waited when this server stopped being a primary, `limit` of them at the most;
-/// true if more are left.
-///
-/// Redis does so by itself, before it tells of the new role. Valkey 9 does not in cluster mode, where it would
-/// redirect clients that wait for keys, nor otherwise for clients that take redirections.
-pub fn turn_away(ctx: &Ctx, limit: usize) -> bool {
-    for _ in 0..limit {
-        let Some(Some(client)) = state::with(|state| state.ledger.next_lost()) else {
-            return false;
-        };
-        state::with(|state| state.turning_away = true);
-        // One that the server does not find is not told that its write is safe: its deadline ends it.
-        ctx.unblock_with_error(client);
-        state::with(|state| state.turning_away = false);
-    }
-    state::with(|state| state.ledger.has_lost()) == Some(true)
-}
-
 /// The server gives up a wait: we asked it to, or an operator did. It expects a reply.
 unsafe extern "C" fn on_timeout(
     ctx: *mut raw::RedisModuleCtx,
@@ -212,7 +175,7 @@ unsafe extern "C" fn on_disconnect(
                     // It was acknowledged, and has not been told.
                     state.stats.untell();
                 }
-                if is_replica || state.turning_away {
+                if is_replica || state.ending == Some(Loss::Stream) {
                     bump(&mut state.stats.counters.demoted);
                 } else {
                     state.stats.left();
@@ -249,20 +212,27 @@ fn unacked(wait: &Wait<Waiter>, state: &State) -> String {
     let (acknowledged, fsynced) = wait.offset.map_or((0, 0), |offset| {
         (acks.acknowledged(offset), acks.fsynced(offset))
     });
-    let now = state.now();
-    // An operator may end a wait at any time; then what has passed is told, not what was allowed.
-    let ms = if wait.deadline.is_some_and(|deadline| deadline <= now) {
-        wait.payload.timeout_ms
-    } else {
-        now.saturating_sub(wait.since) / 1000
-    };
     let fsync = match wait.need.fsync {
         0 => String::new(),
         needed => format!(" and {fsynced} of {needed} fsynced"),
     };
+    let why = if state.ending == Some(Loss::Cluster) {
+        "; the cluster failed while waiting".into()
+    } else {
+        format!(" within {} ms", told_ms(wait, state.now()))
+    };
     format!(
-        "UNACKED {acknowledged} of {} replicas acknowledged{fsync} within {ms} ms; \
+        "UNACKED {acknowledged} of {} replicas acknowledged{fsync}{why}; \
          applied on the primary, may still reach the replicas",
         wait.need.replicas
     )
+}
+
+/// An operator may end a wait at any time; then what has passed is told, not what was allowed.
+fn told_ms(wait: &Wait<Waiter>, now: u64) -> u64 {
+    if wait.deadline.is_some_and(|deadline| deadline <= now) {
+        wait.payload.timeout_ms
+    } else {
+        now.saturating_sub(wait.since) / 1000
+    }
 }

@@ -1,13 +1,11 @@
 //! Calling the server's own commands, and reading what they answer.
 
-use std::ffi::{c_char, c_int, c_longlong, CStr};
+use std::ffi::{c_char, c_int, CStr};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use durable_core::callable::is_ours;
-use durable_core::client_list::ClientLine;
 use redis_module::raw;
 
 use super::{Args, Ctx, OwnString};
@@ -243,10 +241,10 @@ pub fn is_under_way() -> bool {
 }
 
 /// Lives as long as one call.
-struct Calling;
+pub(super) struct Calling;
 
 impl Calling {
-    fn begin() -> Self {
+    pub(super) fn begin() -> Self {
         CALLS.fetch_add(1, Ordering::Relaxed);
         Self
     }
@@ -315,46 +313,6 @@ impl Ctx {
             )
         };
         self.owned(reply)
-    }
-
-    /// `CLIENT UNBLOCK id TIMEOUT`: true if that client was waiting. Its timeout callback has run
-    /// when this returns.
-    pub fn unblock_as_timed_out(&self, client: u64) -> bool {
-        self.unblock_client(client, c"TIMEOUT")
-    }
-
-    /// `CLIENT UNBLOCK id ERROR`: true if that client was waiting. The server has answered it UNBLOCKED, and its
-    /// disconnect callback has run, when this returns.
-    pub fn unblock_with_error(&self, client: u64) -> bool {
-        self.unblock_client(client, c"ERROR")
-    }
-
-    /// Only a client that waits in a command of this module. Another module's call can wait under the id of
-    /// a client that waits for something else, and the server aborts where that is the end of CLIENT PAUSE.
-    fn unblock_client(&self, client: u64, how: &CStr) -> bool {
-        let waits_here =
-            |client: ClientLine<'_>| client.is_blocked() && client.command().is_some_and(is_ours);
-        let list = self.ask_for_clients(&[client]);
-        let list = list.as_ref().and_then(|list| list.root().bytes());
-        if !list.is_some_and(|list| ClientLine::all(list).any(waits_here)) {
-            return false;
-        }
-        let Ok(id) = c_longlong::try_from(client) else {
-            return false;
-        };
-        let _calling = Calling::begin();
-        // SAFETY: as in `ask`; `l` takes a long long.
-        let reply = self.owned(unsafe {
-            api!(RedisModule_Call)(
-                self.raw(),
-                c"CLIENT".as_ptr(),
-                c"Eclc".as_ptr(),
-                c"UNBLOCK".as_ptr(),
-                id,
-                how.as_ptr(),
-            )
-        });
-        reply.and_then(|reply| reply.root().integer()) == Some(1)
     }
 
     pub(super) fn owned(&self, reply: *mut raw::RedisModuleCallReply) -> Option<CallReply<'_>> {

@@ -21,6 +21,7 @@ pub mod main_thread;
 pub mod server_info;
 pub mod string;
 pub mod timer;
+pub mod unblock;
 
 pub use args::Args;
 pub use blocked::Blocked;

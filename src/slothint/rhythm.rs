@@ -17,7 +17,7 @@ use durable_core::slot_map::{Connection, Family, SlotMap, TOPOLOGY_KEY};
 use redis_module::raw;
 
 use super::{is_current, look, reply};
-use crate::durable::turn::{self, GIVEN_UP_IN_ONE_TURN};
+use crate::durable::{give_up, turn};
 use crate::ffi::{filter, guard, Blocked, Ctx};
 use crate::state::{self, State};
 
@@ -59,7 +59,8 @@ pub fn turn_begins(ctx: &Ctx) {
 /// Somebody is to be answered: their map has changed, or their time is over.
 fn is_release_due(state: &State) -> bool {
     let hints = &state.slothint;
-    !hints.changed.is_empty() || hints.watchers.expired(state.now() / 1000).is_some()
+    let mut overdue = hints.watchers.expired(state.now() / 1000);
+    !hints.changed.is_empty() || overdue.next().is_some()
 }
 
 /// The event loop is about to sleep: the turn ends.
@@ -288,13 +289,14 @@ fn next_portion(state: &mut State, work: &mut usize) -> Option<Portion> {
 /// The server is asked to end the wait, so that to it this is the same as an operator's CLIENT
 /// UNBLOCK: it runs the timeout callback.
 fn expire(ctx: &Ctx) {
-    for _ in 0..GIVEN_UP_IN_ONE_TURN {
-        let expired = state::with(|state| {
-            let now = state.now() / 1000;
-            state.slothint.watchers.expired(now)
-        });
-        let Some(Some(client)) = expired else { return };
-        ctx.unblock_as_timed_out(client);
+    let expired = state::with(|state| {
+        let expired = state.slothint.watchers.expired(state.now() / 1000);
+        expired.take(give_up::IN_ONE_TURN).collect::<Vec<u64>>()
+    });
+    let expired = expired.unwrap_or_default();
+    let waiting = ctx.waiting_here(&expired);
+    for client in expired {
+        waiting.end_as_timed_out(client);
         // What the server did not find by its id is answered all the same, or it would be tried for ever.
         let left = state::with(|state| state.slothint.watchers.remove(client));
         if let Some(Some(watcher)) = left {

@@ -201,7 +201,7 @@ fn thousands_of_waits_that_time_out_leave_nothing_behind() {
 
 #[test]
 fn more_waits_than_one_turn_gives_up_all_end_at_one_deadline() {
-    // The module gives up a thousand in a turn.
+    // The module gives up some hundreds in a turn.
     const COUNT: usize = 2500;
     let group = replicated(1);
     let primary = &group.primary;

@@ -23,6 +23,7 @@ mod configuration;
 mod counting;
 mod demotion;
 mod documentation;
+mod expiry;
 mod failover;
 mod family;
 mod family_replies;

@@ -1,6 +1,6 @@
-//! The ledger by example, and against a naive model that scans everything.
+//! The ledger by example.
 
-use proptest::prelude::*;
+mod model;
 
 use super::*;
 
@@ -13,6 +13,10 @@ fn acks(acked: &[u64]) -> Acks {
     let fsynced = acked.iter().map(|acked| acked / 2);
     acks.replace(acked.iter().copied(), fsynced);
     acks
+}
+
+fn first_expired<T>(ledger: &Ledger<T>, now: u64) -> Option<WaitId> {
+    ledger.expired(now).next()
 }
 
 fn released(ledger: &mut Ledger<()>, acks: &Acks) -> Vec<WaitId> {
@@ -85,8 +89,8 @@ fn deadlines_are_told_earliest_first_and_vanish_with_their_wait() {
     ledger.accept(2, need(1, 0), 0, Some(20), ()).unwrap();
     ledger.accept(3, need(1, 0), 0, None, ()).unwrap();
     assert_eq!(ledger.next_deadline(), Some(20));
-    assert_eq!(ledger.expired(19), None);
-    assert_eq!(ledger.expired(20), Some(2));
+    assert_eq!(first_expired(&ledger, 19), None);
+    assert_eq!(first_expired(&ledger, 20), Some(2));
     ledger.cancel(2);
     assert_eq!(ledger.next_deadline(), Some(30));
     ledger.assign(1, &acks(&[]));
@@ -110,10 +114,36 @@ fn the_oldest_wait_is_the_first_that_has_not_left() {
     // One that was released leaves, and so does one whose stream was lost.
     assert_eq!(released(&mut ledger, &acks(&[])), [1, 5]);
     assert_eq!(ledger.oldest(), Some(20));
-    ledger.lose_stream();
+    ledger.lose(Loss::Stream);
     assert_eq!(ledger.oldest(), Some(20), "it still waits");
     ledger.cancel(3).unwrap();
     assert_eq!(ledger.oldest(), None);
+}
+
+#[test]
+fn what_expires_is_told_as_far_as_it_is_asked_for() {
+    let mut ledger = Ledger::default();
+    for id in 0..5 {
+        ledger.accept(id, need(1, 0), 0, Some(10 - id), ()).unwrap();
+    }
+    let expired = |now, limit| ledger.expired(now).take(limit).collect::<Vec<_>>();
+    assert_eq!(expired(10, 2), [4, 3]);
+    assert_eq!(expired(8, 9), [4, 3, 2]);
+    assert_eq!(expired(5, 9), []);
+}
+
+#[test]
+fn each_lost_wait_is_named_with_its_loss() {
+    let mut ledger = Ledger::default();
+    ledger.accept(1, need(1, 0), 0, None, ()).unwrap();
+    ledger.assign(10, &acks(&[]));
+    ledger.lose(Loss::Cluster);
+    ledger.accept(2, need(1, 0), 0, None, ()).unwrap();
+    ledger.lose(Loss::Stream);
+    assert_eq!(released(&mut ledger, &acks(&[99])), []);
+    assert_eq!(ledger.next_lost(), Some((2, Loss::Stream)));
+    assert_eq!(ledger.next_lost(), Some((1, Loss::Cluster)));
+    assert_eq!(ledger.next_lost(), None);
 }
 
 #[test]
@@ -122,7 +152,7 @@ fn a_wait_whose_deadline_is_forgotten_still_waits() {
     ledger.accept(1, need(1, 0), 0, Some(30), ()).unwrap();
     ledger.assign(10, &acks(&[]));
     ledger.forget_deadline(1);
-    assert_eq!(ledger.expired(u64::MAX), None);
+    assert_eq!(first_expired(&ledger, u64::MAX), None);
     assert_eq!(released(&mut ledger, &acks(&[10])), [1]);
 }
 
@@ -152,7 +182,7 @@ fn no_acknowledgement_of_another_stream_releases_a_wait() {
     ledger.accept(1, need(1, 0), 0, Some(5), ()).unwrap();
     ledger.assign(10, &acks(&[]));
     ledger.accept(2, need(1, 0), 0, None, ()).unwrap();
-    ledger.lose_stream();
+    ledger.lose(Loss::Stream);
     assert!(ledger.has_lost() && !ledger.has_fresh());
     ledger.assign(20, &acks(&[]));
     assert_eq!(released(&mut ledger, &acks(&[99])), []);
@@ -160,9 +190,9 @@ fn no_acknowledgement_of_another_stream_releases_a_wait() {
     ledger.accept(3, need(1, 0), 0, None, ()).unwrap();
     ledger.assign(20, &acks(&[]));
     assert_eq!(released(&mut ledger, &acks(&[99])), [3]);
-    assert_eq!(ledger.expired(5), Some(1), "deadlines go on");
+    assert_eq!(first_expired(&ledger, 5), Some(1), "deadlines go on");
     ledger.cancel(1).unwrap();
-    assert_eq!(ledger.next_lost(), Some(2));
+    assert_eq!(ledger.next_lost(), Some((2, Loss::Stream)));
     assert_eq!(ledger.next_lost(), None);
     assert!(!ledger.has_lost());
     assert!(ledger.cancel(2).is_some() && ledger.is_empty());
@@ -176,157 +206,16 @@ fn waits_that_come_and_time_out_for_ever_leave_nothing_behind() {
             .accept(id, need(2, 1), id, Some(id + 10), ())
             .unwrap();
         ledger.assign(id, &acks(&[]));
-        while let Some(expired) = ledger.expired(id) {
+        while let Some(expired) = first_expired(&ledger, id) {
             ledger.cancel(expired).unwrap();
         }
         assert!(ledger.len() <= 11);
     }
-    while let Some(id) = ledger.expired(u64::MAX) {
+    while let Some(id) = first_expired(&ledger, u64::MAX) {
         ledger.cancel(id);
     }
     assert!(ledger.is_empty() && ledger.queues.is_empty() && ledger.deadlines.is_empty());
     assert!(ledger.accepted.is_empty());
     assert!(ledger.waits.capacity() <= 2 * KEPT_CAPACITY);
     assert!(ledger.fresh.capacity() <= 2 * KEPT_CAPACITY);
-}
-
-/// One step that a server could make the ledger take.
-#[derive(Clone, Debug)]
-enum Step {
-    Accept {
-        id: u64,
-        need: Need,
-        deadline: Option<u64>,
-    },
-    EndTurn {
-        bytes: u64,
-        acked: Vec<u64>,
-    },
-    Acknowledge {
-        acked: Vec<u64>,
-    },
-    Cancel {
-        id: u64,
-    },
-    Expire {
-        after: u64,
-    },
-    LoseStream {
-        turned_away: usize,
-    },
-}
-
-/// What no number of replicas meets.
-const LOST: Need = Need {
-    replicas: u32::MAX,
-    fsync: 0,
-};
-
-fn acked() -> impl Strategy<Value = Vec<u64>> {
-    prop::collection::vec(0..120u64, 0..4)
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        4 => (0..30u64, 0..4u32, 0..3u32, proptest::option::of(0..60u64)).prop_map(
-            |(id, replicas, fsync, deadline)| Step::Accept { id, need: need(replicas, fsync), deadline }
-        ),
-        3 => (0..5u64, acked()).prop_map(|(bytes, acked)| Step::EndTurn { bytes, acked }),
-        3 => acked().prop_map(|acked| Step::Acknowledge { acked }),
-        1 => (0..30u64).prop_map(|id| Step::Cancel { id }),
-        1 => (0..20u64).prop_map(|after| Step::Expire { after }),
-        1 => (0..30usize).prop_map(|turned_away| Step::LoseStream { turned_away }),
-    ];
-    prop::collection::vec(step, 0..120)
-}
-
-/// The rule said plainly: every wait is looked at, every time.
-#[derive(Default)]
-struct Model {
-    waits: BTreeMap<u64, (Need, Option<u64>, Option<u64>, u64)>,
-}
-
-fn enough(acked: &[u64], need: Need, offset: u64) -> bool {
-    acked.iter().filter(|&&a| a >= offset).count() >= need.replicas as usize
-        && acked.iter().filter(|&&a| a / 2 >= offset).count() >= need.fsync as usize
-}
-
-impl Model {
-    fn release(&mut self, acked: &[u64]) -> BTreeSet<u64> {
-        let done: BTreeSet<u64> = self
-            .waits
-            .iter()
-            .filter(|(_, (need, offset, ..))| offset.is_some_and(|o| enough(acked, *need, o)))
-            .map(|(&id, _)| id)
-            .collect();
-        self.waits.retain(|id, _| !done.contains(id));
-        done
-    }
-}
-
-proptest! {
-    #[test]
-    fn the_ledger_does_what_a_scan_of_everything_would_do(steps in steps()) {
-        let (mut ledger, mut model) = (Ledger::default(), Model::default());
-        let (mut offset, mut now) = (1u64, 0u64);
-        for step in steps {
-            match step {
-                Step::Accept { id, need, deadline } => {
-                    let deadline = deadline.map(|d| now + d);
-                    let accepted = ledger.accept(id, need, now, deadline, id).is_ok();
-                    prop_assert_eq!(accepted, !model.waits.contains_key(&id));
-                    model.waits.entry(id).or_insert((need, None, deadline, now));
-                }
-                Step::EndTurn { bytes, acked } => {
-                    offset += bytes;
-                    let fresh = model.waits.values_mut().filter(|w| w.1.is_none());
-                    let unmet = fresh.map(|w| { w.1 = Some(offset); w.0 })
-                        .filter(|&need| !enough(&acked, need, offset)).count() > 0;
-                    prop_assert_eq!(ledger.assign(offset, &acks(&acked)), unmet);
-                }
-                Step::Acknowledge { acked } => {
-                    let mut out = Vec::new();
-                    ledger.release(&acks(&acked), &mut out);
-                    for (id, wait) in &out {
-                        prop_assert_eq!(*id, wait.payload);
-                    }
-                    let out: BTreeSet<u64> = out.into_iter().map(|(id, _)| id).collect();
-                    prop_assert_eq!(out, model.release(&acked));
-                }
-                Step::Cancel { id } => {
-                    prop_assert_eq!(ledger.cancel(id).is_some(), model.waits.remove(&id).is_some());
-                }
-                Step::Expire { after } => {
-                    now += after;
-                    while let Some(id) = ledger.expired(now) {
-                        let wait = ledger.cancel(id).unwrap();
-                        prop_assert!(wait.deadline.is_some_and(|d| d <= now));
-                        prop_assert_eq!(model.waits.remove(&id).and_then(|w| w.2), wait.deadline);
-                    }
-                    prop_assert!(!model.waits.values().any(|w| w.2.is_some_and(|d| d <= now)));
-                }
-                Step::LoseStream { turned_away } => {
-                    ledger.lose_stream();
-                    for wait in model.waits.values_mut() {
-                        (wait.0, wait.1) = (LOST, Some(u64::MAX));
-                    }
-                    for _ in 0..turned_away {
-                        let Some(id) = ledger.next_lost() else {
-                            prop_assert!(model.waits.is_empty());
-                            break;
-                        };
-                        prop_assert!(ledger.cancel(id).is_some() && model.waits.remove(&id).is_some());
-                    }
-                }
-            }
-            prop_assert_eq!(ledger.len(), model.waits.len());
-            prop_assert_eq!(ledger.next_deadline(), model.waits.values().filter_map(|w| w.2).min());
-            prop_assert_eq!(ledger.oldest(), model.waits.values().map(|w| w.3).min());
-            prop_assert_eq!(ledger.accepted.len(), model.waits.len());
-            prop_assert_eq!(ledger.deadlines.len(), model.waits.values().filter(|w| w.2.is_some()).count());
-            let queued: usize = ledger.queues.values().map(BTreeSet::len).sum();
-            prop_assert_eq!(queued, model.waits.values().filter(|w| w.1.is_some() && w.0 != LOST).count());
-            prop_assert!(ledger.queues.values().all(|q| !q.is_empty()));
-        }
-    }
 }

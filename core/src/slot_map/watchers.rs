@@ -110,11 +110,11 @@ impl<H> Watchers<H> {
         ids.into_iter().filter_map(take).collect()
     }
 
-    /// A client whose deadline has come, the earliest first. It stays until [`Self::remove`].
-    pub fn expired(&self, now_ms: u64) -> Option<u64> {
+    /// The clients whose deadline has come, the earliest first. They stay until [`Self::remove`].
+    pub fn expired(&self, now_ms: u64) -> impl Iterator<Item = u64> + '_ {
         self.deadlines
-            .first()
-            .filter(|(deadline, _)| *deadline <= now_ms)
+            .iter()
+            .take_while(move |(deadline, _)| *deadline <= now_ms)
             .map(|&(_, id)| id)
     }
 
@@ -177,11 +177,11 @@ mod tests {
         watchers.add(2, TLS, 7, Some(20), ());
         watchers.add(3, PLAIN, 7, None, ());
         assert_eq!(watchers.next_deadline_ms(), Some(20));
-        assert_eq!(watchers.expired(19), None);
-        assert_eq!(watchers.expired(20), Some(2));
+        assert_eq!(watchers.expired(19).next(), None);
+        assert_eq!(watchers.expired(20).next(), Some(2));
         watchers.remove(2);
-        assert_eq!(watchers.expired(29), None);
-        assert_eq!(watchers.expired(u64::MAX), Some(1));
+        assert_eq!(watchers.expired(29).next(), None);
+        assert_eq!(watchers.expired(u64::MAX).next(), Some(1));
         assert_eq!(watchers.next_deadline_ms(), Some(30));
     }
 
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(watchers.add(1, PLAIN, 7, Some(30), 'a'), None);
         assert_eq!(watchers.add(1, TLS, 7, Some(40), 'b'), Some('a'));
         assert_eq!(watchers.len(), 1);
-        assert_eq!(watchers.expired(100), Some(1));
+        assert_eq!(watchers.expired(100).next(), Some(1));
         assert_eq!(watchers.handle(1), Some(&'b'));
         assert_eq!(watchers.next_deadline_ms(), Some(40));
         assert_eq!(watchers.remove(9), None);

@@ -1,0 +1,148 @@
+//! The ledger against a naive model that scans everything.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// One step that a server could make the ledger take.
+#[derive(Clone, Debug)]
+enum Step {
+    Accept {
+        id: u64,
+        need: Need,
+        deadline: Option<u64>,
+    },
+    EndTurn {
+        bytes: u64,
+        acked: Vec<u64>,
+    },
+    Acknowledge {
+        acked: Vec<u64>,
+    },
+    Cancel {
+        id: u64,
+    },
+    Expire {
+        after: u64,
+    },
+    Lose {
+        loss: Loss,
+        turned_away: usize,
+    },
+}
+
+/// What no number of replicas meets.
+const LOST: Need = Need {
+    replicas: u32::MAX,
+    fsync: 0,
+};
+
+fn acked() -> impl Strategy<Value = Vec<u64>> {
+    prop::collection::vec(0..120u64, 0..4)
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..30u64, 0..4u32, 0..3u32, proptest::option::of(0..60u64)).prop_map(
+            |(id, replicas, fsync, deadline)| Step::Accept { id, need: need(replicas, fsync), deadline }
+        ),
+        3 => (0..5u64, acked()).prop_map(|(bytes, acked)| Step::EndTurn { bytes, acked }),
+        3 => acked().prop_map(|acked| Step::Acknowledge { acked }),
+        1 => (0..30u64).prop_map(|id| Step::Cancel { id }),
+        1 => (0..20u64).prop_map(|after| Step::Expire { after }),
+        1 => (prop_oneof![Just(Loss::Stream), Just(Loss::Cluster)], 0..30usize)
+            .prop_map(|(loss, turned_away)| Step::Lose { loss, turned_away }),
+    ];
+    prop::collection::vec(step, 0..120)
+}
+
+/// The rule said plainly: every wait is looked at, every time.
+#[derive(Default)]
+struct Model {
+    waits: BTreeMap<u64, (Need, Option<u64>, Option<u64>, u64)>,
+}
+
+fn enough(acked: &[u64], need: Need, offset: u64) -> bool {
+    acked.iter().filter(|&&a| a >= offset).count() >= need.replicas as usize
+        && acked.iter().filter(|&&a| a / 2 >= offset).count() >= need.fsync as usize
+}
+
+impl Model {
+    fn release(&mut self, acked: &[u64]) -> BTreeSet<u64> {
+        let done: BTreeSet<u64> = self
+            .waits
+            .iter()
+            .filter(|(_, (need, offset, ..))| offset.is_some_and(|o| enough(acked, *need, o)))
+            .map(|(&id, _)| id)
+            .collect();
+        self.waits.retain(|id, _| !done.contains(id));
+        done
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_ledger_does_what_a_scan_of_everything_would_do(steps in steps()) {
+        let (mut ledger, mut model) = (Ledger::default(), Model::default());
+        let (mut offset, mut now) = (1u64, 0u64);
+        for step in steps {
+            match step {
+                Step::Accept { id, need, deadline } => {
+                    let deadline = deadline.map(|d| now + d);
+                    let accepted = ledger.accept(id, need, now, deadline, id).is_ok();
+                    prop_assert_eq!(accepted, !model.waits.contains_key(&id));
+                    model.waits.entry(id).or_insert((need, None, deadline, now));
+                }
+                Step::EndTurn { bytes, acked } => {
+                    offset += bytes;
+                    let fresh = model.waits.values_mut().filter(|w| w.1.is_none());
+                    let unmet = fresh.map(|w| { w.1 = Some(offset); w.0 })
+                        .filter(|&need| !enough(&acked, need, offset)).count() > 0;
+                    prop_assert_eq!(ledger.assign(offset, &acks(&acked)), unmet);
+                }
+                Step::Acknowledge { acked } => {
+                    let mut out = Vec::new();
+                    ledger.release(&acks(&acked), &mut out);
+                    for (id, wait) in &out {
+                        prop_assert_eq!(*id, wait.payload);
+                    }
+                    let out: BTreeSet<u64> = out.into_iter().map(|(id, _)| id).collect();
+                    prop_assert_eq!(out, model.release(&acked));
+                }
+                Step::Cancel { id } => {
+                    prop_assert_eq!(ledger.cancel(id).is_some(), model.waits.remove(&id).is_some());
+                }
+                Step::Expire { after } => {
+                    now += after;
+                    while let Some(id) = first_expired(&ledger, now) {
+                        let wait = ledger.cancel(id).unwrap();
+                        prop_assert!(wait.deadline.is_some_and(|d| d <= now));
+                        prop_assert_eq!(model.waits.remove(&id).and_then(|w| w.2), wait.deadline);
+                    }
+                    prop_assert!(!model.waits.values().any(|w| w.2.is_some_and(|d| d <= now)));
+                }
+                Step::Lose { loss, turned_away } => {
+                    ledger.lose(loss);
+                    for wait in model.waits.values_mut() {
+                        (wait.0, wait.1) = (LOST, Some(u64::MAX));
+                    }
+                    for _ in 0..turned_away {
+                        let Some((id, _)) = ledger.next_lost() else {
+                            prop_assert!(model.waits.is_empty());
+                            break;
+                        };
+                        prop_assert!(ledger.cancel(id).is_some() && model.waits.remove(&id).is_some());
+                    }
+                }
+            }
+            prop_assert_eq!(ledger.len(), model.waits.len());
+            prop_assert_eq!(ledger.next_deadline(), model.waits.values().filter_map(|w| w.2).min());
+            prop_assert_eq!(ledger.oldest(), model.waits.values().map(|w| w.3).min());
+            prop_assert_eq!(ledger.accepted.len(), model.waits.len());
+            prop_assert_eq!(ledger.deadlines.len(), model.waits.values().filter(|w| w.2.is_some()).count());
+            let queued: usize = ledger.queues.values().map(BTreeSet::len).sum();
+            prop_assert_eq!(queued, model.waits.values().filter(|w| w.1.is_some() && w.0 != LOST).count());
+            prop_assert!(ledger.queues.values().all(|q| !q.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Ending the waits of clients in the server's own way: `CLIENT UNBLOCK`.
+//!
+//! Another module's call can wait under the id of a client that waits for something else: the server gives such a
+//! call the id of some client that was blocked before. `CLIENT UNBLOCK` would then hit that client, and the server
+//! aborts where that is held back by `CLIENT PAUSE`. So it is asked for only for clients that the server itself lists
+//! as waiting in a command of this module.
+
+use std::collections::HashSet;
+use std::ffi::{c_longlong, CStr};
+
+use durable_core::callable::is_ours;
+use durable_core::client_list::ClientLine;
+
+use super::call::Calling;
+use super::Ctx;
+
+/// Clients that wait in commands of this module, by the server's own list.
+pub struct WaitingHere<'ctx> {
+    ctx: &'ctx Ctx,
+    clients: HashSet<u64>,
+}
+
+impl Ctx {
+    /// Which of these clients wait in a command of this module. One question for all of them: to find a client by its id,
+    /// Valkey looks through all that are connected.
+    pub fn waiting_here(&self, clients: &[u64]) -> WaitingHere<'_> {
+        let list = match clients {
+            [] => None,
+            _ => self.ask_for_clients(clients),
+        };
+        let list = list.as_ref().and_then(|list| list.root().bytes());
+        let waiting = ClientLine::all(list.unwrap_or_default())
+            .filter(|client| client.is_blocked() && client.command().is_some_and(is_ours))
+            .filter_map(ClientLine::id);
+        WaitingHere {
+            ctx: self,
+            clients: waiting.collect(),
+        }
+    }
+}
+
+impl WaitingHere<'_> {
+    /// `CLIENT UNBLOCK id TIMEOUT`: true if that client was waiting. Its timeout callback has run
+    /// when this returns.
+    pub fn end_as_timed_out(&self, client: u64) -> bool {
+        self.end(client, c"TIMEOUT")
+    }
+
+    /// `CLIENT UNBLOCK id ERROR`: true if that client was waiting. The server has answered it UNBLOCKED, and its
+    /// disconnect callback has run, when this returns.
+    pub fn end_with_error(&self, client: u64) -> bool {
+        self.end(client, c"ERROR")
+    }
+
+    fn end(&self, client: u64, how: &CStr) -> bool {
+        if !self.clients.contains(&client) {
+            return false;
+        }
+        let Ok(id) = c_longlong::try_from(client) else {
+            return false;
+        };
+        let _calling = Calling::begin();
+        // SAFETY: the context is valid, `c` takes a string that ends in a null byte, and `l` a long long.
+        let reply = self.ctx.owned(unsafe {
+            api!(RedisModule_Call)(
+                self.ctx.raw(),
+                c"CLIENT".as_ptr(),
+                c"Eclc".as_ptr(),
+                c"UNBLOCK".as_ptr(),
+                id,
+                how.as_ptr(),
+            )
+        });
+        reply.and_then(|reply| reply.root().integer()) == Some(1)
+    }
+}

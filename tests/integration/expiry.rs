@@ -1,0 +1,67 @@
+//! Waits that end together are looked up together: Valkey finds a client by its id only by looking at all clients.
+
+use testkit::{Cluster, RawConn, Server};
+
+use crate::support::{connections, packet, patient, replicated, say, send};
+
+const TOGETHER: usize = 300;
+
+/// How often the server was asked for clients.
+fn lists(server: &Server) -> usize {
+    let stats = server.info("commandstats");
+    let calls = |line: &String| line.split(['=', ',']).nth(1)?.parse().ok();
+    stats
+        .get("cmdstat_client|list")
+        .and_then(calls)
+        .unwrap_or(0)
+}
+
+/// All of them send one command that waits for a tenth of a second, and the server sleeps for longer meanwhile.
+fn expire_together(server: &Server, clients: &mut [RawConn], line: &str) {
+    let mut operator = server.raw();
+    say(&mut operator, "PING");
+    server.pause();
+    for client in clients.iter_mut() {
+        client.send_bytes(&packet(&[line]));
+    }
+    send(&mut operator, "DEBUG SLEEP 0.3");
+    server.resume();
+    assert_eq!(operator.read_reply_bytes(), b"+OK\r\n");
+}
+
+#[test]
+fn writes_that_expire_together_are_looked_up_together() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    let mut clients = connections(primary, TOGETHER);
+    group.replicas[0].pause();
+    let before = lists(primary);
+    expire_together(primary, &mut clients, "DURABLE.SET k v TIMEOUT 100");
+    for client in &mut clients {
+        let reply = client.read_reply_bytes();
+        assert!(reply.starts_with(b"-UNACKED "), "{}", reply.escape_ascii());
+    }
+    let asked = lists(primary) - before;
+    assert!(asked > 0 && asked < TOGETHER / 3, "{asked} times");
+    group.replicas[0].resume();
+}
+
+#[test]
+fn watches_that_expire_together_are_looked_up_together() {
+    // In a cluster that has failed Redis answers watchers itself.
+    let cluster = Cluster::builder(1, 0)
+        .node(|_, builder| patient(builder))
+        .start();
+    let node = &cluster.nodes[0];
+    let mut clients = connections(node, TOGETHER);
+    let map = say(&mut clients[0], "SLOTHINT.MAP");
+    let token = map.lines().nth(1).and_then(|line| line.strip_prefix(':'));
+    let token = token.expect("a token comes first").to_owned();
+    let before = lists(node);
+    expire_together(node, &mut clients, &format!("SLOTHINT.WATCH {token} 100"));
+    for client in &mut clients {
+        assert_eq!(client.read_reply_bytes(), b"$-1\r\n");
+    }
+    let asked = lists(node) - before;
+    assert!(asked > 0 && asked < TOGETHER / 3, "{asked} times");
+}
