@@ -126,7 +126,11 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
     needs_command(ctx, c"CLIENT", &[c"ID"])?;
     needs_command(ctx, c"COMMAND", &[c"COUNT"])?;
     let valkey = valkey_version(ctx);
-    state::with(|state| state.valkey = valkey);
+    let is_cluster = ctx.situation().is_cluster();
+    state::with(|state| {
+        state.valkey = valkey;
+        state.is_cluster = is_cluster;
+    });
     ctx.declare_options(valkey.is_some());
     config::register(ctx, &defaults)?;
     let category = ctx.add_acl_category(NAME).then_some("durable");
@@ -215,11 +219,15 @@ unsafe extern "C" fn on_cron(
     ctx: *mut raw::RedisModuleCtx,
     _event: raw::RedisModuleEvent,
     _which: u64,
-    _data: *mut c_void,
+    data: *mut c_void,
 ) {
+    let cron = data.cast::<raw::RedisModuleCronLoopInfo>();
+    // SAFETY: for this event the server's record of its cron, of the version that was subscribed for.
+    let hz = unsafe { cron.as_ref() }.map_or(0, |cron| cron.hz);
     // SAFETY: the context is the one that the server gave to this callback.
     unsafe {
         guard::callback(ctx, |ctx| {
+            durable::cluster_state::cron(ctx, u64::try_from(hz).unwrap_or(0));
             slothint::rhythm::cron(ctx);
             durable::alarms::cron(ctx);
         });

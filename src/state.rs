@@ -30,6 +30,10 @@ pub struct State {
     pub server: Version,
     /// Its version as Valkey, where it is one.
     pub valkey: Option<Version>,
+    /// Cluster mode is on.
+    pub is_cluster: bool,
+    /// When the server's cron runs next, in microseconds.
+    pub next_cron: u64,
     /// The settings as they are now.
     pub config: Config,
     /// What operators look at.
@@ -99,6 +103,8 @@ impl State {
             server,
             slothint: SlotHints::new(server),
             valkey: None,
+            is_cluster: false,
+            next_cron: 0,
             config,
             stats: Stats::default(),
             resets: Resets::default(),

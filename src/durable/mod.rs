@@ -7,6 +7,7 @@ pub mod admission;
 pub mod alarms;
 pub mod call;
 pub mod call_keys;
+pub mod cluster_state;
 pub mod docs;
 pub mod family;
 pub mod fsync;

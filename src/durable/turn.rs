@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `AFTER_SLEEP` | if anyone waits, a timer of no time is armed. It fires when this turn's clients, the replicas' acknowledgements among them, have been read |
 //! | that timer (from 7.2 on) | look at the replicas, release, give up what is overdue |
+//! | that timer (in cluster mode), where the server's cron is due | give up what waits in a cluster that has failed (`cluster_state.rs`) |
 //! | `BEFORE_SLEEP` | look, assign the offset to this turn's waits, request; on 7.0 release and give up what is overdue |
 //!
 //! On 7.0 the server serves unblocked clients right after it told `BEFORE_SLEEP`; from 7.2 on it
@@ -23,7 +24,7 @@ use redis_module::raw;
 
 use super::give_up::give_up;
 use super::look::look;
-use super::{alarms, wait_queue};
+use super::{alarms, cluster_state, wait_queue};
 use crate::ffi::timer::TimerId;
 use crate::ffi::{guard, Ctx};
 use crate::state::{self, Turn};
@@ -42,9 +43,10 @@ pub fn begins(ctx: &Ctx) {
         let now = state.now();
         let late = |&mut (_, at): &mut (TimerId, u64)| now > at.saturating_add(LATE);
         let deadline = state.deadline_timer.take_if(late).map(|(timer, _)| timer);
-        Some((state.releases_in_timer(), state.turn_timer.take(), deadline))
+        let needs_timer = state.releases_in_timer() || state.is_cluster;
+        Some((needs_timer, state.turn_timer.take(), deadline))
     });
-    let Some(Some((in_timer, turn, deadline))) = timers else {
+    let Some(Some((needs_timer, turn, deadline))) = timers else {
         return;
     };
     for lost in [turn, deadline].into_iter().flatten() {
@@ -53,7 +55,7 @@ pub fn begins(ctx: &Ctx) {
     if deadline.is_some() {
         arm_deadline(ctx);
     }
-    if in_timer {
+    if needs_timer {
         let timer = ctx.start_timer(0, on_turn_timer);
         state::with(|state| state.turn_timer = Some(timer));
     }
@@ -239,8 +241,14 @@ unsafe extern "C" fn on_turn_timer(ctx: *mut raw::RedisModuleCtx, _data: *mut c_
     // SAFETY: the context is the one that the server gave to this callback.
     unsafe {
         guard::callback(ctx, |ctx| {
-            state::with(|state| state.turn_timer = None);
-            serve(ctx);
+            let in_timer = state::with(|state| {
+                state.turn_timer = None;
+                state.releases_in_timer()
+            });
+            if in_timer == Some(true) {
+                serve(ctx);
+            }
+            cluster_state::before_cron(ctx);
         });
     }
 }
@@ -266,6 +274,9 @@ unsafe extern "C" fn on_deadline_timer(ctx: *mut raw::RedisModuleCtx, _data: *mu
 /// that came in time counts even if it is seen late.
 fn serve(ctx: &Ctx) {
     if state::with(|state| state.ledger.is_empty()) != Some(false) {
+        return;
+    }
+    if cluster_state::before_cron(ctx) {
         return;
     }
     if look(ctx) {

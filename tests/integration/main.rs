@@ -19,6 +19,7 @@ mod call_names;
 mod call_refusals;
 mod client_pause;
 mod client_states;
+mod cluster_failure;
 mod configuration;
 mod counting;
 mod demotion;
