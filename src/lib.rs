@@ -18,7 +18,7 @@ use redis_module::alloc::RedisAlloc;
 use redis_module::raw;
 
 use ffi::api::Version;
-use ffi::{api, guard, Args, Ctx};
+use ffi::{api, guard, Args, ClientInfo, Ctx};
 
 /// What the module allocates is counted in the server's `used_memory`.
 #[global_allocator]
@@ -252,16 +252,18 @@ unsafe extern "C" fn on_client_change(
     data: *mut c_void,
 ) {
     guard::plain((), || {
-        if which != raw::REDISMODULE_SUBEVENT_CLIENT_CHANGE_DISCONNECTED || data.is_null() {
+        // SAFETY: the data is that of this event, of the version that was subscribed for.
+        let Some(client) = (unsafe { ClientInfo::of_event(data) }) else {
             return;
-        }
-        // SAFETY: not null, and for this event the server's record of the client, of the version that was
-        // subscribed for.
-        let client = unsafe { (*data.cast::<raw::RedisModuleClientInfo>()).id };
+        };
         state::with(|state| {
-            state.fsyncs.left(client);
-            state.resets.left(client);
-            state.slothint.left(client);
+            if which == raw::REDISMODULE_SUBEVENT_CLIENT_CHANGE_DISCONNECTED {
+                state.fsyncs.left(client.id());
+                state.resets.left(client.id());
+                state.slothint.left(client.id());
+            } else {
+                state.slothint.connected(&client);
+            }
         });
     });
 }

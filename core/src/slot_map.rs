@@ -5,12 +5,14 @@
 //! a changed topology makes a new one.
 
 mod cache;
+mod connections;
 mod hint;
 mod token;
 mod trackers;
 mod watchers;
 
 pub use cache::{MapCache, Moment};
+pub use connections::Connections;
 pub use hint::{Hint, KeyHint};
 pub use token::parse as parse_token;
 pub use trackers::{Trackers, TOPOLOGY_KEY};

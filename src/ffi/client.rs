@@ -1,6 +1,6 @@
 //! What the server tells of a client's connection.
 
-use std::ffi::CStr;
+use std::ffi::{c_void, CStr};
 
 use redis_module::raw;
 
@@ -44,6 +44,21 @@ impl Ctx {
 }
 
 impl ClientInfo {
+    /// The client that an event is about; `None` where the server gave no record of it.
+    ///
+    /// # Safety
+    /// `data` is what the server gave to a callback of the event of connections, subscribed for in its first version.
+    pub unsafe fn of_event(data: *const c_void) -> Option<Self> {
+        // SAFETY: promised by the caller.
+        let info = unsafe { data.cast::<raw::RedisModuleClientInfo>().as_ref() };
+        info.copied().map(Self)
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+
     /// It is encrypted.
     pub fn is_tls(&self) -> bool {
         self.has(raw::REDISMODULE_CLIENTINFO_FLAG_SSL)

@@ -1,28 +1,49 @@
 //! What kind of connection asks: hosts and ports depend on it.
 
 use durable_core::client_list::ClientLine;
-use durable_core::slot_map::{Connection, Family};
+use durable_core::slot_map::{Connection, Connections, Family};
 
 use crate::ffi::{ClientInfo, Ctx};
 use crate::state;
+
+/// Begins to take note of connections, on servers that cannot be asked for the one whose command runs.
+///
+/// Valkey 9 looks for a client's connection where another module's call inside EXEC has none, and no property of
+/// the context tells these apart.
+pub fn begin() {
+    let is_valkey_9 = state::with(|state| {
+        let version = state.valkey;
+        version.is_some_and(|version| version.is_at_least(9, 0))
+    });
+    if is_valkey_9 == Some(true) {
+        // A context of its own gets a client of its own, whose id is the next one.
+        let next = Ctx::detached(Ctx::client_id).unwrap_or(u64::MAX);
+        state::with(|state| state.slothint.connections = Some(Connections::since(next)));
+    }
+}
 
 /// The kind of the connection whose command runs. A caller that has none counts as plain.
 pub fn of(ctx: &Ctx) -> Connection {
     if ctx.situation().is_call() {
         return Connection::default();
     }
-    let is_valkey_9 = state::with(|state| {
-        let version = state.valkey;
-        version.is_some_and(|version| version.is_at_least(9, 0))
+    let client = ctx.client_id();
+    let noted = state::with(|state| {
+        let connections = state.slothint.connections.as_ref();
+        connections.map(|connections| connections.of(client))
     });
-    if is_valkey_9 == Some(true) {
-        listed(ctx, ctx.client_id())
-    } else {
-        ctx.client_info().map_or_else(Connection::default, of_info)
+    match noted.flatten() {
+        None => ctx
+            .client_info()
+            .as_ref()
+            .map_or_else(Connection::default, of_info),
+        Some(Some(known)) => known,
+        Some(None) => listed(ctx, client),
     }
 }
 
-fn of_info(client: ClientInfo) -> Connection {
+/// The kind of that connection.
+pub fn of_info(client: &ClientInfo) -> Connection {
     Connection {
         tls: client.is_tls(),
         family: family(client.address(), client.is_unix_socket()),
@@ -38,13 +59,9 @@ fn family(host: &[u8], is_unix_socket: bool) -> Family {
     }
 }
 
-/// Valkey 9 looks for a client's connection where another module's call inside EXEC has none, and no property of
-/// the context tells these apart. So the client is looked up in the list, once: what a connection is it stays.
+/// A client that had connected before the module was loaded is looked up in the list, once: what a connection is it
+/// stays.
 fn listed(ctx: &Ctx, client: u64) -> Connection {
-    let known = state::with(|state| state.slothint.connections.get(&client).copied());
-    if let Some(Some(known)) = known {
-        return known;
-    }
     let list = ctx.ask_for_clients(&[client]);
     let list = list.as_ref().and_then(|list| list.root().bytes());
     let Some(line) = list.and_then(|list| ClientLine::all(list).next()) else {
@@ -57,7 +74,11 @@ fn listed(ctx: &Ctx, client: u64) -> Connection {
             .is_some_and(|port| Some(port) == tls_port(ctx)),
         family: family(&host, line.is_unix_socket()),
     };
-    state::with(|state| state.slothint.connections.insert(client, connection));
+    state::with(|state| {
+        if let Some(connections) = &mut state.slothint.connections {
+            connections.found(client, connection);
+        }
+    });
     connection
 }
 

@@ -12,15 +12,13 @@ mod reply;
 pub mod rhythm;
 mod watch;
 
-use std::collections::HashMap;
-
 use durable_core::slot_map::{
-    Connection, Family, MapCache, MissingPort, Moment, Trackers, Watchers,
+    Connection, Connections, Family, MapCache, MissingPort, Moment, Trackers, Watchers,
 };
 
 use crate::ffi::api::Version;
 use crate::ffi::timer::TimerId;
-use crate::ffi::{Blocked, Ctx};
+use crate::ffi::{Blocked, ClientInfo, Ctx};
 use crate::state::State;
 
 /// What slot hints keep between callbacks.
@@ -36,8 +34,8 @@ pub struct SlotHints {
     trackers: Trackers,
     /// What wakes the server for the next look or deadline, and when, in milliseconds.
     timer: Option<(TimerId, u64)>,
-    /// What kind each connection is, where that takes a list of clients to find out, by the client's id.
-    connections: HashMap<u64, Connection>,
+    /// What kind each connection is, where the server cannot be asked for one of them.
+    connections: Option<Connections>,
     requests: u64,
     keys: u64,
 }
@@ -70,7 +68,7 @@ impl SlotHints {
             signal_due: false,
             trackers: Trackers::default(),
             timer: None,
-            connections: HashMap::new(),
+            connections: None,
             requests: 0,
             keys: 0,
         }
@@ -93,9 +91,18 @@ impl SlotHints {
         self.cache.forget_looked();
     }
 
+    /// A client connected.
+    pub fn connected(&mut self, client: &ClientInfo) {
+        if let Some(connections) = &mut self.connections {
+            connections.connected(client.id(), connection::of_info(client));
+        }
+    }
+
     /// A client left.
     pub fn left(&mut self, client: u64) {
-        self.connections.remove(&client);
+        if let Some(connections) = &mut self.connections {
+            connections.left(client);
+        }
         self.trackers.left(client);
     }
 
@@ -109,6 +116,7 @@ impl SlotHints {
 /// Registers the commands. They declare no keys, because the server would then answer CROSSSLOT or MOVED
 /// before the module runs.
 pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
+    connection::begin();
     command::register(ctx, category)?;
     map::register(ctx, category)?;
     watch::register(ctx, category)

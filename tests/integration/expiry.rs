@@ -65,3 +65,12 @@ fn watches_that_expire_together_are_looked_up_together() {
     let asked = lists(node) - before;
     assert!(asked > 0 && asked < TOGETHER / 3, "{asked} times");
 }
+
+#[test]
+fn the_first_hint_of_a_connection_asks_for_no_list_of_clients() {
+    let node = patient(Server::builder()).cluster(true).start();
+    for mut client in connections(&node, 3) {
+        assert!(say(&mut client, "SLOTHINT k").starts_with("*3\r\n"));
+    }
+    assert_eq!(lists(&node), 0);
+}
