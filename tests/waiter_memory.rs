@@ -1,5 +1,5 @@
 //! What one waiting client costs the module: the ledger's memory by a counting allocator, in a process
-//! without a server. The server's own cost of a blocked client, some 34 KB, is not the module's.
+//! without a server. The server's own cost of a blocked client, some 55 KB, is not the module's.
 //!
 //! The module keeps nothing else per waiting client: its replies are held by the server.
 

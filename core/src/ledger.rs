@@ -13,12 +13,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::acks::{Acks, Need};
+use crate::shares::{Shares, User};
 
 /// A wait's name: the id of the waiting client, which waits for one thing at a time.
 pub type WaitId = u64;
 
 /// One wait, as it leaves the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wait<T> {
     /// What the wait needs.
     pub need: Need,
@@ -28,6 +29,8 @@ pub struct Wait<T> {
     pub since: u64,
     /// When it is given up, on the same clock; `None` waits for ever.
     pub deadline: Option<u64>,
+    /// The user in whose share it is counted.
+    pub user: Option<User>,
     /// Whatever the caller keeps with the wait.
     pub payload: T,
 }
@@ -44,6 +47,8 @@ pub struct Ledger<T> {
     accepted: BTreeSet<(u64, WaitId)>,
     /// What the queues were when they were lost, as far as it is not yet named by `next_lost`.
     lost: Vec<(Loss, BTreeSet<(u64, WaitId)>)>,
+    /// Whose the waits are, as far as they were attributed.
+    shares: Shares,
 }
 
 /// Why waits will not be released any more.
@@ -68,6 +73,7 @@ impl<T> Default for Ledger<T> {
             deadlines: BTreeSet::new(),
             accepted: BTreeSet::new(),
             lost: Vec::new(),
+            shares: Shares::default(),
         }
     }
 }
@@ -86,6 +92,29 @@ impl<T> Ledger<T> {
     /// The wait of that client.
     pub fn get(&self, id: WaitId) -> Option<&Wait<T>> {
         self.waits.get(&id)
+    }
+
+    /// How many of the waits that were attributed are that user's.
+    pub fn waits_of(&self, user: &[u8]) -> usize {
+        self.shares.of(user)
+    }
+
+    /// Counts a wait in the share of that user, until it leaves the ledger.
+    pub fn attribute(&mut self, id: WaitId, user: &[u8]) {
+        let wait = self.waits.get_mut(&id).filter(|wait| wait.user.is_none());
+        if let Some(wait) = wait {
+            wait.user = Some(self.shares.begin(user));
+        }
+    }
+
+    /// The waits that nobody was attributed to. Looks for them only if there are any.
+    pub fn unattributed(&self) -> Vec<WaitId> {
+        if self.shares.total() == self.waits.len() {
+            return Vec::new();
+        }
+        let nobodys = |&(_, wait): &(&WaitId, &Wait<T>)| wait.user.is_none();
+        let waits = self.waits.iter().filter(nobodys);
+        waits.map(|(&id, _)| id).collect()
     }
 
     /// True when waits were accepted since the last [`assign`](Self::assign).
@@ -110,6 +139,7 @@ impl<T> Ledger<T> {
             offset: None,
             since,
             deadline,
+            user: None,
             payload,
         };
         self.waits.insert(id, wait);
@@ -168,6 +198,9 @@ impl<T> Ledger<T> {
                     if let Some(at) = wait.deadline {
                         self.deadlines.remove(&(at, id));
                     }
+                    if let Some(user) = &wait.user {
+                        self.shares.end(user);
+                    }
                     released.push((id, wait));
                 }
             }
@@ -185,6 +218,9 @@ impl<T> Ledger<T> {
         self.accepted.remove(&(wait.since, id));
         if let Some(at) = wait.deadline {
             self.deadlines.remove(&(at, id));
+        }
+        if let Some(user) = &wait.user {
+            self.shares.end(user);
         }
         if let Some(offset) = wait.offset {
             if let Some(queue) = self.queues.get_mut(&wait.need) {

@@ -3,7 +3,7 @@
 //!
 //! Durable writes: [`options`] reads what the user wrote, [`requirement`] fixes it in numbers,
 //! [`replicas`] and [`acks`] say what has been acknowledged and by whom, [`ack_request`] when to
-//! ask for more, and [`ledger`] who waits for what. [`alarms`] says
+//! ask for more, [`ledger`] who waits for what, and [`shares`] whose the waits are. [`alarms`] says
 //! what the log is told of it. [`callable`] judges what DURABLE.CALL may run, and [`key_places`]
 //! puts its keys where a server finds them. [`client_list`] and [`acl_rules`] tell whether the module may go.
 //!
@@ -28,6 +28,7 @@ pub mod recent_waits;
 pub mod replicas;
 pub mod requirement;
 pub mod resets;
+pub mod shares;
 pub mod slot;
 pub mod slot_map;
 pub mod stats;

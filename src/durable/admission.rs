@@ -5,7 +5,7 @@ use durable_core::options::BadOption;
 use durable_core::requirement::{Defaults, Options, Requirement, Unresolvable};
 use durable_core::stats::bump;
 
-use super::look;
+use super::{look, shares};
 use crate::ffi::Ctx;
 use crate::state::{self, State};
 
@@ -31,6 +31,8 @@ pub enum Refusal {
     },
     /// As many clients as are allowed wait already.
     Overloaded { waiting: usize },
+    /// As many clients of this user as it has a share of wait already.
+    ShareUsedUp { waiting: usize },
     /// The module has no state: it is a bug.
     Unloaded,
 }
@@ -80,6 +82,9 @@ impl Refusal {
             Self::Overloaded { waiting } => {
                 format!("OVERLOADED {waiting} clients are already waiting; nothing was executed")
             }
+            Self::ShareUsedUp { waiting } => format!(
+                "OVERLOADED {waiting} clients of this user are already waiting; nothing was executed"
+            ),
             Self::Unloaded => "ERR redis-durable is not loaded; nothing was executed".into(),
         }
     }
@@ -126,6 +131,7 @@ pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
     if let Some(waiting) = full.ok_or(Refusal::Unloaded)? {
         return Err(Refusal::Overloaded { waiting });
     }
+    shares::admit(ctx, client)?;
     enough_replicas(ctx, requirement.need.replicas)?;
     Ok(requirement)
 }

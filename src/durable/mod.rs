@@ -22,6 +22,7 @@ pub mod replicas;
 pub mod resetstat;
 pub mod run;
 pub mod set;
+pub mod shares;
 pub mod turn;
 pub mod wait;
 pub mod wait_queue;

@@ -11,7 +11,7 @@ use durable_core::requirement::Requirement;
 use durable_core::stats::bump;
 use redis_module::raw;
 
-use super::{latency, resetstat, turn};
+use super::{latency, resetstat, shares, turn};
 use crate::ffi::{guard, Blocked, Ctx};
 use crate::state::{self, State, Turn};
 
@@ -73,6 +73,7 @@ pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl F
         // After the turn's end nothing would wake the event loop until its next timer.
         Ok(state.turn == Turn::Ended)
     });
+    shares::begun(ctx, client);
     match wake {
         Some(Ok(true)) => turn::wake(),
         Some(Err(handle)) => handle.unblock(),

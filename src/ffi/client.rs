@@ -4,7 +4,7 @@ use std::ffi::{c_void, CStr};
 
 use redis_module::raw;
 
-use super::Ctx;
+use super::{Args, Ctx};
 
 /// The connection of one client.
 pub struct ClientInfo(raw::RedisModuleClientInfo);
@@ -13,16 +13,27 @@ impl Ctx {
     /// Whether a client of that id is connected. The id of a script's or another module's caller is nobody's, but
     /// for one that was given that of a client which waited before.
     pub fn is_connected(&self, client: u64) -> bool {
-        // SAFETY: the context is valid; the server answers null for an id it does not know, and else with a string
-        // that is ours to free.
-        unsafe {
-            let name = api!(RedisModule_GetClientUserNameById)(self.raw(), client);
-            if name.is_null() {
-                return false;
-            }
-            api!(RedisModule_FreeString)(self.raw(), name);
+        self.with_user_name(client, |_| ()).is_some()
+    }
+
+    /// The name of the ACL user that a connected client is; empty where there is none.
+    pub fn user_name(&self, client: u64) -> Vec<u8> {
+        let name = self.with_user_name(client, |name| name.get(0).map(<[u8]>::to_vec));
+        name.flatten().unwrap_or_default()
+    }
+
+    fn with_user_name<R>(&self, client: u64, work: impl FnOnce(Args<'_>) -> R) -> Option<R> {
+        // SAFETY: the context is valid; the server answers null for an id it does not know.
+        let name = unsafe { api!(RedisModule_GetClientUserNameById)(self.raw(), client) };
+        if name.is_null() {
+            return None;
         }
-        true
+        let mut strings = [name];
+        // SAFETY: one string of the server, ours until it is freed below.
+        let result = work(unsafe { Args::new(strings.as_mut_ptr(), 1) });
+        // SAFETY: the string is ours to free, and nothing refers to it any more.
+        unsafe { api!(RedisModule_FreeString)(self.raw(), name) };
+        Some(result)
     }
 
     /// The connection of the client of this context; none for callers without one. Not to be asked

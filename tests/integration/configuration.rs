@@ -9,6 +9,7 @@ const NUMBERS: &[(&str, &str, &str, [&str; 2])] = &[
     ("durable.expected-replicas", "0", "3", ["0", "1000"]),
     ("durable.timeout-ms", "1000", "250", ["0", "86400000"]),
     ("durable.max-waiters", "10000", "77", ["1", "1000000"]),
+    ("durable.max-waiters-per-user", "0", "8", ["0", "1000000"]),
     ("durable.slothint-max-age-ms", "100", "5", ["0", "60000"]),
 ];
 
@@ -38,7 +39,7 @@ fn the_defaults_are_those_that_are_documented() {
     assert_eq!(value(&server, "durable.call-allow"), "");
     assert_eq!(value(&server, "durable.replica-allow"), "");
     let all: Vec<String> = server.run(&["CONFIG", "GET", "durable.*"]);
-    assert_eq!(all.len(), 2 * 8, "{all:?}");
+    assert_eq!(all.len(), 2 * 9, "{all:?}");
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! `durable.max-waiters`: beyond it nothing is executed.
+//! `durable.max-waiters` and `durable.max-waiters-per-user`: beyond them nothing is executed.
+
+use testkit::{RawConn, Server};
 
 use crate::support::{builder, connections, info, replicated, say, send, wait_for_waiters};
 
@@ -87,4 +89,91 @@ fn as_many_as_may_wait_in_one_turn_do_and_the_rest_is_refused() {
     }
     assert_eq!(written, 20);
     assert_eq!(say(&mut primary.raw(), "DBSIZE"), ":20\r\n");
+}
+
+/// Connections of a user that may do everything.
+fn of_user(server: &Server, name: &str, count: usize) -> Vec<RawConn> {
+    let mut clients = connections(server, count);
+    say(
+        &mut clients[0],
+        &format!("ACL SETUSER {name} on nopass ~* &* +@all"),
+    );
+    for client in &mut clients {
+        assert_eq!(say(client, &format!("AUTH {name} any")), "+OK\r\n");
+    }
+    clients
+}
+
+const SHARE_USED_UP: &str =
+    "-OVERLOADED 2 clients of this user are already waiting; nothing was executed\r\n";
+
+#[test]
+fn one_client_more_than_the_share_of_its_user_is_refused_before_it_writes() {
+    let group = builder(1)
+        .primary(|builder| builder.module_args(&["timeout-ms", "0", "max-waiters-per-user", "2"]))
+        .start();
+    let primary = &group.primary;
+    let mut alice = of_user(primary, "alice", 3);
+    let mut bob = of_user(primary, "bob", 2);
+    group.replicas[0].pause();
+    for (number, client) in alice[..2].iter_mut().enumerate() {
+        send(client, "DURABLE.SET k v");
+        wait_for_waiters(primary, number as i64 + 1);
+    }
+    assert_eq!(say(&mut alice[2], "DURABLE.SET refused v"), SHARE_USED_UP);
+    assert_eq!(say(&mut alice[2], "DURABLE.WAIT"), SHARE_USED_UP);
+    assert_eq!(info(primary, "overloaded_total"), 2);
+    assert_eq!(say(&mut alice[2], "EXISTS refused"), ":0\r\n");
+    assert_eq!(say(&mut alice[2], "DURABLE.SET k w REPLICAS 0"), "+OK\r\n");
+    // Others have shares of their own.
+    for (number, client) in bob.iter_mut().enumerate() {
+        send(client, "DURABLE.SET k v");
+        wait_for_waiters(primary, number as i64 + 3);
+    }
+
+    // The first that leaves makes room, as does one that is given up, and those that are acknowledged.
+    alice.remove(0);
+    wait_for_waiters(primary, 3);
+    let given_up = say(&mut alice[1], "DURABLE.SET accepted v TIMEOUT 1");
+    assert!(given_up.starts_with("-UNACKED "), "{given_up}");
+    send(&mut alice[1], "DURABLE.SET accepted v");
+    wait_for_waiters(primary, 4);
+    group.replicas[0].resume();
+    for client in alice.iter_mut().chain(&mut bob) {
+        assert_eq!(client.read_reply_bytes(), b"+OK\r\n");
+    }
+    for client in &mut alice {
+        assert_eq!(say(client, "DURABLE.SET k v"), "+OK\r\n");
+    }
+}
+
+#[test]
+fn a_share_counts_those_that_wait_already_when_it_is_set() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    let mut alice = of_user(primary, "alice", 4);
+    group.replicas[0].pause();
+    for client in &mut alice[..2] {
+        send(client, "DURABLE.SET k v");
+    }
+    wait_for_waiters(primary, 2);
+    let mut operator = primary.raw();
+    let mut set = |share: &str| {
+        let line = format!("CONFIG SET durable.max-waiters-per-user {share}");
+        assert_eq!(say(&mut operator, &line), "+OK\r\n");
+    };
+    set("2");
+    assert_eq!(say(&mut alice[2], "DURABLE.SET k v"), SHARE_USED_UP);
+    // Without a share nothing is counted, and what began meanwhile is counted when there is one again.
+    set("0");
+    send(&mut alice[2], "DURABLE.SET k v");
+    wait_for_waiters(primary, 3);
+    set("3");
+    let refused = say(&mut alice[3], "DURABLE.SET k v");
+    assert_eq!(refused, SHARE_USED_UP.replace('2', "3"));
+    group.replicas[0].resume();
+    for client in &mut alice[..3] {
+        assert_eq!(client.read_reply_bytes(), b"+OK\r\n");
+    }
+    assert_eq!(say(&mut alice[3], "DURABLE.SET k v"), "+OK\r\n");
 }

@@ -19,6 +19,10 @@ enum Step {
     Acknowledge {
         acked: Vec<u64>,
     },
+    Attribute {
+        id: u64,
+        user: u8,
+    },
     Cancel {
         id: u64,
     },
@@ -48,6 +52,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         ),
         3 => (0..5u64, acked()).prop_map(|(bytes, acked)| Step::EndTurn { bytes, acked }),
         3 => acked().prop_map(|acked| Step::Acknowledge { acked }),
+        2 => (0..30u64, 0..3u8).prop_map(|(id, user)| Step::Attribute { id, user }),
         1 => (0..30u64).prop_map(|id| Step::Cancel { id }),
         1 => (0..20u64).prop_map(|after| Step::Expire { after }),
         1 => (prop_oneof![Just(Loss::Stream), Just(Loss::Cluster)], 0..30usize)
@@ -60,6 +65,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 #[derive(Default)]
 struct Model {
     waits: BTreeMap<u64, (Need, Option<u64>, Option<u64>, u64)>,
+    /// Of those that were attributed; what is left of waits that have ended does not count.
+    users: BTreeMap<u64, u8>,
 }
 
 fn enough(acked: &[u64], need: Need, offset: u64) -> bool {
@@ -109,6 +116,12 @@ proptest! {
                     let out: BTreeSet<u64> = out.into_iter().map(|(id, _)| id).collect();
                     prop_assert_eq!(out, model.release(&acked));
                 }
+                Step::Attribute { id, user } => {
+                    ledger.attribute(id, &[user]);
+                    if model.waits.contains_key(&id) {
+                        model.users.entry(id).or_insert(user);
+                    }
+                }
                 Step::Cancel { id } => {
                     prop_assert_eq!(ledger.cancel(id).is_some(), model.waits.remove(&id).is_some());
                 }
@@ -136,6 +149,12 @@ proptest! {
                 }
             }
             prop_assert_eq!(ledger.len(), model.waits.len());
+            model.users.retain(|id, _| model.waits.contains_key(id));
+            for user in 0..3u8 {
+                let count = model.users.values().filter(|&&own| own == user).count();
+                prop_assert_eq!(ledger.waits_of(&[user]), count);
+            }
+            prop_assert_eq!(ledger.unattributed().len(), model.waits.len() - model.users.len());
             prop_assert_eq!(ledger.next_deadline(), model.waits.values().filter_map(|w| w.2).min());
             prop_assert_eq!(ledger.oldest(), model.waits.values().map(|w| w.3).min());
             prop_assert_eq!(ledger.accepted.len(), model.waits.len());

@@ -1,18 +1,21 @@
 //! The settings: `durable.*` in redis.conf, CONFIG GET, SET and REWRITE, and as arguments of
-//! `loadmodule`. One table names them all.
+//! `loadmodule`. One [table] names them all.
 //!
 //! Arguments of `loadmodule` become the defaults. What redis.conf says comes on top, and CONFIG
 //! REWRITE writes whatever differs from them, so that neither way loses what the other set.
 
+mod table;
+
 use std::ffi::{c_char, c_int, c_longlong, c_void, CStr, CString};
 
 use durable_core::replicas::ReplicaAllow;
-use durable_core::requirement::{parse_number, Replicas, MAX_REPLICAS, MAX_TIMEOUT_MS};
+use durable_core::requirement::{parse_number, Replicas};
 use redis_module::raw;
 
 use crate::ffi::api::Version;
 use crate::ffi::{guard, Args, Ctx, OwnString};
 use crate::state;
+use table::{Number, FSYNC, NUMBERS, TEXTS};
 
 /// The settings as they are at one moment.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub struct Config {
     pub timeout_ms: u64,
     /// `durable.max-waiters`
     pub max_waiters: usize,
+    /// `durable.max-waiters-per-user`; 0 is no share
+    pub max_waiters_per_user: usize,
     /// `durable.replica-allow`
     pub replica_allow: ReplicaAllow,
     /// `durable.call-allow`: names of commands, as they were written
@@ -43,110 +48,13 @@ impl Default for Config {
             fsync: 0,
             timeout_ms: 1000,
             max_waiters: 10_000,
+            max_waiters_per_user: 0,
             replica_allow: ReplicaAllow::default(),
             call_allow: Vec::new(),
             slothint_max_age_ms: 100,
         }
     }
 }
-
-/// A setting that is a number.
-struct Number {
-    name: &'static CStr,
-    min: i64,
-    max: i64,
-    get: fn(&Config) -> i64,
-    set: fn(&mut Config, i64),
-}
-
-/// A setting that is a text; `set` is false for a text that it does not take.
-struct Text {
-    name: &'static CStr,
-    accepted: &'static str,
-    get: fn(&Config) -> Vec<u8>,
-    set: fn(&mut Config, &[u8]) -> bool,
-}
-
-const NUMBERS: [Number; 5] = [
-    Number {
-        name: c"expected-replicas",
-        min: 0,
-        max: MAX_REPLICAS as i64,
-        get: |config| config.expected_replicas.into(),
-        set: |config, value| config.expected_replicas = u32::try_from(value).unwrap_or(0),
-    },
-    Number {
-        name: FSYNC,
-        min: 0,
-        max: MAX_REPLICAS as i64,
-        get: |config| config.fsync.into(),
-        set: |config, value| config.fsync = u32::try_from(value).unwrap_or(0),
-    },
-    Number {
-        name: c"timeout-ms",
-        min: 0,
-        max: MAX_TIMEOUT_MS as i64,
-        get: |config| i64::try_from(config.timeout_ms).unwrap_or(i64::MAX),
-        set: |config, value| config.timeout_ms = u64::try_from(value).unwrap_or(0),
-    },
-    Number {
-        name: c"max-waiters",
-        min: 1,
-        max: 1_000_000,
-        get: |config| i64::try_from(config.max_waiters).unwrap_or(i64::MAX),
-        set: |config, value| config.max_waiters = usize::try_from(value).unwrap_or(1),
-    },
-    Number {
-        name: c"slothint-max-age-ms",
-        min: 0,
-        max: 60_000,
-        get: |config| i64::try_from(config.slothint_max_age_ms).unwrap_or(i64::MAX),
-        set: |config, value| config.slothint_max_age_ms = u64::try_from(value).unwrap_or(0),
-    },
-];
-
-const FSYNC: &CStr = c"fsync";
-
-const TEXTS: [Text; 3] = [
-    Text {
-        name: c"replicas",
-        accepted: "0 to 1000, majority or all",
-        get: |config| config.replicas.to_string().into_bytes(),
-        set: |config, value| match Replicas::parse(value) {
-            Some(replicas) => {
-                config.replicas = replicas;
-                true
-            }
-            None => false,
-        },
-    },
-    Text {
-        name: c"replica-allow",
-        accepted: ReplicaAllow::ACCEPTED,
-        get: |config| config.replica_allow.text().to_vec(),
-        set: |config, value| match ReplicaAllow::parse(value) {
-            Some(allow) => {
-                config.replica_allow = allow;
-                true
-            }
-            None => false,
-        },
-    },
-    Text {
-        name: c"call-allow",
-        accepted: "names of commands, separated by spaces, without quotes and backslashes",
-        get: |config| config.call_allow.clone(),
-        set: |config, value| {
-            // Valkey 8.1 writes what it is given into redis.conf as it is, and then cannot read it.
-            let fits = |byte: &u8| (b' '..=b'~').contains(byte) && !b"\"'\\".contains(byte);
-            let fits = value.iter().all(fits);
-            if fits {
-                config.call_allow = value.to_vec();
-            }
-            fits
-        },
-    },
-];
 
 /// Reads the arguments of `loadmodule`: names and values in turn.
 pub fn from_arguments(args: Args<'_>) -> Result<Config, String> {

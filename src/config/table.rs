@@ -1,0 +1,113 @@
+//! The table of the settings: name, range, and where each is kept.
+
+use std::ffi::CStr;
+
+use durable_core::replicas::ReplicaAllow;
+use durable_core::requirement::{Replicas, MAX_REPLICAS, MAX_TIMEOUT_MS};
+
+use super::Config;
+
+/// A setting that is a number.
+pub(super) struct Number {
+    pub name: &'static CStr,
+    pub min: i64,
+    pub max: i64,
+    pub get: fn(&Config) -> i64,
+    pub set: fn(&mut Config, i64),
+}
+
+/// A setting that is a text; `set` is false for a text that it does not take.
+pub(super) struct Text {
+    pub name: &'static CStr,
+    pub accepted: &'static str,
+    pub get: fn(&Config) -> Vec<u8>,
+    pub set: fn(&mut Config, &[u8]) -> bool,
+}
+
+pub(super) const NUMBERS: [Number; 6] = [
+    Number {
+        name: c"expected-replicas",
+        min: 0,
+        max: MAX_REPLICAS as i64,
+        get: |config| config.expected_replicas.into(),
+        set: |config, value| config.expected_replicas = u32::try_from(value).unwrap_or(0),
+    },
+    Number {
+        name: FSYNC,
+        min: 0,
+        max: MAX_REPLICAS as i64,
+        get: |config| config.fsync.into(),
+        set: |config, value| config.fsync = u32::try_from(value).unwrap_or(0),
+    },
+    Number {
+        name: c"timeout-ms",
+        min: 0,
+        max: MAX_TIMEOUT_MS as i64,
+        get: |config| i64::try_from(config.timeout_ms).unwrap_or(i64::MAX),
+        set: |config, value| config.timeout_ms = u64::try_from(value).unwrap_or(0),
+    },
+    Number {
+        name: c"max-waiters",
+        min: 1,
+        max: 1_000_000,
+        get: |config| i64::try_from(config.max_waiters).unwrap_or(i64::MAX),
+        set: |config, value| config.max_waiters = usize::try_from(value).unwrap_or(1),
+    },
+    Number {
+        name: c"max-waiters-per-user",
+        min: 0,
+        max: 1_000_000,
+        get: |config| i64::try_from(config.max_waiters_per_user).unwrap_or(i64::MAX),
+        set: |config, value| config.max_waiters_per_user = usize::try_from(value).unwrap_or(0),
+    },
+    Number {
+        name: c"slothint-max-age-ms",
+        min: 0,
+        max: 60_000,
+        get: |config| i64::try_from(config.slothint_max_age_ms).unwrap_or(i64::MAX),
+        set: |config, value| config.slothint_max_age_ms = u64::try_from(value).unwrap_or(0),
+    },
+];
+
+pub(super) const FSYNC: &CStr = c"fsync";
+
+pub(super) const TEXTS: [Text; 3] = [
+    Text {
+        name: c"replicas",
+        accepted: "0 to 1000, majority or all",
+        get: |config| config.replicas.to_string().into_bytes(),
+        set: |config, value| match Replicas::parse(value) {
+            Some(replicas) => {
+                config.replicas = replicas;
+                true
+            }
+            None => false,
+        },
+    },
+    Text {
+        name: c"replica-allow",
+        accepted: ReplicaAllow::ACCEPTED,
+        get: |config| config.replica_allow.text().to_vec(),
+        set: |config, value| match ReplicaAllow::parse(value) {
+            Some(allow) => {
+                config.replica_allow = allow;
+                true
+            }
+            None => false,
+        },
+    },
+    Text {
+        name: c"call-allow",
+        accepted: "names of commands, separated by spaces, without quotes and backslashes",
+        get: |config| config.call_allow.clone(),
+        set: |config, value| {
+            // Valkey 8.1 writes what it is given into redis.conf as it is, and then cannot read it.
+            let fits = |byte: &u8| (b' '..=b'~').contains(byte) && !b"\"'\\".contains(byte);
+            let fits = value.iter().all(fits);
+            if fits {
+                config.call_allow = value.to_vec();
+            }
+            fits
+        },
+    },
+];
