@@ -164,8 +164,9 @@ impl SlotCache {
         // Whether the cache is what the hint says, as far as that goes.
         let mut equal = true;
         let mut homes = Vec::with_capacity(hint.nodes.len());
+        let replaced = self.shards.replaced_since(asked);
         for told in &hint.nodes {
-            let at = self.shards.meant_by_hint(&told.primary, asked);
+            let at = self.shards.meant_by_hint(&told.primary, &replaced);
             self.shards.tell_replicas(at, &told.replicas, asked);
             equal &= self.shards.at(at).is_some_and(|shard| {
                 shard.primary == told.primary && shard.replicas == told.replicas

@@ -1,4 +1,7 @@
 //! What a server tells of the slot map: the answers to `SLOTHINT` and `SLOTHINT.MAP`, read.
+//!
+//! A server that is broken or means harm may say anything. What no cluster has is refused, so that
+//! taking in an answer costs time in proportion to what a cluster can have, whatever the answer.
 
 use durable_core::slot::SLOTS;
 use redis::Value;
@@ -6,14 +9,20 @@ use redis::Value;
 use crate::node::Node;
 use crate::redirect::known_host;
 
+/// No cluster has more owners, replicas or ranges than slots.
+const MOST: usize = 16_384;
+/// What servers accept as a host name, and more than DNS does.
+pub(crate) const LONGEST_HOST: usize = 255;
+
 /// Some slots and who owns them, or all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hint {
-    /// Names the server's whole map; changes when that changes. Positive.
+    /// Names the server's whole map: another map has another token. Means nothing beyond that.
     pub token: i64,
     /// The owners, as the server lists them.
     pub nodes: Vec<HintNode>,
-    /// Slots `first..=last` and the index of their owner in `nodes`; none if they have no owner.
+    /// Slots `first..=last` and the index of their owner in `nodes`; none if they have no owner. In
+    /// a whole map no slot is there twice.
     pub ranges: Vec<(u16, u16, Option<usize>)>,
     /// Whether slots that no range names are known to have no owner.
     pub is_whole: bool,
@@ -32,8 +41,8 @@ pub struct HintNode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable(pub &'static str);
 
-/// Makes of an announced host, `None` for the one the client is connected to, and a port the node to
-/// dial.
+/// Makes of an announced host, `None` for the one the client is connected to, and a port the node
+/// to dial.
 pub type Resolve<'r> = &'r dyn Fn(Option<&str>, u16) -> Node;
 
 impl Hint {
@@ -42,8 +51,8 @@ impl Hint {
         Hint::read(answer, resolve, false)
     }
 
-    /// Reads the answer to `SLOTHINT.MAP`: `[token, nodes, [[first, last, node index] …]]`. `None` where it is
-    /// nil: the map is still the one whose token was given.
+    /// Reads the answer to `SLOTHINT.MAP`: `[token, nodes, [[first, last, node index] …]]`. `None`
+    /// where it is nil: the map is still the one whose token was given.
     pub fn of_map(answer: &Value, resolve: Resolve<'_>) -> Result<Option<Hint>, Unreadable> {
         match answer {
             Value::Nil => Ok(None),
@@ -87,14 +96,20 @@ impl Hint {
             is_whole,
             ..Hint::default()
         };
-        // A node without a port for this kind of connection cannot be dialled, so its slots stay unknown.
-        let mut index_of = Vec::new();
-        for node in array(nodes, "the nodes")? {
+        // A node without a port for this kind of connection cannot be dialled, so its slots stay
+        // unknown.
+        let (mut index_of, mut replicas_told) = (Vec::new(), 0_usize);
+        for node in at_most(array(nodes, "the nodes")?, "more than 16384 nodes")? {
             let [host, port, _id, replicas] = array(node, "a node")? else {
                 return Err(Unreadable("a node is not host, port, id and replicas"));
             };
             let mut told = Vec::new();
-            for replica in array(replicas, "the replicas")? {
+            let replicas = array(replicas, "the replicas")?;
+            replicas_told = replicas_told.saturating_add(replicas.len());
+            if replicas_told > MOST {
+                return Err(Unreadable("more than 16384 replicas"));
+            }
+            for replica in replicas {
                 let [host, port, ..] = array(replica, "a replica")? else {
                     return Err(Unreadable("a replica is not host, port and id"));
                 };
@@ -109,7 +124,9 @@ impl Hint {
                 hint.nodes.len() - 1
             }));
         }
-        for range in array(ranges, "the slots")? {
+        let mut told = vec![false; usize::from(SLOTS)];
+        let what = "more than 16384 ranges of slots";
+        for range in at_most(array(ranges, "the slots")?, what)? {
             let (first, last, index) = match array(range, "a slot's line")? {
                 [slot, index] if !is_whole => (slot, slot, index),
                 [first, last, index] if is_whole => (first, last, index),
@@ -118,6 +135,15 @@ impl Hint {
             let (first, last) = (slot(first)?, slot(last)?);
             if first > last {
                 return Err(Unreadable("a range of slots ends before it begins"));
+            }
+            if is_whole {
+                // Each slot is marked once, so this is no longer than the map.
+                let range = usize::from(first)..=usize::from(last);
+                for told in told.get_mut(range).unwrap_or_default() {
+                    if std::mem::replace(told, true) {
+                        return Err(Unreadable("two ranges of slots overlap"));
+                    }
+                }
             }
             let owner = match integer(index, "a node index")? {
                 -1 => None,
@@ -139,6 +165,13 @@ fn array<'v>(value: &'v Value, what: &'static str) -> Result<&'v [Value], Unread
     }
 }
 
+fn at_most<'v>(items: &'v [Value], what: &'static str) -> Result<&'v [Value], Unreadable> {
+    match items.len() {
+        0..=MOST => Ok(items),
+        _ => Err(Unreadable(what)),
+    }
+}
+
 fn integer(value: &Value, what: &'static str) -> Result<i64, Unreadable> {
     match value {
         Value::Int(number) => Ok(*number),
@@ -150,7 +183,7 @@ fn slot(value: &Value) -> Result<u16, Unreadable> {
     u16::try_from(integer(value, "a slot")?)
         .ok()
         .filter(|&slot| slot < SLOTS)
-        .ok_or(Unreadable("a slot is none of the 16384"))
+        .ok_or(Unreadable("a slot is not in 0 to 16383"))
 }
 
 /// The node at that host and port; none where the port is 0.
@@ -164,6 +197,9 @@ fn address(host: &Value, port: &Value, resolve: Resolve<'_>) -> Result<Option<No
         Value::SimpleString(text) => known_host(text),
         _ => return Err(Unreadable("a host")),
     };
+    if host.is_some_and(|host| host.len() > LONGEST_HOST) {
+        return Err(Unreadable("a host of more than 255 bytes"));
+    }
     Ok((port != 0).then(|| resolve(host, port)))
 }
 

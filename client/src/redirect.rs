@@ -2,6 +2,8 @@
 
 use durable_core::slot::SLOTS;
 
+use crate::hint::LONGEST_HOST;
+
 /// A slot, and the node that a `MOVED` or an `ASK` names for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redirect {
@@ -23,6 +25,7 @@ impl Redirect {
         let mut words = text.split_ascii_whitespace();
         let slot = words.next()?.parse().ok().filter(|&slot| slot < SLOTS)?;
         let (host, port) = words.next()?.rsplit_once(':')?;
+        let host = Some(host).filter(|host| host.len() <= LONGEST_HOST)?;
         let port = port.parse().ok().filter(|&port| port != 0)?;
         Some(Redirect {
             slot,
@@ -84,6 +87,7 @@ mod tests {
             "16384 host:1",
             "-1 host:1",
             "x host:1",
+            &format!("1 {}:1", "h".repeat(256)),
         ] {
             assert_eq!(parsed(text), None, "{text:?}");
         }

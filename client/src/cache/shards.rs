@@ -1,5 +1,5 @@
-//! The shards of the cache: each a primary with the replicas that are known of it. Only those that have slots are
-//! kept.
+//! The shards of the cache: each a primary with the replicas that are known of it. Only those that
+//! have slots are kept.
 
 use std::collections::{HashMap, HashSet};
 
@@ -92,18 +92,31 @@ impl Shards {
         at
     }
 
-    /// The shard that a hint means by `primary`. A hint that was asked for before a failover may still name
-    /// the primary that was replaced: it means the shard, whose new primary is known better here.
-    pub(super) fn meant_by_hint(&mut self, primary: &Node, asked: Asked) -> usize {
-        if self.of_primary(primary).is_none() {
-            let replaced = self.position(|shard| {
-                shard.former.as_ref() == Some(primary) && shard.failed_over > asked.0
-            });
-            if let Some(replaced) = replaced {
-                return replaced;
+    /// Primaries that failovers have replaced since a hint was asked for, and where their shards
+    /// are.
+    pub(super) fn replaced_since(&self, asked: Asked) -> HashMap<Node, usize> {
+        let mut replaced = HashMap::new();
+        for (at, shard) in self.places.iter().enumerate() {
+            let late = shard.as_ref().filter(|shard| shard.failed_over > asked.0);
+            if let Some(former) = late.and_then(|shard| shard.former.clone()) {
+                replaced.entry(former).or_insert(at);
             }
         }
-        self.led_by(primary, 0)
+        replaced
+    }
+
+    /// The shard that a hint means by `primary`. A hint that was asked for before a failover may
+    /// still name the primary that was replaced: it means the shard, whose new primary is known
+    /// better here.
+    pub(super) fn meant_by_hint(
+        &mut self,
+        primary: &Node,
+        replaced: &HashMap<Node, usize>,
+    ) -> usize {
+        match (self.of_primary(primary), replaced.get(primary)) {
+            (None, Some(&replaced)) => replaced,
+            _ => self.led_by(primary, 0),
+        }
     }
 
     /// Takes over the replicas that a hint tells, unless they are known from later.
@@ -129,9 +142,10 @@ impl Shards {
         let former = std::mem::replace(&mut shard.primary, to.clone());
         shard.replicas.retain(|replica| replica != to);
         shard.failovers = shard.failovers.saturating_add(1);
-        // It comes back as a replica, most likely, and may be promoted again. But once only without being
-        // told so by a hint: where slots were given away to a node that had been a replica, the shard
-        // would otherwise be moved back and forth for ever. From then on each slot is patched by itself.
+        // It comes back as a replica, most likely, and may be promoted again. But once only without
+        // being told so by a hint: where slots were given away to a node that had been a replica,
+        // the shard would otherwise be moved back and forth for ever. From then on each slot is
+        // patched by itself.
         if shard.failovers == 1 {
             shard.replicas.push(former.clone());
         }

@@ -140,3 +140,61 @@ fn an_answer_of_another_shape_is_an_error_and_not_a_guess() {
     ]);
     assert!(Hint::of_map(&backwards, &near).is_err());
 }
+
+fn map(nodes: Vec<Value>, ranges: Vec<Value>) -> Result<Option<Hint>, Unreadable> {
+    let answer = array([Value::Int(1), array(nodes), array(ranges)]);
+    Hint::of_map(&answer, &near)
+}
+
+#[track_caller]
+fn assert_refused(map: Result<Option<Hint>, Unreadable>, why: &str) {
+    let error = map.unwrap_err().to_string();
+    assert!(error.contains(why), "{error}");
+}
+
+#[test]
+fn a_map_of_more_than_a_cluster_can_have_is_refused() {
+    let a = || node(text("a"), 1, &[]);
+    let single = |slot: i64| integers(&[slot, slot, 0]);
+    let all: Vec<Value> = (0..16_384).map(single).collect();
+    let hint = map(vec![a()], all.clone()).unwrap().unwrap();
+    assert_eq!(hint.slots().count(), 16_384);
+
+    let many: Vec<Value> = (0..100_000).map(|_| integers(&[0, 16_383, 0])).collect();
+    assert_refused(map(vec![a()], many), "more than 16384 ranges");
+    assert_refused(map(vec![a(); 16_385], all), "more than 16384 nodes");
+    let replicas = vec![("r", 3); 10_000];
+    let owners = vec![node(text("a"), 1, &replicas); 2];
+    assert_refused(map(owners, vec![]), "more than 16384 replicas");
+    let long = "h".repeat(256);
+    let told = map(vec![node(text(&long), 1, &[])], vec![]);
+    assert_refused(told, "a host of more than 255 bytes");
+    let slots = vec![integers(&[1, 0]); 16_385];
+    let answer = array([Value::Int(1), array([a()]), array(slots)]);
+    assert!(Hint::of_keys(&answer, &near).is_err());
+}
+
+#[test]
+fn ranges_that_overlap_run_backwards_or_leave_the_slots_are_refused_by_name() {
+    let a = || vec![node(text("a"), 1, &[])];
+    for (range, why) in [
+        ([9, 12, 0], "two ranges of slots overlap"),
+        ([0, 16_383, -1], "two ranges of slots overlap"),
+        ([30, 20, 0], "a range of slots ends before it begins"),
+        ([16_000, 16_384, 0], "a slot is not in 0 to 16383"),
+        ([-1, 3, 0], "a slot is not in 0 to 16383"),
+    ] {
+        let ranges = vec![integers(&[10, 11, 0]), integers(&range)];
+        assert_refused(map(a(), ranges), why);
+    }
+}
+
+/// Later servers count to 2^53, earlier ones to 2^63.
+#[test]
+fn a_token_is_any_number() {
+    for token in [1, (1 << 53) - 1, i64::MAX, -5] {
+        let answer = array([Value::Int(token), array([]), array([])]);
+        let hint = Hint::of_map(&answer, &near).unwrap().unwrap();
+        assert_eq!(hint.token, token);
+    }
+}
