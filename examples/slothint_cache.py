@@ -1,6 +1,6 @@
 """A key-to-node cache on redis-py: SLOTHINT fills it, MOVED corrects it, ASK is followed and forgotten.
 
-    python3 slothint_cache.py 127.0.0.1 7000        needs: pip install redis
+    python3 slothint_cache.py 127.0.0.1 7000 [--decode-responses]        needs: pip install redis
 
 Any client can do this: it takes the slot of a key, one extra command, and a dictionary. No retries here for
 failing nodes, and one reply at a time; pipelines by node work the same way.
@@ -27,9 +27,10 @@ class SlotCache:
         for slot, index in hints:
             if index >= 0:  # -1: the slot has no owner
                 host, port = nodes[index][:2]
+                # Text with decode_responses=True, else bytes.
+                host = host.decode() if isinstance(host, bytes) else host
                 # nil, and "?" for a missing host name: the host that we are connected to.
-                host = host.decode() if host not in (None, b"", b"?") else self.default[0]
-                self.slots[slot] = (host, port)
+                self.slots[slot] = (host if host not in (None, "", "?") else self.default[0], port)
 
     def run(self, key, *command):
         slot, asking = key_slot(key.encode()), False
@@ -52,11 +53,12 @@ class SlotCache:
 
 if __name__ == "__main__":
     keys = [f"key:{number}" for number in range(1000)]
+    decode = "--decode-responses" in sys.argv[3:]
     for prefill in (True, False):
-        cache = SlotCache(sys.argv[1], int(sys.argv[2]))
+        cache = SlotCache(sys.argv[1], int(sys.argv[2]), decode_responses=decode)
         if prefill:
             cache.prefill(keys)
         for key in keys:
             cache.run(key, "SET", key, key)
-            assert cache.run(key, "GET", key) == key.encode(), key
+            assert cache.run(key, "GET", key) == (key if decode else key.encode()), key
         print(f"{'SLOTHINT first' if prefill else 'MOVED alone'}: {cache.redirects} redirections for {len(keys)} keys")
