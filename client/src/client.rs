@@ -18,8 +18,8 @@ use crate::watch::Watch;
 
 type AddressMap = dyn Fn(&str, u16) -> (String, u16) + Send + Sync;
 
-/// A cluster as one program sees it. Cheap to clone, and all clones are the same client: they share the cache, so
-/// that what one session learns all know.
+/// A cluster as one program sees it. Cheap to clone, and all clones are the same client: they share
+/// the cache, so that what one session learns all know.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -44,6 +44,8 @@ pub(crate) struct Config {
     /// The first of them: how all others are connected to, but for the address.
     first: ConnectionInfo,
     address_map: Option<Box<AddressMap>>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     pub(crate) hint_batches: bool,
     pub(crate) retry_for: Duration,
     pub(crate) connect_timeout: Duration,
@@ -55,11 +57,13 @@ impl Client {
     /// A client with the default settings. Connects to nobody yet.
     ///
     /// `nodes` are addresses of some nodes of the cluster, as the redis crate takes them:
-    /// `redis://user:password@host:port`, `rediss://…` for TLS, `unix:///path`, or a [`ConnectionInfo`]. Nodes that
-    /// are learnt of are connected to like the first one of these: user, password, protocol, TLS and its parameters.
+    /// `redis://user:password@host:port`, `rediss://…` for TLS, `unix:///path`, or a
+    /// [`ConnectionInfo`]. Nodes that are learnt of are connected to like the first one of these:
+    /// user, password, protocol, and TLS or none. TLS needs [`ClientBuilder::tls`], too.
     ///
     /// # Errors
-    /// [`Error::Configuration`] for no node at all, or one that the redis crate does not understand.
+    /// [`Error::Configuration`] for no node at all, or one that the redis crate does not
+    /// understand.
     pub fn open<I: IntoConnectionInfo>(
         nodes: impl IntoIterator<Item = I>,
     ) -> Result<Client, Error> {
@@ -91,6 +95,8 @@ impl Client {
             named,
             first,
             address_map: None,
+            #[cfg(feature = "tls")]
+            tls: None,
             hint_batches: true,
             retry_for: Duration::from_secs(20),
             connect_timeout: Duration::from_secs(2),
@@ -100,17 +106,18 @@ impl Client {
         Ok(ClientBuilder { config, seeds })
     }
 
-    /// A session: what sends commands. Each thread that sends any needs one of its own. Connects when there is
-    /// something to send.
+    /// A session: what sends commands. Each thread that sends any needs one of its own. Connects
+    /// when there is something to send.
     pub fn session(&self) -> Session {
         Session::new(self.shared.clone())
     }
 
-    /// Keeps the cache up to date in the background, until the handle is dropped: a thread with a connection
-    /// of its own waits in `SLOTHINT.WATCH` and fetches the map whenever that has changed.
+    /// Keeps the cache up to date in the background, until the handle is dropped: a thread with a
+    /// connection of its own waits in `SLOTHINT.WATCH` and fetches the map whenever that has
+    /// changed.
     ///
-    /// A node that has no such command, or not for this user, is followed by the next. It ends by itself when all
-    /// nodes that are known by then have refused.
+    /// A node that has no such command, or not for this user, is followed by the next. It ends by
+    /// itself when all nodes that are known by then have refused.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -136,33 +143,44 @@ impl Client {
 
     /// Whether there is a node to ask for `SLOTHINT`: one that is known, and has not refused it.
     ///
-    /// A node refuses for itself alone: it has not loaded the module, is in no cluster, or does not permit the command
-    /// to this user. Without the permission for `SLOTHINT.MAP` or `SLOTHINT.WATCH` only these are not asked for. A
-    /// node that could not be reached is asked again when it is back, since it may have been started with the
-    /// module; others that are learnt of are asked as well, so this may become true again. Where it is false, `MOVED`
-    /// alone fills the cache.
+    /// A node refuses for itself alone: it has not loaded the module, is in no cluster, or does not
+    /// permit the command to this user. Without the permission for `SLOTHINT.MAP` or
+    /// `SLOTHINT.WATCH` only these are not asked for. A node that could not be reached is asked
+    /// again when it is back, since it may have been started with the module; others that are
+    /// learnt of are asked as well, so this may become true again. Where it is false, `MOVED` alone
+    /// fills the cache.
     pub fn uses_hints(&self) -> bool {
         self.shared.know().may_ask(Request::Keys)
     }
 
-    /// Asks all nodes for hints again, after the module has been loaded or the user been given the permission.
+    /// Asks all nodes for hints again, after the module has been loaded or the user been given the
+    /// permission.
     pub fn use_hints_again(&self) {
         self.shared.know().forget_refusals();
     }
 }
 
 impl ClientBuilder {
-    /// Where the nodes really are, for a client that cannot reach them where they say they are: behind NAT, in
-    /// another network of containers.
+    /// Where the nodes really are, for a client that cannot reach them where they say they are:
+    /// behind NAT, in another network of containers.
     ///
-    /// `map` is given each host and port that a server names, and returns what to dial. Where a server names no host
-    /// it is given the host that the server was dialled at. The nodes given to [`Client::builder`] are dialled
-    /// as they are.
+    /// `map` is given each host and port that a server names, and returns what to dial. Where a
+    /// server names no host it is given the host that the server was dialled at. The nodes given to
+    /// [`Client::builder`] are dialled as they are.
     pub fn address_map(
         mut self,
         map: impl Fn(&str, u16) -> (String, u16) + Send + Sync + 'static,
     ) -> ClientBuilder {
         self.config.address_map = Some(Box::new(map));
+        self
+    }
+
+    /// How TLS is spoken with nodes that are named by `rediss://`: whom to trust, and a certificate
+    /// of the client's where servers want one. All nodes share these settings. See the section on
+    /// TLS in the documentation of the crate.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, config: Arc<rustls::ClientConfig>) -> ClientBuilder {
+        self.config.tls = Some(config);
         self
     }
 
@@ -173,14 +191,16 @@ impl ClientBuilder {
         self
     }
 
-    /// How long a command is tried that is turned away (`TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, nodes that cannot be
-    /// reached, more than 16 redirections). Default: 20 s, longer than a failover takes with the
-    /// servers' default settings. The waits in between grow from 8 ms to half a second.
+    /// How long a command is tried that is turned away (`TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, nodes
+    /// that cannot be reached, more than 16 redirections). Default: 20 s, longer than a failover
+    /// takes with the servers' default settings. The waits in between grow from 8 ms to half a
+    /// second.
     ///
-    /// The time begins when the command is turned away for the first time, or an earlier command of the same slot that it
-    /// has to wait for. Redirections do not begin it. An attempt that has been begun in time is not broken off, so
-    /// connecting and waiting for a reply come on top, once. Zero is for one attempt. The hint before a batch takes
-    /// as long at most.
+    /// The time begins when the command is turned away for the first time, or an earlier command of
+    /// the same slot that it has to wait for. Redirections do not begin it. An attempt that has
+    /// been begun in time is not broken off, so connecting and waiting for a reply come on top,
+    /// once. Zero is for one attempt. The hint before it takes as long at most: connecting, sending
+    /// and the whole answer, of however many nodes.
     pub fn retry_for(mut self, limit: Duration) -> ClientBuilder {
         self.config.retry_for = limit;
         self
@@ -188,29 +208,30 @@ impl ClientBuilder {
 
     /// How long connecting may take, TLS and authentication included. Default: 2 s. At least 1 ms.
     ///
-    /// It is also the time for the reply to `PING` on a connection that was idle, and to the hints that a batch asks
-    /// for. Not included is the lookup of a host name, which the system limits; a name with several addresses has
-    /// this time for each. With `tls-native-tls` the handshake itself has no limit: see the section on TLS in the
-    /// documentation of the crate.
+    /// It is also the time for the reply to `PING` on a connection that was idle, and to the hints
+    /// that are asked for before commands, from the first byte that is sent to the last one that is
+    /// read. Not included is the lookup of a host name, which the system limits. The addresses of a
+    /// name share this time.
     pub fn connect_timeout(mut self, limit: Duration) -> ClientBuilder {
         self.config.connect_timeout = limit.max(Duration::from_millis(1));
         self
     }
 
-    /// How long a server may be silent while a reply is awaited, until the connection counts as dead and the outcome as
-    /// unknown; `None` is for ever. Default: 5 s. It has to be longer than any wait that commands ask for:
+    /// How long a reply may take, until the connection counts as dead and the outcome as unknown;
+    /// `None` is for ever. Default: 5 s. It has to be longer than any wait that commands ask for:
     /// `TIMEOUT` of the durable commands, blocking commands. At least 1 ms.
     ///
-    /// It is the limit of each read and of each write on the socket, and not of a reply as a whole: a large one takes as
-    /// long as it takes, and so does one that comes drop by drop. Several nodes that are silent at a time are waited
-    /// for together, each further one for an eighth of this.
+    /// It runs from when the commands were sent or the reply before it was read to the end, to its
+    /// last byte. Sending what is under way to a node ([`Session::batch`]) has the same limit. So
+    /// it has to be longer, too, than the largest value takes on the slowest line. Several nodes
+    /// that are silent at a time are waited for together, each further one for an eighth of this.
     pub fn response_timeout(mut self, limit: Option<Duration>) -> ClientBuilder {
         self.config.response_timeout = limit.map(|limit| limit.max(Duration::from_millis(1)));
         self
     }
 
-    /// A connection that was not used for longer than this is tried with `PING` before a command is sent, since a
-    /// server may have closed it. Default: 5 s.
+    /// A connection that was not used for longer than this is tried with `PING` before a command is
+    /// sent, since a server may have closed it. Default: 5 s.
     pub fn check_idle(mut self, after: Duration) -> ClientBuilder {
         self.config.check_idle = after;
         self
@@ -254,7 +275,8 @@ impl Config {
                 let (host, port) = map(host, port);
                 Node::tcp(&host, port)
             }
-            // The node that is being talked to is dialled as it is, also where it was named in capitals.
+            // The node that is being talked to is dialled as it is, also where it was named in
+            // capitals.
             None => match told_by {
                 Node::Tcp(own, own_port) if *own_port == port && own.eq_ignore_ascii_case(host) => {
                     told_by.clone()
@@ -266,7 +288,8 @@ impl Config {
 }
 
 impl Shared {
-    /// Nothing that runs under this lock can leave half of a change behind, so a panic elsewhere does not matter.
+    /// Nothing that runs under this lock can leave half of a change behind, so a panic elsewhere
+    /// does not matter.
     pub(crate) fn know(&self) -> MutexGuard<'_, Knowledge> {
         self.knowledge
             .lock()

@@ -6,10 +6,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use redis::{Connection, ConnectionLike, ErrorKind, RedisError, RedisResult};
+use redis::{ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, RedisResult, Value};
 
 use crate::client::Shared;
+use crate::connection::Connection;
+use crate::deadline::Deadline;
+use crate::greeting::greet;
 use crate::node::Node;
+use crate::socket::Socket;
 
 /// So many connections are made at a time.
 const AT_ONCE: usize = 16;
@@ -27,33 +31,36 @@ pub(crate) enum Made {
     New(Connection),
 }
 
-/// Makes all of these, several at a time, each within `limit`: nodes that do not answer are waited for together.
+/// Makes all of these, several at a time, each within `limit` and by `deadline`: nodes that do not
+/// answer are waited for together.
 pub(crate) fn make(
     wanted: Vec<Wanted>,
     shared: &Shared,
     limit: Duration,
+    deadline: Deadline,
 ) -> Vec<(Node, RedisResult<Made>)> {
     let mut made = Vec::with_capacity(wanted.len());
     let mut wanted = wanted.into_iter().peekable();
     while let Some(first) = wanted.next() {
         if wanted.peek().is_none() {
             // No thread for the last one: mostly there is only one.
-            made.push(make_one(first, shared, limit));
+            made.push(make_one(first, shared, limit, deadline));
             break;
         }
         let part: Vec<Wanted> = wanted.by_ref().take(AT_ONCE).collect();
         thread::scope(|scope| {
             let start = |wanted: Wanted| {
                 let node = wanted.node.clone();
-                let make = move || make_one(wanted, shared, limit);
+                let make = move || make_one(wanted, shared, limit, deadline);
                 (node, thread::Builder::new().spawn_scoped(scope, make))
             };
             let threads: Vec<_> = part.into_iter().map(start).collect();
-            made.push(make_one(first, shared, limit));
+            made.push(make_one(first, shared, limit, deadline));
             for (node, thread) in threads {
                 made.push(match thread {
                     Ok(thread) => thread.join().unwrap_or_else(|panic| {
-                        // As the redis crate would have panicked in this thread: rustls without a provider.
+                        // As it would have in this thread: what checks certificates is the caller's
+                        // code.
                         std::panic::resume_unwind(panic)
                     }),
                     Err(error) => (node, Err(error.into())),
@@ -64,46 +71,66 @@ pub(crate) fn make(
     made
 }
 
-fn make_one(wanted: Wanted, shared: &Shared, limit: Duration) -> (Node, RedisResult<Made>) {
+fn make_one(
+    wanted: Wanted,
+    shared: &Shared,
+    limit: Duration,
+    deadline: Deadline,
+) -> (Node, RedisResult<Made>) {
     let Wanted { node, idle } = wanted;
-    let response = shared.config.response_timeout;
-    if let Some(kept) = idle.and_then(|idle| still_answers(idle, limit, response)) {
+    if let Some(kept) = idle.and_then(|idle| still_answers(idle, deadline.at_most(limit))) {
         return (node, Ok(Made::Kept(kept)));
     }
-    let connection = connect(&node, shared, limit, response);
+    let connection = connect(&node, shared, deadline.at_most(limit));
     (node, connection.map(Made::New))
 }
 
-fn still_answers(
-    mut idle: Connection,
-    limit: Duration,
-    response: Option<Duration>,
-) -> Option<Connection> {
-    idle.set_read_timeout(Some(limit)).ok()?;
-    let answers = idle.check_connection();
-    idle.set_read_timeout(response).ok()?;
-    answers.then_some(idle)
+fn still_answers(mut idle: Connection, deadline: Deadline) -> Option<Connection> {
+    idle.send(&redis::cmd("PING").get_packed_command(), deadline)
+        .ok()?;
+    let reply = idle.receive(deadline).ok()?;
+    (reply == Value::SimpleString("PONG".into())).then_some(idle)
 }
 
-/// A new connection, authenticated as the client is, made within `limit`, whose reads and writes end after `response`.
-pub(crate) fn connect(
-    node: &Node,
-    shared: &Shared,
-    limit: Duration,
-    response: Option<Duration>,
-) -> RedisResult<Connection> {
-    let connected = redis::Client::open(shared.config.connection_info(node))
-        .and_then(|client| client.get_connection_with_timeout(limit))
-        .and_then(|connection| {
-            connection.set_read_timeout(response)?;
-            connection.set_write_timeout(response)?;
-            Ok(connection)
-        });
+/// A new connection, authenticated as the client is, made by `deadline`: looking up the name aside,
+/// that is for everything together.
+pub(crate) fn connect(node: &Node, shared: &Shared, deadline: Deadline) -> RedisResult<Connection> {
+    let info = shared.config.connection_info(node);
+    let connected = dial(&info, shared, deadline).and_then(|mut connection| {
+        greet(&mut connection, info.redis_settings(), deadline)?;
+        let unusable = connection.look().error();
+        unusable.map_or(Ok(connection), Err)
+    });
     match &connected {
         Ok(_) => shared.stats.connections.one(),
         Err(_) => shared.stats.connection_failures.one(),
     }
     connected
+}
+
+fn dial(info: &ConnectionInfo, shared: &Shared, deadline: Deadline) -> RedisResult<Connection> {
+    let settings = info.tcp_settings();
+    match info.addr() {
+        ConnectionAddr::Tcp(host, port) => {
+            let socket = Socket::tcp(host, *port, settings, deadline)?;
+            Ok(Connection::plain(socket))
+        }
+        ConnectionAddr::Unix(path) => Ok(Connection::plain(Socket::unix(path, deadline)?)),
+        #[cfg(feature = "tls")]
+        ConnectionAddr::TcpTls { host, port, .. } => {
+            let Some(tls) = &shared.config.tls else {
+                let what = "no settings for TLS: give them to ClientBuilder::tls";
+                return Err((ErrorKind::InvalidClientConfig, what).into());
+            };
+            let socket = Socket::tcp(host, *port, settings, deadline)?;
+            Connection::tls(socket, host, tls.clone(), deadline)
+        }
+        _ => {
+            let _ = shared;
+            let what = "no such connections: for TLS, turn on the feature tls";
+            Err((ErrorKind::InvalidClientConfig, what).into())
+        }
+    }
 }
 
 /// Whether another attempt to connect would end the same way.
@@ -117,19 +144,17 @@ pub(crate) fn is_permanent(error: &RedisError) -> bool {
     ) || is_refused_by_tls(error)
 }
 
-/// Whether the two sides cannot agree on TLS: a certificate that is not trusted, a server that speaks no TLS, one
-/// that wants a certificate of the client's. A handshake that was merely cut off is none of these.
+/// Whether the two sides cannot agree on TLS: a certificate that is not trusted, a server that
+/// speaks no TLS, one that wants a certificate of the client's. A handshake that was merely cut off
+/// is none of these.
 fn is_refused_by_tls(error: &RedisError) -> bool {
     let cause = error.source();
     let cause =
         cause.and_then(|cause| cause.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>());
-    if let Some(error) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
-        // What rustls has to say about the other side's messages; nothing else on a socket is of this kind.
-        return error.kind() == io::ErrorKind::InvalidData;
-    }
-    // The redis crate hands on what native-tls says as text.
-    let text = error.detail().unwrap_or_default().to_ascii_lowercase();
-    error.kind() == ErrorKind::Io && text.contains("certificate")
+    let io = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+    // What rustls has to say about the other side's messages; nothing else on a socket is of this
+    // kind.
+    io.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
 #[cfg(test)]
@@ -149,13 +174,6 @@ mod tests {
         ] {
             assert!(!is_permanent(&io(kind)), "{kind:?}");
         }
-        let native =
-            |text: &str| RedisError::from((ErrorKind::Io, "SSL Handshake error", text.to_string()));
-        let untrusted = "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed";
-        assert!(is_permanent(&native(untrusted)));
-        assert!(!is_permanent(&native(
-            "Connection reset by peer (os error 104)"
-        )));
         let wrong = RedisError::from((ErrorKind::AuthenticationFailed, "wrong password"));
         assert!(is_permanent(&wrong));
     }

@@ -1,21 +1,25 @@
 //! Asking for hints: which node to ask, what to make of the answer, and whom not to ask again.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use durable_core::slot;
-use redis::{Cmd, Connection, RedisError, RedisResult, Value};
+use redis::{Cmd, RedisError, RedisResult, Value};
 
 use crate::client::Shared;
+use crate::connection::Connection;
+use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::hint::{Hint, Unreadable};
-use crate::links::receive;
 use crate::node::Node;
 use crate::refusals::Request;
 use crate::session::Session;
 
 /// So many nodes are asked before the commands of a batch are sent: redirections will tell as well.
 const ASKED_FOR_A_BATCH: usize = 2;
+/// No hint is longer: as many nodes and ranges as are read ([`crate::hint`]), with long names, take
+/// less.
+const LONGEST: usize = 16 * 1024 * 1024;
 
 /// What a pre-fill came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,42 +35,38 @@ pub enum Fill {
 /// How much asking is worth.
 struct Limits {
     nodes: usize,
-    /// For everything together. Each connection and each reply have the time for connecting, and no more than is left.
-    /// None where each reply may take as long as others.
-    time: Option<Duration>,
+    /// For everything together.
+    deadline: Deadline,
+    /// For each node, to take the request and give the whole answer.
+    answer: Option<Duration>,
 }
 
 impl Session {
-    /// Fills the cache for these keys with one `SLOTHINT`, which names one key for each slot that is not in
-    /// the cache. Any node can be asked, so this is one round trip whatever the keys; a node that gives no hint is
-    /// followed by the next, until one does.
+    /// Fills the cache for these keys with one `SLOTHINT`, which names one key for each slot that
+    /// is not in the cache. Any node can be asked, so this is one round trip whatever the keys; a
+    /// node that gives no hint is followed by the next, until one does.
     ///
     /// [`Session::batch`] does so by itself unless told otherwise, but asks two nodes at most.
     ///
     /// # Errors
-    /// When no node can be asked, when one answers what is not a hint, or none names an owner. The cache is as it was.
+    /// When no node can be asked, when one answers what is not a hint, or none names an owner. The
+    /// cache is as it was.
     pub fn prefill<K: AsRef<[u8]>>(
         &mut self,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Fill, Error> {
-        let limits = Limits {
-            nodes: usize::MAX,
-            time: None,
-        };
+        let limits = self.limits_for_a_caller();
         self.fill_for(keys, limits)
     }
 
-    /// Fills the cache with every slot, by one `SLOTHINT.MAP`. Where nothing has changed since the last time, the
-    /// server answers nil and nothing is sent twice. A map in which no slot has an owner, as a node gives that has left
-    /// the cluster, is no answer: the next node is asked.
+    /// Fills the cache with every slot, by one `SLOTHINT.MAP`. Where nothing has changed since the
+    /// last time, the server answers nil and nothing is sent twice. A map in which no slot has an
+    /// owner, as a node gives that has left the cluster, is no answer: the next node is asked.
     ///
     /// # Errors
     /// As [`Session::prefill`].
     pub fn prefill_all(&mut self) -> Result<Fill, Error> {
-        let limits = Limits {
-            nodes: usize::MAX,
-            time: None,
-        };
+        let limits = self.limits_for_a_caller();
         self.fill(Request::Map, limits, &HashSet::new(), map_request)
     }
 
@@ -86,9 +86,20 @@ impl Session {
     }
 
     fn limits_in_a_batch(&self) -> Limits {
+        let config = &self.shared.config;
         Limits {
             nodes: ASKED_FOR_A_BATCH,
-            time: Some(self.shared.config.retry_for),
+            deadline: Deadline::after(Some(config.retry_for)),
+            answer: Some(config.connect_timeout),
+        }
+    }
+
+    /// Who asks for a hint by itself waits for it as for any other reply.
+    fn limits_for_a_caller(&self) -> Limits {
+        Limits {
+            nodes: usize::MAX,
+            deadline: Deadline::after(None),
+            answer: self.shared.config.response_timeout,
         }
     }
 
@@ -123,28 +134,30 @@ impl Session {
         command: impl Fn(Option<i64>) -> Cmd,
     ) -> Result<Fill, Error> {
         let shared = self.shared.clone();
-        let started = Instant::now();
         let candidates = shared.know().candidates(request, ask_last);
         let mut last = None;
         for node in candidates.into_iter().take(limits.nodes) {
-            let connecting = shared.config.connect_timeout;
-            let left = limits
-                .time
-                .map(|time| time.saturating_sub(started.elapsed()));
-            let connecting = left.map_or(connecting, |left| left.min(connecting));
-            if connecting.is_zero() {
+            if limits.deadline.is_over() {
                 break;
             }
             if !self.links.is_ready(&node, &shared) {
-                let mut failed = self.links.make_ready([node.clone()], &shared, connecting);
+                let (limit, deadline) = (shared.config.connect_timeout, limits.deadline);
+                let wanted = [node.clone()];
+                let mut failed = self.links.make_ready(wanted, &shared, limit, deadline);
                 if let Some(cause) = failed.remove(&node) {
                     shared.know().mark_down(&node);
                     last = Some(Error::Connect { node, cause });
                     continue;
                 }
             }
-            let reply = left.map(|_| connecting);
-            match self.ask(&node, request, &command, reply) {
+            let deadline = match limits.answer {
+                Some(limit) => limits.deadline.at_most(limit),
+                None => limits.deadline,
+            };
+            let connection = self.links.to(&node).map_err(Refusal::Broken);
+            let answer =
+                connection.and_then(|link| ask(link, &node, &shared, request, &command, deadline));
+            match answer {
                 Ok(fill) => return Ok(fill),
                 Err(Refusal::NoHints | Refusal::NotAllowed) => {}
                 Err(Refusal::Unreadable(what)) => last = Some(what.into()),
@@ -161,29 +174,6 @@ impl Session {
         }
         last.map_or(Ok(Fill::Unavailable), Err)
     }
-
-    /// Asks over the session's own connection; `limit` is for the reply where that is another one than of commands.
-    fn ask(
-        &mut self,
-        node: &Node,
-        request: Request,
-        command: impl Fn(Option<i64>) -> Cmd,
-        limit: Option<Duration>,
-    ) -> Result<Fill, Refusal> {
-        let connection = self.links.to(node).map_err(Refusal::Broken)?;
-        let set = |connection: &Connection, limit| {
-            let set = connection.set_read_timeout(limit);
-            set.map_err(Refusal::Broken)
-        };
-        if limit.is_some() {
-            set(connection, limit)?;
-        }
-        let fill = ask(connection, node, &self.shared, request, command);
-        if limit.is_some() {
-            set(connection, self.shared.config.response_timeout)?;
-        }
-        fill
-    }
 }
 
 /// Why a node gave no hint.
@@ -199,14 +189,15 @@ pub(crate) enum Refusal {
     Broken(RedisError),
 }
 
-/// Asks one node over one connection, and tells the cache. The command is given the token of the map that
-/// the cache is, if it is one.
+/// Asks one node over one connection, and tells the cache. The command is given the token of the
+/// map that the cache is, if it is one.
 pub(crate) fn ask(
     connection: &mut Connection,
     node: &Node,
     shared: &Shared,
     request: Request,
     command: impl Fn(Option<i64>) -> Cmd,
+    deadline: Deadline,
 ) -> Result<Fill, Refusal> {
     let (asked, token) = {
         let mut knowledge = shared.know();
@@ -216,7 +207,7 @@ pub(crate) fn ask(
         Request::Keys => shared.stats.hint_requests.one(),
         Request::Map | Request::Watch => shared.stats.map_requests.one(),
     }
-    let reply = exchange(connection, &command(token)).map_err(Refusal::Broken)?;
+    let reply = exchange(connection, &command(token), deadline).map_err(Refusal::Broken)?;
     shared.stats.round_trips.one();
     if let Value::ServerError(error) = reply {
         return Err(refusal(error, node, request, shared));
@@ -233,7 +224,8 @@ pub(crate) fn ask(
         return Ok(Fill::Filled(0));
     };
     if hint.names_nobody() {
-        // That some keys have no owner may be so. That no slot has one, only a node says that is in no cluster.
+        // That some keys have no owner may be so. That no slot has one, only a node says that is in
+        // no cluster.
         if hint.is_whole {
             knowledge.set_aside(node);
         }
@@ -245,10 +237,17 @@ pub(crate) fn ask(
     Ok(Fill::Filled(changed))
 }
 
-/// Sends one command and reads its reply; an error reply is one.
-pub(crate) fn exchange(connection: &mut Connection, command: &Cmd) -> RedisResult<Value> {
-    connection.send_packed_command(&command.get_packed_command())?;
-    receive(connection)
+/// Sends one request for hints and reads its reply, by `deadline`; an error reply is one.
+pub(crate) fn exchange(
+    connection: &mut Connection,
+    command: &Cmd,
+    deadline: Deadline,
+) -> RedisResult<Value> {
+    if let Some(error) = connection.look().error() {
+        return Err(error);
+    }
+    connection.send(&command.get_packed_command(), deadline)?;
+    connection.receive_at_most(LONGEST, deadline)
 }
 
 /// Whether asking this node again would be any use; if not, that is remembered.

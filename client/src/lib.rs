@@ -1,5 +1,5 @@
-//! Sends each command of a Redis or Valkey cluster to the node that has its key, on the connections of the
-//! [`redis`] crate.
+//! Sends each command of a Redis or Valkey cluster to the node that has its key, with the commands,
+//! values and addresses of the [`redis`] crate.
 //!
 //! A client of a cluster has to know which node has which of the 16,384 slots. Learning that by being sent away
 //! (`MOVED`) costs a redirection for each slot it gets wrong. Where the servers have the durable module, one
@@ -43,6 +43,7 @@
 //! | `LOADING`, `READONLY`, `MASTERDOWN` | the same, and other nodes are asked: the node is likely to have been replaced |
 //! | no connection to be had | a replica of the shard is asked, then everybody else; the map is asked for again |
 //! | the connection breaks after sending | reads go again; of anything else the outcome is unknown, and the caller is told ([`Error::OutcomeUnknown`]) |
+//! | more than it was asked | replies would be taken for those to other commands: the next command goes over a new connection |
 //! | `UNBLOCKED` or `CLUSTERDOWN` to a durable write | the same: it has been executed, most likely |
 //! | any other error | it is the caller's |
 //!
@@ -59,18 +60,16 @@
 //!
 //! # TLS
 //!
-//! Turn on a feature of the redis crate in your program's `Cargo.toml`, `tls-rustls` or `tls-native-tls`, and name the
-//! nodes by `rediss://`. Nodes that are learnt of are connected to with the same parameters as the first.
+//! Turn on the feature `tls`, name the nodes by `rediss://`, and say by `ClientBuilder::tls` whom
+//! to trust: a [`ClientConfig`](https://docs.rs/rustls/0.23/rustls/struct.ClientConfig.html) of
+//! rustls, with a certificate of the client's where servers want one. Nodes that are learnt of are
+//! connected to with the same settings.
 //!
-//! - With `tls-rustls` the program has to choose a provider of cryptography before the first connection, for example
-//!   `rustls::crypto::ring::default_provider().install_default()`. Without one, rustls panics.
-//! - A certificate authority of your own, or a certificate of the client's, travels in the connection info:
-//!   `redis::Client::build_with_tls(url, certificates)?.get_connection_info().clone()` is what to give to
-//!   [`Client::open`].
-//! - With `tls-native-tls` the handshake has no time limit: a node that is frozen holds up whoever connects to it for as
-//!   long as it is. With `tls-rustls` it ends as [`ClientBuilder::connect_timeout`] says.
-//! - Redis before 7.2 names the plain ports of other nodes unless `tls-cluster` is on. No TLS can be spoken there, so
-//!   commands for these nodes end with [`Error::GaveUp`] and are not executed.
+//! - No other settings count: TLS parameters in a `redis::ConnectionInfo` cannot be read from there,
+//!   and `#insecure` at the end of an address has no effect.
+//! - rustls needs a provider of cryptography, for example its feature `ring`.
+//! - Redis before 7.2 names the plain ports of other nodes unless `tls-cluster` is on. No TLS can be
+//!   spoken there, so commands for these nodes end with [`Error::GaveUp`] and are not executed.
 #![warn(missing_docs)]
 
 mod backoff;
@@ -79,8 +78,11 @@ pub mod cache;
 mod client;
 mod command;
 mod connecting;
+mod connection;
+mod deadline;
 mod error;
 mod fences;
+mod greeting;
 pub mod hint;
 mod hinting;
 mod lanes;
@@ -93,6 +95,7 @@ mod roster;
 mod round;
 mod route;
 mod session;
+mod socket;
 mod stats;
 mod verdict;
 mod watch;

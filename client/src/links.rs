@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use redis::{Connection, ErrorKind, RedisError, RedisResult, Value};
+use redis::{ErrorKind, RedisError, RedisResult};
 
 use crate::client::Shared;
 use crate::connecting::{make, Made, Wanted};
+use crate::connection::{Connection, Look};
+use crate::deadline::Deadline;
 use crate::fences::Serial;
 use crate::node::Node;
 
@@ -24,20 +26,40 @@ struct Link {
 }
 
 impl Links {
-    /// Whether there is a connection that needs no trying out. One that was idle for long does: if the
-    /// server has closed it meanwhile, a command would be lost for nothing.
-    pub(crate) fn is_ready(&self, node: &Node, shared: &Shared) -> bool {
+    /// Whether there is a connection that needs no trying out. One that was idle for long does: if
+    /// the server has closed it meanwhile, a command would be lost for nothing. Closes one that is
+    /// of no use.
+    pub(crate) fn is_ready(&mut self, node: &Node, shared: &Shared) -> bool {
+        self.look(node, shared);
         let link = self.open.get(node);
         link.is_some_and(|link| link.used.elapsed() <= shared.config.check_idle)
     }
 
-    /// Makes connections to these nodes, several at a time and each within `limit`, or tries out those that there
-    /// are. Returns those to which there is none, and why.
+    /// Closes the connection if the server has closed it, or has sent what would be taken for the
+    /// reply to the next command. To be called before commands are sent, and when no reply is
+    /// awaited.
+    pub(crate) fn look(&mut self, node: &Node, shared: &Shared) {
+        let Some(link) = self.open.get_mut(node) else {
+            return;
+        };
+        let look = link.connection.look();
+        if look == Look::Surplus {
+            shared.stats.surplus_replies.one();
+        }
+        if look != Look::Clean {
+            self.close(node);
+        }
+    }
+
+    /// Makes connections to these nodes, several at a time and each within `limit` and by
+    /// `deadline`, or tries out those that there are. Returns those to which there is none, and
+    /// why.
     pub(crate) fn make_ready(
         &mut self,
         nodes: impl IntoIterator<Item = Node>,
         shared: &Shared,
         limit: Duration,
+        deadline: Deadline,
     ) -> HashMap<Node, RedisError> {
         let mut serials = HashMap::new();
         let mut wanted = Vec::new();
@@ -48,7 +70,7 @@ impl Links {
             wanted.push(Wanted { node, idle });
         }
         let mut failed = HashMap::new();
-        for (node, made) in make(wanted, shared, limit) {
+        for (node, made) in make(wanted, shared, limit, deadline) {
             let (connection, kept) = match made {
                 Ok(Made::Kept(connection)) => (connection, serials.get(&node).copied()),
                 Ok(Made::New(connection)) => (connection, None),
@@ -71,8 +93,8 @@ impl Links {
         failed
     }
 
-    /// Closes the connection. After any error of its own: replies that are still under way would be taken for
-    /// those to later commands.
+    /// Closes the connection. After any error of its own: replies that are still under way would be
+    /// taken for those to later commands.
     pub(crate) fn close(&mut self, node: &Node) {
         self.open.remove(node);
     }
@@ -94,16 +116,6 @@ impl Links {
                 Ok(&mut link.connection)
             }
             None => Err((ErrorKind::Io, "the connection is gone").into()),
-        }
-    }
-}
-
-/// The next reply. Push messages of RESP3 come at any time and are none.
-pub(crate) fn receive(connection: &mut Connection) -> RedisResult<Value> {
-    loop {
-        match connection.recv_response()? {
-            Value::Push { .. } => {}
-            reply => return Ok(reply),
         }
     }
 }

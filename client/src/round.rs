@@ -2,13 +2,13 @@
 //! before the first reply is read.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use redis::{RedisError, RedisResult, Value};
 
 use crate::cache::Asked;
+use crate::deadline::Deadline;
 use crate::fences::Serial;
-use crate::links::receive;
 use crate::node::Node;
 use crate::pending::{Pending, Target};
 use crate::session::Session;
@@ -133,7 +133,8 @@ impl<'c> Round<'_, 'c> {
         }
         let nodes: Vec<Node> = missing.iter().map(|share| share.node.clone()).collect();
         let limit = shared.config.connect_timeout;
-        let mut failed = self.session.links.make_ready(nodes, &shared, limit);
+        let links = &mut self.session.links;
+        let mut failed = links.make_ready(nodes, &shared, limit, Deadline::after(None));
         for share in &mut missing {
             match failed.remove(&share.node) {
                 Some(error) => share.failure = Some(Outcome::NotSent(error)),
@@ -155,6 +156,15 @@ impl<'c> Round<'_, 'c> {
     fn send(&mut self, share: &mut Share<'c>) {
         if share.failure.is_some() || share.queue.is_empty() {
             return;
+        }
+        let shared = self.session.shared.clone();
+        if share.serial.is_some() {
+            self.session.links.look(&share.node, &shared);
+            if self.session.links.serial_of(&share.node) != share.serial {
+                // The rest goes over another connection.
+                share.failure = Some(Outcome::Postponed);
+                return;
+            }
         }
         let Some(serial) = self.session.links.serial_of(&share.node) else {
             return;
@@ -187,11 +197,12 @@ impl<'c> Round<'_, 'c> {
         if share.under_way.is_empty() {
             return;
         }
-        share.asked = Some(self.session.shared.know().cache.ask());
+        share.asked = Some(shared.know().cache.ask());
         share.serial = Some(serial);
         share.sent = Instant::now();
         let sent = self.session.links.to(&share.node);
-        if let Err(error) = sent.and_then(|connection| connection.send_packed_command(&bytes)) {
+        let deadline = Deadline::after(shared.config.response_timeout);
+        if let Err(error) = sent.and_then(|connection| connection.send(&bytes, deadline)) {
             // How much of it has arrived nobody knows.
             share.failure = Some(Outcome::Lost(error));
         }
@@ -203,10 +214,14 @@ impl<'c> Round<'_, 'c> {
             return;
         }
         let limit = self.session.shared.config.response_timeout;
-        let mut rest = limit.and_then(|limit| rest_of(limit, share.sent.elapsed()));
+        let mut rest = limit.map(|limit| rest_of(limit, share.sent.elapsed()));
         while let Some(pending) = share.under_way.pop_front() {
             if share.failure.is_none() {
-                match self.reply_to(&pending, &share.node, rest.take()) {
+                match self.reply_to(
+                    &pending,
+                    &share.node,
+                    Deadline::after(rest.take().or(limit)),
+                ) {
                     Ok(reply) => {
                         let verdict = Verdict::of(pending.command, reply);
                         share.note(&pending, &verdict);
@@ -230,27 +245,19 @@ impl<'c> Round<'_, 'c> {
         }
     }
 
-    /// The next reply; `rest` is how long it may take where that is less than others.
+    /// The next reply.
     fn reply_to(
         &mut self,
         pending: &Pending<'c>,
         node: &Node,
-        rest: Option<Duration>,
+        deadline: Deadline,
     ) -> RedisResult<Value> {
-        let limit = self.session.shared.config.response_timeout;
         let connection = self.session.links.to(node)?;
-        if rest.is_some() {
-            connection.set_read_timeout(rest)?;
-        }
         if let Target::Ask(_) = pending.target {
             // The answer to ASKING itself is OK; if it is not, the command's own answer says what is wrong.
-            receive(connection)?;
+            connection.receive(deadline)?;
         }
-        let reply = receive(connection)?;
-        if rest.is_some() {
-            connection.set_read_timeout(limit)?;
-        }
-        Ok(reply)
+        connection.receive(deadline)
     }
 
     fn answer(&mut self, share: &Share<'c>, pending: Pending<'c>, outcome: Outcome) {

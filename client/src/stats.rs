@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// How often each thing happened since the client was made, in all of its sessions together.
+        /// How often each thing happened since the client was made, in all of its sessions
+        /// together.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Stats {
@@ -67,6 +68,9 @@ counters! {
     connections,
     /// Connections that broke, and attempts to connect that failed.
     connection_failures,
+    /// Connections that were closed because the server had sent what no command had asked for: the
+    /// next reply would have been taken for another command's.
+    surplus_replies,
 }
 
 #[derive(Debug, Default)]

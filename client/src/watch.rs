@@ -1,8 +1,9 @@
-//! The background refresh: a thread that waits in `SLOTHINT.WATCH` and fetches the map when that has changed.
+//! The background refresh: a thread that waits in `SLOTHINT.WATCH` and fetches the map when that
+//! has changed.
 //!
-//! `SLOTHINT.WATCH` brings the new map itself, but it was asked for long ago, and the cache must not take it for
-//! newer than the corrections that came meanwhile, nor for older than the map really is. So the answer counts
-//! as a notice only, and the map is asked for afresh.
+//! `SLOTHINT.WATCH` brings the new map itself, but it was asked for long ago, and the cache must
+//! not take it for newer than the corrections that came meanwhile, nor for older than the map
+//! really is. So the answer counts as a notice only, and the map is asked for afresh.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +11,13 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use redis::{Connection, ServerError, Value};
+use redis::{ServerError, Value};
 
 use crate::backoff;
 use crate::client::Shared;
 use crate::connecting::connect;
+use crate::connection::Connection;
+use crate::deadline::Deadline;
 use crate::hint::Unreadable;
 use crate::hinting::{ask, exchange, map_request, refusal, Refusal};
 use crate::node::Node;
@@ -22,16 +25,18 @@ use crate::refusals::Request;
 
 /// One wait on the server, so that the thread sees in time that it is to end.
 const WAIT_MS: u64 = 500;
-/// How long a server may be silent on top of the wait, if the client's limit for replies is not shorter.
+/// How long a server may be silent on top of the wait, if the client's limit for replies is not
+/// shorter.
 const GRACE: Duration = Duration::from_secs(1);
-/// So many errors of a server in a row, and another one is asked: this one may be cut off from the cluster.
+/// So many errors of a server in a row, and another one is asked: this one may be cut off from the
+/// cluster.
 const PATIENCE: u32 = 8;
 
 /// A running background refresh. Made by [`crate::Client::watch`].
 ///
-/// When this is dropped the thread is told to end, and ends by itself; nobody waits for it. [`Watch::stop`] does. That
-/// takes half a second, the length of one wait on the server. Where the node stands still it is a second and a
-/// half, or as long as connecting may take.
+/// When this is dropped the thread is told to end, and ends by itself; nobody waits for it.
+/// [`Watch::stop`] does. That takes half a second, the length of one wait on the server. Where the
+/// node stands still it is a second and a half, or as long as connecting may take.
 #[derive(Debug)]
 pub struct Watch {
     stop: Arc<AtomicBool>,
@@ -60,7 +65,8 @@ impl Watch {
         }
     }
 
-    /// Whether it still refreshes the cache. Not where all nodes that are known have no `SLOTHINT.WATCH`.
+    /// Whether it still refreshes the cache. Not where all nodes that are known have no
+    /// `SLOTHINT.WATCH`.
     pub fn is_running(&self) -> bool {
         self.thread
             .as_ref()
@@ -102,7 +108,8 @@ impl<'w> Watcher<'w> {
 
     fn run(&mut self) {
         while !self.is_stopped() {
-            // The nodes in turn, those that answered lately first: the one that was watched may be the one that failed.
+            // The nodes in turn, those that answered lately first: the one that was watched may be
+            // the one that failed.
             let candidates = self
                 .shared
                 .know()
@@ -115,8 +122,8 @@ impl<'w> Watcher<'w> {
             match self.watch(node) {
                 // It is no candidate any more.
                 Err(Refusal::NoHints | Refusal::NotAllowed) => {}
-                // A connection that broke may have been closed by anybody; whether the node is down shows when it
-                // is connected to again.
+                // A connection that broke may have been closed by anybody; whether the node is down
+                // shows when it is connected to again.
                 Ok(()) | Err(Refusal::Broken(_) | Refusal::Server(_) | Refusal::Unreadable(_)) => {
                     self.pause();
                 }
@@ -138,16 +145,18 @@ impl<'w> Watcher<'w> {
         let config = &self.shared.config;
         let grace = config.response_timeout.unwrap_or(GRACE).min(GRACE);
         let limit = grace.saturating_add(Duration::from_millis(WAIT_MS));
-        let connected = connect(node, self.shared, config.connect_timeout, Some(limit));
+        let deadline = Deadline::after(Some(config.connect_timeout));
+        let connected = connect(node, self.shared, deadline);
         let mut connection = connected.map_err(|error| {
             self.shared.know().mark_down(node);
             Refusal::Broken(error)
         })?;
         let (mut waited, mut errors) = (false, 0_u32);
         while !self.is_stopped() {
-            let error = match self.wait(&mut connection, node) {
+            let error = match self.wait(&mut connection, node, limit) {
                 Ok(is_new) => {
-                    // A map that comes at once on a new connection shows nothing: the next one may end the same way.
+                    // A map that comes at once on a new connection shows nothing: the next one may
+                    // end the same way.
                     if waited || !is_new {
                         self.failures = 0;
                     }
@@ -157,7 +166,8 @@ impl<'w> Watcher<'w> {
                 Err(Refusal::Server(error)) => error,
                 Err(other) => return Err(other),
             };
-            // While the cluster is down, servers end every wait with an error. The connection is as good as another.
+            // While the cluster is down, servers end every wait with an error. The connection is as
+            // good as another.
             errors = errors.saturating_add(1);
             if errors >= PATIENCE {
                 return Err(Refusal::Server(error));
@@ -167,11 +177,18 @@ impl<'w> Watcher<'w> {
         Ok(())
     }
 
-    /// Waits until the node's map is another than the last one, and fetches it. False when there was none for a while.
-    fn wait(&mut self, connection: &mut Connection, node: &Node) -> Result<bool, Refusal> {
+    /// Waits until the node's map is another than the last one, and fetches it. False when there
+    /// was none for a while. Each of the two requests has `limit` to its last byte.
+    fn wait(
+        &mut self,
+        connection: &mut Connection,
+        node: &Node,
+        limit: Duration,
+    ) -> Result<bool, Refusal> {
         let mut request = redis::cmd("SLOTHINT.WATCH");
         request.arg(self.token).arg(WAIT_MS);
-        let answer = exchange(connection, &request).map_err(Refusal::Broken)?;
+        let deadline = Deadline::after(Some(limit));
+        let answer = exchange(connection, &request, deadline).map_err(Refusal::Broken)?;
         let new = match token_in(answer) {
             Ok(None) => return Ok(false),
             Ok(Some(new)) => new,
@@ -181,9 +198,9 @@ impl<'w> Watcher<'w> {
             Err(Answer::Unreadable(what)) => return Err(Refusal::Unreadable(what)),
         };
         // Always the whole map: what the cache has may be half of this one and half corrections.
-        ask(connection, node, self.shared, Request::Map, |_| {
-            map_request(None)
-        })?;
+        let (deadline, whole) = (Deadline::after(Some(limit)), |_| map_request(None));
+        let shared = self.shared;
+        ask(connection, node, shared, Request::Map, whole, deadline)?;
         if std::mem::replace(&mut self.token, new) != 0 {
             self.shared.stats.watch_updates.one();
         }

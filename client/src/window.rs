@@ -35,14 +35,12 @@ impl Window {
 }
 
 /// What is left of `limit` for the first reply of a window that was sent `waited` ago, while the replies of others
-/// were read: nodes that stand still together are waited for together. None where the difference is not worth a
-/// system call.
+/// were read: nodes that stand still together are waited for together.
 ///
 /// It is never so short that a node which has waited for this reader, its socket full, had no time to go on.
-pub(crate) fn rest_of(limit: Duration, waited: Duration) -> Option<Duration> {
-    let matters = waited > limit / 16;
+pub(crate) fn rest_of(limit: Duration, waited: Duration) -> Duration {
     let least = (limit / 8).max(LEAST_WAIT).min(limit);
-    matters.then(|| limit.saturating_sub(waited).max(least))
+    limit.saturating_sub(waited).max(least)
 }
 
 #[cfg(test)]
@@ -65,13 +63,12 @@ mod tests {
 
     #[test]
     fn the_wait_for_the_first_reply_began_when_its_window_was_sent() {
-        assert_eq!(rest_of(SECOND, Duration::ZERO), None);
-        assert_eq!(rest_of(SECOND, SECOND / 20), None);
-        assert_eq!(rest_of(SECOND, SECOND / 4), Some(SECOND * 3 / 4));
+        assert_eq!(rest_of(SECOND, Duration::ZERO), SECOND);
+        assert_eq!(rest_of(SECOND, SECOND / 4), SECOND * 3 / 4);
         for waited in [SECOND, SECOND * 9] {
-            assert_eq!(rest_of(SECOND, waited), Some(SECOND / 8));
+            assert_eq!(rest_of(SECOND, waited), SECOND / 8);
         }
         let short = LEAST_WAIT / 2;
-        assert_eq!(rest_of(short, SECOND), Some(short));
+        assert_eq!(rest_of(short, SECOND), short);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis_durable_client::{Client, Command, Error};
 use testkit::{eventually, Cluster};
 
-use crate::support::{client_of, keys, set_to_themselves};
+use crate::support::{client_of, hang_up, keys, keys_of, set_to_themselves};
 
 #[test]
 fn results_come_in_the_order_of_the_commands_also_after_redirections() {
@@ -167,13 +167,40 @@ fn a_read_without_a_reply_is_sent_again() {
     let mut session = client.session();
     let keys = keys(20);
     set_to_themselves(&mut session, &keys);
-    for node in &cluster.nodes {
-        node.run::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
+    let hang_ups = cluster.nodes.iter().map(|node| {
+        let key = keys_of(&cluster, node, 1).remove(0);
+        hang_up(&key)
+    });
+    let commands: Vec<Command> = hang_ups.chain(keys.iter().map(Command::get)).collect();
+    let results = session.batch(&commands);
+    for (key, result) in keys.iter().zip(&results[2..]) {
+        let value = result
+            .as_ref()
+            .unwrap_or_else(|error| panic!("{key}: {error}"));
+        assert_eq!(*value, redis::Value::BulkString(key.clone().into_bytes()));
     }
-    crate::support::assert_own_values(&mut session, &keys);
     let stats = client.stats();
     assert!(
         stats.retries >= 20 && stats.outcome_unknown == 0,
+        "{stats:?}"
+    );
+}
+
+#[test]
+fn a_write_does_not_go_over_a_connection_that_the_server_has_closed() {
+    let cluster = Cluster::start(2, 0);
+    let client = client_of(&cluster.nodes[0]);
+    let mut session = client.session();
+    let keys = keys(20);
+    set_to_themselves(&mut session, &keys);
+    for node in &cluster.nodes {
+        node.run::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
+    }
+    set_to_themselves(&mut session, &keys);
+    let stats = client.stats();
+    assert_eq!(
+        (stats.connections, stats.outcome_unknown, stats.retries),
+        (4, 0, 0),
         "{stats:?}"
     );
 }

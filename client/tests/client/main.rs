@@ -2,7 +2,9 @@
 
 mod batches;
 mod doubt;
+mod drops;
 mod failover;
+mod fake;
 mod fence_writes;
 mod fences;
 mod leaving;
@@ -16,6 +18,7 @@ mod refusing;
 mod reshard;
 mod scripts;
 mod support;
+mod surplus;
 mod tls;
 mod watch;
 mod without_module;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use redis_durable_client::{Client, Command, Error};
 use testkit::{eventually, Cluster, Server};
 
-use crate::support::{assert_own_values, keys, keys_of, set_to_themselves};
+use crate::fake::Fake;
+use crate::support::{assert_own_values, hang_up, keys, keys_of, set_to_themselves};
 
 /// Does not ask for hints, and tries for so long.
 fn client(node: &Server, retry_for: Duration) -> Client {
@@ -51,8 +52,7 @@ fn the_time_begins_with_the_first_refusal_and_not_with_the_batch() {
         .arg("SLEEP")
         .arg("0.3")
         .routed_by(&own);
-    cluster.nodes[1].run::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
-    let results = session.batch(&[slow, Command::get(&other)]);
+    let results = session.batch(&[slow, hang_up(&other), Command::get(&other)]);
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     assert_eq!(client.stats().retries, 1);
 }
@@ -158,6 +158,8 @@ fn nodes_are_connected_to_at_the_same_time() {
     let client = Client::builder([format!("redis://{}", cluster.nodes[0].addr())])
         .unwrap()
         .address_map(through)
+        // One after the other they would never be there together.
+        .connect_timeout(Duration::from_secs(60))
         .build();
     let mut session = client.session();
     let keys = keys(100);
@@ -192,22 +194,24 @@ fn an_idle_connection_to_a_node_that_stands_still_is_not_waited_for_as_for_a_rep
 
 #[test]
 fn one_slow_read_does_not_make_those_behind_it_fail() {
-    let cluster = Cluster::start(3, 0);
-    let keys = keys_of(&cluster, &cluster.nodes[0], 50);
-    let client = Client::builder([format!("redis://{}", cluster.nodes[1].addr())])
-        .unwrap()
-        .response_timeout(Some(Duration::from_millis(500)))
+    let fake = Fake::start(|words, caller| match words[0].as_str() {
+        // Nothing comes, for this and for what is behind it on the connection.
+        "SLOW" => caller.wait_until_gone(),
+        _ => caller.say(format!("${}\r\n{}\r\n", words[1].len(), words[1])),
+    });
+    let client = fake
+        .client()
+        .hint_batches(false)
+        .response_timeout(Some(Duration::from_secs(1)))
         .retry_for(Duration::from_secs(4))
         .build();
-    let mut session = client.session();
-    set_to_themselves(&mut session, &keys);
-    let slow = Command::new("DEBUG").arg(&["SLEEP", "0.7"]);
-    let mut commands = vec![slow.routed_by(&keys[0]).repeatable()];
-    commands.extend(keys[1..].iter().map(Command::get));
-    let mut results = session.batch(&commands).into_iter();
+    let keys = keys(50);
+    let mut commands = vec![Command::new("SLOW").key("slow").repeatable()];
+    commands.extend(keys.iter().map(Command::get));
+    let mut results = client.session().batch(&commands).into_iter();
     let slow = results.next().unwrap().unwrap_err();
     assert!(matches!(slow, Error::GaveUp { .. }), "{slow}");
-    for (key, result) in keys[1..].iter().zip(results) {
+    for (key, result) in keys.iter().zip(results) {
         let value = result.unwrap_or_else(|error| panic!("{key}: {error}"));
         assert_eq!(value, redis::Value::BulkString(key.clone().into_bytes()));
     }

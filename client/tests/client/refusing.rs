@@ -3,7 +3,9 @@
 use redis_durable_client::{Client, Command, Fill};
 use testkit::{eventually, Cluster};
 
-use crate::support::{assert_own_values, calls, keys, set_to_themselves, with_user};
+use crate::support::{
+    assert_own_values, calls, goes_to, hang_up, keys, set_to_themselves, with_user,
+};
 
 #[test]
 fn a_user_without_permission_for_hints_is_served_by_moved_alone() {
@@ -52,7 +54,13 @@ fn a_user_without_permission_for_the_map_has_hints_for_keys() {
     let keys = keys(60);
     set_to_themselves(&mut session, &keys[..30]);
     // After a connection broke, the map is asked for.
-    cluster.nodes[1].run::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
+    let key = keys[..30]
+        .iter()
+        .find(|key| goes_to(&client, key, &cluster.nodes[1]));
+    let key = key.expect("a key at the other node");
+    for result in session.batch(&[hang_up(key), Command::get(key)]) {
+        result.unwrap();
+    }
     assert_own_values(&mut session, &keys[..30]);
     assert!(client.stats().map_requests > 0);
     assert!(client.uses_hints());

@@ -11,8 +11,8 @@ pub fn client_of(server: &Server) -> Client {
     Client::open([format!("redis://{}", server.addr())]).expect("a client")
 }
 
-/// A user `app` with the password `pw` at every node, with these rules on top of all permissions, and the address of
-/// a node for it.
+/// A user `app` with the password `pw` at every node, with these rules on top of all permissions,
+/// and the address of a node for it.
 pub fn with_user(cluster: &Cluster, rules: &[&str], node: &Server) -> String {
     for node in &cluster.nodes {
         let mut command = vec!["ACL", "SETUSER", "app", "on", ">pw", "~*", "&*", "+@all"];
@@ -20,6 +20,13 @@ pub fn with_user(cluster: &Cluster, rules: &[&str], node: &Server) -> String {
         node.run::<()>(&command);
     }
     format!("redis://app:pw@{}", node.addr())
+}
+
+/// Makes the node of this key answer this, and then close the connection without executing what
+/// comes behind.
+pub fn hang_up(key: &str) -> Command {
+    let kill = ["KILL", "TYPE", "normal", "SKIPME", "no"];
+    Command::new("CLIENT").arg(&kill).routed_by(key)
 }
 
 /// Whether this is where the client would send a command of the key.
@@ -54,8 +61,8 @@ pub fn promote(cluster: &Cluster, replica: &Server) {
     wait_for_replica(replica);
 }
 
-/// Waits until one acknowledges: the others follow a new primary a moment after they know of it, and until then it
-/// refuses what has to wait for them.
+/// Waits until one acknowledges: the others follow a new primary a moment after they know of it,
+/// and until then it refuses what has to wait for them.
 pub fn wait_for_replica(primary: &Server) {
     eventually("a replica that acknowledges", || {
         let links = primary.replica_links();
@@ -63,7 +70,8 @@ pub fn wait_for_replica(primary: &Server) {
     });
 }
 
-/// Takes a replica out of the cluster, as `redis-cli --cluster del-node` does. It stays up, and knows nobody.
+/// Takes a replica out of the cluster, as `redis-cli --cluster del-node` does. It stays up, and
+/// knows nobody.
 pub fn leave(cluster: &Cluster, leaver: &Server) {
     let others = || {
         cluster
@@ -83,8 +91,8 @@ pub fn leave(cluster: &Cluster, leaver: &Server) {
     });
 }
 
-/// A slot whose first key of two has moved to the other primary already, as it stands in the middle of a reshard. Each
-/// key has itself as its value.
+/// A slot whose first key of two has moved to the other primary already, as it stands in the middle
+/// of a reshard. Each key has itself as its value.
 pub fn half_moved(
     cluster: &Cluster,
     client: &Client,
@@ -200,7 +208,8 @@ impl Traffic {
         }
     }
 
-    /// Each value read has to be the key's own. A write may end with an unknown outcome, but with no other error.
+    /// Each value read has to be the key's own. A write may end with an unknown outcome, but with
+    /// no other error.
     pub fn start<'s>(
         &'s self,
         scope: &'s Scope<'s, '_>,

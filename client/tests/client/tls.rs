@@ -3,9 +3,9 @@
 
 use std::net::TcpListener;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ConnectionInfo, TlsCertificates};
 use redis_durable_client::{Client, ClientBuilder, Command, Error, Fill, Session};
 use testkit::{eventually, Cluster, Product, Tls};
 
@@ -13,29 +13,34 @@ use crate::support::{assert_own_values, keys, keys_of, set_to_themselves};
 
 const NODES: usize = 6;
 
-/// How the redis crate is told whom to trust: the parameters travel in the connection info.
-fn info(tls: &Tls, host: &str, number: usize, password: &str, trusted: &Tls) -> ConnectionInfo {
-    provide_cryptography();
-    let url = format!("rediss://user:{password}@{host}:{}", tls.port(number));
-    let certificates = TlsCertificates {
-        client_tls: None,
-        root_cert: Some(trusted.certificate().pem().into()),
-    };
-    let client = redis::Client::build_with_tls(url, certificates).unwrap();
-    client.get_connection_info().clone()
+/// Trusts the certificate of these servers alone.
+fn trust(trusted: &Tls) -> Arc<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(trusted.certificate().der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let config = config.with_root_certificates(roots);
+    Arc::new(config.with_no_client_auth())
 }
 
-fn client(tls: &Tls, number: usize) -> Client {
-    Client::open([info(tls, "127.0.0.1", number, "secret", tls)]).unwrap()
+fn builder(tls: &Tls, host: &str, number: usize, password: &str) -> ClientBuilder {
+    let url = format!("rediss://user:{password}@{host}:{}", tls.port(number));
+    Client::builder([url]).unwrap().tls(trust(tls))
 }
 
 /// One that bears a busy machine, for tests in which no connection may fail.
 fn patient(tls: &Tls, host: &str, number: usize) -> ClientBuilder {
+    bearing(builder(tls, host, number, "secret"))
+}
+
+fn bearing(builder: ClientBuilder) -> ClientBuilder {
     let patience = Duration::from_secs(60);
-    Client::builder([info(tls, host, number, "secret", tls)])
-        .unwrap()
+    builder
         .connect_timeout(patience)
         .response_timeout(Some(patience))
+        .retry_for(patience)
 }
 
 #[track_caller]
@@ -45,11 +50,6 @@ fn assert_all_go_to_tls_ports(tls: &Tls, client: &Client, keys: &[String]) {
         let mut ports = (0..NODES).map(|number| tls.port(number));
         assert!(ports.any(|port| node.ends_with(&format!(":{port}"))));
     }
-}
-
-/// The redis crate takes the process's own provider, and panics where there is none.
-fn provide_cryptography() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// Three primaries with a replica each, every one with both kinds of port.
@@ -96,7 +96,7 @@ fn hints_and_redirections_lead_to_tls_ports() {
 #[test]
 fn the_watch_and_a_failover_work_over_tls() {
     let (cluster, tls) = cluster(true);
-    let client = client(&tls, 1);
+    let client = patient(&tls, "127.0.0.1", 1).build();
     let watch = client.watch().unwrap();
     eventually("the map", || client.known_slots() == 16384);
     let mut session = client.session();
@@ -151,8 +151,7 @@ fn a_batch_larger_than_what_sockets_and_tls_hold_is_answered_whole() {
 #[test]
 fn without_tls_cluster_nodes_are_reached_where_the_server_names_tls_ports() {
     let (cluster, tls) = cluster(false);
-    let client = Client::builder([info(&tls, "127.0.0.1", 0, "secret", &tls)])
-        .unwrap()
+    let client = builder(&tls, "127.0.0.1", 0, "secret")
         .retry_for(Duration::from_secs(3))
         .build();
     let version = cluster.nodes[0].version();
@@ -175,8 +174,8 @@ fn without_tls_cluster_nodes_are_reached_where_the_server_names_tls_ports() {
 fn a_certificate_that_is_not_trusted_is_refused_at_once_and_nothing_is_sent() {
     let (_cluster, tls) = cluster(true);
     let stranger = Tls::for_servers(0);
-    let info = info(&tls, "127.0.0.1", 0, "secret", &stranger);
-    let client = Client::open([info]).unwrap();
+    let client = builder(&tls, "127.0.0.1", 0, "secret");
+    let client = bearing(client.tls(trust(&stranger))).build();
     let error = client.session().run(&Command::set("k", "v")).unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error}");
     assert!(!error.may_have_been_executed(), "{error}");
@@ -186,7 +185,7 @@ fn a_certificate_that_is_not_trusted_is_refused_at_once_and_nothing_is_sent() {
 #[test]
 fn a_wrong_password_over_tls_is_refused_at_once() {
     let (_cluster, tls) = cluster(true);
-    let client = Client::open([info(&tls, "127.0.0.1", 0, "wrong", &tls)]).unwrap();
+    let client = bearing(builder(&tls, "127.0.0.1", 0, "wrong")).build();
     let error = client.session().run(&Command::set("k", "v")).unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error}");
     assert_eq!(client.stats().retries, 0);
@@ -195,11 +194,11 @@ fn a_wrong_password_over_tls_is_refused_at_once() {
 /// The kernel takes the connection, and nobody shakes hands.
 #[test]
 fn a_handshake_that_is_never_answered_ends() {
-    provide_cryptography();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("rediss://{}", silent.local_addr().unwrap());
     let client = Client::builder([url])
         .unwrap()
+        .tls(trust(&Tls::for_servers(0)))
         .retry_for(Duration::from_millis(100))
         .connect_timeout(Duration::from_millis(300))
         .build();
@@ -211,7 +210,7 @@ fn a_handshake_that_is_never_answered_ends() {
 #[test]
 fn a_frozen_node_over_tls_is_replaced_by_its_promoted_replica() {
     let (cluster, tls) = cluster(true);
-    let client = client(&tls, 1);
+    let client = patient(&tls, "127.0.0.1", 1).build();
     let mut session = client.session();
     session.prefill_all().unwrap();
     let keys = keys(100);
@@ -221,7 +220,11 @@ fn a_frozen_node_over_tls_is_replaced_by_its_promoted_replica() {
     }
     cluster.notice_failures();
     cluster.nodes[0].pause();
-    let mut fresh: Session = client.session();
+    // Its handshake ends by the time for connecting, which is the usual one here.
+    let impatient = builder(&tls, "127.0.0.1", 1, "secret");
+    let impatient = impatient.retry_for(Duration::from_secs(60)).build();
+    let mut fresh: Session = impatient.session();
     assert_own_values(&mut fresh, &keys);
+    assert!(impatient.stats().connection_failures > 0);
     cluster.nodes[0].resume();
 }

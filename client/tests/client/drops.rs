@@ -1,0 +1,123 @@
+//! Servers that never end what they say, or say too much, hold nobody up for longer than the
+//! client's limits.
+
+use std::thread;
+use std::time::Duration;
+
+use redis_durable_client::{ClientBuilder, Command, Error};
+use testkit::eventually;
+
+use crate::fake::{Caller, Fake};
+
+const SHORT: Duration = Duration::from_millis(300);
+
+/// Runs this, which must not go on for as long as the server speaks.
+#[track_caller]
+fn ends<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let running = thread::spawn(run);
+    eventually("an end", || running.is_finished());
+    running.join().unwrap()
+}
+
+/// Answers `GET`, and this command without an end.
+fn endless(name: &'static str) -> ClientBuilder {
+    let answer = move |words: &[String], caller: &mut Caller<'_>| match words[0].as_str() {
+        word if word == name => caller.say_without_end(b"$1000000\r\n", b"x"),
+        "GET" => caller.say("$1\r\nv\r\n"),
+        _ => caller.say("-ERR unknown command\r\n"),
+    };
+    let fake = Fake::start(answer);
+    fake.client().retry_for(SHORT).connect_timeout(SHORT)
+}
+
+#[test]
+fn a_hint_that_comes_drop_by_drop_does_not_hold_up_its_batch() {
+    let client = endless("SLOTHINT").build();
+    let gets = [Command::get("a"), Command::get("b")];
+    for result in ends(move || client.session().batch(&gets)) {
+        assert_eq!(result.unwrap(), redis::Value::BulkString(b"v".to_vec()));
+    }
+}
+
+#[test]
+fn a_map_that_was_asked_for_by_the_caller_has_the_time_of_a_reply() {
+    let client = endless("SLOTHINT.MAP")
+        .response_timeout(Some(SHORT))
+        .build();
+    let error = ends(move || client.session().prefill_all()).unwrap_err();
+    assert!(matches!(error, Error::Connect { .. }), "{error}");
+}
+
+#[test]
+fn a_reply_that_comes_drop_by_drop_has_one_limit() {
+    let client = endless("INCR").response_timeout(Some(SHORT)).build();
+    let incr = Command::new("INCR").key("a");
+    let error = ends(move || client.session().run(&incr)).unwrap_err();
+    assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error}");
+}
+
+#[test]
+fn a_watch_whose_answer_comes_drop_by_drop_goes_on_elsewhere_and_can_be_stopped() {
+    let client = endless("SLOTHINT.WATCH").build();
+    let watch = client.watch().unwrap();
+    eventually("another connection", || client.stats().connections >= 2);
+    ends(move || watch.stop());
+}
+
+#[test]
+fn a_greeting_that_comes_drop_by_drop_has_the_time_for_connecting() {
+    let fake = Fake::start(|_, caller| caller.say_without_end(b"+", b"O"));
+    let url = format!("redis://:pw@127.0.0.1:{}", fake.port());
+    let client = redis_durable_client::Client::builder([url]).unwrap();
+    let client = client.retry_for(SHORT).connect_timeout(SHORT).build();
+    let error = ends(move || client.session().run(&Command::get("a"))).unwrap_err();
+    assert!(matches!(error, Error::GaveUp { .. }), "{error}");
+}
+
+#[test]
+fn a_tls_handshake_that_comes_drop_by_drop_has_the_time_for_connecting() {
+    let (_, trust) = Fake::start_with_tls(|_, _| {});
+    // The head of a record of the greatest length, and then its bytes.
+    let fake = Fake::accept(|number, mut stream| {
+        let stream = &mut stream;
+        Caller { number, stream }.say_without_end(&[22, 3, 3, 0x3f, 0xff], &[0]);
+    });
+    let url = format!("rediss://localhost:{}", fake.port());
+    let client = redis_durable_client::Client::builder([url]).unwrap();
+    let client = client.tls(trust).retry_for(SHORT).connect_timeout(SHORT);
+    let client = client.build();
+    let error = ends(move || client.session().run(&Command::get("a"))).unwrap_err();
+    assert!(matches!(error, Error::GaveUp { .. }), "{error}");
+}
+
+#[test]
+fn a_map_of_overlapping_ranges_is_refused_and_holds_nobody_up() {
+    let answer = |words: &[String], caller: &mut Caller<'_>| {
+        let node = "*1\r\n*4\r\n$9\r\n127.0.0.1\r\n:1\r\n$2\r\nid\r\n*0\r\n";
+        let ranges = "*3\r\n:0\r\n:16383\r\n:0\r\n".repeat(100_000);
+        match words[0].as_str() {
+            "SLOTHINT.MAP" => caller.say(format!("*3\r\n:7\r\n{node}*100000\r\n{ranges}")),
+            _ => caller.say("$1\r\nv\r\n"),
+        }
+    };
+    let client = Fake::start(answer).client().response_timeout(None).build();
+    let error = client.session().prefill_all().unwrap_err();
+    assert!(matches!(error, Error::Hint(_)), "{error}");
+    assert!(
+        error.to_string().contains("more than 16384 ranges"),
+        "{error}"
+    );
+    assert_eq!(client.known_slots(), 0);
+}
+
+/// More than any map that is read is long, in names that nobody looks at.
+#[test]
+fn a_hint_that_is_longer_than_any_is_not_read_to_its_end() {
+    let answer = |words: &[String], caller: &mut Caller<'_>| match words[0].as_str() {
+        "SLOTHINT.MAP" => caller.say(format!("$33554432\r\n{}\r\n", "x".repeat(1 << 25))),
+        _ => caller.say("$1\r\nv\r\n"),
+    };
+    let client = Fake::start(answer).client().response_timeout(None).build();
+    let error = client.session().prefill_all().unwrap_err();
+    assert!(error.to_string().contains("does not end"), "{error}");
+}

@@ -1,0 +1,130 @@
+//! Replies that nobody asked for are not taken for those to later commands.
+
+use redis_durable_client::{Client, ClientBuilder, Command, Error};
+
+use crate::fake::{Caller, Fake};
+
+/// Answers `GET` by the key itself and knows no hints. After what it says to `word` on the first
+/// connection comes `more`.
+fn talkative(
+    word: &'static str,
+    more: &'static str,
+) -> impl Fn(&[String], &mut Caller<'_>) + Clone {
+    move |words, caller| {
+        let reply = match words[0].as_str() {
+            "GET" => format!("${}\r\n{}\r\n", words[1].len(), words[1]),
+            "SET" | "AUTH" => "+OK\r\n".into(),
+            "HELLO" => "%0\r\n".into(),
+            "PING" => "+PONG\r\n".into(),
+            "DURABLE.WAIT" => ":1\r\n".into(),
+            _ => "-ERR unknown command\r\n".into(),
+        };
+        let is_it = words.iter().any(|own| own == word) && caller.number == 0;
+        // In one packet, so that it has come when the reply has.
+        caller.say(reply + if is_it { more } else { "" });
+    }
+}
+
+#[track_caller]
+fn assert_each_get_has_its_own(client: &Client) {
+    let mut session = client.session();
+    for key in ["a", "b", "c"] {
+        let value: String = session.query(&Command::get(key)).unwrap();
+        assert_eq!(value, key);
+    }
+    let gets = ["d", "e"].map(Command::get);
+    for (key, value) in ["d", "e"].iter().zip(session.batch(&gets)) {
+        assert_eq!(
+            redis::from_redis_value::<String>(value.unwrap()).unwrap(),
+            *key
+        );
+    }
+}
+
+fn client(fake: &Fake, url: &str) -> ClientBuilder {
+    Client::builder([url.replace("PORT", &fake.port().to_string())]).unwrap()
+}
+
+#[test]
+fn the_next_command_goes_over_a_new_connection() {
+    // A whole reply, one that has begun only, and what is no reply.
+    for more in ["$5\r\nother\r\n", "$5\r\noth", "+", "\r\n"] {
+        let fake = Fake::start(talkative("a", more));
+        let client = fake.client().build();
+        assert_each_get_has_its_own(&client);
+        let stats = client.stats();
+        assert_eq!(
+            (stats.surplus_replies, stats.connections),
+            (1, 2),
+            "{more:?}"
+        );
+    }
+}
+
+#[test]
+fn over_tls_the_next_command_goes_over_a_new_connection() {
+    let (fake, trust) = Fake::start_with_tls(talkative("a", "$5\r\nother\r\n"));
+    let client = client(&fake, "rediss://localhost:PORT").tls(trust).build();
+    assert_each_get_has_its_own(&client);
+    let stats = client.stats();
+    assert_eq!((stats.surplus_replies, stats.connections), (1, 2));
+}
+
+#[test]
+fn push_messages_of_resp3_are_no_replies() {
+    let push = ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n";
+    let fake = Fake::start(talkative("a", push));
+    let client = client(&fake, "redis://127.0.0.1:PORT?protocol=resp3").build();
+    assert_each_get_has_its_own(&client);
+    let stats = client.stats();
+    assert_eq!((stats.surplus_replies, stats.connections), (0, 1));
+}
+
+#[test]
+fn what_comes_behind_a_hint_is_not_the_reply_to_a_command() {
+    for hint in ["SLOTHINT"] {
+        let fake = Fake::start(talkative(hint, "$5\r\nother\r\n"));
+        let client = fake.client().build();
+        let gets = ["x", "y"].map(Command::get);
+        if hint == "SLOTHINT" {
+            for (key, value) in ["x", "y"].iter().zip(client.session().batch(&gets)) {
+                let value = redis::from_redis_value::<String>(value.unwrap()).unwrap();
+                assert_eq!(value, *key);
+            }
+        }
+        assert_each_get_has_its_own(&client);
+        assert_eq!(client.stats().surplus_replies, 1, "{hint}");
+    }
+}
+
+#[test]
+fn what_comes_behind_the_greeting_is_not_the_reply_to_a_command() {
+    let fake = Fake::start(talkative("AUTH", "+OK\r\n+OK\r\n$5\r\nother\r\n"));
+    let client = client(&fake, "redis://:pw@127.0.0.1:PORT").build();
+    assert_each_get_has_its_own(&client);
+}
+
+/// The second window of a pipeline, too, is sent only when nothing is left of the first.
+#[test]
+fn what_comes_behind_a_window_is_not_a_reply_to_the_next_one() {
+    let fake = Fake::start(talkative("999", "$5\r\nother\r\n"));
+    let client = fake.client().build();
+    let keys: Vec<String> = (0..1500).map(|number| number.to_string()).collect();
+    for (key, value) in keys.iter().zip(client.session().get_many(&keys)) {
+        assert_eq!(value.unwrap().as_deref(), Some(key.as_bytes()));
+    }
+    assert_eq!(client.stats().surplus_replies, 1);
+}
+
+/// The fence speaks of another connection's writes no more than of another server's.
+#[test]
+fn a_fence_whose_connection_was_given_up_says_that_it_does_not_know() {
+    let fake = Fake::start(talkative("a", "$5\r\nother\r\n"));
+    let fence = Command::new("DURABLE.WAIT").key("a");
+    let client = fake.client().build();
+    let mut session = client.session();
+    session.run(&Command::set("a", "v")).unwrap();
+    let error = session.run(&fence).unwrap_err();
+    assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error}");
+    session.run(&fence).unwrap();
+}
