@@ -1,7 +1,7 @@
 //! The life of a batch: rounds of one pipeline for each node, until every command has its result.
 //!
-//! What a round brings back for a command is settled in `batch::settle`: a reply, a redirection, a wait. The sending
-//! itself is in `round`, and what may go before what in `lanes`.
+//! What a round brings back for a command is settled in `batch::settle`: a reply, a redirection, a
+//! wait. The sending itself is in `round`, and what may go before what in `lanes`.
 
 mod settle;
 
@@ -23,7 +23,8 @@ pub(crate) struct Batch<'s, 'c> {
     commands: &'c [Command],
     results: Vec<Option<Result<Value, Error>>>,
     lanes: Lanes,
-    /// The present, while a round is settled, and the randomness of its waits: what failed together waits together.
+    /// The present, while a round is settled, and the randomness of its waits: what failed together
+    /// waits together.
     now: Instant,
     random: f64,
     /// Nodes that failed: before the next round the map is asked for, of others if possible.
@@ -81,7 +82,8 @@ impl<'s, 'c> Batch<'s, 'c> {
                 Some(why) => self.finish(place, Err(Error::Refused(why))),
                 None => {
                     if command.is_pinned() {
-                        // It goes to the primary, where others of its slot may be sent to a substitute.
+                        // It goes to the primary, where others of its slot may be sent to a
+                        // substitute.
                         self.lanes.keep_together(command.slot(), self.now);
                     }
                     pending.push(Pending::new(place, command));
@@ -92,9 +94,14 @@ impl<'s, 'c> Batch<'s, 'c> {
         let keys = || pending.iter().map(|pending| pending.command);
         let keyed = keys().filter(|command| command.routing_key().is_some());
         shared.stats.commands.add(keyed.count());
-        // One command gains nothing: the hint is a round trip, as the redirection is. But nobody redirects a
-        // command that names no key.
-        let hint_all = pending.len() > 1 && shared.config.hint_batches;
+        let hint_all = shared.config.hint_batches;
+        if let ([one], true) = (pending.as_slice(), hint_all) {
+            if one.command.names_key() {
+                self.fetch_map_for(one.slot());
+                return pending;
+            }
+        }
+        // Nobody redirects a command that names no key.
         let asks = |command: &&Command| hint_all || !command.names_key();
         let keys: Vec<&[u8]> = keys()
             .filter(asks)
@@ -103,6 +110,16 @@ impl<'s, 'c> Batch<'s, 'c> {
         // Without a hint, redirections will tell.
         let _ = self.session.hint(keys);
         pending
+    }
+
+    /// A hint for one key is a round trip, as the redirection is that it would save. The map saves
+    /// those of all that come after it.
+    fn fetch_map_for(&mut self, slot: Option<u16>) {
+        let shared = &self.session.shared;
+        let is_known = |slot| shared.know().cache.primary_of(slot).is_some();
+        if slot.is_some_and(|slot| !is_known(slot)) {
+            self.session.fetch_map();
+        }
     }
 
     /// Which commands go in this round and where, and which do not.

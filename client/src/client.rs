@@ -8,6 +8,7 @@ use std::time::Duration;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 use crate::error::Error;
+use crate::fetches::Fetches;
 use crate::node::Node;
 use crate::redirect::known_host;
 use crate::refusals::Request;
@@ -35,6 +36,7 @@ pub struct ClientBuilder {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) stats: Counters,
+    pub(crate) fetches: Fetches,
     knowledge: Mutex<Knowledge>,
 }
 
@@ -157,6 +159,7 @@ impl Client {
     /// permission.
     pub fn use_hints_again(&self) {
         self.shared.know().forget_refusals();
+        self.shared.fetches.allow();
     }
 }
 
@@ -184,8 +187,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether a batch with keys of unknown slots begins with a `SLOTHINT` for these. Default: yes. Costs
-    /// one round trip, and saves the redirections.
+    /// Whether hints are asked for where slots are not known: a batch begins with a `SLOTHINT` for
+    /// its keys, and a single command with a `SLOTHINT.MAP`. Default: yes. Costs one round trip,
+    /// and saves the redirections.
+    ///
+    /// Sessions that miss at the same time fetch the map once, and for a second after that nobody
+    /// fetches it for a slot that it has left open. Where no node has the module, redirections
+    /// tell.
     pub fn hint_batches(mut self, hint: bool) -> ClientBuilder {
         self.config.hint_batches = hint;
         self
@@ -242,6 +250,7 @@ impl ClientBuilder {
         let shared = Shared {
             config: self.config,
             stats: Counters::default(),
+            fetches: Fetches::default(),
             knowledge: Mutex::new(Knowledge::new(self.seeds)),
         };
         Client {

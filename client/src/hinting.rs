@@ -79,6 +79,20 @@ impl Session {
         self.fill_for(keys, limits)
     }
 
+    /// The map for a command whose slot is not known, at most once at a time for all sessions.
+    pub(crate) fn fetch_map(&mut self) {
+        let shared = self.shared.clone();
+        if !shared.know().may_ask(Request::Map) {
+            return;
+        }
+        let limits = self.limits_in_a_batch();
+        let Some(_turn) = shared.fetches.begin(limits.deadline) else {
+            return;
+        };
+        // Without a map, redirections will tell.
+        let _ = self.fill(Request::Map, limits, &HashSet::new(), map_request);
+    }
+
     /// After a failure: whoever is up may know better by now, and sooner than those that failed.
     pub(crate) fn relearn(&mut self, failed: &HashSet<Node>) {
         let limits = self.limits_in_a_batch();

@@ -36,7 +36,7 @@
 //!
 //! | the server says | what happens |
 //! |---|---|
-//! | nothing yet: the slot is not known | the command goes to the default node, the first that was named and is up; in a batch, one `SLOTHINT` first |
+//! | nothing yet: the slot is not known | one `SLOTHINT` first, for a single command one `SLOTHINT.MAP`; without an answer the command goes to the default node, the first that was named and is up |
 //! | `MOVED` | followed, and the slot is corrected. If it names a known replica of the slot's shard, all slots of the shard are |
 //! | `ASK` | followed for this command, with `ASKING` in the same packet; never remembered |
 //! | `TRYAGAIN`, `CLUSTERDOWN` | again, after a wait that grows from 8 ms to half a second with jitter, within [`ClientBuilder::retry_for`] |
@@ -82,6 +82,7 @@ mod connection;
 mod deadline;
 mod error;
 mod fences;
+mod fetches;
 mod greeting;
 pub mod hint;
 mod hinting;

@@ -40,6 +40,13 @@ fn a_hint_that_comes_drop_by_drop_does_not_hold_up_its_batch() {
 }
 
 #[test]
+fn a_map_that_comes_drop_by_drop_does_not_hold_up_its_command() {
+    let client = endless("SLOTHINT.MAP").build();
+    let get = move || client.session().query::<String>(&Command::get("a"));
+    assert_eq!(ends(get).unwrap(), "v");
+}
+
+#[test]
 fn a_map_that_was_asked_for_by_the_caller_has_the_time_of_a_reply() {
     let client = endless("SLOTHINT.MAP")
         .response_timeout(Some(SHORT))

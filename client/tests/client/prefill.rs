@@ -3,7 +3,7 @@
 use redis_durable_client::Fill;
 use testkit::Cluster;
 
-use crate::support::{assert_own_values, client_of, keys, set_to_themselves};
+use crate::support::{assert_own_values, calls, client_of, keys, set_to_themselves};
 
 #[test]
 fn after_one_prefill_ten_thousand_keys_cause_no_redirection() {
@@ -57,6 +57,47 @@ fn a_batch_of_unknown_keys_begins_with_one_hint() {
         (stats.moved, stats.hint_requests, stats.round_trips),
         (0, 1, 4)
     );
+}
+
+#[test]
+fn the_first_single_command_fetches_the_map_and_none_of_a_hundred_is_redirected() {
+    let cluster = Cluster::start(3, 0);
+    let client = client_of(&cluster.nodes[0]);
+    let mut session = client.session();
+    let keys = keys(100);
+    for key in &keys {
+        set_to_themselves(&mut session, std::slice::from_ref(key));
+        assert_own_values(&mut session, std::slice::from_ref(key));
+    }
+    let stats = client.stats();
+    assert_eq!((stats.moved, stats.misses), (0, 0), "{stats:?}");
+    assert_eq!((stats.map_requests, stats.hint_requests), (1, 0));
+    assert_eq!(client.known_slots(), 16384);
+}
+
+#[test]
+fn sessions_that_miss_together_fetch_the_map_once() {
+    let cluster = Cluster::start(3, 0);
+    let client = client_of(&cluster.nodes[0]);
+    let keys = keys(32);
+    let together = std::sync::Barrier::new(keys.len());
+    std::thread::scope(|scope| {
+        for key in &keys {
+            let (client, together) = (client.clone(), &together);
+            scope.spawn(move || {
+                together.wait();
+                set_to_themselves(&mut client.session(), std::slice::from_ref(key));
+            });
+        }
+    });
+    let stats = client.stats();
+    assert_eq!((stats.moved, stats.map_requests), (0, 1), "{stats:?}");
+    let asked: u64 = cluster
+        .nodes
+        .iter()
+        .map(|node| calls(node, "slothint.map"))
+        .sum();
+    assert_eq!(asked, 1);
 }
 
 #[test]

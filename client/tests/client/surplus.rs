@@ -82,7 +82,7 @@ fn push_messages_of_resp3_are_no_replies() {
 
 #[test]
 fn what_comes_behind_a_hint_is_not_the_reply_to_a_command() {
-    for hint in ["SLOTHINT"] {
+    for hint in ["SLOTHINT", "SLOTHINT.MAP"] {
         let fake = Fake::start(talkative(hint, "$5\r\nother\r\n"));
         let client = fake.client().build();
         let gets = ["x", "y"].map(Command::get);

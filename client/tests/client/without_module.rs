@@ -59,6 +59,30 @@ fn moved_alone_fills_the_cache_and_each_node_is_asked_for_hints_once() {
 }
 
 #[test]
+fn single_commands_are_served_by_moved_and_each_node_is_asked_for_the_map_once() {
+    let cluster = Cluster::builder(3, 0)
+        .node(|_, builder| builder.module(false))
+        .start();
+    let before = errors(&cluster.nodes);
+    let client = plain_client_of(&cluster.nodes[0]);
+    let keys = keys(100);
+    for _ in 0..2 {
+        for key in &keys {
+            let mut session = client.session();
+            set_to_themselves(&mut session, std::slice::from_ref(key));
+            assert_own_values(&mut session, std::slice::from_ref(key));
+        }
+    }
+    let stats = client.stats();
+    assert!(stats.moved > 0 && stats.moved <= 100, "{stats:?}");
+    assert!(stats.map_requests <= 3, "{stats:?}");
+    assert_eq!(stats.retries, 0, "{stats:?}");
+    for (before, after) in before.iter().zip(errors(&cluster.nodes)) {
+        assert!(after - before <= 1, "one unknown command at each node");
+    }
+}
+
+#[test]
 fn a_watch_ends_by_itself() {
     let cluster = Cluster::builder(2, 0)
         .node(|_, builder| builder.module(false))
