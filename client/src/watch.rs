@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{ServerError, Value};
 
@@ -31,6 +31,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// So many errors of a server in a row, and another one is asked: this one may be cut off from the
 /// cluster.
 const PATIENCE: u32 = 8;
+/// A wait that ends sooner ended at once: either the map had changed meanwhile, or the server does
+/// not let anybody wait.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// A running background refresh. Made by [`crate::Client::watch`].
 ///
@@ -151,8 +154,9 @@ impl<'w> Watcher<'w> {
             self.shared.know().mark_down(node);
             Refusal::Broken(error)
         })?;
-        let (mut waited, mut errors) = (false, 0_u32);
+        let (mut waited, mut errors, mut hurried) = (false, 0_u32, 0_u32);
         while !self.is_stopped() {
+            let began = Instant::now();
             let error = match self.wait(&mut connection, node, limit) {
                 Ok(is_new) => {
                     // A map that comes at once on a new connection shows nothing: the next one may
@@ -161,6 +165,14 @@ impl<'w> Watcher<'w> {
                         self.failures = 0;
                     }
                     (waited, errors) = (true, 0);
+                    // One change is followed at once, and many in a row no faster than this.
+                    hurried = match began.elapsed() < AT_ONCE {
+                        true => hurried.saturating_add(1),
+                        false => 0,
+                    };
+                    if hurried > 0 {
+                        thread::park_timeout(backoff::delay(hurried, fastrand::f64()));
+                    }
                     continue;
                 }
                 Err(Refusal::Server(error)) => error,

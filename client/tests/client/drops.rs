@@ -1,13 +1,15 @@
 //! Servers that never end what they say, or say too much, hold nobody up for longer than the
 //! client's limits.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use redis_durable_client::{ClientBuilder, Command, Error};
+use redis_durable_client::{ClientBuilder, Command, Error, Fill};
 use testkit::eventually;
 
-use crate::fake::{Caller, Fake};
+use crate::fake::{whole_map, Caller, Fake};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -127,4 +129,32 @@ fn a_hint_that_is_longer_than_any_is_not_read_to_its_end() {
     let client = Fake::start(answer).client().response_timeout(None).build();
     let error = client.session().prefill_all().unwrap_err();
     assert!(error.to_string().contains("does not end"), "{error}");
+}
+
+#[test]
+fn a_watch_that_is_answered_at_once_with_ever_new_tokens_is_paced() {
+    let tokens = Arc::new(AtomicU64::new(1));
+    let port = Arc::new(AtomicU64::new(0));
+    let (told, own_port) = (tokens.clone(), port.clone());
+    let fake = Fake::start(move |words, caller| {
+        let port = own_port.load(Ordering::Relaxed) as u16;
+        let token = match words[0].as_str() {
+            "SLOTHINT.WATCH" => told.fetch_add(1, Ordering::Relaxed),
+            _ => told.load(Ordering::Relaxed),
+        };
+        caller.say(whole_map(token, port));
+    });
+    port.store(u64::from(fake.port()), Ordering::Relaxed);
+    let client = fake.client().build();
+    let began = Instant::now();
+    let _watch = client.watch().unwrap();
+    eventually("the first map", || client.known_slots() == 16_384);
+    eventually("many changes", || tokens.load(Ordering::Relaxed) >= 14);
+    // On a busy machine it takes longer still.
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(1), "{took:?}");
+    assert!(matches!(
+        client.session().prefill_all(),
+        Ok(Fill::Filled(0))
+    ));
 }

@@ -112,6 +112,12 @@ impl Fake {
     }
 }
 
+/// That the node one is connected to has all slots.
+pub fn whole_map(token: u64, own_port: u16) -> String {
+    let node = format!("*1\r\n*4\r\n$-1\r\n:{own_port}\r\n$2\r\nid\r\n*0\r\n");
+    format!("*3\r\n:{token}\r\n{node}*1\r\n*3\r\n:0\r\n:16383\r\n:0\r\n")
+}
+
 fn serve(number: usize, mut stream: impl Stream, answer: &impl Fn(&[String], &mut Caller<'_>)) {
     let mut parser = Parser::new();
     while let Ok(Value::Array(words)) = parser.parse_value(&mut stream) {
