@@ -16,7 +16,8 @@ use crate::socket::Socket;
 const MOST_UNASKED: usize = 64 * 1024;
 /// Parsed when everything before it has been: what comes out shows whether anything was. No server
 /// sends this.
-const CANARY: &str = "nothing is left before this";
+const CANARY: &[u8] = b"+nothing is left before this\r\n";
+const CANARY_TEXT: &str = "nothing is left before this";
 
 pub(crate) struct Connection {
     stream: Stream,
@@ -98,15 +99,32 @@ impl Connection {
     /// nothing that would be taken for the reply. To be called when no reply is awaited. Does not
     /// wait.
     pub(crate) fn look(&mut self) -> Look {
+        // What TLS has deciphered shows only when it is read.
+        let is_quiet = match &self.stream {
+            Stream::Plain(socket) => socket.is_quiet(),
+            #[cfg(feature = "tls")]
+            Stream::Tls(_) => false,
+        };
+        if is_quiet {
+            return self.look_at(false);
+        }
         let socket = self.stream.socket();
         socket.begin(Deadline::after(None), MOST_UNASKED);
         if socket.set_waiting(false).is_err() {
             return Look::Closed;
         }
-        let canary = format!("+{CANARY}\r\n");
+        let look = self.look_at(true);
+        match self.stream.socket().set_waiting(true) {
+            Ok(()) => look,
+            Err(_) => Look::Closed,
+        }
+    }
+
+    /// At what the parser has, and where `reads` at what the socket has too, which must not wait.
+    fn look_at(&mut self, reads: bool) -> Look {
         let mut left = WhatIsLeft {
-            stream: &mut self.stream,
-            canary: canary.as_bytes(),
+            stream: reads.then_some(&mut self.stream),
+            canary: CANARY,
             is_closed: false,
         };
         let found = loop {
@@ -115,12 +133,9 @@ impl Connection {
                 found => break found,
             }
         };
-        let is_closed = left.is_closed;
-        if is_closed || self.stream.socket().set_waiting(true).is_err() {
-            return Look::Closed;
-        }
         match found {
-            Ok(Value::SimpleString(text)) if text == CANARY => Look::Clean,
+            _ if left.is_closed => Look::Closed,
+            Ok(Value::SimpleString(text)) if text == CANARY_TEXT => Look::Clean,
             // Also where the canary was taken for the end of something that had begun.
             _ => Look::Surplus,
         }
@@ -150,14 +165,16 @@ impl Look {
 
 /// What has come already, and the canary behind it.
 struct WhatIsLeft<'s> {
-    stream: &'s mut Stream,
+    stream: Option<&'s mut Stream>,
     canary: &'s [u8],
     is_closed: bool,
 }
 
 impl Read for WhatIsLeft<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.stream.read(buffer) {
+        let nothing = || Err(io::ErrorKind::WouldBlock.into());
+        let read = self.stream.as_mut().map(|stream| stream.read(buffer));
+        match read.unwrap_or_else(nothing) {
             Ok(0) => {
                 self.is_closed = true;
                 Err(io::ErrorKind::UnexpectedEof.into())

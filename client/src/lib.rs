@@ -43,7 +43,7 @@
 //! | `LOADING`, `READONLY`, `MASTERDOWN` | the same, and other nodes are asked: the node is likely to have been replaced |
 //! | no connection to be had | a replica of the shard is asked, then everybody else; the map is asked for again |
 //! | the connection breaks after sending | reads go again; of anything else the outcome is unknown, and the caller is told ([`Error::OutcomeUnknown`]) |
-//! | more than it was asked | replies would be taken for those to other commands: the next command goes over a new connection |
+//! | more than it was asked | nobody knows which reply is whose: as when the connection breaks |
 //! | `UNBLOCKED` or `CLUSTERDOWN` to a durable write | the same: it has been executed, most likely |
 //! | any other error | it is the caller's |
 //!

@@ -35,12 +35,11 @@ impl Links {
         link.is_some_and(|link| link.used.elapsed() <= shared.config.check_idle)
     }
 
-    /// Closes the connection if the server has closed it, or has sent what would be taken for the
-    /// reply to the next command. To be called before commands are sent, and when no reply is
-    /// awaited.
-    pub(crate) fn look(&mut self, node: &Node, shared: &Shared) {
+    /// Looks at the connection, and closes it if the server has closed it or has sent what would be
+    /// taken for the reply to the next command. To be called when no reply is awaited.
+    pub(crate) fn look(&mut self, node: &Node, shared: &Shared) -> Look {
         let Some(link) = self.open.get_mut(node) else {
-            return;
+            return Look::Closed;
         };
         let look = link.connection.look();
         if look == Look::Surplus {
@@ -49,6 +48,7 @@ impl Links {
         if look != Look::Clean {
             self.close(node);
         }
+        look
     }
 
     /// Makes connections to these nodes, several at a time and each within `limit` and by

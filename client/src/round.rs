@@ -7,6 +7,7 @@ use std::time::Instant;
 use redis::{RedisError, RedisResult, Value};
 
 use crate::cache::Asked;
+use crate::connection::Look;
 use crate::deadline::Deadline;
 use crate::fences::Serial;
 use crate::node::Node;
@@ -213,15 +214,14 @@ impl<'c> Round<'_, 'c> {
         if share.under_way.is_empty() {
             return;
         }
-        let limit = self.session.shared.config.response_timeout;
+        let first = self.answers.len();
+        let shared = self.session.shared.clone();
+        let limit = shared.config.response_timeout;
         let mut rest = limit.map(|limit| rest_of(limit, share.sent.elapsed()));
         while let Some(pending) = share.under_way.pop_front() {
             if share.failure.is_none() {
-                match self.reply_to(
-                    &pending,
-                    &share.node,
-                    Deadline::after(rest.take().or(limit)),
-                ) {
+                let deadline = Deadline::after(rest.take().or(limit));
+                match self.reply_to(&pending, &share.node, deadline) {
                     Ok(reply) => {
                         let verdict = Verdict::of(pending.command, reply);
                         share.note(&pending, &verdict);
@@ -241,8 +241,22 @@ impl<'c> Round<'_, 'c> {
             self.answer(share, pending, outcome);
         }
         if share.failure.is_none() {
-            self.session.shared.stats.round_trips.one();
+            shared.stats.round_trips.one();
+            let look = self.session.links.look(&share.node, &shared);
+            if let (Look::Surplus, Some(error)) = (look, look.error()) {
+                self.distrust(share, first, &error);
+            }
         }
+    }
+
+    /// One reply too many came with those from `first` on: which of them belong to which command is
+    /// not known.
+    fn distrust(&mut self, share: &mut Share<'c>, first: usize, error: &RedisError) {
+        for answer in self.answers.iter_mut().skip(first) {
+            answer.outcome = Outcome::Lost(error.clone());
+        }
+        (share.replied, share.serves) = (false, false);
+        share.failure = Some(Outcome::Lost(error.clone()));
     }
 
     /// The next reply.

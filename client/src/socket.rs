@@ -4,6 +4,8 @@
 //! now and then could hold a reader for ever. Here each one waits for what is left.
 
 use std::io::{self, Read, Write};
+#[cfg(unix)]
+use std::mem::MaybeUninit;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
@@ -109,6 +111,22 @@ impl Socket {
         of_raw!(&self.raw, socket => socket.set_nonblocking(!waits))?;
         self.waits = waits;
         Ok(())
+    }
+
+    /// Whether nothing has come, and the peer is still there. One system call that does not wait.
+    #[cfg(unix)]
+    pub(crate) fn is_quiet(&self) -> bool {
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        let mut byte = [MaybeUninit::uninit()];
+        let socket = of_raw!(&self.raw, socket => SockRef::from(socket));
+        let peeked = socket.recv_with_flags(&mut byte, flags);
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Not known here without more system calls.
+    #[cfg(not(unix))]
+    pub(crate) fn is_quiet(&self) -> bool {
+        false
     }
 
     fn arm_read(&mut self) -> io::Result<()> {

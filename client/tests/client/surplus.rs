@@ -1,5 +1,7 @@
 //! Replies that nobody asked for are not taken for those to later commands.
 
+use std::sync::{Arc, Mutex};
+
 use redis_durable_client::{Client, ClientBuilder, Command, Error};
 
 use crate::fake::{Caller, Fake};
@@ -108,23 +110,49 @@ fn what_comes_behind_the_greeting_is_not_the_reply_to_a_command() {
 #[test]
 fn what_comes_behind_a_window_is_not_a_reply_to_the_next_one() {
     let fake = Fake::start(talkative("999", "$5\r\nother\r\n"));
-    let client = fake.client().build();
-    let keys: Vec<String> = (0..1500).map(|number| number.to_string()).collect();
+    assert_all_have_their_own(&fake.client().build(), 1500);
+}
+
+#[test]
+fn what_comes_in_the_middle_of_a_window_shifts_none_of_its_replies() {
+    // All replies come in one packet.
+    let replies = Arc::new(Mutex::new(String::new()));
+    let fake = Fake::start(move |words, caller| {
+        if words[0] != "GET" {
+            return caller.say("-ERR unknown command\r\n");
+        }
+        let mut replies = replies.lock().unwrap();
+        *replies += &format!("${}\r\n{}\r\n", words[1].len(), words[1]);
+        if words[1] == "7" && caller.number == 0 {
+            *replies += "$5\r\nother\r\n";
+        }
+        if words[1] == "99" {
+            caller.say(std::mem::take(&mut *replies));
+        }
+    });
+    assert_all_have_their_own(&fake.client().build(), 100);
+}
+
+#[track_caller]
+fn assert_all_have_their_own(client: &Client, count: usize) {
+    let keys: Vec<String> = (0..count).map(|number| number.to_string()).collect();
     for (key, value) in keys.iter().zip(client.session().get_many(&keys)) {
         assert_eq!(value.unwrap().as_deref(), Some(key.as_bytes()));
     }
     assert_eq!(client.stats().surplus_replies, 1);
 }
 
-/// The fence speaks of another connection's writes no more than of another server's.
+/// It may be the reply to something else. The fence after it speaks of another connection's writes no
+/// more than of another server's.
 #[test]
-fn a_fence_whose_connection_was_given_up_says_that_it_does_not_know() {
+fn a_write_that_was_answered_twice_may_have_been_executed_and_its_fence_does_not_know() {
     let fake = Fake::start(talkative("a", "$5\r\nother\r\n"));
     let fence = Command::new("DURABLE.WAIT").key("a");
     let client = fake.client().build();
     let mut session = client.session();
-    session.run(&Command::set("a", "v")).unwrap();
-    let error = session.run(&fence).unwrap_err();
-    assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error}");
+    let write = session.run(&Command::set("a", "v"));
+    for error in [write.unwrap_err(), session.run(&fence).unwrap_err()] {
+        assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error}");
+    }
     session.run(&fence).unwrap();
 }
