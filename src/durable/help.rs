@@ -39,7 +39,7 @@ unsafe extern "C" fn handler(
     }
 }
 
-const LINES: [&CStr; 19] = [
+const LINES: [&CStr; 21] = [
     c"DURABLE commands answer once the required replicas have acknowledged everything up to and including them:",
     c"DURABLE.SET <key> <value> [<SET's own options>] [<requirement>]",
     c"    SET, durably.",
@@ -52,11 +52,13 @@ const LINES: [&CStr; 19] = [
     c"DURABLE.WAIT [<requirement>]",
     c"    Wait until everything executed so far, by anyone, is acknowledged. Returns by how many replicas.",
     c"DURABLE.REPLICAS",
-    c"    List the online replicas and what each has acknowledged.",
+    c"    List the links to replicas, what each has acknowledged, and whether it counts.",
     c"DURABLE.HELP",
     c"    Print this help.",
     c"A requirement is [REPLICAS <n>|MAJORITY|ALL] [FSYNC <n>] [TIMEOUT <ms>], in any order; what is left out",
     c"    is configured by durable.replicas, durable.fsync and durable.timeout-ms.",
+    c"MAJORITY is a majority of the copies, the primary's included: of two replicas it is one. It survives the loss",
+    c"    of the primary only if a replica is promoted that has acknowledged.",
     c"NOREPLICAS and OVERLOADED mean that nothing was executed, UNACKED that the write was applied on the primary",
     c"    and may still reach the replicas.",
 ];
