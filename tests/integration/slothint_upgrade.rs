@@ -46,7 +46,7 @@ fn every_node_still_tells_all_slots_and_their_owners() {
         for node in &cluster.nodes {
             set(node, "cluster-preferred-endpoint-type", endpoint);
         }
-        for node in &cluster.nodes {
+        for (number, node) in cluster.nodes.iter().enumerate() {
             let mut conn = node.raw();
             // Where replicas are concerned the nodes may need a moment to hear of one another.
             eventually("the map to be whole", || {
@@ -66,7 +66,10 @@ fn every_node_still_tells_all_slots_and_their_owners() {
             assert_eq!(slots, 16384);
             let keys = [0, 8_000, 16_000].map(|slot: usize| &a_key_of_each_slot()[slot]);
             assert_eq!(hint(&mut conn, &keys).nodes.len(), 3);
-            redirections_agree(&mut conn, cluster.id_of(node));
+            // Every slot of a primary and of a replica: the map itself agrees on all nodes.
+            if [0, 5].contains(&number) {
+                redirections_agree(&mut conn, cluster.id_of(node));
+            }
         }
     }
 }
