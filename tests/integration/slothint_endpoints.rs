@@ -88,6 +88,13 @@ fn hints_for_every_slot_are_what_moved_says_with_unknown_endpoints() {
     }
 }
 
+/// A node tells each other one what it announces every few seconds, and at once where it has to connect
+/// again.
+#[track_caller]
+fn introduce_itself(node: &Server, to: &str) {
+    node.run::<()>(&["DEBUG", "CLUSTERLINK", "KILL", "TO", to]);
+}
+
 #[test]
 fn what_a_node_announces_at_run_time_is_told_at_once_there_and_soon_everywhere() {
     // The nodes also speak to each other at the addresses they announce, and have to be there.
@@ -121,6 +128,7 @@ fn what_a_node_announces_at_run_time_is_told_at_once_there_and_soon_everywhere()
         assert_ne!(token(&mut here), before, "{setting} {value}");
         let expected = Some((host.to_string(), port));
         assert_eq!(address(&mut here, id), expected, "{setting} {value}");
+        introduce_itself(first, cluster.id_of(second));
         eventually("the other node to hear of it", || {
             address(&mut there, id) == expected
         });
@@ -128,7 +136,8 @@ fn what_a_node_announces_at_run_time_is_told_at_once_there_and_soon_everywhere()
     }
     // A replica's as well.
     set(replica, "cluster-announce-ip", "127.0.0.8");
-    for conn in [&mut here, &mut there] {
+    for (conn, node) in [(&mut here, first), (&mut there, second)] {
+        introduce_itself(replica, cluster.id_of(node));
         eventually("the replica's new address", || {
             let found = address(conn, cluster.id_of(replica));
             found == Some(("127.0.0.8".to_string(), replica.port()))
