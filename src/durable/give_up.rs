@@ -13,8 +13,10 @@ use crate::state;
 /// them does not hold up the rest.
 pub const IN_ONE_TURN: usize = 250;
 
-/// So many that are lost: the server would answer them, too, and is to be the second.
-const LOST_IN_ONE_TURN: usize = 2000;
+/// So many that are lost: as many as may wait by default. The server would answer them CLUSTERDOWN,
+/// which sends a write twice, and is to be the second. It ends all blocked clients at once itself
+/// when it is demoted.
+const LOST_IN_ONE_TURN: usize = 10_000;
 
 /// Gives up what has to be given up, as much of it as one turn bears. The rest has the next turn, which begins at once.
 pub fn give_up(ctx: &Ctx) {
