@@ -27,7 +27,7 @@ pub unsafe extern "C" fn handler(info: *mut raw::RedisModuleInfoCtx, for_crash_r
         // INFO brings no context, and without a look the replicas are as old as the last wait.
         let primary = Ctx::detached(|ctx| {
             durable::resetstat::look(ctx);
-            durable::look::look(ctx);
+            durable::look::look_to_show(ctx);
             ctx.situation().is_primary()
         });
         let fields = state::with(|state| fields(state, primary == Some(true)));

@@ -39,9 +39,9 @@ impl AckRequests {
         self.passes_baseline() && self.sent_at.is_some_and(|before| target <= before)
     }
 
-    /// The greatest baseline that some replica has yet to pass, at this look. The answer to a
-    /// request that stands at the baseline equals it and proves nothing, so that a baseline at
-    /// the stream's end takes two requests in two turns.
+    /// Takes the greatest baseline that some replica has yet to pass. The answer to a request that
+    /// stands at the baseline equals it and proves nothing. A baseline at the stream's end
+    /// therefore takes two requests, in two turns.
     pub fn set_baseline(&mut self, baseline: Option<u64>) {
         self.baseline = baseline;
     }

@@ -61,11 +61,11 @@ pub struct Alarms {
     /// A link has acknowledged something since the last look, and may count now.
     heard: bool,
     next_look: u64,
-    /// The requirement was met at some look since the load or the change of role.
-    was_met: bool,
     unmet: Option<Unmet>,
     /// The links that do not count, since when, and whether that was said.
     uncounted: (Vec<Uncounted>, u64, bool),
+    /// The links that were named last, and when.
+    named: Option<(Vec<Uncounted>, u64)>,
 }
 
 /// Since the requirement is not met.
@@ -81,6 +81,8 @@ struct Unmet {
 const PASSING: u64 = 2_000_000;
 /// While something is awaited the replicas are looked at no more often than this.
 const INTERVAL: u64 = 1_000_000;
+/// The same links are not named again so soon: one of them may come and go.
+const NAMED_AGAIN: u64 = 60_000_000;
 /// No more links are named in one line.
 const NAMED: usize = 8;
 
@@ -124,7 +126,6 @@ impl Alarms {
     fn requirement(&mut self, sight: &Sight) -> Option<Line> {
         let required = sight.required;
         if required.is_some_and(|required| sight.connected >= required) {
-            self.was_met = true;
             let unmet = self.unmet.take().filter(|unmet| unmet.said)?;
             return Some(Line::Notice(format!(
                 "the configured requirement can be met again: {} replicas count, {} required; \
@@ -141,8 +142,7 @@ impl Alarms {
             given_up: sight.given_up,
             said: false,
         });
-        // A primary that has just started has no replicas yet.
-        let passing = !self.was_met && sight.now.saturating_sub(unmet.since) < PASSING;
+        let passing = sight.now.saturating_sub(unmet.since) < PASSING;
         if unmet.said || passing {
             return None;
         }
@@ -174,6 +174,13 @@ impl Alarms {
             return None;
         }
         *said = true;
+        let named = self.named.as_ref().filter(|(links, at)| {
+            links == uncounted && sight.now.saturating_sub(*at) < NAMED_AGAIN
+        });
+        if named.is_some() {
+            return None;
+        }
+        self.named = Some((uncounted.clone(), sight.now));
         let name = |link: &Uncounted| {
             let (host, port) = (Word::new(&link.host), link.port);
             format!("{host}:{port} ({})", link.reason.text())
@@ -220,9 +227,10 @@ mod tests {
     fn one_line_says_that_the_requirement_is_not_met_and_one_that_it_is_again() {
         let mut alarms = Alarms::default();
         assert_eq!(alarms.observe(sight(1, 2, 2)), []);
-        let lines = alarms.observe(sight(2, 1, 2));
+        assert_eq!(alarms.observe(sight(2, 1, 2)), [], "it may pass");
+        let lines = alarms.observe(sight(4, 1, 2));
         assert!(texts(&lines)[0].contains("1 of 2 required replicas"));
-        assert_eq!(alarms.observe(sight(3, 0, 2)), []);
+        assert_eq!(alarms.observe(sight(5, 0, 2)), []);
         let lines = alarms.observe(sight(7, 2, 2));
         assert!(matches!(lines[..], [Line::Notice(_)]));
         assert!(texts(&lines)[0].contains("50 commands were refused (NOREPLICAS) and 5 given up"));
@@ -230,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_primary_that_has_just_started_is_given_time_for_its_replicas_to_connect() {
+    fn a_replica_that_comes_and_goes_within_two_seconds_is_not_worth_a_line() {
         let mut alarms = Alarms::default();
         assert_eq!(alarms.observe(sight(1, 0, 1)), []);
         assert_eq!(alarms.observe(sight(2, 1, 1)), []);
@@ -243,8 +251,9 @@ mod tests {
     fn a_requirement_that_cannot_be_computed_cannot_be_met() {
         let mut alarms = Alarms::default();
         let mut unknown = sight(1, 5, 0);
-        alarms.observe(unknown.clone());
         unknown.required = None;
+        alarms.observe(unknown.clone());
+        unknown.now += PASSING;
         let lines = alarms.observe(unknown);
         assert!(texts(&lines)[0].contains("durable.expected-replicas is not set"));
     }
@@ -280,11 +289,25 @@ mod tests {
         assert_eq!(alarms.observe(seen(9, both)), []);
         assert!(!alarms.wants_look(10 * SECOND), "all is said");
         assert_eq!(alarms.observe(seen(10, Vec::new())), []);
+        alarms.observe(seen(11, loading.clone()));
+        assert_eq!(
+            alarms.observe(seen(13, loading.clone())).len(),
+            1,
+            "others than the last"
+        );
+        for second in 14..70 {
+            let there = if second % 4 < 3 {
+                loading.clone()
+            } else {
+                Vec::new()
+            };
+            assert_eq!(alarms.observe(seen(second, there)), [], "it comes and goes");
+        }
         let many = (0..20)
             .map(|port| link(b"c", port, Reason::NotAllowed))
             .collect::<Vec<_>>();
-        alarms.observe(seen(11, many.clone()));
-        assert!(texts(&alarms.observe(seen(13, many)))[0].contains("and 12 more;"));
+        alarms.observe(seen(80, many.clone()));
+        assert!(texts(&alarms.observe(seen(82, many)))[0].contains("and 12 more;"));
     }
 
     #[test]
@@ -298,6 +321,8 @@ mod tests {
         alarms.rouse();
         assert!(alarms.wants_look(100 * SECOND));
         alarms.observe(sight(100, 0, 1));
+        assert!(alarms.wants_look(102 * SECOND), "whether it passes");
+        assert_eq!(alarms.observe(sight(102, 0, 1)).len(), 1);
         assert!(!alarms.wants_look(200 * SECOND));
         // No event tells that a link has begun to count.
         alarms.acknowledgement_heard();

@@ -83,9 +83,9 @@ impl Fsyncs {
         }
     }
 
-    /// The clients to look up in the server's list, if there is a reason to look: somebody reports of whom it is
-    /// not known whether he is a replica. With him all others of whom it is not known, since one that has not
-    /// reported yet may be another link of the same replica.
+    /// The clients to look up in the server's list, if there is a reason to look: a client has
+    /// reported that may or may not be a replica. All other such clients are looked up with it,
+    /// since one that has not reported yet may be another link of the same replica.
     pub fn to_identify(&mut self) -> Vec<u64> {
         if !std::mem::take(&mut self.unidentified) {
             return Vec::new();

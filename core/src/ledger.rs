@@ -61,6 +61,9 @@ pub enum Loss {
     Cluster,
 }
 
+/// A wait that has no offset after so many microseconds beyond its deadline gets none.
+const LONGEST_TURN: u64 = 1_000_000;
+
 /// Above this capacity an empty ledger gives its memory back.
 const KEPT_CAPACITY: usize = 1024;
 
@@ -236,6 +239,12 @@ impl<T> Ledger<T> {
 
     /// No wait that there is now will be released any more. Each is still to be cancelled.
     pub fn lose(&mut self, loss: Loss) {
+        for id in &self.fresh {
+            // No turn's end is awaited for them any more.
+            if let Some(wait) = self.waits.get_mut(id) {
+                wait.offset.get_or_insert(u64::MAX);
+            }
+        }
         let fresh = self.fresh.drain(..).map(|id| (0, id)).collect();
         let queues = std::mem::take(&mut self.queues).into_values();
         let lost = queues.chain([fresh]).filter(|queue| !queue.is_empty());
@@ -272,12 +281,17 @@ impl<T> Ledger<T> {
         self.deadlines.first().map(|&(at, _)| at)
     }
 
-    /// The waits whose deadline has come, the earliest first. They stay in the ledger until they are cancelled.
+    /// The waits whose deadline has come, the earliest first. They stay in the ledger until they are
+    /// cancelled. Not among them are waits whose turn has not ended yet, unless it does not end:
+    /// what they wait for may be acknowledged already, and nobody has looked.
     pub fn expired(&self, now: u64) -> impl Iterator<Item = WaitId> + '_ {
-        self.deadlines
-            .iter()
-            .take_while(move |&&(at, _)| at <= now)
-            .map(|&(_, id)| id)
+        let due = self.deadlines.iter().take_while(move |&&(at, _)| at <= now);
+        due.filter(move |&&(at, id)| {
+            let wait = self.waits.get(&id);
+            let unseen = wait.is_some_and(|wait| wait.offset.is_none());
+            !unseen || now.saturating_sub(at) >= LONGEST_TURN
+        })
+        .map(|&(_, id)| id)
     }
 
     /// True when a wait for fsyncs waits for an offset above `told`, up to and including `acked`.

@@ -8,6 +8,7 @@
 //! A cheaper **update** (`ROLE`) shows the online links of the last listing and what they have
 //! acknowledged since. Each change among the links makes the next look a listing.
 
+mod address;
 mod allow;
 mod disk;
 mod listing;
@@ -17,9 +18,10 @@ mod shown;
 use crate::acks::{Acks, Need};
 use crate::fsyncs::Fsyncs;
 
+use address::Address;
 pub use allow::ReplicaAllow;
-pub use listing::link as listed_link;
-use roster::{Address, Entry, News, Roster};
+pub use listing::{confirmed, link as listed_link, port};
+use roster::{Entry, News, Roster};
 pub use shown::{Reason, Shown};
 
 /// One link to a replica, as the server lists it. Of the links of one address the server lists
@@ -36,18 +38,35 @@ pub struct Link<'a> {
     pub acked: u64,
 }
 
-/// After a handshake so many looks are listings, not counting those during a pause. A paused server
-/// puts off a PSYNC that it has shown to command filters already, and runs it up to a turn after
-/// the pause has ended. There can be two looks in a turn.
-const LISTINGS_AFTER_HANDSHAKE: u8 = 4;
+/// Every look is a listing until so many turns have ended after a handshake, not counting those that
+/// end in a pause. A paused server puts off a PSYNC that it has shown to command filters already,
+/// and runs it up to a turn after the pause has ended.
+const TURNS_AFTER_HANDSHAKE: u8 = 4;
+
+/// A look at every link in any state.
+#[derive(Debug)]
+pub struct Listing<'a> {
+    /// The primary's own offset, by ROLE.
+    pub offset: u64,
+    /// The links, in the server's order.
+    pub links: Vec<Link<'a>>,
+    /// So many synchronizations the server has granted since it started or its statistics were
+    /// reset, refused ones aside. `None` where that, or the listing itself, cannot be relied on.
+    pub granted: Option<u64>,
+}
 
 /// The replicas at the last look.
 #[derive(Debug, Default)]
 pub struct Replicas {
     roster: Roster,
-    news: News,
-    /// The looks that still have to be listings. Unset until the first one.
-    owed: Option<u8>,
+    /// A replica came online or went since the last listing.
+    changed: bool,
+    /// A handshake was heard, and its effect may be still to come, for so many turns.
+    awaited: u8,
+    /// There is no listing since the links may have changed.
+    listed: bool,
+    /// What the last listing said of it; the outer one is unset before the first listing.
+    granted: Option<Option<u64>>,
     allow: ReplicaAllow,
     offset: u64,
     acks: Acks,
@@ -56,51 +75,73 @@ pub struct Replicas {
 impl Replicas {
     /// A replica came online or went. What was proved at addresses with several links is void.
     pub fn links_changed(&mut self) {
-        self.news.changed = true;
-        self.owe(1);
+        self.changed = true;
+        self.listed = false;
     }
 
-    /// A client presented itself as a replica does. Anybody can, so that this voids nothing: it
-    /// makes the next look a listing.
+    /// A client asked for the stream, as a replica does. Anybody can, and most are refused, so that
+    /// this voids nothing. It makes the looks of the next turns listings.
     pub fn handshake_heard(&mut self) {
-        self.news.handshake = true;
-        self.owe(LISTINGS_AFTER_HANDSHAKE);
+        self.awaited = TURNS_AFTER_HANDSHAKE;
+    }
+
+    /// A turn of the event loop has ended with a look. `paused`: the server puts off commands.
+    pub fn turn_ended(&mut self, paused: bool) {
+        if !paused {
+            self.awaited = self.awaited.saturating_sub(1);
+        }
+    }
+
+    /// True while the effect of a handshake may be still to come.
+    pub fn awaits_handshake(&self) -> bool {
+        self.awaited > 0
+    }
+
+    /// The server's statistics were reset, so that what it has granted is counted anew.
+    pub fn statistics_reset(&mut self) {
+        if self.awaited > 0 && self.granted.is_some() {
+            self.granted = Some(None);
+        } else {
+            self.granted = self.granted.map(|_| Some(0));
+        }
     }
 
     /// The next look has to show links in any state.
     pub fn owe_listing(&mut self) {
-        self.owe(1);
+        self.listed = false;
     }
 
     /// The setting that says which links may count.
     pub fn set_allow(&mut self, allow: ReplicaAllow) {
         self.allow = allow;
-        self.owe(1);
+        self.listed = false;
     }
 
     /// True if the next look has to be a listing.
     pub fn needs_listing(&self) -> bool {
-        self.owed != Some(0)
+        !self.listed || self.awaited > 0
     }
 
-    /// Takes a listing: all links in any state, and the primary's own `offset` at that moment.
-    /// `now` is in microseconds; `paused` says that the server puts off clients' commands.
-    pub fn list<'a>(
-        &mut self,
-        offset: u64,
-        now: u64,
-        links: impl Iterator<Item = Link<'a>>,
-        fsyncs: &Fsyncs,
-        paused: bool,
-    ) {
-        let news = std::mem::take(&mut self.news);
-        let owed = self.owed.unwrap_or(1);
-        let still_put_off = paused && owed > 1;
-        let owed = owed.saturating_sub(u8::from(!still_put_off));
-        self.owed = Some(owed);
-        self.news.handshake = news.handshake && owed > 0;
+    /// Takes a listing. `now` is in microseconds.
+    pub fn list(&mut self, listing: Listing<'_>, now: u64, fsyncs: &Fsyncs) {
+        let offset = listing.offset;
+        let granted = match self.granted {
+            // Whatever came before the first listing, the newest link of an address is the last.
+            None => Some(0),
+            Some(before) => listing
+                .granted
+                .zip(before)
+                .and_then(|(now, before)| now.checked_sub(before)),
+        };
+        let news = News {
+            changed: std::mem::take(&mut self.changed),
+            granted,
+        };
+        self.granted = Some(listing.granted);
+        self.listed = true;
+        let links = listing.links.into_iter();
         self.roster.list(offset, now, links, &self.allow, news);
-        self.roster.prove();
+        self.roster.prove(offset);
         self.count(offset, fsyncs);
     }
 
@@ -113,8 +154,8 @@ impl Replicas {
         links: impl Iterator<Item = Link<'a>> + Clone,
         fsyncs: &Fsyncs,
     ) -> bool {
-        if !self.roster.update(now, links) {
-            self.owe(1);
+        if !self.roster.update(offset, now, links) {
+            self.listed = false;
             return false;
         }
         self.count(offset, fsyncs);
@@ -132,7 +173,7 @@ impl Replicas {
 
     /// This server is no primary, so that there is nothing to list.
     pub fn nothing_to_list(&mut self) {
-        self.owed = Some(0);
+        (self.listed, self.awaited) = (true, 0);
     }
 
     /// A request was sent to all of them.
@@ -202,11 +243,6 @@ impl Replicas {
             fsync: 0,
         });
         slowest.map_or(0, |slowest| offset.saturating_sub(slowest))
-    }
-
-    fn owe(&mut self, listings: u8) {
-        // Until the first listing one is owed anyway.
-        self.owed = self.owed.map(|owed| owed.max(listings));
     }
 
     fn count(&mut self, offset: u64, fsyncs: &Fsyncs) {

@@ -5,7 +5,7 @@ use durable_core::alarms::{Alarms, Line, Sight, Uncounted};
 use durable_core::requirement::Options;
 
 use super::admission::defaults;
-use super::look::look;
+use super::look::look_to_show;
 use crate::ffi::Ctx;
 use crate::state::{self, State};
 
@@ -19,7 +19,7 @@ pub fn cron(ctx: &Ctx) {
     if wanted != Some(true) {
         return;
     }
-    if !look(ctx) {
+    if !look_to_show(ctx) {
         // A replica has no replicas to speak of.
         state::with(|state| state.alarms.clear());
         return;

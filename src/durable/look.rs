@@ -5,9 +5,9 @@
 //! stands there. INFO shows it. So whenever links may have changed the look is a listing by INFO,
 //! and ROLE otherwise, which is cheaper.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
-use durable_core::replicas::{listed_link, Link};
+use durable_core::replicas::{confirmed, listed_link, port, Link, Listing};
 
 use super::fsync;
 use crate::ffi::{Ctx, Reply, ServerInfo};
@@ -16,20 +16,45 @@ use crate::state;
 /// Looks at the replicas. False where this server is no primary or did not tell.
 pub fn look(ctx: &Ctx) -> bool {
     fsync::identify(ctx);
-    let listing = state::with(|state| state.replicas.needs_listing()) == Some(true);
-    let seen = if listing {
-        list(ctx)
-    } else {
-        update(ctx).unwrap_or_else(|| list(ctx))
+    let Some(reply) = ctx.ask(c"ROLE", &[]) else {
+        return false;
     };
-    if seen {
-        state::with(|state| {
-            state.replicas_current = true;
-            let baseline = state.replicas.open_baseline();
-            state.requests.set_baseline(baseline);
-        });
+    let Some((offset, online)) = role(reply.root()) else {
+        return false;
+    };
+    let fits = state::with(|state| {
+        let now = state.now();
+        let links = online.iter().copied();
+        !state.replicas.needs_listing() && state.replicas.update(offset, now, links, &state.fsyncs)
+    });
+    if fits == Some(false) {
+        list(ctx, offset, &online);
     }
-    seen
+    state::with(|state| {
+        state.replicas_current = true;
+        let baseline = state.replicas.open_baseline();
+        state.requests.set_baseline(baseline);
+    })
+    .is_some()
+}
+
+/// A turn of the event loop has ended with a look.
+pub fn turn_ended(ctx: &Ctx) {
+    if state::with(|state| state.replicas.awaits_handshake()) == Some(true) {
+        let paused = ctx.is_traffic_paused();
+        state::with(|state| state.replicas.turn_ended(paused));
+    }
+}
+
+/// As [`look`], for those who show links: one whose synchronization was not over leaves without an
+/// event.
+pub fn look_to_show(ctx: &Ctx) -> bool {
+    state::with(|state| {
+        if state.replicas.has_syncing() {
+            state.replicas.owe_listing();
+        }
+    });
+    look(ctx)
 }
 
 /// Looks at every link in any state.
@@ -48,61 +73,52 @@ pub fn announcement_heard() {
     state::with(|state| state.replicas.owe_listing());
 }
 
-/// By ROLE. `None` where other links are online than at the last listing, so that a new one is
-/// needed; false where this server is no primary.
-fn update(ctx: &Ctx) -> Option<bool> {
-    let role = ctx.ask(c"ROLE", &[])?;
-    let role = role.root();
-    let offset = role.get(1).and_then(Reply::number);
-    let (Some(b"master"), Some(offset), Some(links)) =
-        (role.get(0).and_then(Reply::bytes), offset, role.get(2))
-    else {
-        return Some(false);
-    };
-    let Ok(offset) = u64::try_from(offset) else {
-        return Some(false);
-    };
-    let links: Vec<_> = links.elements().filter_map(online_link).collect();
-    let fits = state::with(|state| {
-        let now = state.now();
-        let links = links.iter().copied();
-        state.replicas.update(offset, now, links, &state.fsyncs)
-    });
-    fits?.then_some(true)
+/// ROLE's reply: the primary's offset, and the online links. `None` where this is no primary.
+fn role(reply: Reply<'_>) -> Option<(u64, Vec<Link<'_>>)> {
+    if reply.get(0)?.bytes()? != b"master" {
+        return None;
+    }
+    let offset = u64::try_from(reply.get(1)?.number()?).ok()?;
+    let links = reply.get(2)?.elements().filter_map(online_link);
+    Some((offset, links.collect()))
 }
 
 /// One entry of ROLE's: host, port and acknowledged offset, all as strings.
 fn online_link(entry: Reply<'_>) -> Option<Link<'_>> {
     Some(Link {
         host: entry.get(0)?.bytes()?,
-        port: u16::try_from(entry.get(1)?.number()?).ok()?,
+        port: port(entry.get(1)?.number()?),
         online: true,
         acked: u64::try_from(entry.get(2)?.number()?).ok()?,
     })
 }
 
-/// By INFO, read without the command INFO, which may have been renamed.
-fn list(ctx: &Ctx) -> bool {
-    let paused = ctx.is_traffic_paused();
+/// Takes a listing: the links of INFO, as far as ROLE confirms them. INFO is read without the
+/// command INFO, which may have been renamed.
+fn list(ctx: &Ctx, offset: u64, online: &[Link<'_>]) {
+    let granted = ctx.with_server_info(c"stats", |stats| {
+        // Both grow when the server has granted a PSYNC, and not when it has refused one.
+        let full = number(stats, c"sync_full")?;
+        Some(number(stats, c"sync_partial_ok")?.saturating_add(full))
+    });
     ctx.with_server_info(c"replication", |info| {
-        let offset = info
-            .field(c"master_repl_offset")
-            .and_then(|offset| std::str::from_utf8(offset).ok()?.parse().ok());
-        let (Some(b"master"), Some(offset)) = (info.field(c"role"), offset) else {
-            return false;
-        };
+        let connected = number(info, c"connected_slaves").and_then(|count| count.try_into().ok());
         let lines = (0..).map_while(|number| line(info, number));
-        let links: Vec<_> = lines.filter_map(listed_link).collect();
+        let listed = confirmed(lines.filter_map(listed_link).collect(), online, connected);
+        let listing = Listing {
+            offset,
+            granted: granted.flatten().filter(|_| listed.is_some()),
+            links: listed.unwrap_or_else(|| online.to_vec()),
+        };
         state::with(|state| {
             let now = state.now();
-            let links = links.into_iter();
-            state
-                .replicas
-                .list(offset, now, links, &state.fsyncs, paused);
-        })
-        .is_some()
-    })
-    .unwrap_or(false)
+            state.replicas.list(listing, now, &state.fsyncs);
+        });
+    });
+}
+
+fn number(info: &ServerInfo, field: &CStr) -> Option<u64> {
+    std::str::from_utf8(info.field(field)?).ok()?.parse().ok()
 }
 
 /// The line about one link. The server numbers them from 0 without gaps.

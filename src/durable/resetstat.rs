@@ -83,6 +83,7 @@ fn begin_anew_if(reset: Option<bool>) {
             let waiting = state.ledger.len();
             state.stats.reset(waiting);
             state.slothint.reset_figures();
+            state.replicas.statistics_reset();
         });
     }
 }

@@ -23,7 +23,7 @@ use durable_core::stats::bump;
 use redis_module::raw;
 
 use super::give_up::give_up;
-use super::look::look;
+use super::look::{self, look};
 use super::{alarms, cluster_state, wait_queue};
 use crate::ffi::timer::TimerId;
 use crate::ffi::{guard, Ctx};
@@ -92,6 +92,7 @@ pub fn ends(ctx: &Ctx) {
         }
         Some(Plan::Work { in_timer }) => work(ctx, in_timer),
     }
+    look::turn_ended(ctx);
 }
 
 /// Asks a replica that has come online while nobody waits, so that it counts from now on, and sees

@@ -64,6 +64,7 @@ mod slothint_tls;
 mod slothint_tracking;
 mod slothint_upgrade;
 mod slothint_watch;
+mod stale_links;
 mod storms;
 mod turns;
 mod unloading;

@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 use testkit::{eventually, Cut, FakeReplica, RawConn, Server, ServerBuilder};
 
 use crate::fsync::refused_for_want_of_knowledge;
-use crate::support::{patient, refusal, say, verdicts};
+use crate::stale_links::syncing_link;
+use crate::support::{patient, say, verdicts};
 
 /// A primary and two replicas at different addresses with the same port, which replicate through
 /// a proxy: to the primary both are 127.0.0.1 and that port.
@@ -133,85 +134,6 @@ fn fsyncs_behind_one_address_are_told_apart() {
     }
 }
 
-/// A replica that was in step, killed behind a link that the primary goes on holding, and back
-/// without its data, in a full synchronization that does not end.
-fn came_back_empty() -> (Server, Cut, Server, RawConn) {
-    let primary = patient(Server::builder().name("primary")).start();
-    let proxy = Cut::to(&primary);
-    let replica = Server::builder()
-        .name("replica")
-        .config("replicaof", &format!("127.0.0.1 {}", proxy.port()))
-        .start();
-    let mut conn = primary.raw();
-    eventually("the replica to count", || {
-        say(&mut conn, "DURABLE.SET k v") == "+OK\r\n"
-    });
-    primary.run::<()>(&["CONFIG", "SET", "repl-diskless-sync", "yes"]);
-    primary.run::<()>(&["CONFIG", "SET", "repl-diskless-sync-delay", "3600"]);
-    // Stopped, so that it neither closes its end nor comes back before the cut.
-    replica.pause();
-    proxy.sever();
-    replica.kill();
-    let snapshot = replica.dir().join("dump.rdb");
-    if snapshot.exists() {
-        std::fs::remove_file(snapshot).expect("the snapshot can be removed");
-    }
-    replica.restart();
-    eventually("the new link to wait for its full sync", || {
-        let replication = primary.info("replication");
-        replication
-            .get("slave1")
-            .is_some_and(|link| link.contains("state=wait_bgsave"))
-    });
-    assert_eq!(primary.replica_links().len(), 1, "ROLE hides the new link");
-    (primary, proxy, replica, conn)
-}
-
-#[test]
-fn the_old_link_of_a_replica_that_came_back_empty_acknowledges_nothing() {
-    let (primary, _proxy, replica, mut conn) = came_back_empty();
-    let unacknowledged = |reply: &str| {
-        assert!(
-            reply.starts_with("-UNACKED 0 of 1 ") || *reply == refusal(0, 1, 2),
-            "{reply}"
-        );
-    };
-    unacknowledged(&say(&mut conn, "DURABLE.WAIT TIMEOUT 20"));
-    unacknowledged(&say(&mut conn, "DURABLE.GET k TIMEOUT 20"));
-    unacknowledged(&say(&mut conn, "DURABLE.SET k w NX TIMEOUT 20"));
-    assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 0"), ":0\r\n");
-    assert_eq!(say(&mut replica.raw(), "DBSIZE"), ":0\r\n");
-    // Two seconds later nothing is admitted either.
-    eventually("commands to be refused", || {
-        say(&mut conn, "DURABLE.WAIT TIMEOUT 20") == refusal(0, 1, 2)
-    });
-    let reasons: Vec<_> = verdicts(&primary).into_iter().map(|(_, why)| why).collect();
-    assert_eq!(reasons, ["same address as a newer link", "loading"]);
-    primary.run::<()>(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
-    replica.run::<()>(&["REPLICAOF", "NO", "ONE"]);
-    replica.replica_of(&primary);
-    eventually("the replica to count once it has its data", || {
-        say(&mut conn, "DURABLE.WAIT TIMEOUT 1000") == ":1\r\n"
-    });
-    assert_eq!(say(&mut replica.raw(), "GET k"), "$1\r\nv\r\n");
-}
-
-#[test]
-fn the_old_link_acknowledges_nothing_after_the_new_one_has_gone_either() {
-    let (primary, _proxy, replica, mut conn) = came_back_empty();
-    // It dies before its synchronization is over, and nobody has looked meanwhile.
-    replica.kill();
-    eventually("the new link to be gone", || {
-        !primary.info("replication").contains_key("slave1")
-    });
-    let reply = say(&mut conn, "DURABLE.WAIT TIMEOUT 20");
-    assert!(
-        reply.starts_with("-UNACKED 0 of 1 ") || reply == refusal(0, 1, 1),
-        "{reply}"
-    );
-    assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 0"), ":0\r\n");
-}
-
 /// Two fake replicas that announce one port. Both have acknowledged what they have read.
 fn two_fakes() -> (Server, FakeReplica, FakeReplica) {
     let primary = patient(Server::builder().name("primary"))
@@ -303,4 +225,25 @@ fn what_strangers_send_voids_nothing() {
         assert!(refused.starts_with("-NOPERM "), "{refused}");
         assert_eq!(counting(&primary), 2, "{line}");
     }
+}
+
+#[test]
+fn strangers_void_nothing_while_the_newest_link_is_synchronizing_either() {
+    let (primary, mut one, mut two) = two_fakes();
+    let _syncing = syncing_link(&primary, one.listening_port(), "127.0.0.1");
+    eventually("both to prove themselves", || {
+        one.ack_what_was_read();
+        two.ack_what_was_read();
+        counting(&primary) == 2
+    });
+    let end = primary.offset();
+    primary.run::<()>(&["ACL", "SETUSER", "nobody", "on", "nopass", "-@all"]);
+    let mut stranger = primary.raw();
+    assert_eq!(say(&mut stranger, "AUTH nobody any"), "+OK\r\n");
+    for _ in 0..20 {
+        let refused = say(&mut stranger, "PSYNC ? -1");
+        assert!(refused.starts_with("-NOPERM "), "{refused}");
+        assert_eq!(counting(&primary), 2);
+    }
+    assert_eq!(primary.offset(), end, "nobody was asked for anything");
 }

@@ -89,11 +89,14 @@ fn deadlines_are_told_earliest_first_and_vanish_with_their_wait() {
     ledger.accept(2, need(1, 0), 0, Some(20), ()).unwrap();
     ledger.accept(3, need(1, 0), 0, None, ()).unwrap();
     assert_eq!(ledger.next_deadline(), Some(20));
+    // Its turn has not ended, so that nobody knows what it waits for. If the turn never ends:
+    assert_eq!(first_expired(&ledger, 20), None);
+    assert_eq!(first_expired(&ledger, 20 + LONGEST_TURN), Some(2));
+    ledger.assign(1, &acks(&[]));
     assert_eq!(first_expired(&ledger, 19), None);
     assert_eq!(first_expired(&ledger, 20), Some(2));
     ledger.cancel(2);
     assert_eq!(ledger.next_deadline(), Some(30));
-    ledger.assign(1, &acks(&[]));
     released(&mut ledger, &acks(&[1]));
     assert_eq!(ledger.next_deadline(), None);
 }
@@ -126,6 +129,7 @@ fn what_expires_is_told_as_far_as_it_is_asked_for() {
     for id in 0..5 {
         ledger.accept(id, need(1, 0), 0, Some(10 - id), ()).unwrap();
     }
+    ledger.assign(1, &acks(&[]));
     let expired = |now, limit| ledger.expired(now).take(limit).collect::<Vec<_>>();
     assert_eq!(expired(10, 2), [4, 3]);
     assert_eq!(expired(8, 9), [4, 3, 2]);

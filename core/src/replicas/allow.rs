@@ -15,8 +15,9 @@ impl ReplicaAllow {
     pub const ACCEPTED: &'static str = "glob patterns of host:port, separated by spaces, \
          such as 10.0.0.*:6379, without quotes and backslashes";
 
-    /// Reads patterns that are separated by spaces. `None` for a pattern without a colon, which
-    /// could match no link, and for bytes that redis.conf cannot keep.
+    /// Reads patterns that are separated by spaces. `None` for a pattern that could match no link
+    /// because it has no colon or unbalanced brackets, for one that begins with `!` and would match
+    /// all others, and for bytes that redis.conf cannot keep.
     pub fn parse(text: &[u8]) -> Option<Self> {
         // Valkey 8.1 writes what it is given into redis.conf as it is, and cannot read it again.
         let fits = |byte: &u8| (b' '..=b'~').contains(byte) && !b"\"'\\".contains(byte);
@@ -26,10 +27,16 @@ impl ReplicaAllow {
         let words = text.split(|&byte| byte == b' ');
         let patterns: Vec<_> = words
             .filter(|word| !word.is_empty())
-            .map(<[u8]>::to_ascii_lowercase)
+            .map(|word| bare(&word.to_ascii_lowercase()))
             .collect();
-        let named = patterns.iter().all(|pattern| pattern.contains(&b':'));
-        named.then_some(Self {
+        let usable = |pattern: &Vec<u8>| {
+            let count = |wanted| pattern.iter().filter(|&&byte| byte == wanted).count();
+            pattern.contains(&b':')
+                && !pattern.starts_with(b"!")
+                && count(b'[') == count(b']')
+                && count(b'{') == count(b'}')
+        };
+        patterns.iter().all(usable).then_some(Self {
             text: text.to_vec(),
             patterns,
         })
@@ -52,6 +59,18 @@ impl ReplicaAllow {
     }
 }
 
+/// Takes the brackets off an IPv6 address: servers show `fd00::3:6379` where people write
+/// `[fd00::3]:6379`.
+fn bare(pattern: &[u8]) -> Vec<u8> {
+    let address = || {
+        let inside = pattern.strip_prefix(b"[")?;
+        let (host, port) = inside.split_at(inside.iter().position(|&byte| byte == b']')?);
+        let port = port.strip_prefix(b"]")?;
+        (host.contains(&b':') && port.starts_with(b":")).then(|| [host, port].concat())
+    };
+    address().unwrap_or_else(|| pattern.to_vec())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_link_counts_if_one_pattern_matches_its_host_and_port() {
-        let allow = allow("10.0.0.*:6379  replica-?.Example:63[78]9 fd00::*:6379");
+        let allow = allow("10.0.0.*:6379  replica-?.Example:63[78]9 fd00::*:6379 [fd01::7]:6380");
         for (host, port, allowed) in [
             ("10.0.0.3", 6379, true),
             ("10.0.0.3", 10007, false),
@@ -77,6 +96,8 @@ mod tests {
             ("REPLICA-1.example", 6389, true),
             ("replica-12.example", 6389, false),
             ("fd00::3", 6379, true),
+            ("fd01::7", 6380, true),
+            ("d", 6380, false),
         ] {
             assert_eq!(
                 allow.allows(host.as_bytes(), port),
@@ -89,7 +110,8 @@ mod tests {
     #[test]
     fn a_pattern_that_could_match_nothing_or_not_be_kept_is_refused() {
         for text in [
-            "10.0.0.3", "*", "a:1 b", "a:\"1\"", "a\\:1", "a:1\nb:2", "\u{e9}:1",
+            "!a:1", "[a:1", "{a,b:1", "10.0.0.3", "*", "a:1 b", "a:\"1\"", "a\\:1", "a:1\nb:2",
+            "\u{e9}:1",
         ] {
             assert_eq!(ReplicaAllow::parse(text.as_bytes()), None, "{text:?}");
         }

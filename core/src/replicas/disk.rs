@@ -6,7 +6,8 @@
 
 use crate::fsyncs::{Fsyncs, Report};
 
-use super::roster::{Address, Entry};
+use super::address::Address;
+use super::roster::Entry;
 use super::Replicas;
 
 impl Replicas {

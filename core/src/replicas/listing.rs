@@ -20,16 +20,37 @@ pub fn link(line: &[u8]) -> Option<Link<'_>> {
     };
     Some(Link {
         host,
-        port: number(field(b"port=")?)?,
+        port: port(number(field(b"port=")?)?),
         online: field(b"state=")? == b"online",
         acked: number(field(b"offset=")?)?,
     })
+}
+
+/// The links that INFO lists, in its order, as far as ROLE confirms them: `role` has the online ones,
+/// `connected` is the number of all. `None` where the two do not agree.
+///
+/// A host is whatever the replica announced, and may have line ends in it. INFO writes them as they
+/// are, so that a link can forge lines about others, while ROLE gives each host as one string.
+pub fn confirmed<'a>(
+    info: Vec<Link<'a>>,
+    role: &[Link<'_>],
+    connected: Option<usize>,
+) -> Option<Vec<Link<'a>>> {
+    let plain = |link: &Link<'_>| !link.host.iter().any(u8::is_ascii_control);
+    let online = info.iter().filter(|link| link.online);
+    let agree = online.eq(role) && info.iter().all(plain) && connected == Some(info.len());
+    agree.then_some(info)
 }
 
 /// Where the last occurrence of `wanted` begins.
 fn last(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len())
         .rposition(|window| window == wanted)
+}
+
+/// A port as it was announced. What is no port is none that anybody listens on.
+pub fn port(announced: i64) -> u16 {
+    u16::try_from(announced).unwrap_or(0)
 }
 
 fn number<T: std::str::FromStr>(word: &[u8]) -> Option<T> {
@@ -66,12 +87,39 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_port_is_none_that_anybody_listens_on() {
+        for port in ["70000", "-5", "0"] {
+            let line = format!("ip=a,port={port},state=online,offset=1,lag=0");
+            assert_eq!(read(&line), Some(("a".into(), 0, true, 1)));
+        }
+    }
+
+    #[test]
+    fn what_role_does_not_confirm_is_not_believed() {
+        let link = |host: &'static [u8], online| Link {
+            host,
+            port: 1,
+            online,
+            acked: 5,
+        };
+        let info = vec![link(b"a", true), link(b"b", false), link(b"c", true)];
+        let role = [link(b"a", true), link(b"c", true)];
+        let same = confirmed(info.clone(), &role, Some(3));
+        assert_eq!(same, Some(info.clone()));
+        assert_eq!(confirmed(info.clone(), &role[..1], Some(3)), None);
+        assert_eq!(confirmed(info.clone(), &role, Some(2)), None);
+        assert_eq!(confirmed(info.clone(), &role, None), None);
+        assert_eq!(confirmed(info, &[role[1], role[0]], Some(3)), None);
+        let forged = vec![link(b"a\r\nslave1:ip=b", false)];
+        assert_eq!(confirmed(forged, &[], Some(1)), None);
+    }
+
+    #[test]
     fn other_texts_are_no_links() {
         for text in [
             "",
             "ip=",
             "ip=a,port=x,state=online,offset=1",
-            "ip=a,port=70000,state=online,offset=1",
             "ip=a,port=1,state=online,offset=-1",
             "ip=a,port=1,offset=1",
             "host=a,port=1,state=online,offset=1",

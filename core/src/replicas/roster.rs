@@ -14,6 +14,7 @@
 //! The server names no link by an id. Links are told apart by their place in the listing, so that
 //! every change among the links of an address voids what was proved there.
 
+use super::address::{Address, Change};
 use super::{Link, ReplicaAllow};
 
 /// A link of the listing.
@@ -29,38 +30,17 @@ pub(super) struct Entry {
     pub asked: u64,
     /// It has acknowledged an offset above the baseline of its address.
     pub proved: bool,
+    /// The greatest offset that it claimed before the primary had written so much; 0 for none.
+    pub claimed: u64,
 }
 
-/// A host and a port, and the links that show it.
-#[derive(Clone, Debug)]
-pub(super) struct Address {
-    pub host: Vec<u8>,
-    pub port: u16,
-    /// `durable.replica-allow` lets its links count.
-    pub allowed: bool,
-    /// The links that show it, as indices of entries, oldest first.
-    pub links: Vec<usize>,
-    /// The stream's end when the links last changed. `None` while one link has been alone here
-    /// since it came: it needs no proof.
-    pub baseline: Option<u64>,
-    /// The last link is the one that came last. False once links have gone: the one that came
-    /// last may be among them, and what is left is older than it.
-    newest_known: bool,
-    /// When links that counted until a change stop counting for admission.
-    grace: Vec<u64>,
-}
-
-/// For so many microseconds a link that counted goes on counting for admission after a change
-/// among the links of its address, so that a link that flaps behind a NAT refuses nobody.
-const GRACE: u64 = 2_000_000;
-
-/// What has happened since the last listing.
+/// What has happened since the last listing, apart from what the listing shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct News {
     /// The server told that a replica came online or went. It does not tell which.
     pub changed: bool,
-    /// A client sent PSYNC. Anybody can, so that this alone voids nothing.
-    pub handshake: bool,
+    /// So many links were granted a synchronization. `None` where that is not known.
+    pub granted: Option<u64>,
 }
 
 /// See the head of this file.
@@ -103,8 +83,18 @@ impl Roster {
                 moved: now,
                 asked: 0,
                 proved: false,
+                claimed: 0,
             });
         }
+        let came = self.addresses.iter().zip(0..).map(|(address, index)| {
+            let before = were.get(index).map_or(0, Vec::len);
+            address.links.len().saturating_sub(before)
+        });
+        let came = u64::try_from(came.sum::<usize>()).unwrap_or(u64::MAX);
+        let news = Change {
+            event: news.changed,
+            unseen: news.granted.is_none_or(|granted| granted > came),
+        };
         for (index, address) in self.addresses.iter_mut().enumerate() {
             let were = were.get(index).map_or(&[][..], Vec::as_slice);
             let before: Vec<Entry> = were.iter().filter_map(|&i| old.get(i)).copied().collect();
@@ -115,7 +105,12 @@ impl Roster {
 
     /// Takes the acknowledged offsets of the online links, in the server's order. False if these
     /// are not the links of the last listing: then nothing was taken, and a listing is needed.
-    pub fn update<'a>(&mut self, now: u64, links: impl Iterator<Item = Link<'a>> + Clone) -> bool {
+    pub fn update<'a>(
+        &mut self,
+        offset: u64,
+        now: u64,
+        links: impl Iterator<Item = Link<'a>> + Clone,
+    ) -> bool {
         if !self.fits(links.clone()) {
             return false;
         }
@@ -130,7 +125,7 @@ impl Roster {
                 entry.moved = now;
             }
         }
-        self.prove();
+        self.prove(offset);
         true
     }
 
@@ -150,16 +145,28 @@ impl Roster {
         same && links.next().is_none()
     }
 
-    /// Notes which links have acknowledged an offset above the baseline of their address.
-    pub fn prove(&mut self) {
+    /// Notes which links have acknowledged an offset above the baseline of their address. `offset`
+    /// is the stream's end: who claims more has not read it.
+    pub fn prove(&mut self, offset: u64) {
+        for entry in &mut self.entries {
+            if entry.acked > offset {
+                entry.claimed = entry.acked;
+            }
+        }
         for address in &mut self.addresses {
             let Some(baseline) = address.baseline else {
                 continue;
             };
-            for &index in &address.links {
-                if let Some(entry) = self.entries.get_mut(index) {
-                    if entry.online && entry.acked > baseline && !entry.proved {
-                        entry.proved = true;
+            let newest = address.links.last().filter(|_| address.newest_known);
+            for index in &address.links {
+                let Some(entry) = self.entries.get_mut(*index) else {
+                    continue;
+                };
+                let read = entry.online && entry.acked > baseline.max(entry.claimed);
+                if read && !entry.proved {
+                    entry.proved = true;
+                    // It counts by itself again. The newest did so all along.
+                    if newest != Some(index) {
                         address.grace.pop();
                     }
                 }
@@ -206,15 +213,7 @@ impl Roster {
         if let Some(index) = self.addresses.iter().position(same) {
             return index;
         }
-        self.addresses.push(Address {
-            host: link.host.to_vec(),
-            port: link.port,
-            allowed: allow.allows(link.host, link.port),
-            links: Vec::new(),
-            baseline: None,
-            newest_known: true,
-            grace: Vec::new(),
-        });
+        self.addresses.push(Address::of(link, allow));
         self.addresses.len().saturating_sub(1)
     }
 
@@ -234,95 +233,6 @@ impl Roster {
                     entry.address = index;
                 }
             }
-        }
-    }
-}
-
-impl Address {
-    /// How many links still count for admission though a change has voided their proof.
-    pub fn graced(&self, now: u64) -> usize {
-        self.grace.iter().filter(|&&until| until > now).count()
-    }
-
-    /// Compares the links of this address with those of the last listing (`before`), keeps what
-    /// was known of them, or voids it.
-    fn settle(
-        &mut self,
-        before: &[Entry],
-        entries: &mut [Entry],
-        offset: u64,
-        now: u64,
-        news: News,
-    ) {
-        let same_number = before.len() == self.links.len();
-        let after: Vec<Entry> = self
-            .links
-            .iter()
-            .filter_map(|&i| entries.get(i))
-            .copied()
-            .collect();
-        let changed = self.has_changed(before, &after, news);
-        for (place, &index) in self.links.iter().enumerate() {
-            let Some(entry) = entries.get_mut(index) else {
-                continue;
-            };
-            // Without ids, the link in the same place is the best guess, else one with the same
-            // offset. It decides what is shown and asked, never what counts.
-            let known = if same_number {
-                before.get(place)
-            } else {
-                before.iter().find(|known| known.acked == entry.acked)
-            };
-            let Some(known) = known else { continue };
-            if known.acked == entry.acked {
-                entry.moved = known.moved;
-            }
-            if known.acked <= entry.acked {
-                entry.asked = known.asked;
-            }
-            entry.proved = known.proved && !changed;
-        }
-        if changed {
-            self.void(before, offset, now);
-        }
-    }
-
-    /// True if the links may be others than before, or a newer one may have shown itself since
-    /// the baseline was set.
-    fn has_changed(&self, before: &[Entry], after: &[Entry], news: News) -> bool {
-        if before.len() <= 1 && after.len() <= 1 {
-            return false;
-        }
-        let differs = |(was, is): (&Entry, &Entry)| was.online != is.online || is.acked < was.acked;
-        // A link that is not online leaves without an event, and another one in the same state may
-        // stand in its place.
-        let replaced = news.handshake && after.last().is_some_and(|newest| !newest.online);
-        news.changed
-            || before.len() != after.len()
-            || before.iter().zip(after).any(differs)
-            || replaced
-    }
-
-    fn void(&mut self, before: &[Entry], offset: u64, now: u64) {
-        self.grace.retain(|&until| until > now);
-        let last = before.len().saturating_sub(1);
-        for (place, entry) in before.iter().enumerate() {
-            let newest = self.newest_known && place == last;
-            let believed = self.baseline.is_none() || entry.proved || newest;
-            if believed && entry.online && entry.acked > 0 {
-                self.grace.push(now.saturating_add(GRACE));
-            }
-        }
-        // No more than there are links, the latest ones.
-        self.grace.sort_unstable_by(|a, b| b.cmp(a));
-        self.grace.truncate(self.links.len());
-        self.baseline = Some(offset);
-        // Links are listed in the order in which they came. More of them than before: the last
-        // one is new. As many: the last one is the same or new. Fewer: it may have gone.
-        match self.links.len().cmp(&before.len()) {
-            std::cmp::Ordering::Greater => self.newest_known = true,
-            std::cmp::Ordering::Equal => {}
-            std::cmp::Ordering::Less => self.newest_known = false,
         }
     }
 }

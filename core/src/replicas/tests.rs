@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod fsyncs;
+
 /// A link of the listing: host, port, online, acknowledged offset.
 type Row<'a> = (&'a str, u16, bool, u64);
 
@@ -19,9 +21,27 @@ fn list(replicas: &mut Replicas, offset: u64, rows: &[Row<'_>]) -> u32 {
 }
 
 fn list_at(replicas: &mut Replicas, offset: u64, now: u64, rows: &[Row<'_>]) -> u32 {
-    let links = rows.iter().map(link);
-    replicas.list(offset, now, links, &Fsyncs::default(), false);
+    list_granted(replicas, offset, now, rows, Some(0))
+}
+
+/// `granted`: so many synchronizations since the server started.
+fn list_granted(
+    replicas: &mut Replicas,
+    offset: u64,
+    now: u64,
+    rows: &[Row<'_>],
+    granted: Option<u64>,
+) -> u32 {
+    replicas.list(listing(offset, rows, granted), now, &Fsyncs::default());
     replicas.acks().replicas()
+}
+
+fn listing<'a>(offset: u64, rows: &[Row<'a>], granted: Option<u64>) -> Listing<'a> {
+    Listing {
+        offset,
+        links: rows.iter().map(link).collect(),
+        granted,
+    }
 }
 
 /// What ROLE shows of these rows: the online ones. `None` if a listing is needed.
@@ -133,6 +153,14 @@ fn what_anybody_can_send_voids_nothing() {
         replicas.handshake_heard();
         assert_eq!(list(&mut replicas, offset, &rows), 2);
     }
+    // Nor while the newest is synchronizing.
+    let mut rows = [rows[0], rows[1], ("a", 1, false, 0)];
+    assert_eq!(list(&mut replicas, 40, &rows), 0);
+    (rows[0].3, rows[1].3) = (50, 50);
+    for offset in [50, 60, 70] {
+        replicas.handshake_heard();
+        assert_eq!(list(&mut replicas, offset, &rows), 2);
+    }
 }
 
 #[test]
@@ -142,9 +170,9 @@ fn a_syncing_link_may_have_replaced_another_unseen() {
     list(&mut replicas, 10, &rows);
     rows[0].3 = 20;
     assert_eq!(update(&mut replicas, 20, &rows), Some(1));
-    // As many links in the same states, but a handshake was heard.
+    // As many links in the same states, and a synchronization was granted.
     replicas.handshake_heard();
-    assert_eq!(list(&mut replicas, 20, &rows), 0);
+    assert_eq!(list_granted(&mut replicas, 20, 0, &rows, Some(1)), 0);
 }
 
 #[test]
@@ -237,20 +265,71 @@ fn a_replica_that_is_gone_is_forgotten() {
 }
 
 #[test]
-fn a_paused_server_is_listed_until_what_it_put_off_has_run() {
+fn after_a_handshake_looks_are_listings_for_some_turns_that_end_in_no_pause() {
     let mut replicas = Replicas::default();
-    list(&mut replicas, 10, &[("a", 1, true, 10)]);
+    let rows = [("a", 1, true, 10)];
+    list(&mut replicas, 10, &rows);
     replicas.handshake_heard();
-    for _ in 0..10 {
-        let links = [("a", 1, true, 10)];
-        replicas.list(10, 0, links.iter().map(link), &Fsyncs::default(), true);
-        assert!(replicas.needs_listing());
+    for paused in [true, true, true, true, true, false, false, true, false] {
+        // However many looks there are in a turn.
+        for _ in 0..3 {
+            assert!(replicas.needs_listing() && replicas.awaits_handshake());
+            list(&mut replicas, 10, &rows);
+        }
+        replicas.turn_ended(paused);
     }
-    for _ in 0..4 {
-        assert!(replicas.needs_listing());
-        list(&mut replicas, 10, &[("a", 1, true, 10)]);
-    }
+    assert!(replicas.needs_listing());
+    replicas.turn_ended(false);
     assert!(!replicas.needs_listing());
+}
+
+#[test]
+fn a_link_that_came_and_went_unseen_voids_what_was_known_of_all() {
+    let mut replicas = Replicas::default();
+    let mut rows = [("a", 1, true, 10), ("b", 2, true, 10)];
+    list_granted(&mut replicas, 10, 0, &rows, Some(7));
+    assert_eq!(list_granted(&mut replicas, 10, 0, &rows, Some(7)), 2);
+    // Granted, and not in the listing: behind one of the links its replica may be empty.
+    assert_eq!(list_granted(&mut replicas, 10, 0, &rows, Some(8)), 0);
+    assert_eq!(replicas.admissible(0), 2);
+    assert_eq!(replicas.open_baseline(), Some(10));
+    rows[0].3 = 47;
+    assert_eq!(update(&mut replicas, 47, &rows), Some(1));
+    rows[1].3 = 47;
+    assert_eq!(update(&mut replicas, 47, &rows), Some(2));
+    // One that is in the listing explains itself.
+    let three = [rows[0], rows[1], ("c", 3, true, 47)];
+    assert_eq!(list_granted(&mut replicas, 47, 0, &three, Some(9)), 3);
+    // Nothing is known where the listing contradicts itself, and once more when it does no longer.
+    assert_eq!(list_granted(&mut replicas, 47, 0, &three, None), 0);
+    assert_eq!(list_granted(&mut replicas, 47, 0, &three, Some(9)), 0);
+}
+
+#[test]
+fn statistics_that_are_reset_leave_only_a_handshake_in_doubt() {
+    let rows = [("a", 1, true, 10)];
+    for (heard, counting) in [(false, 1), (true, 0)] {
+        let mut replicas = Replicas::default();
+        list_granted(&mut replicas, 10, 0, &rows, Some(7));
+        if heard {
+            replicas.handshake_heard();
+        }
+        replicas.statistics_reset();
+        assert_eq!(list_granted(&mut replicas, 10, 0, &rows, Some(0)), counting);
+    }
+}
+
+#[test]
+fn a_claim_to_what_was_not_written_yet_proves_nothing_later() {
+    let mut replicas = Replicas::default();
+    let mut rows = [("a", 1, true, 10), ("a", 1, true, 10)];
+    assert_eq!(list(&mut replicas, 10, &rows), 1);
+    rows[0].3 = 1000;
+    for offset in [100, 1000, 2000] {
+        assert_eq!(update(&mut replicas, offset, &rows), Some(1));
+    }
+    rows[0].3 = 1001;
+    assert_eq!(update(&mut replicas, 2000, &rows), Some(2));
 }
 
 #[test]
@@ -267,84 +346,4 @@ fn the_time_of_the_last_change_is_kept_while_nothing_changes() {
     assert_eq!(moved(&mut replicas, 3, &[("a", 1, true, 6)]), [3]);
     let two = [("a", 1, true, 6), ("a", 1, false, 0)];
     assert_eq!(moved(&mut replicas, 4, &two), [3, 4]);
-}
-
-/// Clients 1, 2, … report for replicas at host `a` and these ports.
-fn reporting(ports: &[u16]) -> Fsyncs {
-    let mut fsyncs = Fsyncs::default();
-    for (client, port) in (1..).zip(ports) {
-        report(&mut fsyncs, client, *port, 5, 5);
-    }
-    let asked = fsyncs.to_identify();
-    let listed = asked.iter().map(|&id| (id, Some(b"a".to_vec()))).collect();
-    fsyncs.identified(&asked, &listed);
-    fsyncs
-}
-
-fn report(fsyncs: &mut Fsyncs, client: u64, port: u16, acked: u64, fsynced: u64) {
-    let words = format!("listening-port {port} ACK {acked} FACK {fsynced}");
-    fsyncs.heard(client, words.split(' ').map(str::as_bytes));
-}
-
-#[test]
-fn a_fsynced_offset_beyond_the_acknowledged_one_is_not_believed() {
-    let mut fsyncs = reporting(&[1]);
-    report(&mut fsyncs, 1, 1, 10, 99);
-    let mut replicas = Replicas::default();
-    let links = [("a", 1, true, 10)];
-    replicas.list(50, 0, links.iter().map(link), &fsyncs, false);
-    assert_eq!(
-        (replicas.acks().fsynced(10), replicas.acks().fsynced(11)),
-        (1, 0)
-    );
-}
-
-#[test]
-fn fsyncs_behind_one_address_count_by_the_client_that_reports_them() {
-    let mut fsyncs = reporting(&[1, 1]);
-    let mut replicas = Replicas::default();
-    let mut look = |fsyncs: &Fsyncs, offset, acked: [u64; 2]| {
-        let links = acked.map(|acked| ("a", 1, true, acked));
-        replicas.list(offset, 0, links.iter().map(link), fsyncs, false);
-        let fsynced = replicas.shown(fsyncs).map(|link| link.fsynced);
-        (replicas.acks().fsynced(1), fsynced.collect::<Vec<_>>())
-    };
-    // The baseline is 20: what was reported before it is no proof.
-    assert_eq!(look(&fsyncs, 20, [5, 5]), (0, vec![Some(5), Some(5)]));
-    report(&mut fsyncs, 1, 1, 30, 25);
-    report(&mut fsyncs, 2, 1, 20, 20);
-    assert_eq!(look(&fsyncs, 30, [30, 20]), (1, vec![Some(25), Some(20)]));
-    report(&mut fsyncs, 2, 1, 30, 30);
-    // Both have acknowledged 30: whose fsync is whose is told by nothing.
-    assert_eq!(look(&fsyncs, 30, [30, 30]), (2, vec![None, None]));
-    report(&mut fsyncs, 2, 1, 99, 99);
-    assert_eq!(look(&fsyncs, 30, [30, 30]), (1, vec![Some(25), Some(25)]));
-}
-
-#[test]
-fn a_replica_is_asked_for_its_fsync_once_it_has_acknowledged_what_it_was_not_asked_for() {
-    let fsyncs = reporting(&[1, 2]);
-    let mut replicas = Replicas::default();
-    let look = |replicas: &mut Replicas, one, two, silent| {
-        let rows = [
-            ("a", 1, true, one),
-            ("a", 2, true, two),
-            ("b", 3, true, silent),
-        ];
-        replicas.list(30, 0, rows.iter().map(link), &fsyncs, false);
-        replicas.untold_fsyncs(&fsyncs).collect::<Vec<_>>()
-    };
-    assert_eq!(look(&mut replicas, 5, 5, 5), []);
-    // The one that reports no fsync is of no interest, however fast it is.
-    assert_eq!(look(&mut replicas, 5, 5, 20), []);
-    assert_eq!(look(&mut replicas, 5, 20, 20), [(5, 20)]);
-    replicas.note_request();
-    assert_eq!(look(&mut replicas, 5, 20, 20), []);
-    assert_eq!(look(&mut replicas, 20, 20, 20), [(5, 20)]);
-    replicas.note_request();
-    assert_eq!(look(&mut replicas, 30, 20, 20), [(20, 30)]);
-    // What goes backwards is another process.
-    assert_eq!(look(&mut replicas, 10, 20, 20), [(5, 10)]);
-    // What does not count is not worth asking.
-    assert_eq!(look(&mut replicas, 31, 20, 20), []);
 }

@@ -1,0 +1,83 @@
+//! Whose fsyncs count, by example.
+
+use super::*;
+
+/// Clients 1, 2, … report for replicas at host `a` and these ports.
+fn reporting(ports: &[u16]) -> Fsyncs {
+    let mut fsyncs = Fsyncs::default();
+    for (client, port) in (1..).zip(ports) {
+        report(&mut fsyncs, client, *port, 5, 5);
+    }
+    let asked = fsyncs.to_identify();
+    let listed = asked.iter().map(|&id| (id, Some(b"a".to_vec()))).collect();
+    fsyncs.identified(&asked, &listed);
+    fsyncs
+}
+
+fn report(fsyncs: &mut Fsyncs, client: u64, port: u16, acked: u64, fsynced: u64) {
+    let words = format!("listening-port {port} ACK {acked} FACK {fsynced}");
+    fsyncs.heard(client, words.split(' ').map(str::as_bytes));
+}
+
+#[test]
+fn a_fsynced_offset_beyond_the_acknowledged_one_is_not_believed() {
+    let mut fsyncs = reporting(&[1]);
+    report(&mut fsyncs, 1, 1, 10, 99);
+    let mut replicas = Replicas::default();
+    let links = [("a", 1, true, 10)];
+    replicas.list(listing(50, &links, Some(0)), 0, &fsyncs);
+    assert_eq!(
+        (replicas.acks().fsynced(10), replicas.acks().fsynced(11)),
+        (1, 0)
+    );
+}
+
+#[test]
+fn fsyncs_behind_one_address_count_by_the_client_that_reports_them() {
+    let mut fsyncs = reporting(&[1, 1]);
+    let mut replicas = Replicas::default();
+    let mut look = |fsyncs: &Fsyncs, offset, acked: [u64; 2]| {
+        let links = acked.map(|acked| ("a", 1, true, acked));
+        replicas.list(listing(offset, &links, Some(0)), 0, fsyncs);
+        let fsynced = replicas.shown(fsyncs).map(|link| link.fsynced);
+        (replicas.acks().fsynced(1), fsynced.collect::<Vec<_>>())
+    };
+    // The baseline is 20: what was reported before it is no proof.
+    assert_eq!(look(&fsyncs, 20, [5, 5]), (0, vec![Some(5), Some(5)]));
+    report(&mut fsyncs, 1, 1, 30, 25);
+    report(&mut fsyncs, 2, 1, 20, 20);
+    assert_eq!(look(&fsyncs, 30, [30, 20]), (1, vec![Some(25), Some(20)]));
+    report(&mut fsyncs, 2, 1, 30, 30);
+    // Both have acknowledged 30: whose fsync is whose is told by nothing.
+    assert_eq!(look(&fsyncs, 30, [30, 30]), (2, vec![None, None]));
+    report(&mut fsyncs, 2, 1, 99, 99);
+    assert_eq!(look(&fsyncs, 30, [30, 30]), (1, vec![Some(25), Some(25)]));
+}
+
+#[test]
+fn a_replica_is_asked_for_its_fsync_once_it_has_acknowledged_what_it_was_not_asked_for() {
+    let fsyncs = reporting(&[1, 2]);
+    let mut replicas = Replicas::default();
+    let look = |replicas: &mut Replicas, one, two, silent| {
+        let rows = [
+            ("a", 1, true, one),
+            ("a", 2, true, two),
+            ("b", 3, true, silent),
+        ];
+        replicas.list(listing(30, &rows, Some(0)), 0, &fsyncs);
+        replicas.untold_fsyncs(&fsyncs).collect::<Vec<_>>()
+    };
+    assert_eq!(look(&mut replicas, 5, 5, 5), []);
+    // The one that reports no fsync is of no interest, however fast it is.
+    assert_eq!(look(&mut replicas, 5, 5, 20), []);
+    assert_eq!(look(&mut replicas, 5, 20, 20), [(5, 20)]);
+    replicas.note_request();
+    assert_eq!(look(&mut replicas, 5, 20, 20), []);
+    assert_eq!(look(&mut replicas, 20, 20, 20), [(5, 20)]);
+    replicas.note_request();
+    assert_eq!(look(&mut replicas, 30, 20, 20), [(20, 30)]);
+    // What goes backwards is another process.
+    assert_eq!(look(&mut replicas, 10, 20, 20), [(5, 10)]);
+    // What does not count is not worth asking.
+    assert_eq!(look(&mut replicas, 31, 20, 20), []);
+}
