@@ -1,6 +1,4 @@
-//! What operators look at: INFO durable, DURABLE.HELP and the latency monitor.
-
-use std::collections::BTreeSet;
+//! What operators look at: INFO durable and the latency monitor.
 
 use testkit::{eventually, FakeReplica, Replicated, Server};
 
@@ -47,9 +45,12 @@ fn the_section_has_the_fields_of_the_contract_in_its_order() {
         .filter(|name| !name.starts_with("slothint_"))
         .collect();
     assert_eq!(shown, FIELDS);
+    let is_text = |field: &str| ["durable_version", "durable_build"].contains(&field);
     for (field, value) in server.info("durable") {
-        let is_text = ["durable_version", "durable_build"].contains(&field.as_str());
-        assert!(is_text || value.parse::<u64>().is_ok(), "{field}: {value}");
+        assert!(
+            is_text(&field) || value.parse::<u64>().is_ok(),
+            "{field}: {value}"
+        );
     }
     // It is one of the sections of modules, and of everything; not of the short INFO.
     for (section, there) in [("modules", true), ("everything", true), ("default", false)] {
@@ -225,47 +226,6 @@ fn the_build_is_the_version_and_a_commit() {
         !commit.is_empty() && commit.bytes().all(|b| b.is_ascii_graphic()),
         "{build}"
     );
-}
-
-#[test]
-fn help_is_lines_as_the_servers_own_help_prints_them() {
-    let server = Server::builder().start();
-    for protocol in [2, 3] {
-        let mut conn = server.raw();
-        if protocol == 3 {
-            conn.hello3();
-        }
-        let own = say(&mut conn, "XINFO HELP");
-        let ours = say(&mut conn, "DURABLE.HELP");
-        for text in [&own, &ours] {
-            assert!(text.starts_with('*'), "{text}");
-            assert!(
-                text.lines().skip(1).all(|line| line.starts_with('+')),
-                "{text}"
-            );
-        }
-        // Every command that there is, and every option.
-        let names: BTreeSet<String> =
-            server.run(&["COMMAND", "LIST", "FILTERBY", "MODULE", "durable"]);
-        for name in names.iter().filter(|name| name.starts_with("durable.")) {
-            let name = name.trim_start_matches("durable.").to_uppercase();
-            assert!(ours.contains(&name), "{name} is not in {ours}");
-        }
-        for word in [
-            "REPLICAS",
-            "MAJORITY",
-            "ALL",
-            "FSYNC",
-            "TIMEOUT",
-            "NOREPLICAS",
-            "UNACKED",
-            "OVERLOADED",
-        ] {
-            assert!(ours.contains(word), "{word} is not in {ours}");
-        }
-    }
-    let wrong = "-ERR wrong number of arguments for 'durable.help' command\r\n";
-    assert_eq!(say(&mut server.raw(), "durable.help x"), wrong);
 }
 
 /// Microseconds on the server's clock.

@@ -34,6 +34,7 @@ mod fsync_asking;
 mod fsync_identity;
 mod giving_up;
 mod guarantee;
+mod help;
 mod information;
 mod io_threads;
 mod leaving;

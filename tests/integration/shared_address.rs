@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use testkit::{eventually, Cut, FakeReplica, RawConn, Server, ServerBuilder};
+use testkit::{eventually, Cut, FakeReplica, Server, ServerBuilder};
 
 use crate::fsync::refused_for_want_of_knowledge;
 use crate::stale_links::syncing_link;
