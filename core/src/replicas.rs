@@ -50,8 +50,10 @@ pub struct Listing<'a> {
     pub offset: u64,
     /// The links, in the server's order.
     pub links: Vec<Link<'a>>,
-    /// So many synchronizations the server has granted since it started or its statistics were
-    /// reset, refused ones aside. `None` where that, or the listing itself, cannot be relied on.
+    /// These are all links. False where only the online ones are known.
+    pub confirmed: bool,
+    /// So many synchronizations the server has granted since it started, or since its statistics
+    /// were reset. `None` where it does not say.
     pub granted: Option<u64>,
 }
 
@@ -65,8 +67,10 @@ pub struct Replicas {
     awaited: u8,
     /// There is no listing since the links may have changed.
     listed: bool,
-    /// What the last listing said of it; the outer one is unset before the first listing.
+    /// [`Listing::granted`] at the last listing; the outer one is unset before the first.
     granted: Option<Option<u64>>,
+    /// [`Listing::confirmed`] at the last listing.
+    confirmed: bool,
     allow: ReplicaAllow,
     offset: u64,
     acks: Acks,
@@ -85,7 +89,7 @@ impl Replicas {
         self.awaited = TURNS_AFTER_HANDSHAKE;
     }
 
-    /// A turn of the event loop has ended with a look. `paused`: the server puts off commands.
+    /// A turn of the event loop has ended, after a look. `paused`: the server puts off commands.
     pub fn turn_ended(&mut self, paused: bool) {
         if !paused {
             self.awaited = self.awaited.saturating_sub(1);
@@ -102,7 +106,7 @@ impl Replicas {
         if self.awaited > 0 && self.granted.is_some() {
             self.granted = Some(None);
         } else {
-            self.granted = self.granted.map(|_| Some(0));
+            self.granted = self.granted.map(|known| known.map(|_| 0));
         }
     }
 
@@ -136,8 +140,10 @@ impl Replicas {
         let news = News {
             changed: std::mem::take(&mut self.changed),
             granted,
+            confirmed: listing.confirmed && self.confirmed,
         };
         self.granted = Some(listing.granted);
+        self.confirmed = listing.confirmed;
         self.listed = true;
         let links = listing.links.into_iter();
         self.roster.list(offset, now, links, &self.allow, news);

@@ -14,7 +14,8 @@
 //!
 //! Not proven by this is a reset in a transaction that another client's reset preceded since its own
 //! MULTI, while nobody else began one and fewer commands came in between than the transaction has.
-//! That one, and ways past the filter, are found by INFO's look if they are found.
+//! That one, and ways past the filter, are found by INFO's look if they are found. The same gap is
+//! in what `replicas` makes of the synchronizations that the server counts.
 
 use std::collections::BTreeSet;
 

@@ -9,7 +9,7 @@ use std::ffi::{CStr, CString};
 
 use durable_core::replicas::{confirmed, listed_link, port, Link, Listing};
 
-use super::fsync;
+use super::{fsync, resetstat};
 use crate::ffi::{Ctx, Reply, ServerInfo};
 use crate::state;
 
@@ -38,7 +38,7 @@ pub fn look(ctx: &Ctx) -> bool {
     .is_some()
 }
 
-/// A turn of the event loop has ended with a look.
+/// A turn of the event loop has ended, after a look.
 pub fn turn_ended(ctx: &Ctx) {
     if state::with(|state| state.replicas.awaits_handshake()) == Some(true) {
         let paused = ctx.is_traffic_paused();
@@ -68,7 +68,7 @@ pub fn handshake_heard() {
     state::with(|state| state.replicas.handshake_heard());
 }
 
-/// Some client told of itself what a replica tells: a link may show another address now.
+/// Some client told an address of its own: a link may show another one now.
 pub fn announcement_heard() {
     state::with(|state| state.replicas.owe_listing());
 }
@@ -96,6 +96,8 @@ fn online_link(entry: Reply<'_>) -> Option<Link<'_>> {
 /// Takes a listing: the links of INFO, as far as ROLE confirms them. INFO is read without the
 /// command INFO, which may have been renamed.
 fn list(ctx: &Ctx, offset: u64, online: &[Link<'_>]) {
+    // A reset of the statistics that was heard makes what they say smaller.
+    resetstat::before_counting(ctx);
     let granted = ctx.with_server_info(c"stats", |stats| {
         // Both grow when the server has granted a PSYNC, and not when it has refused one.
         let full = number(stats, c"sync_full")?;
@@ -107,7 +109,8 @@ fn list(ctx: &Ctx, offset: u64, online: &[Link<'_>]) {
         let listed = confirmed(lines.filter_map(listed_link).collect(), online, connected);
         let listing = Listing {
             offset,
-            granted: granted.flatten().filter(|_| listed.is_some()),
+            granted: granted.flatten(),
+            confirmed: listed.is_some(),
             links: listed.unwrap_or_else(|| online.to_vec()),
         };
         state::with(|state| {

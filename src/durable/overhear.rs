@@ -33,13 +33,15 @@ unsafe extern "C" fn on_command(context: *mut raw::RedisModuleCommandFilterCtx) 
             Heard::Nothing => {}
             Heard::Replconf => {
                 fsync::hear(&command);
+                let told = |word: &[u8]| {
+                    command
+                        .word(1)
+                        .is_some_and(|found| found.eq_ignore_ascii_case(word))
+                };
                 // Replicas acknowledge all the time.
-                if command
-                    .word(1)
-                    .is_some_and(|word| word.eq_ignore_ascii_case(b"ACK"))
-                {
+                if told(b"ACK") {
                     state::with(|state| state.alarms.acknowledgement_heard());
-                } else {
+                } else if told(b"listening-port") || told(b"ip-address") {
                     look::announcement_heard();
                 }
             }

@@ -92,15 +92,15 @@ pub fn ends(ctx: &Ctx) {
         }
         Some(Plan::Work { in_timer }) => work(ctx, in_timer),
     }
-    look::turn_ended(ctx);
 }
 
 /// Asks a replica that has come online while nobody waits, so that it counts from now on, and sees
 /// each link that shows itself, so that older links of its address have to prove themselves.
 fn greet_newcomer(ctx: &Ctx) {
     if look(ctx) {
+        look::turn_ended(ctx);
         request(ctx);
-    } else {
+    } else if !ctx.situation().is_primary() {
         // A replica has nobody to ask, and must not look in every turn.
         state::with(|state| {
             state.requests.nobody_to_ask();
@@ -113,6 +113,7 @@ fn greet_newcomer(ctx: &Ctx) {
 /// Without a look there is no offset to assign and none at which a request would stand.
 fn work(ctx: &Ctx, in_timer: bool) {
     if look(ctx) {
+        look::turn_ended(ctx);
         assign();
         follow_up_fsyncs();
         if in_timer {

@@ -92,8 +92,6 @@ impl Address {
             }
             if known.acked <= entry.acked {
                 entry.asked = known.asked;
-            }
-            if known.acked <= entry.acked {
                 entry.claimed = known.claimed;
             }
             entry.proved = known.proved && !changed;

@@ -104,6 +104,7 @@ impl World {
             let listing = Listing {
                 offset,
                 links: listed(&self.links).collect(),
+                confirmed: true,
                 granted: Some(self.granted),
             };
             self.replicas.list(listing, now, &fsyncs);

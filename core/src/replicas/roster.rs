@@ -41,6 +41,8 @@ pub(super) struct News {
     pub changed: bool,
     /// So many links were granted a synchronization. `None` where that is not known.
     pub granted: Option<u64>,
+    /// This listing and the last one show all links.
+    pub confirmed: bool,
 }
 
 /// See the head of this file.
@@ -86,11 +88,13 @@ impl Roster {
                 claimed: 0,
             });
         }
-        let came = self.addresses.iter().zip(0..).map(|(address, index)| {
-            let before = were.get(index).map_or(0, Vec::len);
-            address.links.len().saturating_sub(before)
-        });
-        let came = u64::try_from(came.sum::<usize>()).unwrap_or(u64::MAX);
+        // A link that shows another address than before has not come.
+        let came = self.entries.len().saturating_sub(old.len());
+        let came = if news.confirmed {
+            u64::try_from(came).unwrap_or(0)
+        } else {
+            0
+        };
         let news = Change {
             event: news.changed,
             unseen: news.granted.is_none_or(|granted| granted > came),

@@ -3,6 +3,7 @@
 use super::*;
 
 mod fsyncs;
+mod unseen;
 
 /// A link of the listing: host, port, online, acknowledged offset.
 type Row<'a> = (&'a str, u16, bool, u64);
@@ -40,6 +41,7 @@ fn listing<'a>(offset: u64, rows: &[Row<'a>], granted: Option<u64>) -> Listing<'
     Listing {
         offset,
         links: rows.iter().map(link).collect(),
+        confirmed: true,
         granted,
     }
 }
@@ -281,42 +283,6 @@ fn after_a_handshake_looks_are_listings_for_some_turns_that_end_in_no_pause() {
     assert!(replicas.needs_listing());
     replicas.turn_ended(false);
     assert!(!replicas.needs_listing());
-}
-
-#[test]
-fn a_link_that_came_and_went_unseen_voids_what_was_known_of_all() {
-    let mut replicas = Replicas::default();
-    let mut rows = [("a", 1, true, 10), ("b", 2, true, 10)];
-    list_granted(&mut replicas, 10, 0, &rows, Some(7));
-    assert_eq!(list_granted(&mut replicas, 10, 0, &rows, Some(7)), 2);
-    // Granted, and not in the listing: behind one of the links its replica may be empty.
-    assert_eq!(list_granted(&mut replicas, 10, 0, &rows, Some(8)), 0);
-    assert_eq!(replicas.admissible(0), 2);
-    assert_eq!(replicas.open_baseline(), Some(10));
-    rows[0].3 = 47;
-    assert_eq!(update(&mut replicas, 47, &rows), Some(1));
-    rows[1].3 = 47;
-    assert_eq!(update(&mut replicas, 47, &rows), Some(2));
-    // One that is in the listing explains itself.
-    let three = [rows[0], rows[1], ("c", 3, true, 47)];
-    assert_eq!(list_granted(&mut replicas, 47, 0, &three, Some(9)), 3);
-    // Nothing is known where the listing contradicts itself, and once more when it does no longer.
-    assert_eq!(list_granted(&mut replicas, 47, 0, &three, None), 0);
-    assert_eq!(list_granted(&mut replicas, 47, 0, &three, Some(9)), 0);
-}
-
-#[test]
-fn statistics_that_are_reset_leave_only_a_handshake_in_doubt() {
-    let rows = [("a", 1, true, 10)];
-    for (heard, counting) in [(false, 1), (true, 0)] {
-        let mut replicas = Replicas::default();
-        list_granted(&mut replicas, 10, 0, &rows, Some(7));
-        if heard {
-            replicas.handshake_heard();
-        }
-        replicas.statistics_reset();
-        assert_eq!(list_granted(&mut replicas, 10, 0, &rows, Some(0)), counting);
-    }
 }
 
 #[test]
