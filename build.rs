@@ -1,7 +1,8 @@
 //! Names the commit that the module is built from, for `INFO durable`.
 //!
-//! It is `REDIS_DURABLE_COMMIT` where a build without a repository is told it (packages, images), else git's, else
-//! `unknown`. Only a repository of this very directory counts: a tarball may lie unpacked inside another one.
+//! It is `REDIS_DURABLE_COMMIT` where a build without a repository is told it (packages, images),
+//! else git's, else `unknown`. Only a repository of this very directory counts: a tarball may lie
+//! unpacked inside another one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +10,8 @@ use std::process::Command;
 /// Tells the build what it was made from.
 const VARIABLE: &str = "REDIS_DURABLE_COMMIT";
 
-/// What the library is made of. Anything else may differ from the commit without making it another one.
+/// What the library is made of. Anything else may differ from the commit without making it another
+/// one.
 const SOURCES: [&str; 6] = [
     "src",
     "core/src",
@@ -44,9 +46,9 @@ fn of_git() -> Option<String> {
     Some(format!("{commit}{}", if dirty { "-dirty" } else { "" }))
 }
 
-/// Runs again when HEAD moves: a checkout writes HEAD, a commit writes the branch, and packing moves the branch to
-/// another file. The log has all of that, where one is kept. A file that is not there would make every build run
-/// again, so it is left out.
+/// Runs again when HEAD moves: a checkout writes HEAD, a commit writes the branch, and packing
+/// moves the branch to another file. The log has all of that, where one is kept. A file that is not
+/// there would make every build run again, so it is left out.
 fn watch_head() {
     let branch = git(&["symbolic-ref", "--quiet", "HEAD"]);
     let files = ["HEAD", "logs/HEAD", "packed-refs"];

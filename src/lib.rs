@@ -222,7 +222,8 @@ unsafe extern "C" fn on_cron(
     data: *mut c_void,
 ) {
     let cron = data.cast::<raw::RedisModuleCronLoopInfo>();
-    // SAFETY: for this event the server's record of its cron, of the version that was subscribed for.
+    // SAFETY: for this event the server's record of its cron, of the version that was subscribed
+    // for.
     let hz = unsafe { cron.as_ref() }.map_or(0, |cron| cron.hz);
     // SAFETY: the context is the one that the server gave to this callback.
     unsafe {

@@ -14,16 +14,19 @@ use crate::results::{Contender, Goal, Group, Metric, Sample};
 use crate::rounds::{Meter, Rounds};
 use crate::workload::command;
 
-/// As many as a server with its usual limit of 10,000 clients has, and a replica and some others besides.
+/// As many as a server with its usual limit of 10,000 clients has, and a replica and some others
+/// besides.
 const WAITS: usize = 9000;
 /// Long enough for all of them to wait before the first is given up.
 const TIMEOUT_MS: &str = "4000";
-/// From when on is measured. Not from the beginning: native WAIT looks at all that wait in every turn of the event loop.
+/// From when on is measured. Not from the beginning: native WAIT looks at all that wait in every
+/// turn of the event loop.
 const QUIET: Duration = Duration::from_millis(3700);
 /// Between two PINGs of the client that looks on.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Clients that wait for a replica that stands still, by the server's WAIT and by the module's commands.
+/// Clients that wait for a replica that stands still, by the server's WAIT and by the module's
+/// commands.
 pub fn expiry(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     rounds.say("starting a primary and its replica");
     let servers = Replicated::builder()
@@ -95,7 +98,8 @@ pub fn expiry(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     Ok(vec![group])
 }
 
-/// One storm. Commands are sent while the server stands still, so that it reads all of them in one go.
+/// One storm. Commands are sent while the server stands still, so that it reads all of them in one
+/// go.
 fn turn(servers: &Replicated, wait: &[u8]) -> Result<Sample> {
     let primary = &servers.primary;
     servers.wait_until_in_step(1);

@@ -68,8 +68,8 @@ counters! {
     connections,
     /// Connections that broke, and attempts to connect that failed.
     connection_failures,
-    /// Connections that were closed because the server had sent what no command had asked for: which
-    /// reply belongs to which command is not known then.
+    /// Connections that were closed because the server had sent what no command had asked for:
+    /// which reply belongs to which command is not known then.
     surplus_replies,
 }
 

@@ -3,7 +3,8 @@
 //! A wait is *accepted* while its command runs, is *assigned* an offset when the event-loop turn
 //! ends (only then is everything of the turn in the replication stream), and leaves the ledger
 //! exactly once: *released* by an acknowledgement, or *cancelled* by a timeout or a client's end.
-//! Waits that are lost, because the primary is none any more or the cluster has failed, can only be cancelled.
+//! Waits that are lost, because the primary is none any more or the cluster has failed, can only be
+//! cancelled.
 //!
 //! Waits with the same requirement stand in one queue, ordered by offset. The n-th best
 //! acknowledgement is one offset for a whole queue, so an acknowledgement pops what it releases
@@ -54,8 +55,8 @@ pub struct Ledger<T> {
 /// Why waits will not be released any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// The stream whose offsets they wait for is not this server's any more. An offset of the next one says
-    /// nothing about it.
+    /// The stream whose offsets they wait for is not this server's any more. An offset of the next
+    /// one says nothing about it.
     Stream,
     /// The cluster has failed, and the server is about to answer them in its own words.
     Cluster,
@@ -251,7 +252,8 @@ impl<T> Ledger<T> {
         self.lost.extend(lost.map(|queue| (loss, queue)));
     }
 
-    /// A wait that is lost, and why. Each is named once, and stays in the ledger until it is cancelled.
+    /// A wait that is lost, and why. Each is named once, and stays in the ledger until it is
+    /// cancelled.
     pub fn next_lost(&mut self) -> Option<(WaitId, Loss)> {
         while let Some((loss, queue)) = self.lost.last_mut() {
             match queue.pop_first() {
@@ -281,9 +283,9 @@ impl<T> Ledger<T> {
         self.deadlines.first().map(|&(at, _)| at)
     }
 
-    /// The waits whose deadline has come, the earliest first. They stay in the ledger until they are
-    /// cancelled. Not among them are waits whose turn has not ended yet, unless it does not end:
-    /// what they wait for may be acknowledged already, and nobody has looked.
+    /// The waits whose deadline has come, the earliest first. They stay in the ledger until they
+    /// are cancelled. Not among them are waits whose turn has not ended yet, unless it does not
+    /// end: what they wait for may be acknowledged already, and nobody has looked.
     pub fn expired(&self, now: u64) -> impl Iterator<Item = WaitId> + '_ {
         let due = self.deadlines.iter().take_while(move |&&(at, _)| at <= now);
         due.filter(move |&&(at, id)| {

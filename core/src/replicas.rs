@@ -38,9 +38,9 @@ pub struct Link<'a> {
     pub acked: u64,
 }
 
-/// Every look is a listing until so many turns have ended after a handshake, not counting those that
-/// end in a pause. A paused server puts off a PSYNC that it has shown to command filters already,
-/// and runs it up to a turn after the pause has ended.
+/// Every look is a listing until so many turns have ended after a handshake, not counting those
+/// that end in a pause. A paused server puts off a PSYNC that it has shown to command filters
+/// already, and runs it up to a turn after the pause has ended.
 const TURNS_AFTER_HANDSHAKE: u8 = 4;
 
 /// A look at every link in any state.

@@ -63,8 +63,8 @@ impl Resets {
         self.pending = Some(Pending::Command { client });
     }
 
-    /// A client executes its transaction. True if a reset may be in it, so that the counters are to be observed
-    /// now and settled afterwards.
+    /// A client executes its transaction. True if a reset may be in it, so that the counters are to
+    /// be observed now and settled afterwards.
     pub fn executes(&mut self, client: u64) -> bool {
         let suspect = match client {
             0 => {
@@ -90,8 +90,8 @@ impl Resets {
         self.pending == Some(Pending::Transaction)
     }
 
-    /// What was heard is over, one way or another; true if it was a reset. `paused`: the server may hold commands back,
-    /// so that one which did not reset anything may still do so.
+    /// What was heard is over, one way or another; true if it was a reset. `paused`: the server may
+    /// hold commands back, so that one which did not reset anything may still do so.
     pub fn settle(&mut self, now: Marks, paused: bool) -> bool {
         let reset = self.observe(now);
         if paused && !reset {

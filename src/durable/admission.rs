@@ -23,7 +23,8 @@ pub enum Refusal {
     /// Valkey lets no module block a subscribed client, and says so only when it is asked to, which is
     /// after the execution.
     Subscribed,
-    /// So many replicas are connected and so many are required; `others` are links that do not count.
+    /// So many replicas are connected and so many are required; `others` are links that do not
+    /// count.
     TooFewReplicas {
         connected: u32,
         required: u32,
@@ -169,8 +170,8 @@ fn enough_replicas(ctx: &Ctx, required: u32) -> Result<(), Refusal> {
     .ok_or(Refusal::Unloaded)?
 }
 
-/// How many replicas the configured requirement asks for, and whether a write with it could be admitted as far as
-/// replicas are concerned. 0 and no where the configuration contradicts itself.
+/// How many replicas the configured requirement asks for, and whether a write with it could be
+/// admitted as far as replicas are concerned. 0 and no where the configuration contradicts itself.
 pub fn outlook(state: &State, primary: bool) -> (u32, bool) {
     match Options::default().resolve(&defaults(state)) {
         Ok(Requirement { need, .. }) => {

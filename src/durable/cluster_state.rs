@@ -22,7 +22,8 @@ use super::turn;
 use crate::ffi::Ctx;
 use crate::state;
 
-/// The cron counts as due so many microseconds before it is: what the timer still has to do takes its time.
+/// The cron counts as due so many microseconds before it is: what the timer still has to do takes
+/// its time.
 const EARLY: u64 = 2000;
 
 /// The server's cron has run, as it does so many times a second.
@@ -37,8 +38,9 @@ pub fn cron(ctx: &Ctx, hz: u64) {
     }
 }
 
-/// To be called from a timer, before waits are released: those that are released now are still visited by the cron of
-/// this turn. True if the cluster has failed; then waits have been given up, as many as one turn bears.
+/// To be called from a timer, before waits are released: those that are released now are still
+/// visited by the cron of this turn. True if the cluster has failed; then waits have been given up,
+/// as many as one turn bears.
 pub fn before_cron(ctx: &Ctx) -> bool {
     let due = state::with(|state| state.now().saturating_add(EARLY) >= state.next_cron);
     let lost = due == Some(true) && is_lost(ctx);

@@ -1,9 +1,11 @@
-//! Hearing of CONFIG RESETSTAT, so that the module's own counters are reset with the server's. The rules are in
-//! `core/resets.rs`: a command that was heard is only a reason to look at the server's counters.
+//! Hearing of CONFIG RESETSTAT, so that the module's own counters are reset with the server's. The
+//! rules are in `core/resets.rs`: a command that was heard is only a reason to look at the server's
+//! counters.
 //!
-//! A look is INFO of one section, some ten microseconds, and of the commands' own where a transaction is looked at.
-//! It is taken when such a command is heard, before whatever can happen next, and in INFO. What can happen next is
-//! another command, the turn's end, and each end of a wait.
+//! A look is INFO of one section, some ten microseconds, and of the commands' own where a
+//! transaction is looked at. It is taken when such a command is heard, before whatever can happen
+//! next, and in INFO. What can happen next is another command, the turn's end, and each end of a
+//! wait.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,8 +14,8 @@ use durable_core::resets::{calls, Marks, Resets};
 use crate::ffi::{filter, Ctx};
 use crate::state;
 
-/// The next command that is heard is to be preceded by a look. It stands outside the state because every
-/// command of every client asks for it.
+/// The next command that is heard is to be preceded by a look. It stands outside the state because
+/// every command of every client asks for it.
 static LOOK_BEFORE_THE_NEXT: AtomicBool = AtomicBool::new(false);
 
 /// A command is about to be executed.
@@ -43,7 +45,8 @@ fn expect() {
     LOOK_BEFORE_THE_NEXT.store(true, Ordering::Relaxed);
 }
 
-/// A wait is about to end, which is counted. A transaction may be in its midst, so nothing is settled.
+/// A wait is about to end, which is counted. A transaction may be in its midst, so nothing is
+/// settled.
 pub fn before_counting(ctx: &Ctx) {
     if is_pending() {
         look(ctx);

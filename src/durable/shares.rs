@@ -1,7 +1,7 @@
 //! `durable.max-waiters-per-user`: so many waits of one user at once.
 //!
-//! Nothing is counted while the setting is 0. When it is set, waits that are there already are attributed to their
-//! users by the first command that is to wait after that.
+//! Nothing is counted while the setting is 0. When it is set, waits that are there already are
+//! attributed to their users by the first command that is to wait after that.
 
 use durable_core::stats::bump;
 

@@ -1,4 +1,5 @@
-//! How a client comes to wait and how its wait ends: acknowledged, given up (`give_up.rs` says when), or left.
+//! How a client comes to wait and how its wait ends: acknowledged, given up (`give_up.rs` says
+//! when), or left.
 //!
 //! Each of the three takes the wait out of the ledger, and what is out of the ledger is not ended
 //! again, so that every handle goes back to the server exactly once.

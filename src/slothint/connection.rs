@@ -6,10 +6,11 @@ use durable_core::slot_map::{Connection, Connections, Family};
 use crate::ffi::{ClientInfo, Ctx};
 use crate::state;
 
-/// Begins to take note of connections, on servers that cannot be asked for the one whose command runs.
+/// Begins to take note of connections, on servers that cannot be asked for the one whose command
+/// runs.
 ///
-/// Valkey 9 looks for a client's connection where another module's call inside EXEC has none, and no property of
-/// the context tells these apart.
+/// Valkey 9 looks for a client's connection where another module's call inside EXEC has none, and
+/// no property of the context tells these apart.
 pub fn begin() {
     let is_valkey_9 = state::with(|state| {
         let version = state.valkey;
@@ -59,8 +60,8 @@ fn family(host: &[u8], is_unix_socket: bool) -> Family {
     }
 }
 
-/// A client that had connected before the module was loaded is looked up in the list, once: what a connection is it
-/// stays.
+/// A client that had connected before the module was loaded is looked up in the list, once: what a
+/// connection is it stays.
 fn listed(ctx: &Ctx, client: u64) -> Connection {
     let list = ctx.ask_for_clients(&[client]);
     let list = list.as_ref().and_then(|list| list.root().bytes());

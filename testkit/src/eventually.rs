@@ -9,8 +9,8 @@ use crate::patience::Patience;
 const LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(4);
 
-/// Waits until `condition` holds. Panics with `what` when it does not come true in 30 seconds. Where
-/// the machine has much other work the limit is farther away.
+/// Waits until `condition` holds. Panics with `what` when it does not come true in 30 seconds.
+/// Where the machine has much other work the limit is farther away.
 #[track_caller]
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     eventually_some(what, || condition().then_some(()));

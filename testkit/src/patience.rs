@@ -1,8 +1,8 @@
 //! How long a wait may last before it is a hang: by the clock, and by what a thread gets of the
 //! machine.
 //!
-//! On a machine with much other work a server may get a thirtieth of it. A second's work takes half a
-//! minute then, and a limit by the clock alone would measure that.
+//! On a machine with much other work a server may get a thirtieth of it. A second's work takes half
+//! a minute then, and a limit by the clock alone would measure that.
 
 use std::time::{Duration, Instant};
 
@@ -34,8 +34,8 @@ impl Patience {
         self.since.elapsed()
     }
 
-    /// Asked again and again by whoever waits. After the limit each call uses up some processor time,
-    /// until it is plain that others who wanted some had theirs.
+    /// Asked again and again by whoever waits. After the limit each call uses up some processor
+    /// time, until it is plain that others who wanted some had theirs.
     pub(crate) fn is_at_its_end(&mut self) -> bool {
         if self.waited() < self.limit {
             return false;

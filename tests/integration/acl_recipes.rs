@@ -1,5 +1,5 @@
-//! The recipes of docs/operations.md, section "Access control", as they stand there: what each user may do,
-//! and what not.
+//! The recipes of docs/operations.md, section "Access control", as they stand there: what each user
+//! may do, and what not.
 
 use testkit::{Product, RawConn, Server};
 

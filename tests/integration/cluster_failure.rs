@@ -1,5 +1,5 @@
-//! A cluster that fails while clients wait: they are told that their write was executed, before the server tells
-//! them CLUSTERDOWN, which cluster clients take for "not executed".
+//! A cluster that fails while clients wait: they are told that their write was executed, before the
+//! server tells them CLUSTERDOWN, which cluster clients take for "not executed".
 
 use testkit::{eventually, Cluster, FakeReplica, RawConn, Server};
 
@@ -63,7 +63,8 @@ fn clients_that_wait_when_most_primaries_are_gone_are_told_unacked() {
     are_told_that_it_failed(&mut clients);
     assert_eq!(info(node, "unacked_total"), before + 100);
     assert_eq!(info(node, "waiters"), 0);
-    // The connections are as good as before, and what has a key is refused as the server refuses it.
+    // The connections are as good as before, and what has a key is refused as the server refuses
+    // it.
     let refused = say(&mut clients[0], &format!("DURABLE.INCR {{{key}}}:n"));
     assert!(refused.starts_with("-CLUSTERDOWN "), "{refused}");
     drop(clients);

@@ -1,4 +1,5 @@
-//! Waits that end together are looked up together: Valkey finds a client by its id only by looking at all clients.
+//! Waits that end together are looked up together: Valkey finds a client by its id only by looking
+//! at all clients.
 
 use testkit::{Cluster, RawConn, Server};
 
@@ -16,7 +17,8 @@ fn lists(server: &Server) -> usize {
         .unwrap_or(0)
 }
 
-/// All of them send one command that waits for a tenth of a second, and the server sleeps for longer meanwhile.
+/// All of them send one command that waits for a tenth of a second, and the server sleeps for
+/// longer meanwhile.
 fn expire_together(server: &Server, clients: &mut [RawConn], line: &str) {
     let mut operator = server.raw();
     say(&mut operator, "PING");

@@ -77,8 +77,9 @@ fn the_servers_own_count_of_fsyncs_agrees() {
     if refused_for_want_of_knowledge(&group.primary) {
         return;
     }
-    // The server asks for the offset at which it answered the client: of one that waited that is later
-    // than its write. So the client that WAITAOF is about writes plainly, before the one that waits.
+    // The server asks for the offset at which it answered the client: of one that waited that is
+    // later than its write. So the client that WAITAOF is about writes plainly, before the one that
+    // waits.
     let (mut plain, mut conn) = (group.primary.raw(), group.primary.raw());
     for number in 0..50 {
         assert_eq!(say(&mut plain, &format!("SET k {number}")), "+OK\r\n");

@@ -1,10 +1,10 @@
 //! Servers with I/O threads: clients are read and written by other threads than the one that the
 //! module lives on, and at other moments of the turn.
 //!
-//! From 8.0 on Redis takes each client that has to wait away from its I/O thread. It stops that thread
-//! and starts it again, and each of the two spins until the other has seen it. Where more threads want
-//! a core than there are cores, each of these meetings costs a whole turn of the scheduler. So clients
-//! and rounds are few here; more of them show nothing else.
+//! From 8.0 on Redis takes each client that has to wait away from its I/O thread. It stops that
+//! thread and starts it again, and each of the two spins until the other has seen it. Where more
+//! threads want a core than there are cores, each of these meetings costs a whole turn of the
+//! scheduler. So clients and rounds are few here; more of them show nothing else.
 
 use testkit::{Cluster, RawConn, Replicated};
 

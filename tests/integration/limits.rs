@@ -131,7 +131,8 @@ fn one_client_more_than_the_share_of_its_user_is_refused_before_it_writes() {
         wait_for_waiters(primary, number as i64 + 3);
     }
 
-    // The first that leaves makes room, as does one that is given up, and those that are acknowledged.
+    // The first that leaves makes room, as does one that is given up, and those that are
+    // acknowledged.
     alice.remove(0);
     wait_for_waiters(primary, 3);
     let given_up = say(&mut alice[1], "DURABLE.SET accepted v TIMEOUT 1");
@@ -164,7 +165,8 @@ fn a_share_counts_those_that_wait_already_when_it_is_set() {
     };
     set("2");
     assert_eq!(say(&mut alice[2], "DURABLE.SET k v"), SHARE_USED_UP);
-    // Without a share nothing is counted, and what began meanwhile is counted when there is one again.
+    // Without a share nothing is counted, and what began meanwhile is counted when there is one
+    // again.
     set("0");
     send(&mut alice[2], "DURABLE.SET k v");
     wait_for_waiters(primary, 3);

@@ -106,8 +106,8 @@ fn the_totals_of_slot_hints_begin_anew_and_the_token_stays() {
 fn what_is_counted_after_a_reset_in_the_same_packet_stays() {
     let server = Server::builder().start();
     let mut conn = server.raw();
-    // The second reset follows the first after as few commands as there can be, and as many as have been executed
-    // since then follow it before the turn ends.
+    // The second reset follows the first after as few commands as there can be, and as many as have
+    // been executed since then follow it before the turn ends.
     for _ in 0..2 {
         let mut lines = vec!["CONFIG RESETSTAT", REFUSED, "config resetstat"];
         lines.extend(["PING"; 50]);

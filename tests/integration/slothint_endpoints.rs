@@ -88,8 +88,8 @@ fn hints_for_every_slot_are_what_moved_says_with_unknown_endpoints() {
     }
 }
 
-/// A node tells each other one what it announces every few seconds, and at once where it has to connect
-/// again.
+/// A node tells each other one what it announces every few seconds, and at once where it has to
+/// connect again.
 #[track_caller]
 fn introduce_itself(node: &Server, to: &str) {
     node.run::<()>(&["DEBUG", "CLUSTERLINK", "KILL", "TO", to]);

@@ -12,8 +12,8 @@ pub fn patient(builder: ServerBuilder) -> ServerBuilder {
     builder.module_args(&["timeout-ms", "0"])
 }
 
-/// Two threads that read and write for the server beside its own. More of them show nothing else, and
-/// are slow where there are fewer cores than threads.
+/// Two threads that read and write for the server beside its own. More of them show nothing else,
+/// and are slow where there are fewer cores than threads.
 pub fn in_threads(builder: ServerBuilder) -> ServerBuilder {
     builder
         .config("io-threads", "3")

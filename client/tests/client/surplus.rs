@@ -142,8 +142,8 @@ fn assert_all_have_their_own(client: &Client, count: usize) {
     assert_eq!(client.stats().surplus_replies, 1);
 }
 
-/// It may be the reply to something else. The fence after it speaks of another connection's writes no
-/// more than of another server's.
+/// It may be the reply to something else. The fence after it speaks of another connection's writes
+/// no more than of another server's.
 #[test]
 fn a_write_that_was_answered_twice_may_have_been_executed_and_its_fence_does_not_know() {
     let fake = Fake::start(talkative("a", "$5\r\nother\r\n"));

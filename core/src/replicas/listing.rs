@@ -26,8 +26,8 @@ pub fn link(line: &[u8]) -> Option<Link<'_>> {
     })
 }
 
-/// The links that INFO lists, in its order, as far as ROLE confirms them: `role` has the online ones,
-/// `connected` is the number of all. `None` where the two do not agree.
+/// The links that INFO lists, in its order, as far as ROLE confirms them: `role` has the online
+/// ones, `connected` is the number of all. `None` where the two do not agree.
 ///
 /// A host is whatever the replica announced, and may have line ends in it. INFO writes them as they
 /// are, so that a link can forge lines about others, while ROLE gives each host as one string.

@@ -155,7 +155,8 @@ fn traffic() -> impl Strategy<Value = Vec<(usize, Sent)>> {
 }
 
 proptest! {
-    /// Without INFO's own look, which would find more. With fewer than two commands there was nothing to reset.
+    /// Without INFO's own look, which would find more. With fewer than two commands there was
+    /// nothing to reset.
     #[test]
     fn the_module_is_reset_exactly_when_the_server_is(traffic in traffic(), named in any::<bool>()) {
         let (mut server, mut resets) = (Server { commands: 2, ..Server::default() }, Resets::default());
@@ -184,7 +185,8 @@ proptest! {
             let reset = server.resets > before;
             prop_assert!(!told || reset, "{sent:?}");
             if reset {
-                // Another client's reset since the MULTI, and no other MULTI since: see the head of `resets`.
+                // Another client's reset since the MULTI, and no other MULTI since: see the head of
+                // `resets`.
                 let hidden = was.commands < 2 || (since_multi_was_lost[client] && was.transactions == Some(0));
                 prop_assert!(told || hidden, "{sent:?}, {was:?}");
                 since_multi_was_lost = [true; 3];

@@ -1,7 +1,7 @@
 //! What kind each connection is, as the server told when it was made.
 //!
-//! Most are plain ones from an IPv4 address, and nothing is kept for these: a client that connected since the
-//! module looks on, and of which nothing is kept, is one of them.
+//! Most are plain ones from an IPv4 address, and nothing is kept for these: a client that connected
+//! since the module looks on, and of which nothing is kept, is one of them.
 
 use std::collections::HashMap;
 
