@@ -50,8 +50,9 @@ pub struct Listing<'a> {
     pub offset: u64,
     /// The links, in the server's order.
     pub links: Vec<Link<'a>>,
-    /// These are all links. False where only the online ones are known.
-    pub confirmed: bool,
+    /// How many links there are, with those that the server does not list: on Redis 8 a link that
+    /// waits for a second one, which is to carry its snapshot.
+    pub connected: usize,
     /// So many synchronizations the server has granted since it started, or since its statistics
     /// were reset. `None` where it does not say.
     pub granted: Option<u64>,
@@ -69,8 +70,8 @@ pub struct Replicas {
     listed: bool,
     /// [`Listing::granted`] at the last listing; the outer one is unset before the first.
     granted: Option<Option<u64>>,
-    /// [`Listing::confirmed`] at the last listing.
-    confirmed: bool,
+    /// [`Listing::connected`] at the last listing.
+    connected: usize,
     allow: ReplicaAllow,
     offset: u64,
     acks: Acks,
@@ -140,10 +141,10 @@ impl Replicas {
         let news = News {
             changed: std::mem::take(&mut self.changed),
             granted,
-            confirmed: listing.confirmed && self.confirmed,
+            came: listing.connected.saturating_sub(self.connected),
         };
         self.granted = Some(listing.granted);
-        self.confirmed = listing.confirmed;
+        self.connected = listing.connected;
         self.listed = true;
         let links = listing.links.into_iter();
         self.roster.list(offset, now, links, &self.allow, news);

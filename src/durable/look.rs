@@ -104,14 +104,16 @@ fn list(ctx: &Ctx, offset: u64, online: &[Link<'_>]) {
         Some(number(stats, c"sync_partial_ok")?.saturating_add(full))
     });
     ctx.with_server_info(c"replication", |info| {
+        // The server writes this number before the lines that a host could forge.
         let connected = number(info, c"connected_slaves").and_then(|count| count.try_into().ok());
         let lines = (0..).map_while(|number| line(info, number));
         let listed = confirmed(lines.filter_map(listed_link).collect(), online, connected);
+        let links = listed.unwrap_or_else(|| online.to_vec());
         let listing = Listing {
             offset,
             granted: granted.flatten(),
-            confirmed: listed.is_some(),
-            links: listed.unwrap_or_else(|| online.to_vec()),
+            connected: connected.unwrap_or(links.len()),
+            links,
         };
         state::with(|state| {
             let now = state.now();

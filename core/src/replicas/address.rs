@@ -2,6 +2,8 @@
 //!
 //! See `roster` for the rule.
 
+use std::cmp::Ordering;
+
 use super::roster::Entry;
 use super::{Link, ReplicaAllow};
 
@@ -75,6 +77,14 @@ impl Address {
             .copied()
             .collect();
         let changed = news.unseen || self.has_changed(before, &after, news);
+        // No newer link, and no doubt which of the old ones is which.
+        let online = before.iter().filter(|entry| entry.online);
+        let lasting = !news.unseen
+            && match self.links.len().cmp(&before.len()) {
+                Ordering::Greater => false,
+                Ordering::Equal => true,
+                Ordering::Less => online.clone().all(|entry| entry.late),
+            };
         for (place, &index) in self.links.iter().enumerate() {
             let Some(entry) = entries.get_mut(index) else {
                 continue;
@@ -84,8 +94,12 @@ impl Address {
             let known = if same_number {
                 before.get(place)
             } else {
-                before.iter().find(|known| known.acked == entry.acked)
+                let alike =
+                    |known: &&Entry| known.acked == entry.acked && known.online == entry.online;
+                before.iter().find(alike)
             };
+            // Whichever it was, it was not online when the newest showed itself.
+            entry.late = lasting && entry.online && !same_number;
             let Some(known) = known else { continue };
             if known.acked == entry.acked {
                 entry.moved = known.moved;
@@ -94,6 +108,7 @@ impl Address {
                 entry.asked = known.asked;
                 entry.claimed = known.claimed;
             }
+            entry.late |= lasting && entry.online && (known.late || !known.online);
             entry.proved = known.proved && !changed;
         }
         if changed {
@@ -129,9 +144,13 @@ impl Address {
         // Links are listed in the order in which they came. More of them than before: the last
         // one is new. As many: the last one is the same or new. Fewer: it may have gone.
         match self.links.len().cmp(&before.len()) {
-            std::cmp::Ordering::Greater => self.newest_known = true,
-            std::cmp::Ordering::Equal => {}
-            std::cmp::Ordering::Less => self.newest_known = false,
+            Ordering::Greater => self.newest_known = true,
+            Ordering::Equal => {}
+            // None of those that were not online yet has acknowledged anything that could be stale.
+            // A synchronization over two links ends so: the one that carried the snapshot goes.
+            Ordering::Less => {
+                self.newest_known &= !before.iter().any(|entry| entry.online);
+            }
         }
     }
 }

@@ -27,7 +27,8 @@ pub fn link(line: &[u8]) -> Option<Link<'_>> {
 }
 
 /// The links that INFO lists, in its order, as far as ROLE confirms them: `role` has the online
-/// ones, `connected` is the number of all. `None` where the two do not agree.
+/// ones, `connected` is the number of all, some of which INFO may leave out. `None` where the two do not
+/// agree.
 ///
 /// A host is whatever the replica announced, and may have line ends in it. INFO writes them as they
 /// are, so that a link can forge lines about others, while ROLE gives each host as one string.
@@ -38,7 +39,9 @@ pub fn confirmed<'a>(
 ) -> Option<Vec<Link<'a>>> {
     let plain = |link: &Link<'_>| !link.host.iter().any(u8::is_ascii_control);
     let online = info.iter().filter(|link| link.online);
-    let agree = online.eq(role) && info.iter().all(plain) && connected == Some(info.len());
+    let agree = online.eq(role)
+        && info.iter().all(plain)
+        && connected.is_some_and(|connected| connected >= info.len());
     agree.then_some(info)
 }
 
@@ -107,6 +110,7 @@ mod tests {
         let same = confirmed(info.clone(), &role, Some(3));
         assert_eq!(same, Some(info.clone()));
         assert_eq!(confirmed(info.clone(), &role[..1], Some(3)), None);
+        assert_eq!(confirmed(info.clone(), &role, Some(4)), Some(info.clone()));
         assert_eq!(confirmed(info.clone(), &role, Some(2)), None);
         assert_eq!(confirmed(info.clone(), &role, None), None);
         assert_eq!(confirmed(info, &[role[1], role[0]], Some(3)), None);

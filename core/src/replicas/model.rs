@@ -52,6 +52,8 @@ struct ModelLink {
     process: usize,
     online: bool,
     acked: u64,
+    /// Its process left it before it was online, and so before it acknowledged anything.
+    mute: bool,
     /// It has claimed what the primary had not written.
     lied: bool,
     /// The end of the stream when the process left this link for a newer one.
@@ -104,7 +106,7 @@ impl World {
             let listing = Listing {
                 offset,
                 links: listed(&self.links).collect(),
-                confirmed: true,
+                connected: self.links.len(),
                 granted: Some(self.granted),
             };
             self.replicas.list(listing, now, &fsyncs);
@@ -131,6 +133,7 @@ impl World {
         for link in &mut self.links {
             if link.process == psync.process {
                 link.left_at.get_or_insert(offset);
+                link.mute |= !link.online;
             }
         }
         self.granted += 1;
@@ -139,6 +142,7 @@ impl World {
                 process: psync.process,
                 online: psync.online,
                 acked: 0,
+                mute: false,
                 lied: false,
                 left_at: None,
             });
@@ -205,7 +209,7 @@ impl World {
                     } else {
                         tenths
                     };
-                    if link.online {
+                    if link.online && !link.mute {
                         link.acked = link.acked.max(most * tenths / 10);
                         link.lied |= link.acked > offset;
                     }

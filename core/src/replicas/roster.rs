@@ -30,6 +30,10 @@ pub(super) struct Entry {
     pub asked: u64,
     /// It has acknowledged an offset above the baseline of its address.
     pub proved: bool,
+    /// It came online after the newest link of its address had shown itself, and so has sent all
+    /// its acknowledgements since: it needs no proof. A synchronization over two links (Redis 8,
+    /// Valkey) makes such a link: the one that carries the snapshot is the newest for a while.
+    pub late: bool,
     /// The greatest offset that it claimed before the primary had written so much; 0 for none.
     pub claimed: u64,
 }
@@ -41,8 +45,8 @@ pub(super) struct News {
     pub changed: bool,
     /// So many links were granted a synchronization. `None` where that is not known.
     pub granted: Option<u64>,
-    /// This listing and the last one show all links.
-    pub confirmed: bool,
+    /// So many more links there are.
+    pub came: usize,
 }
 
 /// See the head of this file.
@@ -85,16 +89,11 @@ impl Roster {
                 moved: now,
                 asked: 0,
                 proved: false,
+                late: false,
                 claimed: 0,
             });
         }
-        // A link that shows another address than before has not come.
-        let came = self.entries.len().saturating_sub(old.len());
-        let came = if news.confirmed {
-            u64::try_from(came).unwrap_or(0)
-        } else {
-            0
-        };
+        let came = u64::try_from(news.came).unwrap_or(0);
         let news = Change {
             event: news.changed,
             unseen: news.granted.is_none_or(|granted| granted > came),
@@ -195,6 +194,7 @@ impl Roster {
         address.is_some_and(|address| {
             address.baseline.is_none()
                 || entry.proved
+                || entry.late
                 || (address.newest_known && address.links.last() == Some(&index))
         })
     }

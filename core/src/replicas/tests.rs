@@ -41,7 +41,7 @@ fn listing<'a>(offset: u64, rows: &[Row<'a>], granted: Option<u64>) -> Listing<'
     Listing {
         offset,
         links: rows.iter().map(link).collect(),
-        confirmed: true,
+        connected: rows.len(),
         granted,
     }
 }
@@ -123,6 +123,32 @@ fn a_dead_link_beside_a_new_one_of_its_replica_never_counts() {
     assert_eq!(list(&mut replicas, 600, &rows[1..]), 1);
     rows[1].3 = 1;
     assert_eq!(update(&mut replicas, 600, &rows[1..]), Some(1));
+}
+
+#[test]
+fn a_synchronization_over_two_links_leaves_one_that_needs_no_proof() {
+    let mut replicas = Replicas::default();
+    list(&mut replicas, 100, &[]);
+    list(
+        &mut replicas,
+        100,
+        &[("a", 1, false, 0), ("a", 1, false, 0)],
+    );
+    // The one that carried the snapshot goes, and the other one is online.
+    replicas.links_changed();
+    assert_eq!(list(&mut replicas, 100, &[("a", 1, true, 0)]), 0);
+    assert_eq!(update(&mut replicas, 100, &[("a", 1, true, 100)]), Some(1));
+    // Or the other one is online while that one still stands there.
+    let mut replicas = Replicas::default();
+    list(&mut replicas, 100, &[]);
+    list(
+        &mut replicas,
+        100,
+        &[("a", 1, false, 0), ("a", 1, false, 0)],
+    );
+    replicas.links_changed();
+    list(&mut replicas, 100, &[("a", 1, true, 0), ("a", 1, false, 0)]);
+    assert_eq!(list(&mut replicas, 100, &[("a", 1, true, 100)]), 1);
 }
 
 #[test]

@@ -25,26 +25,21 @@ fn a_link_that_came_and_went_unseen_voids_what_was_known_of_all() {
 }
 
 #[test]
-fn a_listing_that_nothing_confirms_explains_nobody() {
+fn a_link_that_the_server_does_not_list_yet_explains_its_own_synchronization() {
     let mut replicas = Replicas::default();
-    let rows = [("a", 1, true, 10), ("b", 2, true, 10)];
-    let unconfirmed = |replicas: &mut Replicas, rows: &[Row<'_>], granted| {
-        let listing = Listing {
-            confirmed: false,
-            ..listing(10, rows, Some(granted))
-        };
-        replicas.list(listing, 0, &Fsyncs::default());
-        replicas.acks().replicas()
+    let rows = [("a", 1, true, 10), ("b", 2, false, 0)];
+    let hidden = |rows: &[Row<'static>], connected, granted| Listing {
+        connected,
+        ..listing(10, rows, Some(granted))
     };
+    let fsyncs = Fsyncs::default();
     list_granted(&mut replicas, 10, 0, &rows[..1], Some(7));
-    // Nobody was granted anything, so that nobody has come.
-    assert_eq!(unconfirmed(&mut replicas, &rows[..1], 7), 1);
-    assert_eq!(unconfirmed(&mut replicas, &rows, 8), 0);
-    // Nor does the next one: what was not shown before may have been there.
-    let three = [rows[0], rows[1], ("c", 3, true, 10)];
-    assert_eq!(list_granted(&mut replicas, 10, 0, &three, Some(9)), 0);
+    replicas.list(hidden(&rows[..1], 2, 8), 0, &fsyncs);
+    assert_eq!(replicas.acks().replicas(), 1);
+    replicas.list(hidden(&rows, 3, 9), 0, &fsyncs);
+    assert_eq!(replicas.acks().replicas(), 1);
     // Nothing is known where the server does not say.
-    assert_eq!(list_granted(&mut replicas, 10, 0, &three, None), 0);
+    assert_eq!(list_granted(&mut replicas, 10, 0, &rows, None), 0);
 }
 
 #[test]
