@@ -174,7 +174,9 @@ fn what_a_replica_calls_itself_says_nothing_about_others() {
             "{reply}"
         );
     }
-    assert!(verdicts(&primary).iter().all(|(counts, _)| *counts == 0));
+    // The dead one counts for what it has acknowledged, and nothing that was made up does.
+    let counting: u64 = verdicts(&primary).iter().map(|(counts, _)| counts).sum();
+    assert!(counting <= 1, "{:?}", verdicts(&primary));
     drop(dead);
 }
 
