@@ -33,3 +33,4 @@ pub mod slot;
 pub mod slot_map;
 pub mod stats;
 pub mod topology;
+pub mod units;
