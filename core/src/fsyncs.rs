@@ -1,58 +1,69 @@
-//! What replicas report to have fsynced, and which replica each report is from.
+//! The offsets that replicas report as fsynced, and which replica sent each report.
 //!
-//! No command shows a replica's fsynced offset. It travels in `REPLCONF ACK n FACK m`, which any
-//! client can send, and which names its client and not its replica. What names the replica is what
-//! that client said when it connected (its listening port, perhaps its address) and, only once the
-//! server lists that client as a replica, the address that it comes from.
+//! No command shows a replica's fsynced offset. It is sent in `REPLCONF ACK n FACK m`, which any
+//! client can send. A report belongs to the replica at a host and port if the server lists its
+//! client as a replica (flag `S` of `CLIENT LIST`):
+//! - the port is the `listening-port` that the client announced by REPLCONF;
+//! - the host is the `ip-address` that it announced, or else the one that it connects from.
+//!
+//! Example: client 7 sends `REPLCONF listening-port 6380`, then `REPLCONF ACK 100 FACK 90`. Once
+//! the server lists client 7 as a replica from 10.0.0.1, the replica 10.0.0.1:6380 has fsynced 90.
 
 use std::collections::HashMap;
 
-/// What one client said. It is remembered until the client leaves, so that there are never more of these than
-/// clients: anybody may say such things, also before authentication.
+use crate::units::{ClientId, Offset};
+
+/// What one client has announced and reported. It is kept until the client leaves, so there are at
+/// most as many of these as clients. Any client can send such words, even before it authenticates.
 #[derive(Debug, Default)]
 struct Reporter {
+    /// `listening-port`
     port: Option<u16>,
+    /// `ip-address`
     announced: Option<Vec<u8>>,
+    /// The last message with a fsynced offset.
     report: Option<Report>,
     identity: Identity,
 }
 
-/// What a replica said in its last message that told of an fsync.
+/// The last message of a replica that reported a fsynced offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The offset that the same message acknowledged; 0 where it acknowledged none.
-    pub acked: u64,
+    /// The offset that the same message acknowledged; 0 if it acknowledged none.
+    pub acked: Offset,
     /// The offset that is on disk.
-    pub fsynced: u64,
+    pub fsynced: Offset,
 }
 
-/// What the server has said of a client that reports.
+/// What the server's client list shows of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Identity {
-    /// It was not asked yet.
+    /// The client was not looked up yet.
     #[default]
     Unknown,
-    /// It lists the client, and not as a replica. It is not asked again before a replica comes or goes.
+    /// It is not a replica. It is not looked up again before a replica comes or goes.
     NoReplica,
-    /// It lists it as a replica that comes from this host.
+    /// It is a replica that connects from this host.
     ReplicaFrom(Vec<u8>),
 }
 
-/// See the head of this file.
+/// All clients that announced or reported something.
 #[derive(Debug, Default)]
 pub struct Fsyncs {
-    clients: HashMap<u64, Reporter>,
-    /// Those whom the server lists as replicas. Each look goes through them, and through no pretenders.
-    replicas: Vec<u64>,
-    unidentified: bool,
+    clients: HashMap<ClientId, Reporter>,
+    /// The clients that the server lists as replicas. A look reads only these.
+    replicas: Vec<ClientId>,
+    /// Some client with a report was not looked up yet.
+    lookup_due: bool,
 }
 
-/// No announced address is longer, in bytes.
+/// An announced address is cut after this many bytes.
 const LONGEST_ADDRESS: usize = 255;
 
 impl Fsyncs {
-    /// Takes the words of a `REPLCONF` command, its name excluded, as a client sent them.
+    /// Takes the words of a `REPLCONF` command after its name.
     pub fn heard<'a>(&mut self, client: u64, words: impl Iterator<Item = &'a [u8]>) {
+        let client = ClientId::new(client);
         let mut words = words;
         let (mut acked, mut fsynced) = (0, None);
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
@@ -69,49 +80,55 @@ impl Fsyncs {
                 fsynced = Some(number(value));
             }
         }
-        // One that never told its port cannot be matched with a replica.
+        // A client that has announced no port cannot be matched with a replica.
         if let (Some(fsynced), Some(reporter)) = (fsynced, self.clients.get_mut(&client)) {
-            reporter.report = fsynced.map(|fsynced| Report { acked, fsynced });
-            self.unidentified |= reporter.identity == Identity::Unknown;
+            reporter.report = fsynced.map(|fsynced| Report {
+                acked: Offset::new(acked),
+                fsynced: Offset::new(fsynced),
+            });
+            self.lookup_due |= reporter.identity == Identity::Unknown;
         }
     }
 
-    /// A client left. Its id will not be another's.
+    /// A client left. The server does not give its id to another client.
     pub fn left(&mut self, client: u64) {
+        let client = ClientId::new(client);
         if self.clients.remove(&client).is_some() {
             self.replicas.retain(|&replica| replica != client);
         }
     }
 
-    /// The clients to look up in the server's list, if there is a reason to look: a client has
-    /// reported that may or may not be a replica. All other such clients are looked up with it,
-    /// since one that has not reported yet may be another link of the same replica.
+    /// The clients to look up in the server's client list. Empty unless a client that was not
+    /// looked up yet has sent a report. Then it returns all clients that were not looked up yet:
+    /// one without a report may be another link of the same replica.
     pub fn to_identify(&mut self) -> Vec<u64> {
-        if !std::mem::take(&mut self.unidentified) {
+        if !std::mem::take(&mut self.lookup_due) {
             return Vec::new();
         }
         let clients = self.clients.iter();
         let unknown = clients.filter(|(_, reporter)| reporter.identity == Identity::Unknown);
-        unknown.map(|(&client, _)| client).collect()
+        unknown.map(|(client, _)| client.get()).collect()
     }
 
-    /// A replica came or went, so that what was known of who is who has to be looked up again.
+    /// A replica came or went: all clients have to be looked up again.
     pub fn replicas_changed(&mut self) {
         self.replicas.clear();
         for reporter in self.clients.values_mut() {
             reporter.identity = Identity::Unknown;
-            self.unidentified |= reporter.report.is_some();
+            self.lookup_due |= reporter.report.is_some();
         }
     }
 
-    /// Takes the answer to [`to_identify`](Self::to_identify): the clients among `asked` that the
-    /// server still has, each with the address it comes from if it is listed as a replica.
+    /// Takes the result of a look-up of [`to_identify`](Self::to_identify). `listed` has the
+    /// clients of `asked` that the server still has: for a replica the host that it connects from,
+    /// for others `None`.
     pub fn identified(&mut self, asked: &[u64], listed: &HashMap<u64, Option<Vec<u8>>>) {
         for client in asked {
-            match (listed.get(client), self.clients.get_mut(client)) {
+            let id = ClientId::new(*client);
+            match (listed.get(client), self.clients.get_mut(&id)) {
                 (Some(Some(host)), Some(reporter)) => {
                     reporter.identity = Identity::ReplicaFrom(host.clone());
-                    self.replicas.push(*client);
+                    self.replicas.push(id);
                 }
                 (Some(None), Some(reporter)) => reporter.identity = Identity::NoReplica,
                 _ => self.left(*client),
@@ -119,13 +136,13 @@ impl Fsyncs {
         }
     }
 
-    /// True if no client that reports is known to be a replica.
+    /// True if no client is known to be a replica.
     pub fn is_empty(&self) -> bool {
         self.replicas.is_empty()
     }
 
-    /// What each replica that shows this host and port has reported; `None` for one that has not
-    /// reported yet, and so claims the address without a word.
+    /// One item for each replica with this host and port: its report, or `None` if it has not
+    /// reported yet.
     pub fn of<'a>(
         &'a self,
         host: &'a [u8],
@@ -148,147 +165,4 @@ fn number(word: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hear(fsyncs: &mut Fsyncs, client: u64, line: &str) {
-        fsyncs.heard(client, line.split(' ').map(str::as_bytes));
-    }
-
-    fn identify(fsyncs: &mut Fsyncs, listed: &[(u64, Option<&str>)]) {
-        let asked = fsyncs.to_identify();
-        let listed = listed
-            .iter()
-            .map(|&(id, from)| (id, from.map(|from| from.as_bytes().to_vec())))
-            .collect();
-        fsyncs.identified(&asked, &listed);
-    }
-
-    /// The fsynced offset, where one replica alone claims the address.
-    fn of(fsyncs: &Fsyncs, host: &[u8], port: u16) -> Option<u64> {
-        let claims: Vec<_> = fsyncs.of(host, port).collect();
-        match claims[..] {
-            [Some(report)] => Some(report.fsynced),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn a_report_counts_once_the_server_lists_its_client_as_a_replica() {
-        let mut fsyncs = Fsyncs::default();
-        hear(&mut fsyncs, 7, "listening-port 6380");
-        hear(&mut fsyncs, 7, "ACK 100 FACK 90");
-        assert_eq!(of(&fsyncs, b"10.0.0.1", 6380), None);
-        identify(&mut fsyncs, &[(7, Some("10.0.0.1"))]);
-        assert_eq!(of(&fsyncs, b"10.0.0.1", 6380), Some(90));
-        hear(&mut fsyncs, 7, "ACK 120 FACK 110");
-        assert_eq!(of(&fsyncs, b"10.0.0.1", 6380), Some(110));
-        assert_eq!(of(&fsyncs, b"10.0.0.1", 6381), None);
-        assert_eq!(of(&fsyncs, b"10.0.0.2", 6380), None);
-    }
-
-    #[test]
-    fn a_client_that_is_no_replica_is_not_believed() {
-        let mut fsyncs = Fsyncs::default();
-        hear(&mut fsyncs, 8, "listening-port 6380 ip-address 10.0.0.1");
-        hear(&mut fsyncs, 8, "ACK 999 FACK 999");
-        identify(&mut fsyncs, &[(8, None)]);
-        assert_eq!(of(&fsyncs, b"10.0.0.1", 6380), None);
-    }
-
-    #[test]
-    fn two_claims_to_one_address_are_told_apart_until_one_is_gone() {
-        let mut fsyncs = Fsyncs::default();
-        for client in [1, 2] {
-            hear(&mut fsyncs, client, "listening-port 6380");
-            hear(&mut fsyncs, client, "ack 5 fack 5");
-        }
-        identify(&mut fsyncs, &[(1, Some("h")), (2, Some("h"))]);
-        assert!(fsyncs.to_identify().is_empty());
-        assert_eq!(of(&fsyncs, b"h", 6380), None);
-        fsyncs.left(1);
-        assert_eq!(of(&fsyncs, b"h", 6380), Some(5));
-    }
-
-    #[test]
-    fn an_announced_address_is_the_replicas_name() {
-        let mut fsyncs = Fsyncs::default();
-        hear(
-            &mut fsyncs,
-            1,
-            "ip-address replica.example listening-port 6380",
-        );
-        hear(&mut fsyncs, 1, "ACK 5 FACK 4");
-        identify(&mut fsyncs, &[(1, Some("10.0.0.1"))]);
-        assert_eq!(of(&fsyncs, b"replica.example", 6380), Some(4));
-        assert_eq!(of(&fsyncs, b"10.0.0.1", 6380), None);
-    }
-
-    #[test]
-    fn the_servers_list_is_asked_for_only_when_there_is_a_reason() {
-        let mut fsyncs = Fsyncs::default();
-        hear(&mut fsyncs, 1, "listening-port 6380");
-        assert!(fsyncs.to_identify().is_empty());
-        hear(&mut fsyncs, 1, "ACK 5 FACK 4");
-        identify(&mut fsyncs, &[(1, Some("h"))]);
-        hear(&mut fsyncs, 1, "ACK 6 FACK 6");
-        assert!(fsyncs.to_identify().is_empty());
-        fsyncs.replicas_changed();
-        assert_eq!(fsyncs.to_identify(), [1]);
-    }
-
-    #[test]
-    fn pretenders_are_looked_up_once_and_forgotten_when_they_leave() {
-        let mut fsyncs = Fsyncs::default();
-        for client in 0..10_000 {
-            hear(&mut fsyncs, client, "listening-port 6380");
-            hear(&mut fsyncs, client, "ACK 5 FACK 4");
-        }
-        let listed: Vec<_> = (0..10_000)
-            .map(|client| (client, (client == 7).then_some("h")))
-            .collect();
-        identify(&mut fsyncs, &listed);
-        for client in 0..10_000 {
-            hear(&mut fsyncs, client, "ACK 5 FACK 5");
-        }
-        assert!(fsyncs.to_identify().is_empty());
-        assert_eq!(of(&fsyncs, b"h", 6380), Some(5));
-        assert_eq!(fsyncs.replicas, [7]);
-        for client in 0..10_000 {
-            fsyncs.left(client);
-        }
-        assert!(fsyncs.clients.is_empty() && fsyncs.replicas.is_empty());
-        assert_eq!(of(&fsyncs, b"h", 6380), None);
-    }
-
-    #[test]
-    fn a_link_that_never_reported_is_a_claim_too() {
-        let mut fsyncs = Fsyncs::default();
-        hear(&mut fsyncs, 1, "listening-port 6380");
-        assert!(fsyncs.to_identify().is_empty(), "nobody has reported");
-        hear(&mut fsyncs, 2, "listening-port 6380 ACK 5 FACK 4");
-        identify(&mut fsyncs, &[(1, Some("h")), (2, Some("h"))]);
-        assert_eq!(of(&fsyncs, b"h", 6380), None);
-        fsyncs.left(1);
-        assert_eq!(of(&fsyncs, b"h", 6380), Some(4));
-    }
-
-    #[test]
-    fn nonsense_is_ignored() {
-        let mut fsyncs = Fsyncs::default();
-        for line in [
-            "",
-            "listening-port",
-            "listening-port x",
-            "listening-port 70000",
-            "fack 1",
-            "capa eof capa psync2",
-        ] {
-            hear(&mut fsyncs, 1, line);
-        }
-        assert!(fsyncs.clients.is_empty());
-        hear(&mut fsyncs, 1, "listening-port 1 ACK 5 FACK -3");
-        identify(&mut fsyncs, &[(1, Some("h"))]);
-        assert_eq!(of(&fsyncs, b"h", 1), None);
-    }
-}
+mod tests;

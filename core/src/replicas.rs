@@ -1,47 +1,94 @@
-//! The replicas of this primary, as the server lists them: who counts, and how far each has come.
+//! Which replica links count, and which offsets the counting replicas have acknowledged.
 //!
-//! The server's own listing is no proof of anything by itself. It shows links, not replicas, and
-//! believes whatever offset a link reports; the rules here say what to believe. Which of several
-//! links of one address are replicas of their own is decided in `roster`.
+//! Input: the links that the server lists. The server shows links, not replicas, and believes any
+//! offset that a link reports. Output: the acknowledged offsets of the links that count
+//! ([`Replicas::acks`]), and for every other link the [`Reason`] why it does not count.
 //!
-//! There are two kinds of look. A **listing** (`INFO replication`) shows every link in any state.
-//! A cheaper **update** (`ROLE`) shows the online links of the last listing and what they have
-//! acknowledged since. Each change among the links makes the next look a listing.
+//! # The rule
+//!
+//! A link counts if it is online, has a listening port, is allowed by `durable.replica-allow`, and
+//! has acknowledged an offset above 0 and not above the primary's own.
+//!
+//! This is enough for a link whose address (host and port) no other link shows. Two links with one
+//! address are one of two things: one replica whose old link died unnoticed, or two replicas behind
+//! a NAT. A dead link must not count, because its replica may have returned without its data. So
+//! only the newest link of an address counts at once. An older one has to prove that it is alive:
+//! it counts again once it acknowledges an offset that the primary produced after the newest link
+//! appeared. The end of the stream at that moment is the **baseline** of the address.
+//!
+//! Example: A1 and A2 show the same address, and A2 is the newer link. (`tests/example.rs` runs
+//! this table.)
+//!
+//! | look | stream's end | A1 acked | A2 acked | baseline | these count |
+//! |---|---|---|---|---|---|
+//! | A1 is alone | 100 | 100 | | none | A1 |
+//! | A2 appears, synchronizing | 120 | 100 | 0 | 120 | none: A1 is unproved, A2 is loading |
+//! | A1 acknowledges 120 | 140 | 120 | 0 | 120 | none: A1 may have sent this before A2 appeared |
+//! | A1 acknowledges 157 | 157 | 157 | 0 | 120 | A1: only a live process can have read byte 157 |
+//! | A2 comes online | 160 | 157 | 0 | 160 | none: a change voids the proofs of the address |
+//! | A2 acknowledges 160 | 197 | 157 | 160 | 160 | A2: the newest link needs no proof |
+//! | A1 acknowledges 197 | 197 | 197 | 160 | 160 | A1 and A2 |
+//!
+//! The server gives links no id; a link is known by its place in the listing. Therefore any change
+//! among the links of an address voids all its proofs and sets a new baseline: a replica event,
+//! another number of links, or an acknowledged offset that falls.
+//!
+//! # Exceptions
+//!
+//! | case | effect |
+//! |---|---|
+//! | a link of the address has gone | all links left there need a proof (1) |
+//! | a link came online after the newest link of its address appeared | it needs no proof (2) |
+//! | more synchronizations were granted than new links are listed | all links need a proof (3) |
+//! | a link acknowledges more than the primary has written | only a greater offset is a proof (4) |
+//! | the only link of an address has proved itself | the baseline is dropped |
+//! | a link that counted loses its proof by a change | it counts for admission for 2 s (5) |
+//!
+//! 1. The newest link may be the one that went. The last one that is left may be an old one.
+//! 2. All that it acknowledges is younger than the newest link. This is how a synchronization over
+//!    two links (Redis 8, dual channel of Valkey) ends: the newest link carries the snapshot, and
+//!    goes when the other one is online.
+//! 3. Some link came and went unseen. Its address is unknown, so the proofs at all addresses are
+//!    void, also at those with a single link.
+//! 4. It cannot have read what was not written. Also, it does not count until the stream has
+//!    reached that offset.
+//! 5. A link that flaps behind a NAT causes no NOREPLICAS. It acknowledges nothing meanwhile.
+//!
+//! # Looks
+//!
+//! A **listing** (`INFO replication`) shows every link in any state. A cheaper **update** (`ROLE`)
+//! shows the online links of the last listing and what they have acknowledged since. Whenever the
+//! links may have changed, the next look has to be a listing ([`Replicas::needs_listing`]).
 
 mod address;
 mod allow;
-mod disk;
-mod listing;
-mod roster;
-mod shown;
+mod fsynced;
+mod info;
+mod link_table;
+mod queries;
+mod status;
 
-use crate::acks::{Acks, Need};
+use crate::acks::Acks;
 use crate::fsyncs::Fsyncs;
+use crate::units::{Micros, Offset};
 
-use address::Address;
 pub use allow::ReplicaAllow;
-pub use listing::{confirmed, link as listed_link, port};
-use roster::{Entry, News, Roster};
-pub use shown::{Reason, Shown};
+pub use info::{confirmed, link as listed_link, port};
+use link_table::{LinkTable, SinceListing};
+pub use status::{Reason, Shown};
 
-/// One link to a replica, as the server lists it. Of the links of one address the server lists
-/// the oldest first.
+/// One link to a replica, as the server lists it. Links of one address are listed oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link<'a> {
-    /// Where the replica says it is, or the address it connects from.
+    /// The address that the replica announced, or else the one that it connects from.
     pub host: &'a [u8],
-    /// Its listening port; 0 for a link that never told one.
+    /// Its listening port; 0 for a link that announced none.
     pub port: u16,
-    /// Its synchronization is over, as far as the primary can tell.
+    /// Its synchronization is over, as far as the primary knows.
     pub online: bool,
-    /// The offset it last acknowledged; 0 while it has not acknowledged any.
+    /// The offset that it acknowledged last; 0 while it has not acknowledged any.
     pub acked: u64,
 }
-
-/// Every look is a listing until so many turns have ended after a handshake, not counting those
-/// that end in a pause. A paused server puts off a PSYNC that it has shown to command filters
-/// already, and runs it up to a turn after the pause has ended.
-const TURNS_AFTER_HANDSHAKE: u8 = 4;
 
 /// A look at every link in any state.
 #[derive(Debug)]
@@ -50,110 +97,77 @@ pub struct Listing<'a> {
     pub offset: u64,
     /// The links, in the server's order.
     pub links: Vec<Link<'a>>,
-    /// How many links there are, with those that the server does not list: on Redis 8 a link that
+    /// The number of links, with those that the server does not list: on Redis 8 a link that
     /// waits for a second one, which is to carry its snapshot.
     pub connected: usize,
-    /// So many synchronizations the server has granted since it started, or since its statistics
-    /// were reset. `None` where it does not say.
+    /// The number of synchronizations that the server has granted since it started, or since its
+    /// statistics were reset. `None` if the server does not report it.
     pub granted: Option<u64>,
 }
 
-/// The replicas at the last look.
+/// After a handshake every look is a listing until this many turns have ended outside of a pause.
+/// A paused server defers a PSYNC that command filters have already seen, and runs it up to a turn
+/// after the end of the pause.
+const TURNS_AFTER_HANDSHAKE: u8 = 4;
+
+/// The number of granted synchronizations at the last listing.
+#[derive(Clone, Copy, Debug, Default)]
+enum Granted {
+    /// There was no listing yet.
+    #[default]
+    NoListing,
+    /// The server did not report it, or reset it during a handshake.
+    Unknown,
+    /// [`Listing::granted`].
+    Count(u64),
+}
+
+/// The replica links at the last look.
 #[derive(Debug, Default)]
 pub struct Replicas {
-    roster: Roster,
+    table: LinkTable,
     /// A replica came online or went since the last listing.
-    changed: bool,
-    /// A handshake was heard, and its effect may be still to come, for so many turns.
-    awaited: u8,
-    /// There is no listing since the links may have changed.
-    listed: bool,
-    /// [`Listing::granted`] at the last listing; the outer one is unset before the first.
-    granted: Option<Option<u64>>,
+    replica_event: bool,
+    /// The number of turns that may still show the effect of a handshake.
+    turns_to_list: u8,
+    /// The links have not changed since the last listing, as far as is known.
+    is_listing_current: bool,
+    granted: Granted,
     /// [`Listing::connected`] at the last listing.
     connected: usize,
     allow: ReplicaAllow,
-    offset: u64,
+    /// The primary's own offset at the last look.
+    offset: Offset,
     acks: Acks,
 }
 
 impl Replicas {
-    /// A replica came online or went. What was proved at addresses with several links is void.
-    pub fn links_changed(&mut self) {
-        self.changed = true;
-        self.listed = false;
-    }
-
-    /// A client asked for the stream, as a replica does. Anybody can, and most are refused, so that
-    /// this voids nothing. It makes the looks of the next turns listings.
-    pub fn handshake_heard(&mut self) {
-        self.awaited = TURNS_AFTER_HANDSHAKE;
-    }
-
-    /// A turn of the event loop has ended, after a look. `paused`: the server puts off commands.
-    pub fn turn_ended(&mut self, paused: bool) {
-        if !paused {
-            self.awaited = self.awaited.saturating_sub(1);
-        }
-    }
-
-    /// True while the effect of a handshake may be still to come.
-    pub fn awaits_handshake(&self) -> bool {
-        self.awaited > 0
-    }
-
-    /// The server's statistics were reset, so that what it has granted is counted anew.
-    pub fn statistics_reset(&mut self) {
-        if self.awaited > 0 && self.granted.is_some() {
-            self.granted = Some(None);
-        } else {
-            self.granted = self.granted.map(|known| known.map(|_| 0));
-        }
-    }
-
-    /// The next look has to show links in any state.
-    pub fn owe_listing(&mut self) {
-        self.listed = false;
-    }
-
-    /// The setting that says which links may count.
-    pub fn set_allow(&mut self, allow: ReplicaAllow) {
-        self.allow = allow;
-        self.listed = false;
-    }
-
-    /// True if the next look has to be a listing.
-    pub fn needs_listing(&self) -> bool {
-        !self.listed || self.awaited > 0
-    }
-
     /// Takes a listing. `now` is in microseconds.
     pub fn list(&mut self, listing: Listing<'_>, now: u64, fsyncs: &Fsyncs) {
-        let offset = listing.offset;
-        let granted = match self.granted {
-            // Whatever came before the first listing, the newest link of an address is the last.
-            None => Some(0),
-            Some(before) => listing
-                .granted
-                .zip(before)
-                .and_then(|(now, before)| now.checked_sub(before)),
+        let (now, offset) = (Micros::new(now), Offset::new(listing.offset));
+        let granted = match (self.granted, listing.granted) {
+            // Whatever came before the first listing, the last link of an address is the newest.
+            (Granted::NoListing, _) => Some(0),
+            (Granted::Count(before), Some(now)) => now.checked_sub(before),
+            (Granted::Unknown, _) | (_, None) => None,
         };
-        let news = News {
-            changed: std::mem::take(&mut self.changed),
+        let since = SinceListing {
+            replica_event: std::mem::take(&mut self.replica_event),
             granted,
-            came: listing.connected.saturating_sub(self.connected),
+            new_links: listing.connected.saturating_sub(self.connected),
         };
-        self.granted = Some(listing.granted);
+        self.granted = listing.granted.map_or(Granted::Unknown, Granted::Count);
         self.connected = listing.connected;
-        self.listed = true;
+        self.is_listing_current = true;
         let links = listing.links.into_iter();
-        self.roster.list(offset, now, links, &self.allow, news);
-        self.roster.prove(offset);
+        self.table.list(offset, now, links, &self.allow, since);
+        self.table.prove(offset);
         self.count(offset, fsyncs);
     }
 
-    /// Takes the online links of the last listing anew. False if these are others: then nothing
-    /// was taken, and a listing is needed.
+    /// Takes what the online links of the last listing have acknowledged since. `now` is in
+    /// microseconds. Returns `false` and changes nothing if these are other links; then a listing
+    /// is needed.
     pub fn update<'a>(
         &mut self,
         offset: u64,
@@ -161,15 +175,69 @@ impl Replicas {
         links: impl Iterator<Item = Link<'a>> + Clone,
         fsyncs: &Fsyncs,
     ) -> bool {
-        if !self.roster.update(offset, now, links) {
-            self.listed = false;
+        let (now, offset) = (Micros::new(now), Offset::new(offset));
+        if !self.table.update(offset, now, links) {
+            self.is_listing_current = false;
             return false;
         }
         self.count(offset, fsyncs);
         true
     }
 
-    /// Forgets everything: this server is no primary any more.
+    /// A replica came online or went. This voids the proofs at addresses with several links.
+    pub fn links_changed(&mut self) {
+        self.replica_event = true;
+        self.is_listing_current = false;
+    }
+
+    /// A client sent PSYNC, as a replica does. Anybody can send it, and most are refused, so this
+    /// voids nothing. It makes the looks of the next turns listings.
+    pub fn handshake_heard(&mut self) {
+        self.turns_to_list = TURNS_AFTER_HANDSHAKE;
+    }
+
+    /// A turn of the event loop has ended, after a look. `paused`: the server defers commands.
+    pub fn turn_ended(&mut self, paused: bool) {
+        if !paused {
+            self.turns_to_list = self.turns_to_list.saturating_sub(1);
+        }
+    }
+
+    /// True while a handshake may still take effect.
+    pub fn awaits_handshake(&self) -> bool {
+        self.turns_to_list > 0
+    }
+
+    /// The server's statistics were reset: its count of granted synchronizations starts at 0. A
+    /// synchronization that was granted just before is lost from the count, so during a handshake
+    /// the next listing compares with nothing.
+    pub fn statistics_reset(&mut self) {
+        self.granted = match self.granted {
+            Granted::NoListing => Granted::NoListing,
+            _ if self.awaits_handshake() => Granted::Unknown,
+            Granted::Unknown => Granted::Unknown,
+            Granted::Count(_) => Granted::Count(0),
+        };
+    }
+
+    /// Makes the next look a listing.
+    pub fn owe_listing(&mut self) {
+        self.is_listing_current = false;
+    }
+
+    /// Takes the setting that says which links may count.
+    pub fn set_allow(&mut self, allow: ReplicaAllow) {
+        self.allow = allow;
+        self.is_listing_current = false;
+    }
+
+    /// True if the next look has to be a listing.
+    pub fn needs_listing(&self) -> bool {
+        !self.is_listing_current || self.awaits_handshake()
+    }
+
+    /// Forgets all links and offsets, because this server is no longer a primary. Keeps the
+    /// setting.
     pub fn clear(&mut self) {
         let allow = std::mem::take(&mut self.allow);
         *self = Self {
@@ -178,100 +246,30 @@ impl Replicas {
         };
     }
 
-    /// This server is no primary, so that there is nothing to list.
+    /// This server is not a primary: no listing is needed.
     pub fn nothing_to_list(&mut self) {
-        (self.listed, self.awaited) = (true, 0);
+        (self.is_listing_current, self.turns_to_list) = (true, 0);
     }
 
-    /// A request was sent to all of them.
+    /// A request was sent to all replicas.
     pub fn note_request(&mut self) {
-        for entry in &mut self.roster.entries {
-            entry.asked = entry.acked;
+        for link in &mut self.table.links {
+            link.acked_at_request = link.acked;
         }
     }
 
-    /// A request has to stand above this offset for its answers to prove what is not proved yet.
-    pub fn open_baseline(&self) -> Option<u64> {
-        self.roster.open_baseline()
-    }
-
-    /// What the replicas that count have acknowledged.
-    pub fn acks(&self) -> &Acks {
-        &self.acks
-    }
-
-    /// The primary's own offset at the last look.
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// How many replicas count for the admission of a command: those that count, and those that
-    /// did until a change voided their proof a moment ago.
-    pub fn admissible(&self, now: u64) -> u32 {
-        let counting = self.acks.replicas();
-        let spared = self.roster.addresses.iter().map(|address| {
-            let unproved = |&&index: &&usize| self.reason(index) == Some(Reason::SameAddress);
-            let graced = address.graced(now);
-            // Nearly always there is none to be spared.
-            if graced == 0 {
-                0
-            } else {
-                address.links.iter().filter(unproved).count().min(graced)
-            }
-        });
-        counting.saturating_add(u32::try_from(spared.sum::<usize>()).unwrap_or(u32::MAX))
-    }
-
-    /// How many links the server listed, counting or not.
-    pub fn links(&self) -> usize {
-        self.roster.entries.len()
-    }
-
-    /// How many of them do not count.
-    pub fn not_counted(&self) -> usize {
-        let counting = usize::try_from(self.acks.replicas()).unwrap_or(usize::MAX);
-        self.links().saturating_sub(counting)
-    }
-
-    /// True if some link's synchronization is not over. Such a link goes without an event.
-    pub fn has_syncing(&self) -> bool {
-        self.roster.entries.iter().any(|entry| !entry.online)
-    }
-
-    /// True if there is a link that a request could reach.
-    pub fn has_online(&self) -> bool {
-        self.roster.entries.iter().any(|entry| entry.online)
-    }
-
-    /// How far the slowest replica that counts is behind `offset`, in bytes.
-    pub fn max_lag(&self, offset: u64) -> u64 {
-        let slowest = self.acks.met_up_to(Need {
-            replicas: self.acks.replicas(),
-            fsync: 0,
-        });
-        slowest.map_or(0, |slowest| offset.saturating_sub(slowest))
-    }
-
-    fn count(&mut self, offset: u64, fsyncs: &Fsyncs) {
+    /// Recomputes [`acks`](Self::acks) from the links that count.
+    fn count(&mut self, offset: Offset, fsyncs: &Fsyncs) {
         self.offset = offset;
-        // Taken out while the links are read, and put back with its memory.
+        // Taken out while the links are read, and put back to reuse its memory.
         let mut acks = std::mem::take(&mut self.acks);
-        let counting = self.entries().filter(|(_, _, reason)| reason.is_none());
-        let acked = counting.map(|(entry, _, _)| entry.acked);
-        acks.replace(acked, self.fsynced(fsyncs));
+        let counting = self.links_with_reasons();
+        let counting = counting.filter(|(_, _, reason)| reason.is_none());
+        let acked = counting.map(|(link, _, _)| link.acked.get());
+        acks.replace(acked, self.fsynced(fsyncs).map(Offset::get));
         self.acks = acks;
-    }
-
-    fn entries(&self) -> impl Iterator<Item = (&Entry, &Address, Option<Reason>)> {
-        let entries = self.roster.entries.iter().enumerate();
-        entries.filter_map(|(index, entry)| {
-            let address = self.roster.addresses.get(entry.address)?;
-            Some((entry, address, self.reason(index)))
-        })
     }
 }
 
-#[cfg(test)]
-mod model;
 #[cfg(test)]
 mod tests;

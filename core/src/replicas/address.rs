@@ -1,46 +1,52 @@
-//! One address that links show, and what becomes of their proofs when its links change.
+//! One address (host and port), the links that show it, and when a change voids their proofs.
 //!
-//! See `roster` for the rule.
+//! The rule and its example are at the head of [`replicas`](super). At each listing
+//! [`LinkAddress::take_over`] compares the links of an address with those of the listing before. If
+//! they may be others, it voids the proofs and sets the baseline to the end of the stream. The links
+//! that counted then count for admission for 2 s more.
 
 use std::cmp::Ordering;
 
-use super::roster::Entry;
+use crate::units::{Micros, Offset};
+
+use super::link_table::KnownLink;
 use super::{Link, ReplicaAllow};
 
 /// A host and a port, and the links that show it.
 #[derive(Clone, Debug)]
-pub(super) struct Address {
+pub(super) struct LinkAddress {
     pub host: Vec<u8>,
     pub port: u16,
-    /// `durable.replica-allow` lets its links count.
+    /// `durable.replica-allow` allows its links.
     pub allowed: bool,
-    /// The links that show it, as indices of entries, oldest first.
+    /// The links that show it, as indices into the links of the table, oldest first.
     pub links: Vec<usize>,
-    /// The stream's end when the links last changed. `None` for a link that is alone and needs no
-    /// proof: no other has been here since it came, or it has proved itself.
-    pub baseline: Option<u64>,
+    /// The end of the stream when the links last changed. `None` if the address has a single link
+    /// that needs no proof: it was alone since it came, or it has proved itself.
+    pub baseline: Option<Offset>,
     /// The last link in `links` is the newest one that ever showed this address. False once a link
     /// has gone: the newest may be the one that went.
     pub newest_known: bool,
-    /// When links that counted until a change stop counting for admission.
-    pub grace: Vec<u64>,
+    /// When the links that counted until a change stop counting for admission. One entry for each
+    /// such link, the latest first.
+    pub grace_ends: Vec<Micros>,
 }
 
-/// For so many microseconds a link that counted goes on counting for admission after a change
-/// among the links of its address, so that a link that flaps behind a NAT refuses nobody.
-const GRACE: u64 = 2_000_000;
+/// How long a link that counted goes on counting for admission after a change among the links of
+/// its address, so that a link that flaps behind a NAT causes no NOREPLICAS.
+const GRACE: Micros = Micros::from_secs(2);
 
-/// What may have changed though the listing does not show it.
+/// Changes that the listing itself may not show.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Change {
+pub(super) struct Doubt {
     /// A replica came online or went.
-    pub event: bool,
-    /// A link was granted a synchronization and is not in the listing as a new one: it has gone
-    /// again, or stands in the place of another one. It may have been of any address.
-    pub unseen: bool,
+    pub replica_event: bool,
+    /// A link was granted a synchronization and is not a new one in the listing: it has gone
+    /// again, or has taken the place of another one. Its address is unknown.
+    pub unseen_link: bool,
 }
 
-impl Address {
+impl LinkAddress {
     /// The address that a link shows, without links yet.
     pub fn of(link: &Link<'_>, allow: &ReplicaAllow) -> Self {
         Self {
@@ -50,107 +56,111 @@ impl Address {
             links: Vec::new(),
             baseline: None,
             newest_known: true,
-            grace: Vec::new(),
+            grace_ends: Vec::new(),
         }
     }
 
-    /// How many links still count for admission though a change has voided their proof.
-    pub fn graced(&self, now: u64) -> usize {
-        self.grace.iter().filter(|&&until| until > now).count()
+    /// How many links still count for admission although a change has voided their proof.
+    pub fn in_grace(&self, now: Micros) -> usize {
+        self.grace_ends.iter().filter(|&&end| end > now).count()
     }
 
-    /// Compares the links of this address with those of the last listing (`before`), keeps what
-    /// was known of them, or voids it.
-    pub fn settle(
+    /// Compares the links of this address in `links` with those of the last listing (`before`).
+    /// Takes over what is known of them, or voids it. `offset` is the end of the stream.
+    pub fn take_over(
         &mut self,
-        before: &[Entry],
-        entries: &mut [Entry],
-        offset: u64,
-        now: u64,
-        news: Change,
+        before: &[KnownLink],
+        links: &mut [KnownLink],
+        offset: Offset,
+        now: Micros,
+        doubt: Doubt,
     ) {
         let same_number = before.len() == self.links.len();
-        let after: Vec<Entry> = self
-            .links
-            .iter()
-            .filter_map(|&i| entries.get(i))
-            .copied()
-            .collect();
-        let changed = news.unseen || self.has_changed(before, &after, news);
-        // No newer link, and no doubt which of the old ones is which.
-        let online = before.iter().filter(|entry| entry.online);
-        let lasting = !news.unseen
+        let after = self.links.iter().filter_map(|&i| links.get(i)).copied();
+        let after: Vec<KnownLink> = after.collect();
+        let changed = doubt.unseen_link || has_changed(before, &after, doubt);
+        // No newer link has appeared, and it is certain which old link is which.
+        let keeps_exemptions = !doubt.unseen_link
             && match self.links.len().cmp(&before.len()) {
                 Ordering::Greater => false,
                 Ordering::Equal => true,
-                Ordering::Less => online.clone().all(|entry| entry.late),
+                Ordering::Less => {
+                    let mut online = before.iter().filter(|link| link.online);
+                    online.all(|link| link.online_after_newest)
+                }
             };
         for (place, &index) in self.links.iter().enumerate() {
-            let Some(entry) = entries.get_mut(index) else {
+            let Some(link) = links.get_mut(index) else {
                 continue;
             };
-            // Without ids, the link in the same place is the best guess, else one with the same
-            // offset. It decides what is shown and asked, never what counts.
+            // Without ids, the best guess is the link in the same place, or else one with the same
+            // offset. The guess decides what is shown and requested, never what counts.
             let known = if same_number {
                 before.get(place)
             } else {
                 let alike =
-                    |known: &&Entry| known.acked == entry.acked && known.online == entry.online;
+                    |known: &&KnownLink| known.acked == link.acked && known.online == link.online;
                 before.iter().find(alike)
             };
-            // Whichever it was, it was not online when the newest showed itself.
-            entry.late = lasting && entry.online && !same_number;
+            // No link that is left was online when the newest one appeared, except for those that
+            // are exempt already.
+            link.online_after_newest = keeps_exemptions && link.online && !same_number;
             let Some(known) = known else { continue };
-            if known.acked == entry.acked {
-                entry.moved = known.moved;
+            if known.acked == link.acked {
+                link.acked_changed_at = known.acked_changed_at;
             }
-            if known.acked <= entry.acked {
-                entry.asked = known.asked;
-                entry.claimed = known.claimed;
+            if known.acked <= link.acked {
+                link.acked_at_request = known.acked_at_request;
+                link.overclaimed = known.overclaimed;
             }
-            entry.late |= lasting && entry.online && (known.late || !known.online);
-            entry.proved = known.proved && !changed;
+            let is_exempt = known.online_after_newest || !known.online;
+            link.online_after_newest |= keeps_exemptions && link.online && is_exempt;
+            link.proved = known.proved && !changed;
         }
         if changed {
-            self.void(before, offset, now);
-            self.newest_known &= !news.unseen;
+            self.void_proofs(before, offset, now);
+            self.newest_known &= !doubt.unseen_link;
         }
     }
 
-    /// True if the links may be others than before, or a newer one may have shown itself since
-    /// the baseline was set.
-    fn has_changed(&self, before: &[Entry], after: &[Entry], news: Change) -> bool {
-        if before.len() <= 1 && after.len() <= 1 {
-            return false;
-        }
-        let differs = |(was, is): (&Entry, &Entry)| was.online != is.online || is.acked < was.acked;
-        news.event || before.len() != after.len() || before.iter().zip(after).any(differs)
-    }
-
-    fn void(&mut self, before: &[Entry], offset: u64, now: u64) {
-        self.grace.retain(|&until| until > now);
+    /// Sets a new baseline, and a grace for the links that counted.
+    fn void_proofs(&mut self, before: &[KnownLink], offset: Offset, now: Micros) {
+        self.grace_ends.retain(|&end| end > now);
         let last = before.len().saturating_sub(1);
-        for (place, entry) in before.iter().enumerate() {
-            let newest = self.newest_known && place == last;
-            let believed = self.baseline.is_none() || entry.proved || newest;
-            if believed && entry.online && entry.acked > 0 {
-                self.grace.push(now.saturating_add(GRACE));
+        for (place, link) in before.iter().enumerate() {
+            let is_newest = self.newest_known && place == last;
+            let counted = self.baseline.is_none() || link.proved || is_newest;
+            if counted && link.online && link.acked > Offset::ZERO {
+                self.grace_ends.push(now.saturating_add(GRACE));
             }
         }
-        // No more than there are links, the latest ones.
-        self.grace.sort_unstable_by(|a, b| b.cmp(a));
-        self.grace.truncate(self.links.len());
+        // At most one for each link there is now. The latest ends are kept.
+        self.grace_ends.sort_unstable_by(|a, b| b.cmp(a));
+        self.grace_ends.truncate(self.links.len());
         self.baseline = Some(offset);
-        // Links are listed in the order in which they came. More of them than before: the last
-        // one is new. As many: the last one is the same or new. Fewer: it may have gone.
+        // The server lists links in the order in which they came.
         match self.links.len().cmp(&before.len()) {
+            // The last link is new.
             Ordering::Greater => self.newest_known = true,
+            // The last link is the same or new.
             Ordering::Equal => {}
-            // None of those that were not online yet has acknowledged anything that could be stale.
-            // A synchronization over two links ends so: the one that carried the snapshot goes.
+            // The newest link may have gone. This does no harm if none was online: such a link has
+            // acknowledged nothing that could be stale. A synchronization over two links ends so,
+            // when the link that carried the snapshot goes.
             Ordering::Less => {
-                self.newest_known &= !before.iter().any(|entry| entry.online);
+                self.newest_known &= !before.iter().any(|link| link.online);
             }
         }
     }
+}
+
+/// True if the links may be others than before, or a newer one may have appeared since the
+/// baseline was set. A single link in the place of a single link needs no proof.
+fn has_changed(before: &[KnownLink], after: &[KnownLink], doubt: Doubt) -> bool {
+    if before.len() <= 1 && after.len() <= 1 {
+        return false;
+    }
+    let differs =
+        |(was, is): (&KnownLink, &KnownLink)| was.online != is.online || is.acked < was.acked;
+    doubt.replica_event || before.len() != after.len() || before.iter().zip(after).any(differs)
 }

@@ -1,9 +1,9 @@
-//! `durable.replica-allow`: which links may count, as glob patterns of `host:port`.
+//! `durable.replica-allow`: an allowlist of links, as glob patterns of `host:port`.
 //!
 //! Change-capture tools connect as replicas do, and some announce a port. They hold no copy that
-//! could be promoted, and must not stand in for a replica that is lost.
+//! could be promoted, so they must not count in the place of a lost replica.
 
-/// The setting: no pattern allows every link.
+/// The parsed setting. Without a pattern it allows every link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplicaAllow {
     text: Vec<u8>,
@@ -11,38 +11,39 @@ pub struct ReplicaAllow {
 }
 
 impl ReplicaAllow {
-    /// What the setting takes, for error messages.
+    /// The accepted values, for error messages.
     pub const ACCEPTED: &'static str = "glob patterns of host:port, separated by spaces, \
          such as 10.0.0.*:6379, without quotes and backslashes";
 
-    /// Reads patterns that are separated by spaces. `None` for a pattern that could match no link
-    /// because it has no colon or unbalanced brackets, for one that begins with `!` and would match
-    /// all others, and for bytes that redis.conf cannot keep.
+    /// Reads patterns separated by spaces. Returns `None` if
+    /// - a pattern can match no link: it has no colon, or unbalanced brackets;
+    /// - a pattern begins with `!`, which would match all other links;
+    /// - a byte cannot be kept in redis.conf: a quote, a backslash, or outside printable ASCII.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        // Valkey 8.1 writes what it is given into redis.conf as it is, and cannot read it again.
-        let fits = |byte: &u8| (b' '..=b'~').contains(byte) && !b"\"'\\".contains(byte);
-        if !text.iter().all(fits) {
+        // Valkey 8.1 writes the value into redis.conf unescaped, and cannot read it back.
+        let can_be_kept = |byte: &u8| (b' '..=b'~').contains(byte) && !b"\"'\\".contains(byte);
+        if !text.iter().all(can_be_kept) {
             return None;
         }
         let words = text.split(|&byte| byte == b' ');
         let patterns: Vec<_> = words
             .filter(|word| !word.is_empty())
-            .map(|word| bare(&word.to_ascii_lowercase()))
+            .map(|word| without_brackets(&word.to_ascii_lowercase()))
             .collect();
-        let usable = |pattern: &Vec<u8>| {
+        let is_usable = |pattern: &Vec<u8>| {
             let count = |wanted| pattern.iter().filter(|&&byte| byte == wanted).count();
             pattern.contains(&b':')
                 && !pattern.starts_with(b"!")
                 && count(b'[') == count(b']')
                 && count(b'{') == count(b'}')
         };
-        patterns.iter().all(usable).then_some(Self {
+        patterns.iter().all(is_usable).then_some(Self {
             text: text.to_vec(),
             patterns,
         })
     }
 
-    /// The setting as it was written.
+    /// The setting as the user wrote it.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
@@ -59,9 +60,9 @@ impl ReplicaAllow {
     }
 }
 
-/// Takes the brackets off an IPv6 address: servers show `fd00::3:6379` where people write
-/// `[fd00::3]:6379`.
-fn bare(pattern: &[u8]) -> Vec<u8> {
+/// Removes the brackets of an IPv6 address: users write `[fd00::3]:6379`, servers show
+/// `fd00::3:6379`.
+fn without_brackets(pattern: &[u8]) -> Vec<u8> {
     let address = || {
         let inside = pattern.strip_prefix(b"[")?;
         let (host, port) = inside.split_at(inside.iter().position(|&byte| byte == b']')?);
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_could_match_nothing_or_not_be_kept_is_refused() {
+    fn a_pattern_that_matches_nothing_or_cannot_be_kept_is_refused() {
         for text in [
             "!a:1", "[a:1", "{a,b:1", "10.0.0.3", "*", "a:1 b", "a:\"1\"", "a\\:1", "a:1\nb:2",
             "\u{e9}:1",
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_setting_is_shown_as_it_was_written() {
+    fn the_text_of_the_setting_is_kept_unchanged() {
         assert_eq!(allow(" A:1   b:* ").text(), b" A:1   b:* ");
     }
 }

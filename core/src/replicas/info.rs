@@ -1,15 +1,16 @@
-//! One line of `INFO replication` about a replica link:
-//! `ip=10.0.0.3,port=6379,state=online,offset=1234,lag=0`.
+//! Reads the replica links of `INFO replication`, one line each:
+//! `slave0:ip=10.0.0.3,port=6379,state=online,offset=1234,lag=0`.
 //!
-//! ROLE shows online links only. This is the listing that also shows a link whose full
-//! synchronization has just begun. Source: `genRedisInfoString` in the server's `server.c`.
+//! ROLE shows online links only. INFO also shows a link whose synchronization has just begun.
+//! Source: `genRedisInfoString` in the server's `server.c`.
 
 use super::Link;
 
-/// Reads the value of a `slave0`, `slave1`, … field. `None` for anything else.
+/// Reads the value of a `slave0`, `slave1`, … field: the text after the colon. Returns `None` for
+/// any other text.
 ///
-/// The host is whatever the replica announced, so that it may contain commas and equals signs:
-/// the line is taken apart from its end.
+/// The host is whatever the replica announced and may contain commas and equals signs. So the last
+/// `,port=` ends it: in `ip=a,port=1,port=6379,…` the host is `a,port=1`.
 pub fn link(line: &[u8]) -> Option<Link<'_>> {
     let line = line.strip_prefix(b"ip=")?;
     let at = last(line, b",port=")?;
@@ -26,12 +27,12 @@ pub fn link(line: &[u8]) -> Option<Link<'_>> {
     })
 }
 
-/// The links that INFO lists, in its order, as far as ROLE confirms them: `role` has the online
-/// ones, `connected` is the number of all, some of which INFO may leave out. `None` where the two do not
-/// agree.
+/// Returns the links of INFO if ROLE confirms them, else `None`. `role` holds ROLE's links, which
+/// are the online ones in the same order. `connected` is INFO's `connected_slaves`; it may exceed
+/// the number of lines, since INFO leaves some links out.
 ///
-/// A host is whatever the replica announced, and may have line ends in it. INFO writes them as they
-/// are, so that a link can forge lines about others, while ROLE gives each host as one string.
+/// A replica may announce a host with line ends in it. INFO writes them unescaped, so a link can
+/// forge lines about others. ROLE returns each host as one string.
 pub fn confirmed<'a>(
     info: Vec<Link<'a>>,
     role: &[Link<'_>],
@@ -45,13 +46,13 @@ pub fn confirmed<'a>(
     agree.then_some(info)
 }
 
-/// Where the last occurrence of `wanted` begins.
+/// The index of the last occurrence of `wanted`.
 fn last(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len())
         .rposition(|window| window == wanted)
 }
 
-/// A port as it was announced. What is no port is none that anybody listens on.
+/// A port as it was announced. Returns 0, on which nobody listens, for a number out of range.
 pub fn port(announced: i64) -> u16 {
     u16::try_from(announced).unwrap_or(0)
 }
@@ -83,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn an_announced_host_cannot_speak_for_the_rest_of_the_line() {
+    fn a_host_with_commas_does_not_replace_the_fields_of_its_line() {
         let line = "ip=a,port=1,state=online,offset=9,port=6379,state=send_bulk,offset=0,lag=0";
         let host = "a,port=1,state=online,offset=9";
         assert_eq!(read(line), Some((host.into(), 6379, false, 0)));
     }
 
     #[test]
-    fn what_is_no_port_is_none_that_anybody_listens_on() {
+    fn a_port_out_of_range_is_read_as_0() {
         for port in ["70000", "-5", "0"] {
             let line = format!("ip=a,port={port},state=online,offset=1,lag=0");
             assert_eq!(read(&line), Some(("a".into(), 0, true, 1)));
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_role_does_not_confirm_is_not_believed() {
+    fn a_listing_that_role_does_not_confirm_is_refused() {
         let link = |host: &'static [u8], online| Link {
             host,
             port: 1,
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_no_links() {
+    fn malformed_lines_are_not_links() {
         for text in [
             "",
             "ip=",

@@ -1,74 +1,67 @@
-//! The links of this primary to its replicas, by address, and which of them have proved to be
-//! replicas of their own.
+//! The links of the last listing, grouped by address, and which of them have proved to be alive.
 //!
-//! Several links that show one host and port are either one replica whose old link died
-//! unnoticed, or several replicas behind one address (NAT, Kubernetes, published ports). The
-//! newest link of an address is believed. An older one is believed once it has acknowledged an
-//! offset that the primary produced after the newest link showed itself: only a live process can
-//! have done that, and the newest link belongs to another one.
-//!
-//! Example: A1 has acknowledged 100 when A2 shows itself, and the stream ends at 120. The
-//! **baseline** of the address is 120. A1 does not count while it acknowledges 100 or 120. It
-//! counts once it acknowledges 157.
-//!
-//! The server names no link by an id. Links are told apart by their place in the listing, so that
-//! every change among the links of an address voids what was proved there.
+//! The rule and its example are at the head of [`replicas`](super). This file applies a listing or
+//! an update to the links, and decides which links have passed a baseline. `address` decides when a
+//! change among the links of an address voids their proofs.
 
-use super::address::{Address, Change};
+use crate::units::{Micros, Offset};
+
+use super::address::{Doubt, LinkAddress};
 use super::{Link, ReplicaAllow};
 
-/// A link of the listing.
+/// A link of the last listing.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    /// The index of its address.
+pub(super) struct KnownLink {
+    /// The index of its address in [`LinkTable::addresses`].
     pub address: usize,
     pub online: bool,
-    pub acked: u64,
-    /// When `acked` was last seen to change, in microseconds on the caller's clock.
-    pub moved: u64,
-    /// What it had acknowledged when the last request was sent.
-    pub asked: u64,
+    pub acked: Offset,
+    /// When `acked` was last seen to change.
+    pub acked_changed_at: Micros,
+    /// `acked` at the time of the last request; 0 before the first.
+    pub acked_at_request: Offset,
     /// It has acknowledged an offset above the baseline of its address.
     pub proved: bool,
-    /// It came online after the newest link of its address had shown itself, and so has sent all
-    /// its acknowledgements since: it needs no proof. A synchronization over two links (Redis 8,
-    /// Valkey) makes such a link: the one that carries the snapshot is the newest for a while.
-    pub late: bool,
-    /// The greatest offset that it claimed before the primary had written so much; 0 for none.
-    pub claimed: u64,
+    /// It came online after the newest link of its address had appeared. All its acknowledgements
+    /// are younger than that link, so it needs no proof. A synchronization over two links (Redis
+    /// 8, Valkey) makes such a link: the one that carries the snapshot is the newest for a while.
+    pub online_after_newest: bool,
+    /// The greatest offset that it claimed before the primary had written it; 0 for none.
+    pub overclaimed: Offset,
 }
 
-/// What has happened since the last listing, apart from what the listing shows.
+/// What happened since the last listing, apart from what the listing shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct News {
-    /// The server told that a replica came online or went. It does not tell which.
-    pub changed: bool,
-    /// So many links were granted a synchronization. `None` where that is not known.
+pub(super) struct SinceListing {
+    /// The server reported that a replica came online or went. It does not report which.
+    pub replica_event: bool,
+    /// The number of synchronizations that the server granted. `None` if unknown.
     pub granted: Option<u64>,
-    /// So many more links there are.
-    pub came: usize,
+    /// By how much the number of links has grown.
+    pub new_links: usize,
 }
 
-/// See the head of this file.
+/// The links, and the addresses that they show.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Roster {
+pub(super) struct LinkTable {
     /// In the server's order.
-    pub entries: Vec<Entry>,
-    pub addresses: Vec<Address>,
+    pub links: Vec<KnownLink>,
+    pub addresses: Vec<LinkAddress>,
 }
 
-impl Roster {
-    /// Takes a listing of all links in any state; `offset` is the stream's end at that moment.
+impl LinkTable {
+    /// Takes a listing of all links in any state. `offset` is the end of the stream at that
+    /// moment.
     pub fn list<'a>(
         &mut self,
-        offset: u64,
-        now: u64,
-        links: impl Iterator<Item = Link<'a>>,
+        offset: Offset,
+        now: Micros,
+        listed: impl Iterator<Item = Link<'a>>,
         allow: &ReplicaAllow,
-        news: News,
+        since: SinceListing,
     ) {
-        let old = std::mem::take(&mut self.entries);
-        let were: Vec<Vec<usize>> = self
+        let old_links = std::mem::take(&mut self.links);
+        let old_indices: Vec<Vec<usize>> = self
             .addresses
             .iter_mut()
             .map(|address| {
@@ -76,84 +69,85 @@ impl Roster {
                 std::mem::take(&mut address.links)
             })
             .collect();
-        for link in links {
-            let index = self.entries.len();
-            let address = self.address(&link, allow);
+        for link in listed {
+            let index = self.links.len();
+            let address = self.address_of(&link, allow);
             if let Some(address) = self.addresses.get_mut(address) {
                 address.links.push(index);
             }
-            self.entries.push(Entry {
+            self.links.push(KnownLink {
                 address,
                 online: link.online,
-                acked: link.acked,
-                moved: now,
-                asked: 0,
+                acked: Offset::new(link.acked),
+                acked_changed_at: now,
+                acked_at_request: Offset::ZERO,
                 proved: false,
-                late: false,
-                claimed: 0,
+                online_after_newest: false,
+                overclaimed: Offset::ZERO,
             });
         }
-        let came = u64::try_from(news.came).unwrap_or(0);
-        let news = Change {
-            event: news.changed,
-            unseen: news.granted.is_none_or(|granted| granted > came),
+        let new_links = u64::try_from(since.new_links).unwrap_or(0);
+        let doubt = Doubt {
+            replica_event: since.replica_event,
+            unseen_link: since.granted.is_none_or(|granted| granted > new_links),
         };
         for (index, address) in self.addresses.iter_mut().enumerate() {
-            let were = were.get(index).map_or(&[][..], Vec::as_slice);
-            let before: Vec<Entry> = were.iter().filter_map(|&i| old.get(i)).copied().collect();
-            address.settle(&before, &mut self.entries, offset, now, news);
+            let indices = old_indices.get(index).map_or(&[][..], Vec::as_slice);
+            let before = indices.iter().filter_map(|&i| old_links.get(i)).copied();
+            let before: Vec<KnownLink> = before.collect();
+            address.take_over(&before, &mut self.links, offset, now, doubt);
         }
-        self.forget_empty();
+        self.drop_unused_addresses();
     }
 
-    /// Takes the acknowledged offsets of the online links, in the server's order. False if these
-    /// are not the links of the last listing: then nothing was taken, and a listing is needed.
+    /// Takes the acknowledged offsets of the online links, in the server's order. Returns `false`
+    /// and changes nothing if these are not the links of the last listing.
     pub fn update<'a>(
         &mut self,
-        offset: u64,
-        now: u64,
-        links: impl Iterator<Item = Link<'a>> + Clone,
+        offset: Offset,
+        now: Micros,
+        listed: impl Iterator<Item = Link<'a>> + Clone,
     ) -> bool {
-        if !self.fits(links.clone()) {
+        if !self.are_same_links(listed.clone()) {
             return false;
         }
-        let online = self.entries.iter_mut().filter(|entry| entry.online);
-        for (entry, link) in online.zip(links) {
-            if entry.acked > link.acked {
-                // Another process, which was asked nothing yet.
-                entry.asked = 0;
+        let online = self.links.iter_mut().filter(|link| link.online);
+        for (link, acked) in online.zip(listed.map(|link| Offset::new(link.acked))) {
+            if link.acked > acked {
+                // This is another process, which has received no request yet.
+                link.acked_at_request = Offset::ZERO;
             }
-            if entry.acked != link.acked {
-                entry.acked = link.acked;
-                entry.moved = now;
+            if link.acked != acked {
+                link.acked = acked;
+                link.acked_changed_at = now;
             }
         }
         self.prove(offset);
         true
     }
 
-    /// True if these are the online links of the last listing, and none of an address with several
-    /// links has acknowledged less than before: an offset that falls is another link's.
-    fn fits<'a>(&self, mut links: impl Iterator<Item = Link<'a>>) -> bool {
-        let mut online = self.entries.iter().filter(|entry| entry.online);
-        let same = online.all(|entry| {
-            let (Some(address), Some(link)) = (self.addresses.get(entry.address), links.next())
+    /// True if these are the online links of the last listing. At an address with several links an
+    /// acknowledged offset that falls belongs to another link.
+    fn are_same_links<'a>(&self, mut listed: impl Iterator<Item = Link<'a>>) -> bool {
+        let mut online = self.links.iter().filter(|link| link.online);
+        let same = online.all(|known| {
+            let (Some(address), Some(link)) = (self.addresses.get(known.address), listed.next())
             else {
                 return false;
             };
             address.port == link.port
                 && address.host == link.host
-                && (address.baseline.is_none() || entry.acked <= link.acked)
+                && (address.baseline.is_none() || known.acked <= Offset::new(link.acked))
         });
-        same && links.next().is_none()
+        same && listed.next().is_none()
     }
 
     /// Notes which links have acknowledged an offset above the baseline of their address. `offset`
-    /// is the stream's end: who claims more has not read it.
-    pub fn prove(&mut self, offset: u64) {
-        for entry in &mut self.entries {
-            if entry.acked > offset {
-                entry.claimed = entry.acked;
+    /// is the end of the stream. A link that claims more has not read it.
+    pub fn prove(&mut self, offset: Offset) {
+        for link in &mut self.links {
+            if link.acked > offset {
+                link.overclaimed = link.acked;
             }
         }
         for address in &mut self.addresses {
@@ -162,21 +156,21 @@ impl Roster {
             };
             let newest = address.links.last().filter(|_| address.newest_known);
             for index in &address.links {
-                let Some(entry) = self.entries.get_mut(*index) else {
+                let Some(link) = self.links.get_mut(*index) else {
                     continue;
                 };
-                let read = entry.online && entry.acked > baseline.max(entry.claimed);
-                if read && !entry.proved {
-                    entry.proved = true;
-                    // It counts by itself again. The newest did so all along.
+                let passed = link.online && link.acked > baseline.max(link.overclaimed);
+                if passed && !link.proved {
+                    link.proved = true;
+                    // It no longer needs the grace. The newest link needed none.
                     if newest != Some(index) {
-                        address.grace.pop();
+                        address.grace_ends.pop();
                     }
                 }
             }
-            // The only link there is needs no proof any more.
+            // A single link that has proved itself is as any other again.
             if let [only] = address.links[..] {
-                if self.entries.get(only).is_some_and(|entry| entry.proved) {
+                if self.links.get(only).is_some_and(|link| link.proved) {
                     address.baseline = None;
                     address.newest_known = true;
                 }
@@ -184,57 +178,53 @@ impl Roster {
         }
     }
 
-    /// True if nothing speaks against a link but, perhaps, its offset: it needs no proof, or has
-    /// given it.
-    pub fn is_believed(&self, index: usize) -> bool {
-        let Some(entry) = self.entries.get(index) else {
+    /// True if the link needs no proof, or has given it.
+    pub fn is_proved_or_exempt(&self, index: usize) -> bool {
+        let Some(link) = self.links.get(index) else {
             return false;
         };
-        let address = self.addresses.get(entry.address);
+        let address = self.addresses.get(link.address);
         address.is_some_and(|address| {
             address.baseline.is_none()
-                || entry.proved
-                || entry.late
+                || link.proved
+                || link.online_after_newest
                 || (address.newest_known && address.links.last() == Some(&index))
         })
     }
 
     /// The greatest baseline that some online link has not passed yet. Such links need a request
     /// above it: the answer to a request at the baseline equals the baseline.
-    pub fn open_baseline(&self) -> Option<u64> {
-        let open = |address: &&Address| {
-            address.baseline.is_some_and(|baseline| {
-                let mut links = address.links.iter().filter_map(|&i| self.entries.get(i));
-                links.any(|entry| entry.online && entry.acked <= baseline)
-            })
-        };
-        let open = self.addresses.iter().filter(open);
-        open.filter_map(|address| address.baseline).max()
+    pub fn open_baseline(&self) -> Option<Offset> {
+        let open = self.addresses.iter().filter_map(|address| {
+            let baseline = address.baseline?;
+            let mut links = address.links.iter().filter_map(|&i| self.links.get(i));
+            let is_open = links.any(|link| link.online && link.acked <= baseline);
+            is_open.then_some(baseline)
+        });
+        open.max()
     }
 
-    fn address(&mut self, link: &Link<'_>, allow: &ReplicaAllow) -> usize {
-        let same = |address: &Address| address.port == link.port && address.host == link.host;
+    /// The index of the link's address, which is added if it is new.
+    fn address_of(&mut self, link: &Link<'_>, allow: &ReplicaAllow) -> usize {
+        let same = |address: &LinkAddress| address.port == link.port && address.host == link.host;
         if let Some(index) = self.addresses.iter().position(same) {
             return index;
         }
-        self.addresses.push(Address::of(link, allow));
+        self.addresses.push(LinkAddress::of(link, allow));
         self.addresses.len().saturating_sub(1)
     }
 
     /// Drops addresses that no link shows any more.
-    fn forget_empty(&mut self) {
-        if self
-            .addresses
-            .iter()
-            .all(|address| !address.links.is_empty())
-        {
+    fn drop_unused_addresses(&mut self) {
+        let is_used = |address: &LinkAddress| !address.links.is_empty();
+        if self.addresses.iter().all(is_used) {
             return;
         }
-        self.addresses.retain(|address| !address.links.is_empty());
+        self.addresses.retain(is_used);
         for (index, address) in self.addresses.iter().enumerate() {
             for &link in &address.links {
-                if let Some(entry) = self.entries.get_mut(link) {
-                    entry.address = index;
+                if let Some(link) = self.links.get_mut(link) {
+                    link.address = index;
                 }
             }
         }

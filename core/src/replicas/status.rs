@@ -1,27 +1,28 @@
-//! Which links count, why the others do not, and what users are shown of each.
+//! Whether each link counts, why the others do not, and the rows of `DURABLE.REPLICAS`.
 
 use crate::fsyncs::Fsyncs;
+use crate::units::Offset;
 
-use super::disk::reports;
+use super::fsynced::possible_reports;
 use super::Replicas;
 
-/// Why a link does not count.
+/// Why a link does not count. Where several reasons apply, the first one is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// It has announced no port that it listens on.
+    /// It has announced no listening port.
     NoListeningPort,
-    /// `durable.replica-allow` names others.
+    /// No pattern of `durable.replica-allow` matches it.
     NotAllowed,
-    /// Its full synchronization is not over: it has acknowledged no offset above 0.
+    /// Its synchronization is not over, or it has acknowledged no offset above 0 yet.
     Loading,
-    /// It claims more than the primary has written.
+    /// It has acknowledged more than the primary has written.
     AheadOfPrimary,
-    /// A newer link shows the same address, and this one has proved nothing since.
+    /// Another link shows the same address, and this one has not proved yet that it is alive.
     SameAddress,
 }
 
 impl Reason {
-    /// As users are told.
+    /// The text in replies and in the log.
     pub fn text(self) -> &'static str {
         match self {
             Self::NoListeningPort => "no listening port",
@@ -33,55 +34,57 @@ impl Reason {
     }
 }
 
-/// One link, as users are shown it.
+/// One link, as `DURABLE.REPLICAS` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown<'a> {
     /// The host that the link shows.
     pub host: &'a [u8],
     /// The port that the link shows.
     pub port: u16,
-    /// The offset it last acknowledged.
+    /// The offset that it acknowledged last.
     pub acked: u64,
     /// When `acked` was last seen to change, in microseconds on the caller's clock.
     pub moved: u64,
-    /// What it has fsynced, where that is known.
+    /// The offset that it has fsynced. `None` if unknown.
     pub fsynced: Option<u64>,
-    /// Why it does not count; `None` for one that counts.
+    /// Why it does not count. `None` for a link that counts.
     pub reason: Option<Reason>,
 }
 
 impl Replicas {
-    /// Every link in the server's order, as users are shown it.
+    /// Every link, in the server's order.
     pub fn shown<'a>(&'a self, fsyncs: &'a Fsyncs) -> impl Iterator<Item = Shown<'a>> + 'a {
-        self.entries().map(move |(entry, address, reason)| {
-            let mut reports = reports(fsyncs, address, entry, self.offset);
-            let first = reports.next().map(|report| report.fsynced);
-            // Several links have acknowledged the same: they are told apart by nothing else.
-            let unanimous = reports.all(|report| Some(report.fsynced) == first);
-            Shown {
-                host: &address.host,
-                port: address.port,
-                acked: entry.acked,
-                moved: entry.moved,
-                fsynced: first.filter(|_| unanimous),
-                reason,
-            }
-        })
+        self.links_with_reasons()
+            .map(move |(link, address, reason)| {
+                let mut reports = possible_reports(fsyncs, address, link, self.offset);
+                let first = reports.next().map(|report| report.fsynced);
+                // Several links may have acknowledged the same offset. If their reports differ, it
+                // is unknown which report is this link's.
+                let is_unanimous = reports.all(|report| Some(report.fsynced) == first);
+                Shown {
+                    host: &address.host,
+                    port: address.port,
+                    acked: link.acked.get(),
+                    moved: link.acked_changed_at.get(),
+                    fsynced: first.filter(|_| is_unanimous).map(Offset::get),
+                    reason,
+                }
+            })
     }
 
-    /// Why a link does not count; `None` for one that counts.
+    /// Why a link does not count. `None` for a link that counts.
     pub(super) fn reason(&self, index: usize) -> Option<Reason> {
-        let entry = self.roster.entries.get(index)?;
-        let address = self.roster.addresses.get(entry.address)?;
+        let link = self.table.links.get(index)?;
+        let address = self.table.addresses.get(link.address)?;
         if address.port == 0 {
             Some(Reason::NoListeningPort)
         } else if !address.allowed {
             Some(Reason::NotAllowed)
-        } else if !entry.online || entry.acked == 0 {
+        } else if !link.online || link.acked == Offset::ZERO {
             Some(Reason::Loading)
-        } else if entry.acked > self.offset {
+        } else if link.acked > self.offset {
             Some(Reason::AheadOfPrimary)
-        } else if !self.roster.is_believed(index) {
+        } else if !self.table.is_proved_or_exempt(index) {
             Some(Reason::SameAddress)
         } else {
             None

@@ -1,8 +1,10 @@
-//! Who counts, by example.
+//! Which links count, by example.
 
 use super::*;
 
+mod example;
 mod fsyncs;
+mod model;
 mod unseen;
 
 /// A link of the listing: host, port, online, acknowledged offset.
@@ -25,7 +27,7 @@ fn list_at(replicas: &mut Replicas, offset: u64, now: u64, rows: &[Row<'_>]) -> 
     list_granted(replicas, offset, now, rows, Some(0))
 }
 
-/// `granted`: so many synchronizations since the server started.
+/// `granted`: the number of synchronizations since the server started.
 fn list_granted(
     replicas: &mut Replicas,
     offset: u64,
@@ -46,7 +48,7 @@ fn listing<'a>(offset: u64, rows: &[Row<'a>], granted: Option<u64>) -> Listing<'
     }
 }
 
-/// What ROLE shows of these rows: the online ones. `None` if a listing is needed.
+/// Takes what ROLE shows of these rows: the online ones. `None` if a listing is needed.
 fn update(replicas: &mut Replicas, offset: u64, rows: &[Row<'_>]) -> Option<u32> {
     let online: Vec<_> = rows.iter().filter(|row| row.2).map(link).collect();
     let fits = replicas.update(offset, 0, online.iter().copied(), &Fsyncs::default());
@@ -69,7 +71,7 @@ fn the_first_look_has_to_be_a_listing() {
 }
 
 #[test]
-fn an_older_link_counts_once_it_has_acknowledged_what_came_after_the_newest() {
+fn an_older_link_counts_once_it_acknowledges_what_came_after_the_newest_link() {
     let mut replicas = Replicas::default();
     assert_eq!(list(&mut replicas, 100, &[("a", 1, true, 100)]), 1);
     replicas.handshake_heard();
@@ -80,7 +82,7 @@ fn an_older_link_counts_once_it_has_acknowledged_what_came_after_the_newest() {
         reasons(&replicas),
         [Some(Reason::SameAddress), Some(Reason::Loading)]
     );
-    // Not even what it had acknowledged before, nor the baseline itself.
+    // An acknowledgement of the baseline itself proves nothing.
     rows[0].3 = 120;
     assert_eq!(list(&mut replicas, 140, &rows), 0);
     replicas.links_changed();
@@ -94,7 +96,7 @@ fn an_older_link_counts_once_it_has_acknowledged_what_came_after_the_newest() {
     assert_eq!(
         replicas.open_baseline(),
         Some(140),
-        "the newest has not passed it"
+        "the newest link has not passed it"
     );
     rows[1].3 = 177;
     assert_eq!(update(&mut replicas, 177, &rows), Some(2));
@@ -112,13 +114,13 @@ fn a_dead_link_beside_a_new_one_of_its_replica_never_counts() {
         rows[1].3 = offset;
         assert_eq!(update(&mut replicas, offset, &rows), Some(1));
     }
-    // The server has noticed: what is left has to prove itself, since it might be the old one.
+    // The server drops one link. The one that is left might be the old one: it needs a proof.
     replicas.links_changed();
     assert_eq!(list(&mut replicas, 500, &rows[1..]), 0);
     assert_eq!(replicas.open_baseline(), Some(500));
     rows[1].3 = 537;
     assert_eq!(update(&mut replicas, 537, &rows[1..]), Some(1));
-    // Alone and proved, it is as any other again.
+    // Once it is alone and proved, it counts as any other link.
     replicas.links_changed();
     assert_eq!(list(&mut replicas, 600, &rows[1..]), 1);
     rows[1].3 = 1;
@@ -126,7 +128,7 @@ fn a_dead_link_beside_a_new_one_of_its_replica_never_counts() {
 }
 
 #[test]
-fn a_synchronization_over_two_links_leaves_one_that_needs_no_proof() {
+fn the_link_that_remains_of_a_synchronization_over_two_links_needs_no_proof() {
     let mut replicas = Replicas::default();
     list(&mut replicas, 100, &[]);
     list(
@@ -134,11 +136,11 @@ fn a_synchronization_over_two_links_leaves_one_that_needs_no_proof() {
         100,
         &[("a", 1, false, 0), ("a", 1, false, 0)],
     );
-    // The one that carried the snapshot goes, and the other one is online.
+    // The link that carried the snapshot goes, and the other one is online.
     replicas.links_changed();
     assert_eq!(list(&mut replicas, 100, &[("a", 1, true, 0)]), 0);
     assert_eq!(update(&mut replicas, 100, &[("a", 1, true, 100)]), Some(1));
-    // Or the other one is online while that one still stands there.
+    // Or the other one comes online before the link with the snapshot goes.
     let mut replicas = Replicas::default();
     list(&mut replicas, 100, &[]);
     list(
@@ -152,16 +154,16 @@ fn a_synchronization_over_two_links_leaves_one_that_needs_no_proof() {
 }
 
 #[test]
-fn a_link_does_not_inherit_what_another_in_its_place_has_proved() {
+fn a_link_does_not_inherit_the_proof_of_another_link_in_its_place() {
     let mut replicas = Replicas::default();
     let mut rows = [("a", 1, true, 10), ("a", 1, true, 10)];
     list(&mut replicas, 10, &rows);
     rows = [("a", 1, true, 20), ("a", 1, true, 20)];
     assert_eq!(update(&mut replicas, 20, &rows), Some(2));
-    // The first one goes, another one comes: as many as before, with the same offsets.
+    // The first link goes and another one comes: as many as before, with the same offsets.
     replicas.links_changed();
     assert_eq!(list(&mut replicas, 20, &rows), 1);
-    // Without an event, an offset that falls gives it away.
+    // Without an event, an offset that falls shows the change.
     rows = [("a", 1, true, 30), ("a", 1, true, 30)];
     assert_eq!(update(&mut replicas, 30, &rows), Some(2));
     rows[0].3 = 29;
@@ -171,7 +173,7 @@ fn a_link_does_not_inherit_what_another_in_its_place_has_proved() {
 }
 
 #[test]
-fn what_anybody_can_send_voids_nothing() {
+fn a_psync_that_anybody_can_send_voids_no_proof() {
     let mut replicas = Replicas::default();
     let mut rows = [("a", 1, true, 10), ("a", 1, true, 10)];
     list(&mut replicas, 10, &rows);
@@ -181,7 +183,7 @@ fn what_anybody_can_send_voids_nothing() {
         replicas.handshake_heard();
         assert_eq!(list(&mut replicas, offset, &rows), 2);
     }
-    // Nor while the newest is synchronizing.
+    // Nor does it while the newest link is synchronizing.
     let mut rows = [rows[0], rows[1], ("a", 1, false, 0)];
     assert_eq!(list(&mut replicas, 40, &rows), 0);
     (rows[0].3, rows[1].3) = (50, 50);
@@ -192,19 +194,19 @@ fn what_anybody_can_send_voids_nothing() {
 }
 
 #[test]
-fn a_syncing_link_may_have_replaced_another_unseen() {
+fn a_granted_synchronization_without_a_new_link_voids_the_proofs() {
     let mut replicas = Replicas::default();
     let mut rows = [("a", 1, true, 10), ("a", 1, false, 0)];
     list(&mut replicas, 10, &rows);
     rows[0].3 = 20;
     assert_eq!(update(&mut replicas, 20, &rows), Some(1));
-    // As many links in the same states, and a synchronization was granted.
+    // As many links in the same states, but one of them may have replaced another.
     replicas.handshake_heard();
     assert_eq!(list_granted(&mut replicas, 20, 0, &rows, Some(1)), 0);
 }
 
 #[test]
-fn a_change_at_one_address_does_not_concern_one_with_a_single_link() {
+fn a_change_at_one_address_does_not_affect_an_address_with_a_single_link() {
     let mut replicas = Replicas::default();
     let rows = [("a", 1, true, 10), ("b", 1, true, 10), ("b", 1, true, 10)];
     assert_eq!(list(&mut replicas, 10, &rows), 2);
@@ -214,14 +216,14 @@ fn a_change_at_one_address_does_not_concern_one_with_a_single_link() {
 }
 
 #[test]
-fn a_link_that_counted_goes_on_counting_for_admission_for_two_seconds() {
+fn a_link_that_counted_counts_for_admission_for_two_more_seconds() {
     let mut replicas = Replicas::default();
     list(&mut replicas, 10, &[("a", 1, true, 10)]);
     replicas.links_changed();
     let rows = [("a", 1, true, 10), ("a", 1, true, 10)];
     assert_eq!(list_at(&mut replicas, 10, 1000, &rows), 1);
     assert_eq!(replicas.admissible(1000), 2);
-    // A flap within that time does not lengthen it for what has not counted since.
+    // Another change within that time does not lengthen it for a link that has not counted since.
     replicas.links_changed();
     assert_eq!(list_at(&mut replicas, 10, 1_500_000, &rows[..1]), 0);
     assert_eq!(replicas.admissible(1_500_000), 1);
@@ -229,12 +231,12 @@ fn a_link_that_counted_goes_on_counting_for_admission_for_two_seconds() {
     assert_eq!(list_at(&mut replicas, 10, 1_600_000, &rows), 1);
     assert_eq!(replicas.admissible(1_600_000), 2);
     assert_eq!(replicas.admissible(3_700_000), 1);
-    // It is admission alone: nothing is acknowledged meanwhile.
+    // This applies to admission alone: the link acknowledges nothing meanwhile.
     assert_eq!(replicas.acks().acknowledged(1), 1);
 }
 
 #[test]
-fn links_that_no_change_can_help_are_not_spared() {
+fn links_that_are_loading_have_no_grace() {
     let mut replicas = Replicas::default();
     list(&mut replicas, 10, &[("a", 1, true, 10)]);
     replicas.links_changed();
@@ -293,13 +295,13 @@ fn a_replica_that_is_gone_is_forgotten() {
 }
 
 #[test]
-fn after_a_handshake_looks_are_listings_for_some_turns_that_end_in_no_pause() {
+fn after_a_handshake_looks_are_listings_until_four_turns_ended_outside_of_a_pause() {
     let mut replicas = Replicas::default();
     let rows = [("a", 1, true, 10)];
     list(&mut replicas, 10, &rows);
     replicas.handshake_heard();
     for paused in [true, true, true, true, true, false, false, true, false] {
-        // However many looks there are in a turn.
+        // The number of looks in a turn makes no difference.
         for _ in 0..3 {
             assert!(replicas.needs_listing() && replicas.awaits_handshake());
             list(&mut replicas, 10, &rows);
@@ -312,7 +314,7 @@ fn after_a_handshake_looks_are_listings_for_some_turns_that_end_in_no_pause() {
 }
 
 #[test]
-fn a_claim_to_what_was_not_written_yet_proves_nothing_later() {
+fn an_offset_that_was_claimed_before_it_was_written_proves_nothing_later() {
     let mut replicas = Replicas::default();
     let mut rows = [("a", 1, true, 10), ("a", 1, true, 10)];
     assert_eq!(list(&mut replicas, 10, &rows), 1);
@@ -325,7 +327,7 @@ fn a_claim_to_what_was_not_written_yet_proves_nothing_later() {
 }
 
 #[test]
-fn the_time_of_the_last_change_is_kept_while_nothing_changes() {
+fn the_time_of_the_last_change_is_kept_while_the_acknowledged_offset_stays() {
     let mut replicas = Replicas::default();
     let moved = |replicas: &mut Replicas, now, rows: &[Row<'_>]| {
         list_at(replicas, 10, now, rows);

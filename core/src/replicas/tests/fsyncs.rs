@@ -1,4 +1,4 @@
-//! Whose fsyncs count, by example.
+//! Which reports of fsyncs count, by example.
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn a_fsynced_offset_beyond_the_acknowledged_one_is_not_believed() {
 }
 
 #[test]
-fn fsyncs_behind_one_address_count_by_the_client_that_reports_them() {
+fn at_an_address_with_several_links_each_report_counts_by_itself() {
     let mut fsyncs = reporting(&[1, 1]);
     let mut replicas = Replicas::default();
     let mut look = |fsyncs: &Fsyncs, offset, acked: [u64; 2]| {
@@ -42,20 +42,20 @@ fn fsyncs_behind_one_address_count_by_the_client_that_reports_them() {
         let fsynced = replicas.shown(fsyncs).map(|link| link.fsynced);
         (replicas.acks().fsynced(1), fsynced.collect::<Vec<_>>())
     };
-    // The baseline is 20: what was reported before it is no proof.
+    // The baseline is 20: an acknowledgement of 5 or 20 proves nothing.
     assert_eq!(look(&fsyncs, 20, [5, 5]), (0, vec![Some(5), Some(5)]));
     report(&mut fsyncs, 1, 1, 30, 25);
     report(&mut fsyncs, 2, 1, 20, 20);
     assert_eq!(look(&fsyncs, 30, [30, 20]), (1, vec![Some(25), Some(20)]));
     report(&mut fsyncs, 2, 1, 30, 30);
-    // Both have acknowledged 30: whose fsync is whose is told by nothing.
+    // Both links have acknowledged 30: it is unknown which report is whose.
     assert_eq!(look(&fsyncs, 30, [30, 30]), (2, vec![None, None]));
     report(&mut fsyncs, 2, 1, 99, 99);
     assert_eq!(look(&fsyncs, 30, [30, 30]), (1, vec![Some(25), Some(25)]));
 }
 
 #[test]
-fn a_replica_is_asked_for_its_fsync_once_it_has_acknowledged_what_it_was_not_asked_for() {
+fn a_replica_is_worth_a_request_once_it_acknowledged_more_than_at_the_last_request() {
     let fsyncs = reporting(&[1, 2]);
     let mut replicas = Replicas::default();
     let look = |replicas: &mut Replicas, one, two, silent| {
@@ -68,7 +68,7 @@ fn a_replica_is_asked_for_its_fsync_once_it_has_acknowledged_what_it_was_not_ask
         replicas.untold_fsyncs(&fsyncs).collect::<Vec<_>>()
     };
     assert_eq!(look(&mut replicas, 5, 5, 5), []);
-    // The one that reports no fsync is of no interest, however fast it is.
+    // A replica that reports no fsync is not worth a request.
     assert_eq!(look(&mut replicas, 5, 5, 20), []);
     assert_eq!(look(&mut replicas, 5, 20, 20), [(5, 20)]);
     replicas.note_request();
@@ -76,8 +76,8 @@ fn a_replica_is_asked_for_its_fsync_once_it_has_acknowledged_what_it_was_not_ask
     assert_eq!(look(&mut replicas, 20, 20, 20), [(5, 20)]);
     replicas.note_request();
     assert_eq!(look(&mut replicas, 30, 20, 20), [(20, 30)]);
-    // What goes backwards is another process.
+    // An acknowledged offset that falls belongs to another process.
     assert_eq!(look(&mut replicas, 10, 20, 20), [(5, 10)]);
-    // What does not count is not worth asking.
+    // A link that does not count is not worth a request.
     assert_eq!(look(&mut replicas, 31, 20, 20), []);
 }

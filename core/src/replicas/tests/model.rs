@@ -1,30 +1,30 @@
-//! The rule of who counts, against a model that knows which process is behind each link.
+//! The rule of which links count, against a model that knows the process behind each link.
 //!
-//! The model plays processes at two addresses. A process has one link that it uses. It may come
-//! back on a new one, with or without its data, while the primary still holds the old one. On an
-//! old link only what the process sent before can still arrive. A synchronization may be granted
-//! to a link that is gone again before anybody looks, and a pause may put it off.
+//! The model simulates processes at two addresses. A process uses one link. It may return on a new
+//! one, with or without its data, while the primary still holds the old one. On an old link only
+//! what the process sent before can still arrive. A synchronization may be granted to a link that
+//! is gone again before the next look, and a pause may defer it.
 //!
-//! Safety: no link counts whose process has shown a newer link. Liveness: whoever uses its link
-//! counts after it has answered two requests, and no more are sent for it.
+//! Safety: a link does not count if its process has shown a newer link. Liveness: a link that its
+//! process uses counts after two answered requests, and no further requests are due.
 
 use proptest::prelude::*;
 
-use super::*;
+use super::super::*;
 use crate::ack_request::{AckRequests, GETACK_BYTES};
 
 #[derive(Clone, Copy, Debug)]
 struct Psync {
     process: usize,
-    /// At once, or after a full synchronization.
+    /// It is online at once, and not after a full synchronization.
     online: bool,
-    /// Whether the link is still there when somebody looks.
+    /// The link is still there at the next look.
     stays: bool,
 }
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A process comes (back) on a new link.
+    /// A process comes, or returns, on a new link.
     Psync(Psync),
     /// The synchronization of some link is over.
     Finish { link: usize },
@@ -32,16 +32,16 @@ enum Step {
     Drop { link: usize },
     /// The stream grows.
     Write { bytes: u64 },
-    /// What a process has acknowledged arrives, in tenths of all that it could have read. One that
-    /// uses its link may claim more than there is.
+    /// An acknowledgement arrives, in tenths of what its process could have read. A process that
+    /// uses its link may claim more than 10 tenths.
     Acknowledge { link: usize, tenths: u64 },
-    /// A stranger sends PSYNC, and is refused.
+    /// A client that is not a replica sends PSYNC, and is refused.
     Stranger,
-    /// The module looks in the middle of a turn, because a command is refused, say.
+    /// The module looks in the middle of a turn, for example because a command is refused.
     Look,
-    /// A turn ends. What was put off runs just before it, or just after.
+    /// A turn ends. Deferred commands run just before its end, or just after.
     TurnEnds { before: bool },
-    /// Commands are put off from here on, or no longer.
+    /// The server begins or ceases to defer commands.
     Pause { paused: bool },
     /// The statistics are reset.
     ResetStatistics,
@@ -52,10 +52,10 @@ struct ModelLink {
     process: usize,
     online: bool,
     acked: u64,
-    /// Its process left it before it was online, and so before it acknowledged anything.
-    mute: bool,
-    /// It has claimed what the primary had not written.
-    lied: bool,
+    /// Its process left it before it was online, and so has never acknowledged anything on it.
+    never_used: bool,
+    /// It has claimed an offset before the primary had written it.
+    overclaimed: bool,
     /// The end of the stream when the process left this link for a newer one.
     left_at: Option<u64>,
 }
@@ -66,7 +66,7 @@ struct World {
     now: u64,
     granted: u64,
     paused: bool,
-    put_off: Vec<Psync>,
+    deferred: Vec<Psync>,
     links: Vec<ModelLink>,
     replicas: Replicas,
 }
@@ -87,7 +87,7 @@ fn listed(links: &[ModelLink]) -> impl Iterator<Item = Link<'static>> + Clone + 
 }
 
 impl World {
-    /// What came before the first listing is known by nobody.
+    /// A primary whose first listing is empty.
     fn of_a_new_primary() -> World {
         let mut world = World {
             offset: 1,
@@ -119,11 +119,11 @@ impl World {
         }
     }
 
-    /// The online links, and whether each counts. A link that was not online may be listed for a
-    /// while after it has gone.
+    /// The online links, and whether each counts. A link that was not online when it went may
+    /// still be in the last listing.
     fn online(&self) -> impl Iterator<Item = (&ModelLink, bool)> {
-        let entries = self.replicas.roster.entries.iter().enumerate();
-        let listed = entries.filter(|(_, entry)| entry.online);
+        let links = self.replicas.table.links.iter().enumerate();
+        let listed = links.filter(|(_, link)| link.online);
         let counts = listed.map(|(index, _)| self.replicas.reason(index).is_none());
         self.links.iter().filter(|link| link.online).zip(counts)
     }
@@ -133,7 +133,7 @@ impl World {
         for link in &mut self.links {
             if link.process == psync.process {
                 link.left_at.get_or_insert(offset);
-                link.mute |= !link.online;
+                link.never_used |= !link.online;
             }
         }
         self.granted += 1;
@@ -142,8 +142,8 @@ impl World {
                 process: psync.process,
                 online: psync.online,
                 acked: 0,
-                mute: false,
-                lied: false,
+                never_used: false,
+                overclaimed: false,
                 left_at: None,
             });
         }
@@ -152,23 +152,23 @@ impl World {
         }
     }
 
-    fn run_what_was_put_off(&mut self) {
-        for psync in std::mem::take(&mut self.put_off) {
+    fn run_deferred(&mut self) {
+        for psync in std::mem::take(&mut self.deferred) {
             self.run(psync);
         }
     }
 
     fn turn_ends(&mut self, before: bool) {
         if !self.paused && before {
-            self.run_what_was_put_off();
+            self.run_deferred();
         }
-        // A turn ends with a look if somebody waits, or if the links may have changed.
+        // A turn ends with a look if a client waits, or if the links may have changed.
         if self.replicas.needs_listing() {
             self.look();
         }
         self.replicas.turn_ended(self.paused);
         if !self.paused {
-            self.run_what_was_put_off();
+            self.run_deferred();
         }
     }
 
@@ -178,7 +178,7 @@ impl World {
             Step::Psync(psync) => {
                 self.replicas.handshake_heard();
                 if self.paused {
-                    self.put_off.push(psync);
+                    self.deferred.push(psync);
                 } else {
                     self.run(psync);
                 }
@@ -209,9 +209,9 @@ impl World {
                     } else {
                         tenths
                     };
-                    if link.online && !link.mute {
+                    if link.online && !link.never_used {
                         link.acked = link.acked.max(most * tenths / 10);
-                        link.lied |= link.acked > offset;
+                        link.overclaimed |= link.acked > offset;
                     }
                 }
             }
@@ -226,17 +226,17 @@ impl World {
         }
     }
 
-    /// Each request is answered by all who use their link.
+    /// Ends all that is under way. Then every process answers each request on the link it uses.
     fn settle(&mut self, requests: &mut AckRequests) {
         self.paused = false;
-        self.run_what_was_put_off();
+        self.run_deferred();
         for link in &mut self.links {
             if link.left_at.is_none() && !link.online {
                 link.online = true;
                 self.replicas.links_changed();
             }
         }
-        // Some that were not online may have gone.
+        // Links that were not online may have gone without an event.
         self.replicas.owe_listing();
         while self.replicas.needs_listing() {
             self.turn_ends(true);
@@ -247,7 +247,7 @@ impl World {
             if !requests.is_due() && turn >= 2 {
                 break;
             }
-            assert!(turn < 4, "requests go on and on");
+            assert!(turn < 4, "requests do not end");
             requests.sent(self.offset);
             for link in &mut self.links {
                 if link.left_at.is_none() {
@@ -288,7 +288,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn no_link_counts_whose_process_has_shown_a_newer_one(steps in steps()) {
+    fn no_link_counts_if_its_process_has_shown_a_newer_one(steps in steps()) {
         let mut world = World::of_a_new_primary();
         for step in &steps {
             world.step(step);
@@ -297,7 +297,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_uses_its_link_counts_after_two_requests(steps in steps()) {
+    fn a_link_in_use_counts_after_two_requests(steps in steps()) {
         let mut world = World::of_a_new_primary();
         for step in &steps {
             world.step(step);
@@ -305,9 +305,9 @@ proptest! {
         let mut requests = AckRequests::default();
         world.settle(&mut requests);
         for (link, counts) in world.online() {
-            prop_assert!(link.lied || counts == link.left_at.is_none(), "{:?}", link);
+            prop_assert!(link.overclaimed || counts == link.left_at.is_none(), "{:?}", link);
         }
-        // Strangers cost looks, and nothing else.
+        // A refused PSYNC causes looks, and no requests.
         for _ in 0..10 {
             world.step(&Step::Stranger);
             world.turn_ends(true);

@@ -1,14 +1,14 @@
-//! Links that the listing does not show, by example.
+//! Links that come and go without ever being listed, by example.
 
 use super::*;
 
 #[test]
-fn a_link_that_came_and_went_unseen_voids_what_was_known_of_all() {
+fn a_link_that_came_and_went_unseen_voids_the_proofs_of_all_addresses() {
     let mut replicas = Replicas::default();
     let mut rows = [("a", 1, true, 10), ("b", 2, true, 10)];
     list_granted(&mut replicas, 10, 0, &rows, Some(7));
     assert_eq!(list_granted(&mut replicas, 10, 0, &rows, Some(7)), 2);
-    // Granted, and not in the listing: behind one of the links its replica may be empty.
+    // A granted synchronization without a new link: the replica of some link may be empty now.
     assert_eq!(list_granted(&mut replicas, 10, 0, &rows, Some(8)), 0);
     assert_eq!(replicas.admissible(0), 2);
     assert_eq!(replicas.open_baseline(), Some(10));
@@ -16,16 +16,16 @@ fn a_link_that_came_and_went_unseen_voids_what_was_known_of_all() {
     assert_eq!(update(&mut replicas, 47, &rows), Some(1));
     rows[1].3 = 47;
     assert_eq!(update(&mut replicas, 47, &rows), Some(2));
-    // One that is in the listing explains itself.
+    // A new link in the listing explains a granted synchronization.
     let three = [rows[0], rows[1], ("c", 3, true, 47)];
     assert_eq!(list_granted(&mut replicas, 47, 0, &three, Some(9)), 3);
-    // One that shows another address than before has not come: the one that came is gone.
+    // A link that shows another address than before is not a new one, so the new one has gone.
     let moved = [rows[0], rows[1], ("d", 3, true, 47)];
     assert_eq!(list_granted(&mut replicas, 47, 0, &moved, Some(10)), 0);
 }
 
 #[test]
-fn a_link_that_the_server_does_not_list_yet_explains_its_own_synchronization() {
+fn a_link_that_is_connected_but_not_listed_explains_a_granted_synchronization() {
     let mut replicas = Replicas::default();
     let rows = [("a", 1, true, 10), ("b", 2, false, 0)];
     let hidden = |rows: &[Row<'static>], connected, granted| Listing {
@@ -38,12 +38,12 @@ fn a_link_that_the_server_does_not_list_yet_explains_its_own_synchronization() {
     assert_eq!(replicas.acks().replicas(), 1);
     replicas.list(hidden(&rows, 3, 9), 0, &fsyncs);
     assert_eq!(replicas.acks().replicas(), 1);
-    // Nothing is known where the server does not say.
+    // Without the server's count any link may have come and gone.
     assert_eq!(list_granted(&mut replicas, 10, 0, &rows, None), 0);
 }
 
 #[test]
-fn statistics_that_are_reset_leave_only_a_handshake_in_doubt() {
+fn a_reset_of_the_statistics_voids_proofs_only_during_a_handshake() {
     let rows = [("a", 1, true, 10)];
     for (heard, counting) in [(false, 1), (true, 0)] {
         let mut replicas = Replicas::default();

@@ -1,0 +1,91 @@
+//! What the rest of the module reads from [`Replicas`]: offsets, numbers of links, lag.
+
+use crate::acks::{Acks, Need};
+use crate::units::Micros;
+
+use super::address::LinkAddress;
+use super::link_table::KnownLink;
+use super::{Reason, Replicas};
+
+impl Replicas {
+    /// What the counting replicas have acknowledged.
+    pub fn acks(&self) -> &Acks {
+        &self.acks
+    }
+
+    /// The primary's own offset at the last look.
+    pub fn offset(&self) -> u64 {
+        self.offset.get()
+    }
+
+    /// The greatest baseline that some link still has to pass. A request has to stand above this
+    /// offset for its answers to prove anything.
+    pub fn open_baseline(&self) -> Option<u64> {
+        self.table.open_baseline().map(|baseline| baseline.get())
+    }
+
+    /// How many replicas count for the admission of a command: those that count, and those that
+    /// lost their proof by a change less than 2 s ago. `now` is in microseconds.
+    pub fn admissible(&self, now: u64) -> u32 {
+        let now = Micros::new(now);
+        let counting = self.acks.replicas();
+        let in_grace = self.table.addresses.iter().map(|address| {
+            let in_grace = address.in_grace(now);
+            // The common case.
+            if in_grace == 0 {
+                return 0;
+            }
+            let is_unproved = |&&index: &&usize| self.reason(index) == Some(Reason::SameAddress);
+            address
+                .links
+                .iter()
+                .filter(is_unproved)
+                .count()
+                .min(in_grace)
+        });
+        counting.saturating_add(u32::try_from(in_grace.sum::<usize>()).unwrap_or(u32::MAX))
+    }
+
+    /// The number of links that the server listed, counting or not.
+    pub fn links(&self) -> usize {
+        self.table.links.len()
+    }
+
+    /// The number of links that do not count.
+    pub fn not_counted(&self) -> usize {
+        let counting = usize::try_from(self.acks.replicas()).unwrap_or(usize::MAX);
+        self.links().saturating_sub(counting)
+    }
+
+    /// True if some link is still synchronizing. The server reports no event when such a link
+    /// goes.
+    pub fn has_syncing(&self) -> bool {
+        self.table.links.iter().any(|link| !link.online)
+    }
+
+    /// True if there is a link that a request could reach.
+    pub fn has_online(&self) -> bool {
+        self.table.links.iter().any(|link| link.online)
+    }
+
+    /// How far the slowest counting replica is behind `offset`, in bytes.
+    pub fn max_lag(&self, offset: u64) -> u64 {
+        let slowest = self.acks.met_up_to(Need {
+            replicas: self.acks.replicas(),
+            fsync: 0,
+        });
+        slowest.map_or(0, |slowest| offset.saturating_sub(slowest))
+    }
+
+    /// All links in the server's order, each with its address and the reason why it does not
+    /// count.
+    pub(super) fn links_with_reasons(
+        &self,
+    ) -> impl Iterator<Item = (&KnownLink, &LinkAddress, Option<Reason>)> {
+        let links = self.table.links.iter().enumerate();
+        links.filter_map(|(index, link)| {
+            let address = self.table.addresses.get(link.address)?;
+            Some((link, address, self.reason(index)))
+        })
+    }
+}
