@@ -1,29 +1,38 @@
-//! The requirement options on a command line: `[REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT ms]`,
+//! Reads the requirement options of a command: `[REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT ms]`,
 //! in any order and any case, each at most once.
+//!
+//! | where the options stand | function | example |
+//! |---|---|---|
+//! | before the inner command of `DURABLE.CALL` | [`leading`] | `REPLICAS 2 GET k` |
+//! | alone, after a command with a fixed number of arguments | [`only`] | `TIMEOUT 500` |
+//! | after SET's own options | [`trailing_start_in_set`], then [`only`] | `EX 5 TIMEOUT 500` |
+//! | after a variadic command, which takes none | [`Stray`]: an error | `DEL k REPLICAS 2` |
 
 mod stray;
+mod word;
 
 use std::fmt;
 
 pub use stray::Stray;
+pub use word::Word;
 
 use crate::requirement::{
     parse_count, parse_timeout, Options, Replicas, MAX_REPLICAS, MAX_TIMEOUT_MS,
 };
 
-/// The names of the options.
+/// The name of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {
     /// How many replicas have to acknowledge.
     Replicas,
     /// How many of these have to fsync.
     Fsync,
-    /// When to give up.
+    /// After how many milliseconds to give up.
     Timeout,
 }
 
 impl Name {
-    /// Reads an option's name, in any case.
+    /// Reads the name of an option, in any case. Returns `None` for any other word.
     pub fn parse(word: &[u8]) -> Option<Self> {
         [Self::Replicas, Self::Fsync, Self::Timeout]
             .into_iter()
@@ -45,16 +54,16 @@ impl fmt::Display for Name {
     }
 }
 
-/// What is wrong with the options. Words of the user are shown shortened and in ASCII.
+/// Why options are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadOption {
     /// The last option has no value.
     NoValue(Name),
-    /// The value is none that the option takes.
+    /// The option does not take this value.
     BadValue(Name, Word),
-    /// The option was given before.
+    /// The option is given more than once.
     Twice(Name),
-    /// This word is no option, and nothing else may stand here.
+    /// This word is not the name of an option, and nothing else is accepted here.
     Unexpected(Word),
 }
 
@@ -83,36 +92,8 @@ fn accepted(name: Name) -> String {
     }
 }
 
-/// A user's word made fit for an error line: at most [`Word::MAX`] bytes of it, printable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word(String);
-
-impl Word {
-    /// How many bytes of a word are shown.
-    pub const MAX: usize = 64;
-
-    /// Shortens and escapes.
-    pub fn new(word: &[u8]) -> Self {
-        let shown = word.iter().take(Self::MAX).copied();
-        let mut text: String = shown
-            .flat_map(std::ascii::escape_default)
-            .map(char::from)
-            .collect();
-        if word.len() > Self::MAX {
-            text.push_str("...");
-        }
-        Self(text)
-    }
-}
-
-impl fmt::Display for Word {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Reads options for as long as there are any: the options, and how many words they took.
-/// What `DURABLE.CALL` has before its command.
+/// Reads options up to the first word that is not the name of one. Returns the options and the
+/// number of words that they took: 2 for `REPLICAS 2 GET k`.
 pub fn leading<'a>(
     words: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<(Options, usize), BadOption> {
@@ -127,7 +108,7 @@ pub fn leading<'a>(
     Ok((options, taken))
 }
 
-/// Reads words that have to be options and nothing else.
+/// Reads words that have to be options, all of them.
 pub fn only<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> Result<Options, BadOption> {
     let mut words = words.into_iter();
     let mut options = Options::default();
@@ -139,11 +120,13 @@ pub fn only<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> Result<Options, Ba
     Ok(options)
 }
 
-/// Where the trailing block of options begins among SET's own options (the words after the
-/// value): an index into `words`, their number where there is no block. A word that SET compares
-/// the old value with may be spelt like an option; such words follow these names of SET's.
+/// Finds where the trailing options begin in the words after SET's key and value. Returns an index
+/// into `words`, or their number if there are no trailing options.
+///
+/// The word after IFEQ, IFNE, IFDEQ and IFDNE is compared with the old value, and may be spelt like
+/// an option: `IFEQ TIMEOUT TIMEOUT 5` gives 2.
 pub fn trailing_start_in_set<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> usize {
-    const TAKE_ANY_VALUE: [&[u8]; 4] = [b"IFEQ", b"IFNE", b"IFDEQ", b"IFDNE"];
+    const COMPARISONS: [&[u8]; 4] = [b"IFEQ", b"IFNE", b"IFDEQ", b"IFDNE"];
     let mut skip = false;
     let mut count = 0usize;
     for word in words {
@@ -152,7 +135,7 @@ pub fn trailing_start_in_set<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> u
         } else if Name::parse(word).is_some() {
             return count;
         } else {
-            skip = TAKE_ANY_VALUE
+            skip = COMPARISONS
                 .iter()
                 .any(|name| word.eq_ignore_ascii_case(name));
         }
@@ -161,6 +144,7 @@ pub fn trailing_start_in_set<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> u
     count
 }
 
+/// Adds an option. Refuses a value that it does not take, and a second value.
 fn set(options: &mut Options, name: Name, value: &[u8]) -> Result<(), BadOption> {
     let bad = || BadOption::BadValue(name, Word::new(value));
     let repeated = match name {
@@ -184,91 +168,4 @@ fn set(options: &mut Options, name: Name, value: &[u8]) -> Result<(), BadOption>
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn words(line: &str) -> Vec<&[u8]> {
-        line.split_whitespace().map(str::as_bytes).collect()
-    }
-
-    #[test]
-    fn options_come_in_any_order_and_case() {
-        let expected = Options {
-            replicas: Some(Replicas::Majority),
-            fsync: Some(1),
-            timeout_ms: Some(20),
-        };
-        for line in [
-            "REPLICAS majority FSYNC 1 TIMEOUT 20",
-            "timeout 20 replicas MAJORITY fsync 1",
-        ] {
-            assert_eq!(only(words(line)), Ok(expected));
-            assert_eq!(leading(words(line)), Ok((expected, 6)));
-        }
-        assert_eq!(only(words("")), Ok(Options::default()));
-    }
-
-    #[test]
-    fn each_wrong_option_is_named() {
-        let error = |line| only(words(line)).unwrap_err().to_string();
-        assert!(error("REPLICAS").starts_with("REPLICAS needs a value: 0 to 1000, MAJORITY or ALL"));
-        assert!(error("TIMEOUT x").starts_with("TIMEOUT does not take 'x', but 0 to 86400000"));
-        assert!(error("FSYNC -1").starts_with("FSYNC does not take '-1'"));
-        assert!(error("FSYNC 1 FSYNC 1").starts_with("FSYNC is given twice"));
-        assert!(error("TIMEOUT 1 NX").starts_with("'NX' is not a requirement option"));
-        assert!(error("NX").ends_with("; nothing was executed"));
-    }
-
-    #[test]
-    fn leading_options_end_at_the_first_other_word() {
-        let (options, taken) = leading(words("REPLICAS 2 GET TIMEOUT")).unwrap();
-        assert_eq!(options.replicas, Some(Replicas::Count(2)));
-        assert_eq!(taken, 2);
-        assert_eq!(leading(words("GET k")).unwrap().1, 0);
-    }
-
-    #[test]
-    fn the_trailing_block_of_set_spares_the_values_that_set_compares_with() {
-        for (line, start) in [
-            ("", 0),
-            ("NX GET", 2),
-            ("TIMEOUT 5", 0),
-            ("EX 5 TIMEOUT 5", 2),
-            ("IFEQ TIMEOUT GET", 3),
-            ("ifdne replicas replicas 1", 2),
-            ("IFEQ", 1),
-        ] {
-            assert_eq!(trailing_start_in_set(words(line)), start, "{line}");
-        }
-    }
-
-    #[test]
-    fn a_word_in_an_error_is_short_and_printable() {
-        let long = vec![0u8; 100_000];
-        assert_eq!(Word::new(&long).to_string().len(), Word::MAX * 4 + 3);
-        assert_eq!(Word::new(b"a\r\n\xff").to_string(), "a\\r\\n\\xff");
-    }
-
-    proptest! {
-        #[test]
-        fn no_words_are_too_strange(words in prop::collection::vec(
-            prop_oneof![
-                Just(b"REPLICAS".to_vec()), Just(b"fsync".to_vec()), Just(b"Timeout".to_vec()),
-                Just(b"1".to_vec()), Just(b"ALL".to_vec()), prop::collection::vec(any::<u8>(), 0..9),
-            ], 0..9))
-        {
-            let slices = || words.iter().map(Vec::as_slice);
-            let start = trailing_start_in_set(slices());
-            prop_assert!(start <= words.len());
-            if let Ok((options, taken)) = leading(slices()) {
-                prop_assert!(taken <= words.len());
-                prop_assert_eq!(only(slices().take(taken)), Ok(options));
-            }
-            if let Err(error) = only(slices()) {
-                prop_assert!(error.to_string().is_ascii());
-            }
-        }
-    }
-}
+mod tests;

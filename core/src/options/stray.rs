@@ -1,21 +1,21 @@
-//! Options at the end of a variadic command, which takes none there.
+//! Finds a requirement option at the end of a variadic command, which takes none there.
 //!
-//! `DURABLE.DEL k REPLICAS 2` reads as if it asked for two replicas, and would delete the keys
-//! `REPLICAS` and `2`. A command is refused where its last two words read as an option and it would
-//! be complete without them.
+//! `DURABLE.DEL k REPLICAS 2` seems to require two replicas, but would delete the keys `REPLICAS`
+//! and `2`. So a command is refused if its last two words are a valid option and it would be
+//! complete without them.
 //!
-//! | words | with an arity of | |
+//! | words | arity | result |
 //! |---|---|---|
-//! | `DEL k REPLICAS 2` | −2: at least two words, the name included | refused: `DEL k` is complete |
-//! | `DEL REPLICAS 2` | −2 | executed: `DEL` alone is not |
-//! | `SADD s REPLICAS x` | −3 | executed: REPLICAS does not take `x` |
+//! | `DEL k REPLICAS 2` | -2: at least two words | refused: `DEL k` is complete |
+//! | `DEL REPLICAS 2` | -2 | executed: `DEL` is not complete |
+//! | `SADD s REPLICAS x` | -3 | executed: REPLICAS does not take `x` |
 
 use std::fmt;
 
 use super::{set, Name, Word};
 use crate::requirement::Options;
 
-/// An option that a command does not take, as the user wrote it.
+/// The option at the end of a refused command, as the user wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {
     name: Word,
@@ -23,9 +23,9 @@ pub struct Stray {
 }
 
 impl Stray {
-    /// Judges a command of `words` words, its name included, that ends in these two. `arity` is
-    /// that of the command without options, as `COMMAND INFO` gives it: negative for at least so
-    /// many words.
+    /// Returns the option if the command has to be refused. `words` is the number of its words, the
+    /// name included; `name` and `value` are the last two. `arity` is the command's own, as
+    /// `COMMAND INFO` gives it: a negative number means at least that many words.
     pub fn at_end(arity: i32, words: usize, name: &[u8], value: &[u8]) -> Option<Self> {
         let left = words.checked_sub(2)?;
         let needed = usize::try_from(arity.unsigned_abs()).ok()?;
@@ -45,9 +45,10 @@ impl Stray {
         })
     }
 
-    /// The error for the durable command `durable`, whose plain one is `inner`.
+    /// The error, without its code. `durable` is the refused command, `inner` its plain one:
+    /// `DURABLE.DEL` and `DEL`.
     pub fn refused<'a>(&'a self, durable: &'a str, inner: &'a str) -> impl fmt::Display + 'a {
-        Refused {
+        StrayError {
             stray: self,
             durable,
             inner,
@@ -55,13 +56,13 @@ impl Stray {
     }
 }
 
-struct Refused<'a> {
+struct StrayError<'a> {
     stray: &'a Stray,
     durable: &'a str,
     inner: &'a str,
 }
 
-impl fmt::Display for Refused<'_> {
+impl fmt::Display for StrayError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { durable, inner, .. } = self;
         let Stray { name, value } = self.stray;
@@ -80,7 +81,7 @@ mod tests {
     use super::super::only;
     use super::*;
 
-    /// `line` without its first word, which is the arity.
+    /// The first word of `line` is the arity, the others are the command.
     fn stray(line: &str) -> Option<Stray> {
         let (arity, words) = line.split_once(' ').unwrap();
         let words: Vec<&[u8]> = words.split_whitespace().map(str::as_bytes).collect();
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_behind_a_complete_command_is_stray() {
+    fn an_option_after_a_complete_command_is_stray() {
         for line in [
             "-2 DEL k REPLICAS 2",
             "-2 DEL k replicas majority",
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_is_incomplete_without_the_two_words_has_them_as_its_own() {
+    fn the_last_two_words_belong_to_a_command_that_is_incomplete_without_them() {
         for line in [
             "-2 DEL REPLICAS 2",
             "-3 SADD s REPLICAS 2",
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_no_option_takes_are_the_commands_own() {
+    fn words_that_are_not_a_valid_option_belong_to_the_command() {
         for line in [
             "-2 DEL k REPLICAS x",
             "-2 DEL k REPLICAS 1001",
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_shows_the_words_of_the_user_and_both_ways_out() {
+    fn the_error_shows_the_words_of_the_user_and_both_alternatives() {
         let stray = stray("-2 DEL k Replicas all").unwrap();
         assert_eq!(
             stray.refused("DURABLE.DEL", "DEL").to_string(),
@@ -156,7 +157,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_stray_is_an_option_to_commands_that_take_some(
+        fn a_stray_option_is_one_that_other_commands_accept(
             arity in -6..6i32,
             words in 0..9usize,
             name in prop_oneof![
