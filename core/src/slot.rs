@@ -1,18 +1,20 @@
-//! Which of the 16,384 hash slots a key belongs to, as the Redis Cluster specification defines it.
+//! The hash slot of a key, as the Redis Cluster specification defines it.
 
-/// How many hash slots a cluster has.
+/// The number of hash slots of a cluster.
 pub const SLOTS: u16 = 16_384;
 
-/// The slot of `key`, in `0..SLOTS`: CRC16 (XMODEM) of the key's hash tag, modulo the number of slots.
+/// The slot of `key`, in `0..SLOTS`: CRC16 (XMODEM) of the key's hash tag, modulo [`SLOTS`].
+/// Example: `foo` is in slot 12182.
 pub fn of_key(key: &[u8]) -> u16 {
     crc16::State::<crc16::XMODEM>::calculate(hash_tag(key)) % SLOTS
 }
 
-/// The part of `key` that is hashed: what stands between the first `{` and the first `}` after it,
-/// or the whole key where there is no such pair or nothing in it.
+/// The part of `key` that is hashed: the text between the first `{` and the first `}` after it. The
+/// whole key if there is no such pair, or if the text is empty.
 ///
-/// Only the first `{` counts: `foo{}{bar}` is hashed whole, although `{bar}` looks like a tag.
-pub fn hash_tag(key: &[u8]) -> &[u8] {
+/// `{user1000}.following` gives `user1000`. `foo{}{bar}` gives the whole key, since only the first
+/// `{` counts.
+fn hash_tag(key: &[u8]) -> &[u8] {
     tag(key).unwrap_or(key)
 }
 
@@ -29,12 +31,12 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_checksum_is_the_one_of_the_specification() {
+    fn the_checksum_of_the_specification_is_computed() {
         assert_eq!(of_key(b"123456789"), 0x31C3);
     }
 
     #[test]
-    fn slots_are_those_that_cluster_keyslot_gives() {
+    fn slots_equal_those_of_cluster_keyslot() {
         // Answers of CLUSTER KEYSLOT on Redis 7.0.15.
         for (key, slot) in [
             (&b"foo"[..], 12_182),
@@ -61,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_filled_tag_the_whole_key_is_hashed() {
+    fn without_a_tag_or_with_an_empty_one_the_whole_key_is_hashed() {
         for key in [&b"foo{}{bar}"[..], b"{", b"}", b"{}", b"}{", b"a{b", b"a}b"] {
             assert_eq!(hash_tag(key), key);
         }
@@ -80,7 +82,7 @@ mod tests {
         })
     }
 
-    /// Keys in which braces are as likely as letters.
+    /// Keys with many braces.
     fn key() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(prop_oneof![Just(b'{'), Just(b'}'), any::<u8>()], 0..24)
     }

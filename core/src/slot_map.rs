@@ -1,8 +1,9 @@
-//! The slot map as one kind of connection sees it: who owns each slot, under which host and port, and the
-//! token that names this content.
+//! The slot map for one kind of connection: the owner of each slot, its host and port, its
+//! replicas, and a token that identifies this content.
 //!
-//! Hosts and ports are what this server's `MOVED` and `CLUSTER SLOTS` tell such a connection. A map never changes;
-//! a changed topology makes a new one.
+//! Input: a [`Topology`]. Hosts and ports are those that this server's `MOVED` and `CLUSTER SLOTS`
+//! give to the same kind of connection (plain or TLS, IPv4 or IPv6). A map is immutable; a changed
+//! topology makes a new one, with another token.
 
 mod cache;
 mod connections;
@@ -21,32 +22,33 @@ pub use watchers::Watchers;
 use crate::slot::SLOTS;
 use crate::topology::{Health, Node, Topology};
 
-/// Who owns which slots.
+/// The owners of all slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotMap {
     token: i64,
     owners: Vec<Owner>,
     ranges: Vec<OwnedRange>,
-    /// For each slot the index of its owner, or [`NO_OWNER`].
-    index: Box<[u16]>,
+    /// For each slot the index of its owner in `owners`, or [`NO_OWNER`].
+    owner_by_slot: Box<[u16]>,
 }
 
 /// A node that owns slots, with the replicas that `CLUSTER SLOTS` lists for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// How to reach it.
+    /// The node itself.
     pub address: Address,
-    /// Sorted by id.
+    /// Its replicas, sorted by id.
     pub replicas: Vec<Address>,
 }
 
-/// How a node is reached.
+/// A node's host, port and id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    /// `None` is the address the client is connected to: the server writes it as nil, or as an empty
-    /// string where it does not know its own. `?` is a missing host name, as in `MOVED`.
+    /// `None` stands for the address that the client is connected to. The server writes it as nil,
+    /// or as an empty string if it does not know its own address. `?` is a missing host name, as in
+    /// `MOVED`.
     pub host: Option<Box<[u8]>>,
-    /// The port for this kind of connection; 0 where the server would say 0.
+    /// The port for this kind of connection. 0 if the server would give 0.
     pub port: u16,
     /// The node's id.
     pub id: Box<[u8]>,
@@ -59,48 +61,49 @@ pub struct OwnedRange {
     pub first: u16,
     /// The last slot.
     pub last: u16,
-    /// Index into the owners.
+    /// Index into [`SlotMap::owners`].
     pub owner: u16,
 }
 
-/// What it is about a connection that decides which hosts and ports it is told.
+/// The kind of a connection. It determines the hosts and ports that the server gives to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Connection {
-    /// It is encrypted, so it is told TLS ports.
+    /// A TLS connection, which gets TLS ports.
     pub tls: bool,
-    /// Where it comes from; always [`Family::V4`] on servers that do not care.
+    /// The address family that it connects from.
     pub family: Family,
 }
 
-/// From Valkey 8 on a node may announce one address to IPv6 connections and another to all others.
+/// The address family of a connection. From Valkey 8 on a node may announce one address to IPv6
+/// connections and another to all others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// IPv4, a Unix socket, or no connection at all.
     #[default]
     V4,
-    /// IPv6, also where it carries an IPv4 address.
+    /// IPv6, including IPv4 addresses mapped to IPv6.
     V6,
 }
 
-/// What the server tells of a node that has no port for the kind of connection that asks.
+/// The port that the server gives for a node without a port for that kind of connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingPort {
-    /// Port 0: from Redis 7.2 on.
+    /// Port 0: Redis 7.2 and later, and Valkey.
     Zero,
-    /// The port for the other kind: Redis 7.0, so a TLS connection to a cluster without `tls-cluster`
-    /// is told plain ports.
+    /// The port for the other kind of connection: Redis 7.0. There a TLS connection to a cluster
+    /// without `tls-cluster` gets plain ports.
     OtherKind,
 }
 
-/// An address and a range are an array of three or a little more.
-const ELEMENTS_OF_A_LINE: usize = 4;
+/// In a reply an address or a range is an array of three elements or a few more.
+const ELEMENTS_PER_ENTRY: usize = 4;
 
-/// Marks the slots without an owner. No map has that many owners, since each has a slot.
+/// Marks slots without an owner. Each owner has a slot, so no map has 65,535 owners.
 const NO_OWNER: u16 = u16::MAX;
 
 impl SlotMap {
-    /// The map of `topology` for connections of kind `connection`. `host_of` gives the host that stands
-    /// for a node, empty for the address the client is connected to.
+    /// Builds the map of `topology` for plain or TLS connections. `host_of` gives the host of a
+    /// node; an empty one stands for the address that the client is connected to.
     fn build<'t>(
         topology: &'t Topology<'_>,
         tls: bool,
@@ -108,7 +111,7 @@ impl SlotMap {
         host_of: impl Fn(&'t Node<'t>) -> &'t [u8],
     ) -> Self {
         let address = |node: &'t Node<'t>| Address::of(node, host_of(node), tls, missing_port);
-        // Nodes come sorted by id, so owners and replicas are sorted too.
+        // Nodes are sorted by id, so owners and replicas are sorted too.
         let mut owners: Vec<Owner> = Vec::new();
         let mut owner_of_node = vec![NO_OWNER; topology.nodes.len()];
         for range in &topology.ranges {
@@ -157,14 +160,13 @@ impl SlotMap {
             .collect();
         Self {
             token: token::of(&owners, &ranges),
-            index: index(&ranges),
+            owner_by_slot: owner_by_slot(&ranges),
             owners,
             ranges,
         }
     }
 
-    /// Positive, never 0, and below 2^53. Equal tokens, equal maps: it is a hash of everything in
-    /// the map.
+    /// A hash of everything in the map, from 1 to 2^53 - 1. Maps with equal tokens are equal.
     pub fn token(&self) -> i64 {
         self.token
     }
@@ -174,28 +176,28 @@ impl SlotMap {
         &self.owners
     }
 
-    /// Who owns which slots, in slot order.
+    /// The slot ranges with their owners, in slot order.
     pub fn ranges(&self) -> &[OwnedRange] {
         &self.ranges
     }
 
-    /// About how many elements a reply has that tells the whole map.
+    /// The approximate number of elements of a reply with the whole map.
     pub fn reply_elements(&self) -> usize {
         let replicas = self.owners.iter().map(|owner| owner.replicas.len());
         let addresses = replicas.fold(self.owners.len(), usize::saturating_add);
         addresses
             .saturating_add(self.ranges.len())
-            .saturating_mul(ELEMENTS_OF_A_LINE)
+            .saturating_mul(ELEMENTS_PER_ENTRY)
     }
 
-    /// The node that owns `slot`, if any does.
+    /// The node that owns `slot`. `None` if the slot has no owner.
     pub fn owner(&self, slot: u16) -> Option<&Owner> {
         self.owners.get(usize::from(self.owner_of(slot)?))
     }
 
-    /// The index of the node that owns `slot`, if any does.
-    pub fn owner_of(&self, slot: u16) -> Option<u16> {
-        self.index
+    /// The index in [`owners`](Self::owners) of the node that owns `slot`.
+    pub(crate) fn owner_of(&self, slot: u16) -> Option<u16> {
+        self.owner_by_slot
             .get(usize::from(slot))
             .copied()
             .filter(|&owner| owner != NO_OWNER)
@@ -203,8 +205,9 @@ impl SlotMap {
 }
 
 impl Address {
-    /// The error by which the server sends a command for `slot` here. It writes an IPv6 address
-    /// without brackets, and nothing for the address the client is connected to.
+    /// The error that redirects a command for `slot` to this node, as the server writes it:
+    /// `MOVED 42 10.0.0.1:6379`. An IPv6 address has no brackets. The host is empty for the address
+    /// that the client is connected to.
     pub fn moved(&self, slot: u16) -> Vec<u8> {
         let host = self.host.as_deref().unwrap_or_default();
         let before = format!("MOVED {slot} ");
@@ -212,7 +215,8 @@ impl Address {
         [before.as_bytes(), host, after.as_bytes()].concat()
     }
 
-    /// `host` is empty for the address the client is connected to.
+    /// The address of a node. An empty `host` stands for the address that the client is connected
+    /// to.
     fn of(node: &Node<'_>, host: &[u8], tls: bool, missing_port: MissingPort) -> Self {
         Self {
             host: Some(host).filter(|host| !host.is_empty()).map(Into::into),
@@ -222,6 +226,7 @@ impl Address {
     }
 }
 
+/// The port of a node for plain or TLS connections.
 fn port(node: &Node<'_>, tls: bool, missing: MissingPort) -> u16 {
     let (own, other) = if tls {
         (node.tls_port, node.port)
@@ -234,13 +239,13 @@ fn port(node: &Node<'_>, tls: bool, missing: MissingPort) -> u16 {
     }
 }
 
-fn index(ranges: &[OwnedRange]) -> Box<[u16]> {
-    let mut index = vec![NO_OWNER; usize::from(SLOTS)];
+fn owner_by_slot(ranges: &[OwnedRange]) -> Box<[u16]> {
+    let mut owners = vec![NO_OWNER; usize::from(SLOTS)];
     for range in ranges {
         let slots = usize::from(range.first)..=usize::from(range.last);
-        index.get_mut(slots).unwrap_or_default().fill(range.owner);
+        owners.get_mut(slots).unwrap_or_default().fill(range.owner);
     }
-    index.into()
+    owners.into()
 }
 
 #[cfg(test)]

@@ -1,22 +1,32 @@
-//! What one look at the cluster's topology shows: the nodes, their addresses, and who owns which slots.
+//! The topology of a cluster: its nodes, their addresses, and the owner of each slot.
 //!
-//! A look is two replies of this server, taken in one go so that they agree:
+//! Input: two replies of this server. They agree, because nothing else is executed between them.
 //!
-//! - `CLUSTER SHARDS` knows each node's addresses: the endpoint that redirections name, the plain and the TLS
-//!   port, and whether a replica is fit to be listed. It cannot be trusted with the slots. It prints one set of
-//!   slots for a shard without saying whose they are, and on Redis 7.2 and 7.4 the set of the shard's first
-//!   node: after a failover that is the failed primary, and the slots vanish. Redis 8.0 takes the first node
-//!   that has not failed, and so shows no slots where all have. A failover under way has two primaries in a shard.
-//! - `CLUSTER NODES` prints each node's slots from the very table that redirections and `CLUSTER SLOTS` read,
-//!   whatever the node's health, and each replica's primary. It cannot be trusted with the addresses: it has one
-//!   port of the two, chosen by who asks.
+//! | reply | used for | not used for |
+//! |---|---|---|
+//! | `CLUSTER SHARDS` | endpoint, both ports, health | slots |
+//! | `CLUSTER NODES` | slots, the primary of each replica | addresses |
 //!
-//! `CLUSTER SLOTS` would give both at once, but only inside a command handler (elsewhere it crashes Valkey 8), and
-//! through a module's call with the wrong port on Redis 7.0 (always the main one) and 7.2.0 and 7.2.1 (the plain one).
-//! What no look outside a handler shows are the addresses that Valkey announces to IPv6 clients alone.
+//! The addresses of `CLUSTER NODES` are incomplete. It prints one of the two ports, by the kind of
+//! connection that asks.
 //!
-//! Nodes that were upgraded from Redis 7.0 have no shard yet, and `CLUSTER SHARDS` leaves them out, for good in the
-//! case of a primary that answers for itself. They are placed by their line in `CLUSTER NODES`.
+//! The slots of `CLUSTER SHARDS` are unreliable. It prints one set of slots for each shard, without
+//! its owner, and during a failover a shard has two primaries. Redis 7.2 and 7.4 print the slots of
+//! the shard's first node: after a failover this is the failed primary, and the slots are missing.
+//! Redis 8.0 prints those of the first node that has not failed, so none if all have failed.
+//! `CLUSTER NODES` prints the slots of each node from the table that redirections and `CLUSTER
+//! SLOTS` use, whatever the node's health.
+//!
+//! `CLUSTER SLOTS` would give all of this at once, but only inside a command handler: elsewhere it
+//! crashes Valkey 8. For a module it also gives a wrong port: always the main one on Redis 7.0,
+//! always the plain one on 7.2.0 and 7.2.1.
+//!
+//! Nodes that were upgraded from Redis 7.0 have no shard yet, and `CLUSTER SHARDS` omits them. If
+//! the answering server is such a primary, it omits itself for good. These nodes get their address
+//! from `CLUSTER NODES`.
+//!
+//! Outside of a command handler no reply has the addresses that Valkey announces only to IPv6
+//! connections.
 
 mod nodes;
 mod resp;
@@ -26,50 +36,52 @@ use crate::slot::SLOTS;
 use std::borrow::Cow;
 use std::cell::LazyCell;
 
-/// The nodes of a cluster, by id, and the slots each one owns.
+/// The nodes of a cluster, and the slots that each one owns.
 ///
-/// A look borrows the names from the replies it was read from: most looks find nothing new, and are dropped
-/// once they have been compared with what is known.
+/// Names are borrowed from the replies: most looks show nothing new and are dropped after a
+/// comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology<'a> {
-    /// Sorted by id, each id once. Nodes that `CLUSTER NODES` does not know are left out.
+    /// Sorted by id, each id once. Nodes without a line in `CLUSTER NODES` are left out.
     pub nodes: Vec<Node<'a>>,
-    /// In slot order, disjoint, and each as long as it can be. Slots in none of them have no owner.
+    /// In slot order, disjoint, each as long as possible. Slots outside of all ranges have no
+    /// owner.
     pub ranges: Vec<SlotRange>,
 }
 
-/// One node as redirections would name it.
+/// One node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node<'a> {
-    /// Its node id: 40 hexadecimal digits, but taken as it comes.
+    /// Its node id. Servers use 40 hexadecimal digits; this is not checked.
     pub id: Cow<'a, [u8]>,
-    /// The address it announces, empty where this server does not know it (most often its own).
+    /// The address that it announces. Empty if this server does not know it, which is most often
+    /// its own.
     pub ip: Cow<'a, [u8]>,
-    /// What `cluster-preferred-endpoint-type` makes of it: the address, the host name (`?` where it
-    /// has none), or nothing, which stands for the address the client is connected to.
+    /// The host for redirections, by `cluster-preferred-endpoint-type`: the address, or the host
+    /// name (`?` if it has none), or empty for the address that the client is connected to.
     pub endpoint: Cow<'a, [u8]>,
     /// The port for plain connections, if it has one.
     pub port: Option<u16>,
     /// The port for TLS connections, if it has one.
     pub tls_port: Option<u16>,
-    /// The id of the primary it replicates; none for a primary.
+    /// The id of its primary. `None` for a primary.
     pub primary: Option<Cow<'a, [u8]>>,
-    /// Whether it is fit to be listed.
+    /// Decides whether a replica is listed.
     pub health: Health,
-    /// `CLUSTER SHARDS` lists it. If not, one of its ports is known at the most.
+    /// `CLUSTER SHARDS` lists it. Otherwise at most one of its ports is known.
     pub is_listed: bool,
 }
 
-/// How the lines of `CLUSTER NODES` name the nodes that `CLUSTER SHARDS` does not list.
+/// How to read the addresses in `CLUSTER NODES`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoints {
     /// `cluster-preferred-endpoint-type`
     pub preferred: Preferred,
-    /// The lines have TLS ports: that is so where a TLS connection asked.
+    /// The ports are TLS ports, because a TLS connection asked.
     pub tls: bool,
 }
 
-/// What redirections name.
+/// The values of `cluster-preferred-endpoint-type`: what redirections have as host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preferred {
     /// `ip`
@@ -80,14 +92,15 @@ pub enum Preferred {
     Unknown,
 }
 
-/// Whether `CLUSTER SLOTS` lists a replica: only while it is online. Owners are listed whatever their health.
+/// The health of a node. `CLUSTER SLOTS` lists a replica only while it is online, and owners of
+/// slots always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     /// Neither of the others.
     Online,
     /// A replica without a replication offset yet.
     Loading,
-    /// Known by the cluster to have failed, or of a health that is not known here.
+    /// Failed, as far as the cluster knows, or a health that this module does not know.
     Failed,
 }
 
@@ -102,14 +115,14 @@ pub struct SlotRange {
     pub node: usize,
 }
 
-/// A reply that is not what this server's version, or any, is known to answer. Says what was being read.
+/// A reply with an unknown format, and what was wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable(pub &'static str);
 
 impl<'a> Topology<'a> {
-    /// Reads a look: the raw RESP replies to `CLUSTER SHARDS` and `CLUSTER NODES`, in either version of the protocol.
-    /// Fields, flags and health words it does not know are passed over, since servers add some. `endpoints` is asked
-    /// only where a node is not listed as one of a shard.
+    /// Reads the raw replies to `CLUSTER SHARDS` and `CLUSTER NODES`, in RESP2 or RESP3. Unknown
+    /// fields, flags and health words are ignored, since servers add some. `endpoints` is called
+    /// only if a node is in no shard.
     pub fn read(
         shards: &'a [u8],
         nodes: &'a [u8],
@@ -121,17 +134,18 @@ impl<'a> Topology<'a> {
             ranges: Vec::new(),
         };
         let mut owners = vec![NO_OWNER; usize::from(SLOTS)];
-        // Both lists are sorted by id. Should two nodes claim one slot, every server then picks the same one.
-        let mut places = shards::read(shards)?.into_iter().peekable();
-        for claim in nodes::read(nodes)? {
-            while places.next_if(|place| place.id < claim.id).is_some() {}
-            let listed = places.next_if(|place| place.id == claim.id);
+        // Both lists are sorted by id. If two nodes claim a slot, the lower id gets it on every
+        // server.
+        let mut shard_nodes = shards::read(shards)?.into_iter().peekable();
+        for line in nodes::read(nodes)? {
+            while shard_nodes.next_if(|node| node.id < line.id).is_some() {}
+            let listed = shard_nodes.next_if(|node| node.id == line.id);
             let is_listed = listed.is_some();
-            let Some(place) = listed.or_else(|| claim.place(*endpoints)) else {
+            let Some(node) = listed.or_else(|| line.as_shard_node(*endpoints)) else {
                 continue;
             };
             let index = u32::try_from(topology.nodes.len()).unwrap_or(NO_OWNER);
-            for range in claim.slots() {
+            for range in line.slots() {
                 let (first, last) = range?;
                 let claimed = owners
                     .get_mut(usize::from(first)..=usize::from(last))
@@ -142,13 +156,13 @@ impl<'a> Topology<'a> {
                     .for_each(|owner| *owner = index);
             }
             topology.nodes.push(Node {
-                id: claim.id.into(),
-                ip: place.ip.into(),
-                endpoint: place.endpoint.into(),
-                port: place.port,
-                tls_port: place.tls_port,
-                primary: claim.primary.map(Cow::from),
-                health: place.health,
+                id: line.id.into(),
+                ip: node.ip.into(),
+                endpoint: node.endpoint.into(),
+                port: node.port,
+                tls_port: node.tls_port,
+                primary: line.primary.map(Cow::from),
+                health: node.health,
                 is_listed,
             });
         }
@@ -156,7 +170,7 @@ impl<'a> Topology<'a> {
         Ok(topology)
     }
 
-    /// The node of that id.
+    /// The node with this id.
     pub fn node(&self, id: &[u8]) -> Option<&Node<'a>> {
         let at = self
             .nodes
@@ -165,9 +179,9 @@ impl<'a> Topology<'a> {
         self.nodes.get(at)
     }
 
-    /// Takes over from an earlier look the port of the other kind, for nodes that are not listed: their lines tell one
-    /// port a look.
-    pub fn keep_ports_of(&mut self, earlier: &Topology<'_>) {
+    /// Adds missing ports from an earlier look. A node that `CLUSTER SHARDS` does not list has one
+    /// port in each look, the plain or the TLS one.
+    pub(crate) fn add_ports_of(&mut self, earlier: &Topology<'_>) {
         for node in self.nodes.iter_mut().filter(|node| !node.is_listed) {
             let Some(known) = earlier.node(&node.id).filter(|known| known.ip == node.ip) else {
                 continue;
@@ -177,7 +191,7 @@ impl<'a> Topology<'a> {
         }
     }
 
-    /// The same, to be kept when the replies are gone.
+    /// A copy that does not borrow from the replies.
     pub fn into_owned(self) -> Topology<'static> {
         let own = |name: Cow<'a, [u8]>| Cow::Owned(name.into_owned());
         let node = |node: Node<'a>| Node {
@@ -197,10 +211,10 @@ impl<'a> Topology<'a> {
     }
 }
 
-/// Marks the slots that nobody has claimed.
+/// Marks slots without an owner.
 const NO_OWNER: u32 = u32::MAX;
 
-/// The runs of slots that have the same owner, leaving out those that have none.
+/// The ranges of slots with the same owner. Slots without an owner are left out.
 fn ranges(owners: &[u32]) -> Vec<SlotRange> {
     let mut ranges: Vec<SlotRange> = Vec::new();
     for (slot, &owner) in (0..SLOTS).zip(owners) {

@@ -1,10 +1,24 @@
-//! Keeps the slot maps between looks at the topology: how long a look counts, and what it changed.
+//! Keeps the newest looks at the topology, and the slot map that each kind of connection gets.
 //!
-//! One look feeds the maps of plain and of TLS connections. IPv6 connections need one of their own only where
-//! the server announces other addresses to them (see [`Family`]): there a look inside an IPv6 client's command
-//! shows what IPv6 clients are told, and every other look what all others are told.
+//! Input: looks ([`MapCache::accept`]), each with the address family of the connection that took
+//! it. Output: the maps, and the kinds of connection whose map a look has changed. A look stays
+//! current for `slothint-max-age-ms`, or with 0 until the end of its event-loop turn.
+//!
+//! One look gives the maps of plain and of TLS connections. From Valkey 8 on a node may announce
+//! another address to IPv6 connections (see [`Family`]). A look inside the command of an IPv6
+//! client shows those addresses, every other look the ones for all others. IPv6 connections get the
+//! nodes and slots of the newest look. If that was taken by others, a node keeps its IPv6 address
+//! while its address for others stays the same. Example for one node:
+//!
+//! | look by | shows | IPv6 connections get |
+//! |---|---|---|
+//! | IPv6 | fd00::1 | fd00::1 |
+//! | others | 10.0.0.1 | fd00::1 |
+//! | others | 10.0.0.1 | fd00::1 |
+//! | others | 10.0.0.2 | 10.0.0.2: the node has moved, and its new IPv6 address is unknown |
+//! | IPv6 | fd00::2 | fd00::2 |
 
-use super::{Address, Connection, Family, MissingPort, SlotMap};
+use super::{Connection, Family, MissingPort, SlotMap};
 use crate::topology::{Node, Topology};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,24 +26,27 @@ use std::sync::Arc;
 /// A point in time, and the event-loop turn it is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
-    /// Milliseconds of any clock that counts on evenly.
+    /// Milliseconds on the caller's clock.
     pub ms: u64,
-    /// Goes up by one with every turn of the server's event loop.
+    /// The number of the event-loop turn.
     pub turn: u64,
 }
 
-/// The newest looks and the maps made of them.
+/// The newest looks, and the maps built from them.
 #[derive(Debug)]
 pub struct MapCache {
     missing_port: MissingPort,
+    /// The newest look of each family.
     looks: BTreeMap<Family, Look>,
-    /// What the first look of other connections showed after the last one of IPv6 connections.
-    beside_v6: Option<Arc<Topology<'static>>>,
-    /// Which of the looks is the newest.
+    /// The first look of others after the last look of IPv6 connections. Its addresses for others
+    /// belong to the IPv6 addresses of that look.
+    first_v4_after_v6: Option<Arc<Topology<'static>>>,
+    /// The family of the newest look.
     newest: Family,
-    /// Only for those kinds of connection that have asked.
+    /// The maps of the kinds of connection that have requested one.
     maps: BTreeMap<Connection, Arc<SlotMap>>,
-    looked: u64,
+    /// The number of looks so far.
+    looks_taken: u64,
 }
 
 #[derive(Debug)]
@@ -38,34 +55,34 @@ struct Look {
     at: Moment,
 }
 
-/// A look, as one kind of connection has it.
+/// The look that the map of a kind of connection is built from.
 struct View<'a> {
     topology: &'a Topology<'static>,
-    /// Connections of another family took it.
-    from_others: bool,
+    /// The map is for IPv6 connections, and others took the look.
+    needs_v6_hosts: bool,
 }
 
 impl MapCache {
-    /// An empty cache, for a server that tells this of ports that are missing.
+    /// An empty cache. `missing_port` is what the server gives for ports that are missing.
     pub fn new(missing_port: MissingPort) -> Self {
         Self {
             missing_port,
             looks: BTreeMap::new(),
-            beside_v6: None,
+            first_v4_after_v6: None,
             newest: Family::V4,
             maps: BTreeMap::new(),
-            looked: 0,
+            looks_taken: 0,
         }
     }
 
-    /// Whether connections of that family can still be answered from the cache. A look counts for
-    /// `max_age_ms`, or with 0 until the end of its event-loop turn.
+    /// True if the last look for connections of that family is still current: it is younger than
+    /// `max_age_ms`, or with 0 was taken in this event-loop turn.
     pub fn is_current(&self, family: Family, now: Moment, max_age_ms: u64) -> bool {
         self.looks
             .get(&family)
             .is_some_and(|look| match max_age_ms {
                 0 => look.at.turn == now.turn,
-                // A clock that went backwards makes the look old, not new for longer.
+                // A look is not current if the clock has gone backward since.
                 _ => now
                     .ms
                     .checked_sub(look.at.ms)
@@ -73,75 +90,78 @@ impl MapCache {
             })
     }
 
-    /// When the newest look for connections of that family stops counting; none before the first.
+    /// When the last look for connections of that family ceases to be current, in milliseconds.
+    /// `None` before the first look.
     pub fn expires_ms(&self, family: Family, max_age_ms: u64) -> Option<u64> {
         let look = self.looks.get(&family)?;
         Some(look.at.ms.saturating_add(max_age_ms))
     }
 
-    /// Takes what a look showed to connections of that family, and gives the kinds of connection whose map
-    /// changed by it, among those that have ever asked for one.
+    /// Takes a look by a connection of that family. Returns the kinds of connection that have
+    /// requested a map before, and whose map it has changed.
     pub fn accept(
         &mut self,
         mut topology: Topology<'_>,
         family: Family,
         at: Moment,
     ) -> Vec<Connection> {
-        self.looked = self.looked.saturating_add(1);
+        self.looks_taken = self.looks_taken.saturating_add(1);
         if let Some(look) = self.looks.get(&family) {
-            topology.keep_ports_of(&look.topology);
+            topology.add_ports_of(&look.topology);
         }
         let same = self
             .looks
             .get(&family)
             .map(|look| &look.topology)
             .filter(|known| ***known == topology);
-        let nothing_new = same.is_some() && self.newest == family;
+        let is_unchanged = same.is_some() && self.newest == family;
         let topology = same
             .cloned()
             .unwrap_or_else(|| Arc::new(topology.into_owned()));
         match family {
-            Family::V6 => self.beside_v6 = None,
+            Family::V6 => self.first_v4_after_v6 = None,
             Family::V4 => {
-                self.beside_v6.get_or_insert_with(|| Arc::clone(&topology));
+                self.first_v4_after_v6
+                    .get_or_insert_with(|| Arc::clone(&topology));
             }
         }
         self.newest = family;
         self.looks.insert(family, Look { topology, at });
-        if nothing_new {
+        if is_unchanged {
             return Vec::new();
         }
-        let known: Vec<Connection> = self.maps.keys().copied().collect();
-        known
+        let kinds: Vec<Connection> = self.maps.keys().copied().collect();
+        kinds
             .into_iter()
-            .filter(|&connection| self.renew(connection))
+            .filter(|&connection| self.rebuild(connection))
             .collect()
     }
 
-    /// The map as connections of that kind see it, from the newest look; none before the first.
+    /// The map for connections of that kind, from the newest look. `None` before the first look.
     pub fn map(&mut self, connection: Connection) -> Option<Arc<SlotMap>> {
         if !self.maps.contains_key(&connection) {
-            self.renew(connection);
+            self.rebuild(connection);
         }
         self.maps.get(&connection).map(Arc::clone)
     }
 
-    /// The map as connections of that kind were last told it; none if none ever asked.
+    /// The map for connections of that kind, if [`map`](Self::map) was called for it before.
     pub fn known(&self, connection: Connection) -> Option<&SlotMap> {
         self.maps.get(&connection).map(AsRef::as_ref)
     }
 
-    /// How many looks it took.
+    /// The number of looks so far.
     pub fn looked(&self) -> u64 {
-        self.looked
+        self.looks_taken
     }
 
-    /// Counts looks from 0 again.
+    /// Starts to count looks from 0 again.
     pub fn forget_looked(&mut self) {
-        self.looked = 0;
+        self.looks_taken = 0;
     }
 
-    fn renew(&mut self, connection: Connection) -> bool {
+    /// Builds the map for connections of that kind. Returns true if it has changed.
+    fn rebuild(&mut self, connection: Connection) -> bool {
         let Some(map) = self.build(connection) else {
             return false;
         };
@@ -162,55 +182,49 @@ impl MapCache {
             view.topology,
             connection.tls,
             self.missing_port,
-            |node| self.host_for(&view, node),
+            |node| self.host(&view, node),
         ))
     }
 
-    /// How connections of that kind are told to reach the node of that id, whether it owns slots or not.
-    pub fn address(&self, connection: Connection, id: &[u8]) -> Option<Address> {
-        let view = self.view(connection)?;
-        let node = view.topology.node(id)?;
-        let host = self.host_for(&view, node);
-        Some(Address::of(node, host, connection.tls, self.missing_port))
-    }
-
-    /// What the newest look shows to connections of that kind.
+    /// The look for connections of that kind: the newest one for IPv6 connections, the newest one
+    /// by others for all others.
     fn view(&self, connection: Connection) -> Option<View<'_>> {
-        let for_v6 = connection.family == Family::V6;
-        let seen_by = if for_v6 && self.looks.contains_key(&Family::V6) {
+        let is_v6 = connection.family == Family::V6;
+        let taken_by = if is_v6 && self.looks.contains_key(&Family::V6) {
             self.newest
         } else {
             Family::V4
         };
-        let look = self.looks.get(&seen_by);
+        let look = self.looks.get(&taken_by);
         Some(View {
             topology: &look.or_else(|| self.looks.get(&self.newest))?.topology,
-            from_others: for_v6 && seen_by == Family::V4,
+            needs_v6_hosts: is_v6 && taken_by == Family::V4,
         })
     }
 
-    fn host_for<'a>(&'a self, view: &View<'a>, node: &'a Node<'_>) -> &'a [u8] {
-        if view.from_others {
-            self.told_v6(node)
+    fn host<'a>(&'a self, view: &View<'a>, node: &'a Node<'_>) -> &'a [u8] {
+        if view.needs_v6_hosts {
+            self.v6_host(node)
         } else {
             &node.endpoint
         }
     }
 
-    /// The host that IPv6 connections are told for `node` of a look that others took. As long as the address that
-    /// others are told stays what it was beside the last IPv6 look, that look still holds; after that, the new one
-    /// is the best guess until an IPv6 client asks.
-    fn told_v6<'a>(&'a self, node: &'a Node<'_>) -> &'a [u8] {
-        let then = self
-            .beside_v6
+    /// The host of `node` for IPv6 connections, in a look by others: see the head of this file. A
+    /// host name is the same for all families.
+    fn v6_host<'a>(&'a self, node: &'a Node<'_>) -> &'a [u8] {
+        let before = self
+            .first_v4_after_v6
             .as_ref()
             .and_then(|topology| topology.node(&node.id));
-        let unmoved = node.endpoint == node.ip && then.is_some_and(|then| then.ip == node.ip);
+        let is_unmoved =
+            node.endpoint == node.ip && before.is_some_and(|before| before.ip == node.ip);
         let v6 = self
             .looks
             .get(&Family::V6)
             .and_then(|look| look.topology.node(&node.id));
-        v6.filter(|_| unmoved).map_or(&node.endpoint, |v6| &v6.ip)
+        v6.filter(|_| is_unmoved)
+            .map_or(&node.endpoint, |v6| &v6.ip)
     }
 }
 

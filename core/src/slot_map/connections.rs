@@ -1,49 +1,54 @@
-//! What kind each connection is, as the server told when it was made.
+//! The kind of each client's connection, noted when the client connects.
 //!
-//! Most are plain ones from an IPv4 address, and nothing is kept for these: a client that connected
-//! since the module looks on, and of which nothing is kept, is one of them.
+//! Most connections are plain ones from an IPv4 address. Nothing is kept for them. Example: the
+//! module was loaded when client 10 was the last one. Client 12 uses TLS, so it is kept. Client 11
+//! is not kept, so its connection is a plain one from IPv4. Client 9 connected before, so it has to
+//! be looked up in the server's client list, once.
 
 use std::collections::HashMap;
 
 use super::Connection;
+use crate::units::ClientId;
 
-/// The kinds of connections, by the id of their clients.
+/// The kinds of connections, by client id.
 #[derive(Debug)]
 pub struct Connections {
-    kept: HashMap<u64, Connection>,
-    since: u64,
+    kept: HashMap<ClientId, Connection>,
+    /// All clients with a greater id are noted when they connect.
+    since: ClientId,
 }
 
 impl Connections {
-    /// Nobody has connected yet since the client with that id, or one that would have had it.
+    /// No client has connected yet after the one with this id.
     pub fn since(client: u64) -> Self {
         Self {
             kept: HashMap::new(),
-            since: client,
+            since: ClientId::new(client),
         }
     }
 
-    /// A client has connected.
+    /// A client connected.
     pub fn connected(&mut self, client: u64, connection: Connection) {
         if connection != Connection::default() {
-            self.kept.insert(client, connection);
+            self.kept.insert(ClientId::new(client), connection);
         }
     }
 
-    /// A client that had connected before was looked up.
+    /// The connection of a client was looked up.
     pub fn found(&mut self, client: u64, connection: Connection) {
-        self.kept.insert(client, connection);
+        self.kept.insert(ClientId::new(client), connection);
     }
 
-    /// What kind that client's connection is; `None` where it has to be looked up.
+    /// The kind of the client's connection. `None` if it has to be looked up.
     pub fn of(&self, client: u64) -> Option<Connection> {
-        let unkept = (client > self.since).then(Connection::default);
-        self.kept.get(&client).copied().or(unkept)
+        let client = ClientId::new(client);
+        let plain = (client > self.since).then(Connection::default);
+        self.kept.get(&client).copied().or(plain)
     }
 
     /// A client left.
     pub fn left(&mut self, client: u64) {
-        self.kept.remove(&client);
+        self.kept.remove(&ClientId::new(client));
         if self.kept.is_empty() {
             self.kept.shrink_to_fit();
         }
@@ -69,7 +74,7 @@ mod tests {
     };
 
     #[test]
-    fn who_connected_since_is_known_and_only_unusual_ones_are_kept() {
+    fn later_connections_are_known_and_only_unusual_ones_are_kept() {
         let mut connections = Connections::since(10);
         for (client, connection) in [(11, PLAIN), (12, TLS), (13, V6)] {
             connections.connected(client, connection);
@@ -84,12 +89,12 @@ mod tests {
     }
 
     #[test]
-    fn who_was_there_before_is_looked_up_once() {
+    fn earlier_connections_are_looked_up_once() {
         let mut connections = Connections::since(10);
         assert_eq!((connections.of(9), connections.of(10)), (None, None));
         connections.found(9, PLAIN);
         assert_eq!(connections.of(9), Some(PLAIN));
-        // A slow handshake: it is told later than clients that came after it.
+        // A slow TLS handshake: client 10 is noted after clients with greater ids.
         connections.connected(10, TLS);
         assert_eq!(connections.of(10), Some(TLS));
         connections.left(9);

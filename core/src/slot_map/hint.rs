@@ -1,30 +1,34 @@
-//! The answer to SLOTHINT: for some keys, their slots and the nodes that own these.
+//! The answer to SLOTHINT: for some keys, their slots and the nodes that own them.
+//!
+//! Example: nodes a, b and c own slots, in this order in the map (indices 0, 1, 2). The keys belong
+//! to c, a and c. The hint has the nodes [a, c], and the keys have the indices 1, 0 and 1.
 
 use super::{Owner, SlotMap, NO_OWNER};
 use crate::slot;
 
-/// What the map says about some keys.
+/// The slots and owners of some keys.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Hint<'m> {
     /// The token of the map.
     pub token: i64,
-    /// The owners of these keys' slots, each once, by id.
+    /// The owners of the keys' slots, each once, sorted by id.
     pub nodes: Vec<&'m Owner>,
     /// One for each key, in the order of the keys.
     pub keys: Vec<KeyHint>,
 }
 
-/// Where one key belongs.
+/// The slot and the owner of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyHint {
     /// The key's slot.
     pub slot: u16,
-    /// Index into [`Hint::nodes`]; none where the slot has no owner.
+    /// Index into [`Hint::nodes`]. `None` if the slot has no owner.
     pub node: Option<u16>,
 }
 
 impl SlotMap {
-    /// Takes a step for each key, one for each of their owners, and one for every 64 nodes of the map.
+    /// The hint for `keys`. Takes one step for each key, one for each of their owners, and one for
+    /// every 64 nodes of the map.
     pub fn hint<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Hint<'_> {
         let mut chosen = NodeSet::new(self.owners.len());
         let mut hints: Vec<KeyHint> = keys
@@ -35,7 +39,7 @@ impl SlotMap {
                 KeyHint { slot, node }
             })
             .collect();
-        chosen.number();
+        chosen.count_members();
         for hint in &mut hints {
             hint.node = hint.node.and_then(|node| chosen.rank(node));
         }
@@ -51,9 +55,9 @@ impl SlotMap {
     }
 }
 
-/// A set of node indexes that tells each member's place among the members.
+/// A set of node indices, as a bitmap that also gives the rank of each member.
 struct NodeSet {
-    /// 64 nodes each, with the number of members in the words before.
+    /// One bit for each of 64 nodes, and the number of members in all words before this one.
     words: Vec<(u64, u16)>,
 }
 
@@ -70,8 +74,8 @@ impl NodeSet {
         }
     }
 
-    /// Has to come after the last `insert` and before `rank`.
-    fn number(&mut self) {
+    /// Prepares [`rank`](Self::rank). To be called after the last insertion.
+    fn count_members(&mut self) {
         let mut members = 0_u16;
         for (word, before) in &mut self.words {
             *before = members;
@@ -79,6 +83,7 @@ impl NodeSet {
         }
     }
 
+    /// The number of members below this one: 0 and 1 for the members 0 and 2 of {0, 2}.
     fn rank(&self, node: u16) -> Option<u16> {
         let (word, before) = self.words.get(usize::from(node / 64))?;
         let smaller = word & !(u64::MAX << (node % 64));
@@ -87,7 +92,7 @@ impl NodeSet {
             .filter(|&rank| rank != NO_OWNER)
     }
 
-    /// The members in ascending order.
+    /// The members, in ascending order.
     fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.words
             .iter()

@@ -1,4 +1,4 @@
-//! The map and the hints against a naive model that goes through the topology slot by slot.
+//! The map and the hints by example, and against a model that searches the topology slot by slot.
 
 use super::*;
 use crate::slot;
@@ -52,7 +52,7 @@ fn address(host: Option<&str>, port: u16, id: &str) -> Address {
 }
 
 #[test]
-fn owners_come_by_id_and_ranges_by_slot() {
+fn owners_are_sorted_by_id_and_ranges_by_slot() {
     let nodes = vec![node("a", "h1", 1), node("b", "h2", 2), node("c", "h3", 3)];
     let map = build(&of(nodes, &[(0, 9, 2), (10, 19, 0), (20, 29, 2)]));
     let owners: Vec<_> = map.owners().iter().map(|owner| &owner.address).collect();
@@ -92,14 +92,14 @@ fn replicas_are_listed_as_cluster_slots_lists_them() {
 }
 
 #[test]
-fn a_failed_owner_is_still_named() {
+fn a_failed_owner_is_in_the_map() {
     let mut topology = of(vec![node("p", "h", 1)], &[(0, 16_383, 0)]);
     topology.nodes[0].health = Health::Failed;
     assert_eq!(build(&topology).owner_of(7), Some(0));
 }
 
 #[test]
-fn an_unknown_own_address_is_nil_and_a_missing_host_name_is_not() {
+fn an_unknown_own_address_is_nil_and_a_missing_host_name_is_a_question_mark() {
     let map = build(&of(
         vec![node("a", "", 1), node("b", "?", 2)],
         &[(0, 0, 0), (1, 1, 1)],
@@ -122,7 +122,7 @@ fn a_redirection_is_written_as_the_server_writes_it() {
 }
 
 #[test]
-fn a_missing_port_is_told_as_the_server_tells_it() {
+fn a_missing_port_is_given_as_the_server_gives_it() {
     let ports = |port, tls_port| {
         let node = Node {
             port,
@@ -145,7 +145,7 @@ fn a_missing_port_is_told_as_the_server_tells_it() {
 }
 
 #[test]
-fn a_topology_that_contradicts_itself_does_no_harm() {
+fn an_inconsistent_topology_causes_no_panic() {
     let map = build(&of(
         vec![node("a", "h", 1)],
         &[(0, 9, 7), (5, 2, 0), (16_000, 65_535, 0), (3, 4, 0)],
@@ -222,19 +222,19 @@ fn the_token_depends_on_nothing_else() {
     let mut topology = of(vec![node("a", "h", 1), node("b", "h", 1)], &[(0, 9, 0)]);
     let token = build(&topology).token();
     topology.nodes[0].tls_port = Some(9);
-    topology.nodes[0].ip = b"not told".into();
+    topology.nodes[0].ip = b"not in the map".into();
     topology.nodes[0].health = Health::Failed;
     topology.nodes[1].endpoint = b"owns nothing".into();
     assert_eq!(build(&topology).token(), token);
 }
 
-/// Who is told to own `slot`, found the slow way.
-fn owner_by_hand(topology: &Topology, slot: u16, tls: bool) -> Option<Owner> {
+/// The owner of `slot`, found by a search of the whole topology.
+fn searched_owner(topology: &Topology, slot: u16, tls: bool) -> Option<Owner> {
     let range = topology
         .ranges
         .iter()
         .find(|range| range.first <= slot && slot <= range.last)?;
-    let told = |node: &Node| Address {
+    let address = |node: &Node| Address {
         host: if node.endpoint.is_empty() {
             None
         } else {
@@ -247,8 +247,8 @@ fn owner_by_hand(topology: &Topology, slot: u16, tls: bool) -> Option<Owner> {
     let listed =
         |node: &&Node| node.health == Health::Online && node.primary.as_ref() == Some(&owner.id);
     Some(Owner {
-        address: told(owner),
-        replicas: topology.nodes.iter().filter(listed).map(told).collect(),
+        address: address(owner),
+        replicas: topology.nodes.iter().filter(listed).map(address).collect(),
     })
 }
 
@@ -258,7 +258,7 @@ proptest! {
         let map = build_for(&topology, tls, MissingPort::Zero);
         for slot in 0..SLOTS {
             let owner = map.owner_of(slot).map(|owner| &map.owners()[usize::from(owner)]);
-            prop_assert_eq!(owner.cloned(), owner_by_hand(&topology, slot, tls));
+            prop_assert_eq!(owner.cloned(), searched_owner(&topology, slot, tls));
         }
         prop_assert!(map.owners().windows(2).all(|pair| pair[0].address.id < pair[1].address.id));
         prop_assert!(map.ranges().windows(2).all(|pair| pair[0].last < pair[1].first));
@@ -275,7 +275,7 @@ proptest! {
         for (key, hinted) in keys.iter().zip(&hint.keys) {
             prop_assert_eq!(hinted.slot, slot::of_key(key));
             let node = hinted.node.map(|node| hint.nodes[usize::from(node)].clone());
-            prop_assert_eq!(node, owner_by_hand(&topology, hinted.slot, false));
+            prop_assert_eq!(node, searched_owner(&topology, hinted.slot, false));
         }
         prop_assert!(hint.nodes.windows(2).all(|pair| pair[0].address.id < pair[1].address.id));
         let named: std::collections::BTreeSet<_> = hint.keys.iter().filter_map(|key| key.node).collect();

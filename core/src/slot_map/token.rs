@@ -1,19 +1,21 @@
-//! The token: a hash of a map's content that every node computes alike.
+//! The token: a hash of a map's content. Equal maps have equal tokens on every node.
 //!
-//! SipHash-2-4 with a zero key, over bytes laid out here: its output is fixed by its paper, whereas
-//! the standard library's hasher may change with any release and feeds integers in the machine's
-//! byte order. Tokens of nodes on different builds and architectures are compared, and clients keep
-//! them. 53 of the 64 bits are kept, since JavaScript and Lua read integers as doubles. Among two
-//! million maps the chance that two share a token is 1 in 4,500.
+//! Clients keep tokens, and compare tokens of nodes with other builds and architectures. So the
+//! hash is SipHash-2-4 with a zero key, whose output is fixed by its paper, over a byte layout that
+//! is fixed here. The standard library's hasher may change with any release, and hashes integers in
+//! the machine's byte order.
+//!
+//! 53 of the 64 bits are kept, since JavaScript and Lua read integers as doubles. Among two million
+//! maps the chance that two share a token is 1 in 4,500.
 
 use super::{Address, OwnedRange, Owner};
 use siphasher::sip::SipHasher24;
 
-/// The largest token: up to here doubles tell all integers apart.
+/// The largest token. Up to this number a double represents every integer.
 const MAX: u64 = (1 << 53) - 1;
 
-/// A number above 0, at most [`MAX`], that depends on every host, port, id, replica and range, and
-/// on nothing else.
+/// The token of a map, from 1 to [`MAX`]. It depends on every host, port, id, replica and range,
+/// and on nothing else.
 pub(super) fn of(owners: &[Owner], ranges: &[OwnedRange]) -> i64 {
     let mut bytes = Vec::new();
     length(&mut bytes, owners.len());
@@ -34,8 +36,8 @@ pub(super) fn of(owners: &[Owner], ranges: &[OwnedRange]) -> i64 {
     positive(SipHasher24::new().hash(&bytes))
 }
 
-/// Reads a token that a client gives back: 0, which no map has, up to the largest 63-bit number. A
-/// client may have one of more than 53 bits from a node with an earlier version of the module.
+/// Reads a token that a client sends: digits, up to 2^63 - 1. No map has the token 0. A client may
+/// have a token of more than 53 bits from a node with an earlier version of the module.
 pub fn parse(word: &[u8]) -> Option<i64> {
     let digits = !word.is_empty() && word.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(word)
@@ -45,7 +47,7 @@ pub fn parse(word: &[u8]) -> Option<i64> {
         .ok()
 }
 
-/// 0 is left for "no token yet".
+/// The lower 53 bits, but never 0, which stands for "no token yet".
 fn positive(hash: u64) -> i64 {
     i64::try_from(hash & MAX).unwrap_or(i64::MAX).max(1)
 }
@@ -62,14 +64,14 @@ fn address(bytes: &mut Vec<u8>, address: &Address) {
     text(bytes, &address.id);
 }
 
-/// With its length in front, so that no two contents give the same bytes.
+/// Writes the length first, so that different contents give different bytes.
 fn text(bytes: &mut Vec<u8>, text: &[u8]) {
     length(bytes, text.len());
     bytes.extend(text);
 }
 
 fn length(bytes: &mut Vec<u8>, length: usize) {
-    // As 64 bits on every architecture.
+    // 64 bits on every architecture.
     bytes.extend(u64::try_from(length).unwrap_or(u64::MAX).to_le_bytes());
 }
 
@@ -78,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_positive_never_zero_and_the_same_as_a_double() {
+    fn a_token_is_positive_and_exact_as_a_double() {
         assert_eq!(positive(0), 1);
         assert_eq!(positive(1 << 53), 1);
         let largest = positive(u64::MAX);
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_read_back() {
+    fn a_token_is_read_from_digits() {
         assert_eq!(parse(b"0"), Some(0));
         assert_eq!(parse(b"9223372036854775807"), Some(i64::MAX));
         for word in [
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_same_in_every_build() {
+    fn the_token_of_a_map_is_the_same_in_every_build() {
         let replica = Address {
             host: None,
             port: 6380,
@@ -137,7 +139,7 @@ mod tests {
             last: 16_383,
             owner: 0,
         }];
-        // Worked out by another program from the layout above.
+        // Computed by another program from the layout above.
         assert_eq!(of(&owners, &ranges), 317_821_367_950_781);
     }
 }

@@ -1,103 +1,120 @@
-//! Whether anybody tracks the map, by `CLIENT TRACKING ON BCAST PREFIX …` with a prefix of [`TOPOLOGY_KEY`].
+//! Whether clients track the slot map, by `CLIENT TRACKING ON BCAST PREFIX p` with a prefix of
+//! [`TOPOLOGY_KEY`].
 //!
-//! The server tells how many prefixes are tracked and by nobody which. So the commands that ask for it are heard, and
-//! the number is looked up now and then, but only while somebody may track: most servers never meet such a client.
+//! INFO reports how many prefixes are tracked (`tracking_total_prefixes`), not which. So a command
+//! filter notes the clients that send the command, and the number is read once a second, but only
+//! while a client may track. Most servers never meet such a client, and never read it.
+//!
+//! | case | is a change signalled | does the module look for changes |
+//! |---|---|---|
+//! | no client has sent the command | no | no |
+//! | a client sent it within the last minute | yes | no |
+//! | such a client is connected, and the number is above 0 | yes | yes |
+//!
+//! Clients may have sent the command before the module was loaded. So loading counts as sending it,
+//! and until the number was 0 once, any tracked prefix may be one of the map's name.
 
 use std::collections::HashSet;
 
-/// The name that is signalled when the map has changed. No key has it.
+use crate::units::{ClientId, Millis};
+
+/// The name that is signalled as modified when the map has changed. No key has this name.
 pub const TOPOLOGY_KEY: &[u8] = b"__slothint__:topology";
 
-/// How often the server's number is looked up, while somebody may track.
-const GLANCE_MS: u64 = 1000;
+/// The least time between two reads of the server's number.
+const READ_INTERVAL: Millis = Millis::from_secs(1);
 
-/// For so long after a client asked, somebody may: the command is heard before it is executed, and what was queued in
-/// a MULTI is heard again at its EXEC.
-const MAY_TRACK_MS: u64 = 60_000;
+/// For so long after a client sent the command it may track, even if the number at the last read
+/// was 0: the filter sees the command before it is executed. If the command was queued in a MULTI,
+/// the time starts again at the EXEC.
+const MAY_TRACK: Millis = Millis::from_secs(60);
 
-/// What was heard and seen of trackers.
+/// The clients that may track the map, and the last number that the server reported.
 #[derive(Debug)]
 pub struct Trackers {
-    /// Clients that asked and have not left. Their id is 0 where the server does not tell it.
-    asked: HashSet<u64>,
-    /// When one last asked.
-    asked_ms: Option<u64>,
-    /// There may be some that were never heard: the module was loaded after they asked.
-    unheard: bool,
-    /// When the server's number was last looked up.
-    seen_ms: Option<u64>,
+    /// Clients that sent the command and have not left. Id 0 stands for unknown clients.
+    clients: HashSet<ClientId>,
+    /// When the last of them sent it. The time when the module was loaded counts as well.
+    sent: Option<Millis>,
+    /// Some clients may have sent the command before the module was loaded.
+    may_predate_module: bool,
+    /// When the server's number was last read. `None` if the next read is due at once.
+    read: Option<Millis>,
+    /// Some client tracks, as of the last read.
     tracked: bool,
 }
 
 impl Default for Trackers {
     fn default() -> Self {
         Self {
-            asked: HashSet::new(),
-            asked_ms: Some(0),
-            unheard: true,
-            seen_ms: None,
+            clients: HashSet::new(),
+            sent: Some(Millis::ZERO),
+            may_predate_module: true,
+            read: None,
             tracked: false,
         }
     }
 }
 
 impl Trackers {
-    /// A client sends `CLIENT TRACKING` and these words.
+    /// A client sends `CLIENT TRACKING`, followed by these words.
     pub fn heard<'a>(&mut self, client: u64, words: impl Iterator<Item = &'a [u8]>, now_ms: u64) {
         if tracks_topology(words) {
-            self.asked.insert(client);
+            self.clients.insert(ClientId::new(client));
             self.may_begin(now_ms);
         }
     }
 
-    /// A client sends `EXEC`: what it asked may have been queued till now.
+    /// A client sends `EXEC`. Its `CLIENT TRACKING` may have been queued until now.
     pub fn executes(&mut self, client: u64, now_ms: u64) {
-        if self.asked.contains(&client) {
+        if self.clients.contains(&ClientId::new(client)) {
             self.may_begin(now_ms);
         }
     }
 
     fn may_begin(&mut self, now_ms: u64) {
-        self.asked_ms = Some(now_ms);
-        // Looked up at the next occasion.
-        self.seen_ms = None;
+        self.sent = Some(Millis::new(now_ms));
+        self.read = None;
     }
 
     /// A client left.
     pub fn left(&mut self, client: u64) {
-        self.asked.remove(&client);
+        self.clients.remove(&ClientId::new(client));
     }
 
-    /// Whether somebody tracks, or may by now. A change has to be signalled then: one signal too many does no harm.
+    /// True if a client tracks, or may track by now. Then a change has to be signalled; a signal
+    /// without a tracker does no harm.
     pub fn is_possible(&self, now_ms: u64) -> bool {
-        let asked_lately = |at| now_ms.saturating_sub(at) < MAY_TRACK_MS;
-        self.tracked || self.asked_ms.is_some_and(asked_lately)
+        let is_recent = |at| Millis::new(now_ms).since(at) < MAY_TRACK;
+        self.tracked || self.sent.is_some_and(is_recent)
     }
 
-    /// Whether somebody tracks, so that changes have to be looked for.
+    /// True if a client tracks. Then the module has to look for changes.
     pub fn is_tracked(&self) -> bool {
         self.tracked
     }
 
-    /// Whether the server's number is to be looked up now.
+    /// True if the server's number has to be read now.
     pub fn is_glance_due(&self, now_ms: u64) -> bool {
-        let is_old = |seen| now_ms.saturating_sub(seen) >= GLANCE_MS;
-        self.is_possible(now_ms) && self.seen_ms.is_none_or(is_old)
+        let is_old = |at| Millis::new(now_ms).since(at) >= READ_INTERVAL;
+        self.is_possible(now_ms) && self.read.is_none_or(is_old)
     }
 
-    /// Takes the server's number of tracked prefixes. True if tracking has begun.
+    /// Takes the number of tracked prefixes that the server reports. Returns true if tracking has
+    /// begun since the last read.
     pub fn glanced(&mut self, prefixes: u64, now_ms: u64) -> bool {
-        self.seen_ms = Some(now_ms);
-        // Once there are none, all that come are heard.
-        self.unheard &= prefixes > 0;
-        let tracked = prefixes > 0 && (self.unheard || !self.asked.is_empty());
+        self.read = Some(Millis::new(now_ms));
+        // Once the number is 0, the filter has seen all clients that track later.
+        self.may_predate_module &= prefixes > 0;
+        let tracked = prefixes > 0 && (self.may_predate_module || !self.clients.is_empty());
         let begins = tracked && !self.tracked;
         self.tracked = tracked;
         begins
     }
 }
 
-/// `ON … BCAST … [PREFIX p]…`, in any order and case.
+/// True for `ON … BCAST … [PREFIX p]…` in any order and case, if there is no prefix or one of
+/// [`TOPOLOGY_KEY`].
 fn tracks_topology<'a>(words: impl Iterator<Item = &'a [u8]>) -> bool {
     let mut words = words;
     let (mut broadcast, mut prefixes, mut matching) = (false, false, false);
@@ -117,97 +134,4 @@ fn tracks_topology<'a>(words: impl Iterator<Item = &'a [u8]>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(line: &str) -> impl Iterator<Item = &[u8]> {
-        line.split(' ').map(str::as_bytes)
-    }
-
-    #[test]
-    fn only_broadcasts_of_a_prefix_of_the_name_track_the_map() {
-        for line in [
-            "ON BCAST",
-            "on REDIRECT 5 bcast prefix __slothint__:",
-            "ON PREFIX user: PREFIX __slothint__:topology BCAST NOLOOP",
-            "ON BCAST PREFIX ",
-        ] {
-            assert!(tracks_topology(words(line)), "{line}");
-        }
-        for line in [
-            "ON",
-            "OFF",
-            "ON OPTIN",
-            "ON BCAST PREFIX user:",
-            "ON BCAST PREFIX __slothint__:topology:",
-            "ON REDIRECT BCAST",
-            "ON BCAST PREFIX",
-        ] {
-            assert!(!tracks_topology(words(line)), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_module_that_is_loaded_looks_whether_there_are_some_already() {
-        let mut trackers = Trackers::default();
-        assert!(trackers.is_glance_due(0));
-        assert!(trackers.glanced(1, 0), "it cannot know of what");
-        assert!(trackers.is_tracked());
-        assert!(!trackers.glanced(0, 1000) && !trackers.is_tracked());
-        // From then on the others are known.
-        assert!(!trackers.glanced(1, 2000) && !trackers.is_tracked());
-        assert!(!trackers.is_possible(MAY_TRACK_MS));
-        assert!(!trackers.is_glance_due(MAY_TRACK_MS));
-    }
-
-    /// A while after the load, with nobody who tracks.
-    fn settled() -> (Trackers, u64) {
-        let mut trackers = Trackers::default();
-        trackers.glanced(0, 0);
-        (trackers, 10 * MAY_TRACK_MS)
-    }
-
-    #[test]
-    fn from_asking_on_it_is_possible_and_from_the_next_glance_on_it_is_so() {
-        let (mut trackers, now) = settled();
-        trackers.glanced(0, now - 1);
-        trackers.heard(7, words("ON BCAST"), now);
-        assert!(trackers.is_possible(now) && !trackers.is_tracked());
-        assert!(trackers.is_glance_due(now), "also if the last was just now");
-        assert!(trackers.glanced(1, now));
-        assert!(!trackers.is_glance_due(now + GLANCE_MS - 1));
-        assert!(
-            trackers.is_glance_due(now + 2 * MAY_TRACK_MS),
-            "while it lasts"
-        );
-        assert!(
-            !trackers.glanced(1, now + GLANCE_MS),
-            "it does not begin again"
-        );
-        assert!(trackers.is_tracked());
-    }
-
-    #[test]
-    fn who_tracks_something_else_makes_no_work() {
-        let (mut trackers, now) = settled();
-        trackers.heard(7, words("ON BCAST PREFIX user:"), now);
-        assert!(!trackers.is_possible(now));
-        assert!(!trackers.glanced(5, now) && !trackers.is_tracked());
-        trackers.heard(8, words("ON BCAST PREFIX __"), now);
-        assert!(trackers.glanced(6, now));
-        trackers.left(8);
-        assert!(!trackers.glanced(5, now) && !trackers.is_tracked());
-    }
-
-    #[test]
-    fn what_was_queued_for_long_is_heard_again_when_it_is_executed() {
-        let (mut trackers, now) = settled();
-        trackers.heard(7, words("ON BCAST"), now);
-        let later = now + 2 * MAY_TRACK_MS;
-        assert!(!trackers.is_possible(later));
-        trackers.executes(8, later);
-        assert!(!trackers.is_possible(later));
-        trackers.executes(7, later);
-        assert!(trackers.is_possible(later) && trackers.is_glance_due(later));
-    }
-}
+mod tests;

@@ -1,43 +1,46 @@
-//! Who waits for the map to change, and for how long.
+//! The clients that wait for the slot map to change (`SLOTHINT.WATCH`), and until when.
 //!
-//! One look serves all watchers of one kind of connection, and costs nothing for each of them while
-//! their map stays the same. Those who know the same map stand together, so that a change finds whom it
-//! concerns without looking at anybody else, and they can be told in portions.
+//! Watchers are grouped by the kind of their connection and the token that they know. So a change
+//! finds the watchers with another token without a scan of the others, and they can be answered up
+//! to the per-turn budget. A look that shows no change costs nothing for each watcher. Example: the
+//! map now has token 8. Watchers that know 7 or 9 are taken out, those that know 8 stay.
 
 use super::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Included};
 
-/// Watchers by client id; `H` is what it takes to answer one.
+/// Watchers by client id. `H` is the handle by which the caller answers a client.
 #[derive(Debug)]
 pub struct Watchers<H> {
-    waiting: BTreeMap<u64, Watcher<H>>,
-    /// The ids of those who know the map of that token, by their kind of connection.
-    knowing: BTreeMap<(Connection, i64), BTreeSet<u64>>,
-    /// Deadline and client id of those that have a deadline.
+    watchers: BTreeMap<u64, Watcher<H>>,
+    /// Client ids, by kind of connection and known token.
+    by_token: BTreeMap<(Connection, i64), BTreeSet<u64>>,
+    /// Deadlines in milliseconds with client ids. Not all watchers have one.
     deadlines: BTreeSet<(u64, u64)>,
 }
 
 #[derive(Debug)]
 struct Watcher<H> {
     connection: Connection,
+    /// The token that the client knows.
     token: i64,
     deadline_ms: Option<u64>,
     handle: H,
 }
 
 impl<H> Watchers<H> {
-    /// Nobody waits yet.
+    /// No watchers.
     pub fn new() -> Self {
         Self {
-            waiting: BTreeMap::new(),
-            knowing: BTreeMap::new(),
+            watchers: BTreeMap::new(),
+            by_token: BTreeMap::new(),
             deadlines: BTreeSet::new(),
         }
     }
 
-    /// Client `id` waits for another map than that of `token`, until `deadline_ms` or for ever. A client
-    /// waits once: gives back the handle of its earlier wait, which there is only if that was never ended.
+    /// Adds the client `id`, which waits until its map has another token than `token`, or until
+    /// `deadline_ms`. `None` waits for ever. If the client waits already, the new wait replaces the
+    /// earlier one, whose handle is returned.
     pub fn add(
         &mut self,
         id: u64,
@@ -49,7 +52,7 @@ impl<H> Watchers<H> {
         let earlier = self.remove(id);
         self.deadlines
             .extend(deadline_ms.map(|deadline| (deadline, id)));
-        self.knowing
+        self.by_token
             .entry((connection, token))
             .or_default()
             .insert(id);
@@ -59,48 +62,49 @@ impl<H> Watchers<H> {
             deadline_ms,
             handle,
         };
-        self.waiting.insert(id, watcher);
+        self.watchers.insert(id, watcher);
         earlier
     }
 
-    /// Whether client `id` waits already.
+    /// True if the client `id` waits.
     pub fn contains(&self, id: u64) -> bool {
-        self.waiting.contains_key(&id)
+        self.watchers.contains_key(&id)
     }
 
-    /// The handle of client `id`, if it waits.
+    /// The handle of the client `id`, if it waits.
     pub fn handle(&self, id: u64) -> Option<&H> {
-        self.waiting.get(&id).map(|watcher| &watcher.handle)
+        self.watchers.get(&id).map(|watcher| &watcher.handle)
     }
 
-    /// Client `id` waits no more, whatever the reason. None if it did not wait.
+    /// Ends the wait of the client `id`. Returns `None` if it did not wait.
     pub fn remove(&mut self, id: u64) -> Option<H> {
-        let watcher = self.waiting.remove(&id)?;
+        let watcher = self.watchers.remove(&id)?;
         if let Some(deadline) = watcher.deadline_ms {
             self.deadlines.remove(&(deadline, id));
         }
-        let known = (watcher.connection, watcher.token);
-        if let Some(ids) = self.knowing.get_mut(&known) {
+        let key = (watcher.connection, watcher.token);
+        if let Some(ids) = self.by_token.get_mut(&key) {
             ids.remove(&id);
             if ids.is_empty() {
-                self.knowing.remove(&known);
+                self.by_token.remove(&key);
             }
         }
         Some(watcher.handle)
     }
 
-    /// Takes out watchers of that kind of connection who know another map than that of `token`, `limit`
-    /// of them at the most, with their ids. Less than that, and there are no more.
+    /// Takes out at most `limit` watchers of that kind of connection that know another token than
+    /// `token`. Returns their ids and handles. Fewer than `limit` means that there are no more.
     pub fn take(&mut self, connection: Connection, token: i64, limit: usize) -> Vec<(u64, H)> {
-        let older = (
+        let smaller = (
             Included((connection, i64::MIN)),
             Excluded((connection, token)),
         );
-        let newer = (
+        let greater = (
             Excluded((connection, token)),
             Included((connection, i64::MAX)),
         );
-        let outdated = self.knowing.range(older).chain(self.knowing.range(newer));
+        let outdated = self.by_token.range(smaller);
+        let outdated = outdated.chain(self.by_token.range(greater));
         let ids: Vec<u64> = outdated
             .flat_map(|(_, ids)| ids)
             .copied()
@@ -110,7 +114,8 @@ impl<H> Watchers<H> {
         ids.into_iter().filter_map(take).collect()
     }
 
-    /// The clients whose deadline has come, the earliest first. They stay until [`Self::remove`].
+    /// The clients whose deadline has passed, the earliest first. They stay until
+    /// [`remove`](Self::remove).
     pub fn expired(&self, now_ms: u64) -> impl Iterator<Item = u64> + '_ {
         self.deadlines
             .iter()
@@ -123,14 +128,14 @@ impl<H> Watchers<H> {
         self.deadlines.first().map(|&(deadline, _)| deadline)
     }
 
-    /// How many wait.
+    /// The number of watchers.
     pub fn len(&self) -> usize {
-        self.waiting.len()
+        self.watchers.len()
     }
 
-    /// Whether nobody waits.
+    /// True if there are no watchers.
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.watchers.is_empty()
     }
 }
 
@@ -154,13 +159,13 @@ mod tests {
     };
 
     #[test]
-    fn a_change_takes_out_those_who_know_another_map_of_their_kind() {
+    fn a_change_takes_out_the_watchers_of_its_kind_that_know_another_token() {
         let mut watchers = Watchers::new();
         watchers.add(1, PLAIN, 7, Some(10), 'a');
         watchers.add(2, TLS, 7, None, 'b');
         watchers.add(3, PLAIN, 6, None, 'c');
         watchers.add(4, PLAIN, 8, None, 'd');
-        // Those with the smaller token first.
+        // Watchers with smaller tokens come first.
         assert_eq!(watchers.take(PLAIN, 8, 9), [(3, 'c'), (1, 'a')]);
         assert_eq!(watchers.len(), 2);
         assert_eq!(watchers.next_deadline_ms(), None);
@@ -171,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn deadlines_come_in_order_and_stay_until_removed() {
+    fn expired_watchers_come_in_order_and_stay_until_removed() {
         let mut watchers = Watchers::new();
         watchers.add(1, PLAIN, 7, Some(30), ());
         watchers.add(2, TLS, 7, Some(20), ());
@@ -186,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_waits_once() {
+    fn a_second_wait_of_a_client_replaces_the_first() {
         let mut watchers = Watchers::new();
         assert_eq!(watchers.add(1, PLAIN, 7, Some(30), 'a'), None);
         assert_eq!(watchers.add(1, TLS, 7, Some(40), 'b'), Some('a'));
@@ -198,23 +203,23 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_in_portions_and_forgets_nobody() {
+    fn watchers_taken_in_portions_are_complete() {
         let mut watchers = Watchers::new();
         for id in 0..10 {
             watchers.add(id, PLAIN, 7 + i64::try_from(id % 3).unwrap(), None, ());
         }
-        let mut told = Vec::new();
+        let mut taken = Vec::new();
         loop {
             let portion = watchers.take(PLAIN, 8, 3);
             assert!(portion.len() <= 3);
-            told.extend(portion.iter().map(|&(id, ())| id));
+            taken.extend(portion.iter().map(|&(id, ())| id));
             if portion.len() < 3 {
                 break;
             }
         }
-        told.sort_unstable();
-        assert_eq!(told, [0, 2, 3, 5, 6, 8, 9]);
+        taken.sort_unstable();
+        assert_eq!(taken, [0, 2, 3, 5, 6, 8, 9]);
         assert_eq!(watchers.len(), 3);
-        assert_eq!(watchers.knowing.len(), 1);
+        assert_eq!(watchers.by_token.len(), 1);
     }
 }

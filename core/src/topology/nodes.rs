@@ -1,39 +1,41 @@
-//! The slots that each node owns, and whom it replicates, from `CLUSTER NODES`.
+//! Reads `CLUSTER NODES`: the slots of each node, and the primary of each replica.
+//!
+//! The reply is a string with a line for each node:
+//! `id ip:port@bus[,name] flags primary ping pong epoch link [slot | first-last | [migrating]]…`
 
 use super::resp::{number, Cursor};
-use super::shards::Place;
+use super::shards::ShardNode;
 use super::{Endpoints, Health, Preferred, Unreadable};
 use crate::slot::SLOTS;
 
-/// A node's slots and, for a replica, its primary.
+/// The line of one node.
 #[derive(Debug)]
-pub(super) struct Claim<'a> {
+pub(super) struct NodeLine<'a> {
     pub id: &'a [u8],
     /// `ip:port@bus[,name]`
     address: &'a [u8],
+    /// Separated by commas.
     flags: &'a [u8],
     pub primary: Option<&'a [u8]>,
-    /// The words of its line that tell the slots; none for a node without any.
+    /// The last words of the line. `None` for a node without slots.
     slots: Option<&'a [u8]>,
 }
 
-/// Reads the raw reply: a string with a line for each node,
-/// `id ip:port@bus[,name] flags primary ping pong epoch link [slot | first-last | [migrating]]…`.
-/// Sorted by id, each id once.
-pub(super) fn read(reply: &[u8]) -> Result<Vec<Claim<'_>>, Unreadable> {
+/// Reads the raw reply. The lines are returned sorted by id, each id once.
+pub(super) fn read(reply: &[u8]) -> Result<Vec<NodeLine<'_>>, Unreadable> {
     let text = Cursor(reply).string()?;
     let lines = text.split(|&byte| byte == b'\n');
-    let mut claims = lines
+    let mut lines = lines
         .filter(|line| !line.is_empty())
-        .map(claim)
+        .map(node_line)
         .collect::<Result<Vec<_>, _>>()?;
-    claims.sort_by_key(|claim| claim.id);
-    // A node stands there once; should it not, its first line counts.
-    claims.dedup_by_key(|claim| claim.id);
-    Ok(claims)
+    lines.sort_by_key(|line| line.id);
+    // Servers print each node once. If not, its first line counts.
+    lines.dedup_by_key(|line| line.id);
+    Ok(lines)
 }
 
-fn claim(line: &[u8]) -> Result<Claim<'_>, Unreadable> {
+fn node_line(line: &[u8]) -> Result<NodeLine<'_>, Unreadable> {
     let mut rest = Some(line);
     let mut word = || {
         let line = rest.ok_or(Unreadable("a line of CLUSTER NODES is cut off"))?;
@@ -46,7 +48,7 @@ fn claim(line: &[u8]) -> Result<Claim<'_>, Unreadable> {
     };
     let (id, address, flags, primary) = (word()?, word()?, word()?, word()?);
     let (_ping, _pong, _epoch, _link) = (word()?, word()?, word()?, word()?);
-    Ok(Claim {
+    Ok(NodeLine {
         id,
         address,
         flags,
@@ -55,9 +57,10 @@ fn claim(line: &[u8]) -> Result<Claim<'_>, Unreadable> {
     })
 }
 
-impl<'a> Claim<'a> {
-    /// Where the node is to be found as far as its line tells, for one that `CLUSTER SHARDS` leaves out.
-    pub fn place(&self, endpoints: Endpoints) -> Option<Place<'a>> {
+impl<'a> NodeLine<'a> {
+    /// What `CLUSTER SHARDS` would print for the node, with one of the two ports. `None` for a node
+    /// that is still in the handshake.
+    pub fn as_shard_node(&self, endpoints: Endpoints) -> Option<ShardNode<'a>> {
         let has = |flag: &[u8]| {
             self.flags
                 .split(|&byte| byte == b',')
@@ -74,7 +77,7 @@ impl<'a> Claim<'a> {
         let colon = address.iter().rposition(|&byte| byte == b':')?;
         let (ip, port) = address.split_at_checked(colon)?;
         let port = number(port.get(1..)?).ok().filter(|&port| port != 0);
-        Some(Place {
+        Some(ShardNode {
             id: self.id,
             ip,
             endpoint: match endpoints.preferred {
@@ -95,7 +98,8 @@ impl<'a> Claim<'a> {
 
     /// First and last slot of each range, both in `0..SLOTS`.
     pub fn slots(&self) -> impl Iterator<Item = Result<(u16, u16), Unreadable>> + 'a {
-        // The node that answers adds `[slot->-id]` for a slot under migration. Until the end it is the source's.
+        // The answering node adds `[slot->-id]` for a slot that is migrating. The source owns it
+        // until the end.
         let words = self.slots.map(|slots| slots.split(|&byte| byte == b' '));
         words
             .into_iter()
@@ -105,6 +109,7 @@ impl<'a> Claim<'a> {
     }
 }
 
+/// Reads `7` or `5-9`.
 fn range(word: &[u8]) -> Result<(u16, u16), Unreadable> {
     let mut ends = word.splitn(2, |&byte| byte == b'-').map(number::<u16>);
     let first = ends.next().ok_or(Unreadable("a slot was expected"))??;

@@ -1,16 +1,17 @@
-//! A cursor over a RESP reply, in version 2 or 3, that takes only what is asked for and never panics.
+//! A cursor over a reply in RESP2 or RESP3. It reads one value after another and never panics.
 
 use super::Unreadable;
 
-/// How deep replies may nest: far more than any reply read here, far less than the stack holds.
+/// How deep values may be nested: far deeper than any reply read here, far less than would exhaust
+/// the stack.
 const MAX_DEPTH: u8 = 16;
 
-/// The bytes that are still to be read.
+/// The remaining bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a>(pub &'a [u8]);
 
 impl<'a> Cursor<'a> {
-    /// Takes the head of an array and gives its number of elements.
+    /// Reads the head of an array. Returns the number of elements, which follow.
     pub fn array(&mut self) -> Result<usize, Unreadable> {
         match self.head()? {
             (b'*' | b'~', length) => count(length),
@@ -18,7 +19,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Takes the head of a map and gives its number of pairs. Version 2 writes a map as an array of twice as many.
+    /// Reads the head of a map. Returns the number of pairs, which follow. RESP2 writes a map of 3
+    /// pairs as an array of 6 elements.
     pub fn map(&mut self) -> Result<usize, Unreadable> {
         match self.head()? {
             (b'%', length) => count(length),
@@ -30,7 +32,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Takes an integer.
+    /// Reads an integer.
     pub fn integer(&mut self) -> Result<i64, Unreadable> {
         match self.head()? {
             (b':', digits) => number(digits),
@@ -38,7 +40,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Takes a string: bulk, simple, or verbatim without its format.
+    /// Reads a string: a bulk or simple one, or a verbatim one without its format.
     pub fn string(&mut self) -> Result<&'a [u8], Unreadable> {
         match self.head()? {
             (b'$', length) => self.bulk(count(length)?),
@@ -51,7 +53,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Passes over one value of any kind.
+    /// Skips one value of any kind.
     pub fn skip(&mut self) -> Result<(), Unreadable> {
         self.skip_within(MAX_DEPTH)
     }
@@ -70,11 +72,12 @@ impl<'a> Cursor<'a> {
             b'$' | b'*' | b':' | b'+' | b'-' | b'_' | b'#' | b',' | b'(' => 0,
             _ => return Err(Unreadable("a value is of no known kind")),
         };
-        // Every value takes bytes, so a length that lies runs into the end instead of looping for long.
+        // Each value takes bytes, so a wrong length ends at the end of the reply and not in a long
+        // loop.
         (0..values).try_for_each(|_| self.skip_within(depth))
     }
 
-    /// Takes a line and splits off its first byte, which tells the kind of the value.
+    /// Reads a line. Returns its first byte, which is the kind of the value, and the rest.
     fn head(&mut self) -> Result<(u8, &'a [u8]), Unreadable> {
         let end = self
             .0
@@ -88,6 +91,7 @@ impl<'a> Cursor<'a> {
             .ok_or(Unreadable("a value is of no known kind"))
     }
 
+    /// Reads so many bytes and a line end.
     fn bulk(&mut self, length: usize) -> Result<&'a [u8], Unreadable> {
         let (bytes, rest) = self.0.split_at_checked(length).ok_or(CUT_OFF)?;
         self.0 = rest.strip_prefix(b"\r\n").ok_or(CUT_OFF)?;
@@ -101,7 +105,7 @@ fn count(digits: &[u8]) -> Result<usize, Unreadable> {
     number(digits)
 }
 
-/// The number that `digits` spell.
+/// Reads a decimal number.
 pub(super) fn number<T: std::str::FromStr>(digits: &[u8]) -> Result<T, Unreadable> {
     let text = std::str::from_utf8(digits).ok();
     text.and_then(|text| text.parse().ok())

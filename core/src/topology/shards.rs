@@ -1,11 +1,14 @@
-//! The addresses and the health of the nodes, from `CLUSTER SHARDS`.
+//! Reads `CLUSTER SHARDS`: the addresses and the health of the nodes.
+//!
+//! The reply is an array of shards. Each shard is a map, whose `nodes` is an array with a map for
+//! each node. The shards themselves and their slots are not used: [`super`] has the reason.
 
 use super::resp::Cursor;
 use super::{Health, Unreadable};
 
-/// Where a node is to be found, and how it is.
+/// The addresses and the health of one node.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct ShardNode<'a> {
     pub id: &'a [u8],
     pub ip: &'a [u8],
     pub endpoint: &'a [u8],
@@ -14,11 +17,10 @@ pub(super) struct Place<'a> {
     pub health: Health,
 }
 
-/// Reads the raw reply: an array of shards, each a map whose `nodes` is an array of maps, one a node.
-/// The shards themselves, and their slots, are of no interest here (see [`super`]). Sorted by id, each id once.
-pub(super) fn read(reply: &[u8]) -> Result<Vec<Place<'_>>, Unreadable> {
+/// Reads the raw reply. The nodes are returned sorted by id, each id once.
+pub(super) fn read(reply: &[u8]) -> Result<Vec<ShardNode<'_>>, Unreadable> {
     let mut reply = Cursor(reply);
-    let mut places = Vec::new();
+    let mut nodes = Vec::new();
     for _ in 0..reply.array()? {
         for _ in 0..reply.map()? {
             if reply.string()? != b"nodes" {
@@ -26,17 +28,17 @@ pub(super) fn read(reply: &[u8]) -> Result<Vec<Place<'_>>, Unreadable> {
                 continue;
             }
             for _ in 0..reply.array()? {
-                places.push(node(&mut reply)?);
+                nodes.push(node(&mut reply)?);
             }
         }
     }
-    places.sort_by_key(|place| place.id);
-    // A node stands there once; should it not, its first entry counts.
-    places.dedup_by_key(|place| place.id);
-    Ok(places)
+    nodes.sort_by_key(|node| node.id);
+    // Servers print each node once. If not, its first entry counts.
+    nodes.dedup_by_key(|node| node.id);
+    Ok(nodes)
 }
 
-fn node<'a>(reply: &mut Cursor<'a>) -> Result<Place<'a>, Unreadable> {
+fn node<'a>(reply: &mut Cursor<'a>) -> Result<ShardNode<'a>, Unreadable> {
     let (mut id, mut ip, mut endpoint, mut health) = (None, None, None, None);
     let (mut port, mut tls_port) = (None, None);
     for _ in 0..reply.map()? {
@@ -50,7 +52,7 @@ fn node<'a>(reply: &mut Cursor<'a>) -> Result<Place<'a>, Unreadable> {
             _ => reply.skip()?,
         }
     }
-    Ok(Place {
+    Ok(ShardNode {
         id: id.ok_or(Unreadable("a node has no id"))?,
         ip: ip.ok_or(Unreadable("a node has no ip"))?,
         endpoint: endpoint.ok_or(Unreadable("a node has no endpoint"))?,
@@ -59,7 +61,7 @@ fn node<'a>(reply: &mut Cursor<'a>) -> Result<Place<'a>, Unreadable> {
         health: match health.ok_or(Unreadable("a node has no health"))? {
             b"online" => Health::Online,
             b"loading" => Health::Loading,
-            // A word that is not known yet must not promise more than the server does.
+            // An unknown word must not count as online.
             _ => Health::Failed,
         },
     })

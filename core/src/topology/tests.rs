@@ -1,4 +1,4 @@
-//! Replies are printed here from a list of nodes, in both versions of the protocol, and read back.
+//! Replies by example. They are printed here from a list of nodes, in RESP2 and RESP3.
 
 use super::*;
 
@@ -7,8 +7,9 @@ mod lines;
 
 pub(crate) use any::topology;
 
-/// The replies of a real server, Redis 7.0.15, that does not know its own address. The other primary has failed,
-/// its replica has not synced, a slot is under migration, and some have no owner.
+/// The replies of a real server, Redis 7.0.15, that does not know its own address. The other
+/// primary has failed, its own replica is not synchronized, a slot is migrating, and some slots
+/// have no owner.
 const SHARDS: &[u8] = include_bytes!("testdata/shards-7.0.15.resp");
 const NODES: &[u8] = include_bytes!("testdata/nodes-7.0.15.resp");
 
@@ -31,7 +32,7 @@ fn array(values: &[String]) -> String {
     format!("*{}\r\n{}", values.len(), values.concat())
 }
 
-/// Nodes that are not listed are named by their address.
+/// Nodes that are in no shard get their address as endpoint.
 fn look<'a>(shards: &'a [u8], nodes: &'a [u8]) -> Result<Topology<'a>, Unreadable> {
     Topology::read(shards, nodes, || Endpoints {
         preferred: Preferred::Ip,
@@ -39,7 +40,7 @@ fn look<'a>(shards: &'a [u8], nodes: &'a [u8]) -> Result<Topology<'a>, Unreadabl
     })
 }
 
-/// Every node in a shard of its own with no slots: the reader must not care.
+/// Prints `CLUSTER SHARDS`: each node in a shard of its own, without slots, which are not read.
 fn shards(resp3: bool, nodes: &[Node]) -> String {
     let shard = |node: &Node| {
         let mut pairs = vec![("id", text(&node.id))];
@@ -73,6 +74,7 @@ fn shards(resp3: bool, nodes: &[Node]) -> String {
     array(&nodes.iter().map(shard).collect::<Vec<_>>())
 }
 
+/// Prints `CLUSTER NODES`.
 fn nodes(resp3: bool, topology: &Topology) -> String {
     let mut out = String::new();
     for (index, node) in topology.nodes.iter().enumerate() {
@@ -118,7 +120,7 @@ fn read(topology: &Topology) -> Result<Topology<'static>, Unreadable> {
 }
 
 #[test]
-fn a_real_look_is_read() {
+fn the_replies_of_a_real_server_are_read() {
     let id = |start: &str| {
         topology_ids()
             .into_iter()
@@ -148,7 +150,7 @@ fn a_real_look_is_read() {
             at(spare, "10.0.0.2", 7000),
             at(myself, "", 29_911),
         ],
-        // Slot 101 is under migration; CLUSTER SLOTS gives the same four ranges.
+        // Slot 101 is migrating. CLUSTER SLOTS gives the same four ranges.
         ranges: [
             (0, 99, 3),
             (101, 101, 3),
@@ -170,8 +172,9 @@ fn topology_ids() -> Vec<String> {
 }
 
 #[test]
-fn slots_are_those_of_cluster_nodes_whatever_shards_says() {
-    // After a failover Redis 7.2 and 7.4 show the slots of the failed primary, none, for the shard.
+fn slots_are_those_of_cluster_nodes_and_not_of_cluster_shards() {
+    // After a failover CLUSTER SHARDS of Redis 7.2 and 7.4 has no slots for this shard: it prints
+    // those of the failed primary.
     let mut failed = node("a");
     failed.health = Health::Failed;
     let topology = Topology {
@@ -206,7 +209,7 @@ fn a_failed_owner_keeps_its_slots() {
 }
 
 #[test]
-fn slots_under_migration_stay_with_their_source() {
+fn migrating_slots_are_owned_by_their_source() {
     let topology = Topology {
         nodes: vec![node("a")],
         ranges: vec![SlotRange {
@@ -219,7 +222,7 @@ fn slots_under_migration_stay_with_their_source() {
 }
 
 #[test]
-fn a_slot_claimed_twice_goes_to_the_lower_id() {
+fn a_slot_that_two_nodes_claim_is_owned_by_the_lower_id() {
     let shards = shards(false, &[node("a"), node("b")]);
     for order in [["a", "b"], ["b", "a"]] {
         let lines = order
@@ -239,7 +242,7 @@ fn a_slot_claimed_twice_goes_to_the_lower_id() {
 }
 
 #[test]
-fn what_is_no_such_reply_is_refused() {
+fn malformed_replies_are_refused() {
     let (good_shards, good_nodes) = (
         shards(false, &[node("a")]),
         text(b"a :1@2 master - 0 0 1 connected 0-9\n"),
@@ -283,7 +286,7 @@ fn what_is_no_such_reply_is_refused() {
 }
 
 #[test]
-fn a_node_needs_what_every_server_prints() {
+fn a_node_without_a_required_field_is_refused() {
     let lines = text(b"a :1@2 master - 0 0 1 connected\n");
     for field in ["id", "ip", "endpoint", "health"] {
         let reply =

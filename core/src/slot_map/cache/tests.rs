@@ -1,3 +1,5 @@
+//! The cache by example.
+
 use super::*;
 use crate::slot_map::tests::{node, of};
 use crate::slot_map::Address;
@@ -34,12 +36,12 @@ fn one(host: &str, tls_port: u16) -> Topology<'static> {
     )
 }
 
-fn told(cache: &mut MapCache, connection: Connection) -> Address {
+fn address(cache: &mut MapCache, connection: Connection) -> Address {
     cache.map(connection).unwrap().owners()[0].address.clone()
 }
 
 fn host(cache: &mut MapCache, connection: Connection) -> String {
-    String::from_utf8(told(cache, connection).host.unwrap().into()).unwrap()
+    String::from_utf8(address(cache, connection).host.unwrap().into()).unwrap()
 }
 
 #[test]
@@ -49,25 +51,28 @@ fn before_the_first_look_there_is_no_map() {
 }
 
 #[test]
-fn a_look_counts_for_its_age() {
+fn a_look_is_current_for_the_maximum_age() {
     let mut cache = cache();
     cache.accept(one("h", 2), Family::V4, at(1_000, 1));
     let current = |ms, turn, max_age_ms| cache.is_current(Family::V4, at(ms, turn), max_age_ms);
     assert!(current(1_000, 2, 100) && current(1_099, 9, 100));
     assert!(!current(1_100, 1, 100));
-    assert!(!current(999, 1, 100), "the clock went backwards");
-    assert!(current(9_999, 1, 0), "with 0 it counts for its turn");
+    assert!(!current(999, 1, 100), "the clock went backward");
+    assert!(current(9_999, 1, 0), "with 0 it is current in its turn");
     assert!(!current(1_000, 2, 0));
     assert_eq!(cache.expires_ms(Family::V4, 100), Some(1_100));
     assert_eq!(cache.expires_ms(Family::V6, 100), None);
 }
 
 #[test]
-fn one_look_feeds_plain_and_tls() {
+fn one_look_gives_the_maps_of_plain_and_tls_connections() {
     let mut cache = cache();
     cache.accept(one("h", 2), Family::V4, at(0, 0));
     assert_eq!(
-        (told(&mut cache, PLAIN).port, told(&mut cache, TLS).port),
+        (
+            address(&mut cache, PLAIN).port,
+            address(&mut cache, TLS).port
+        ),
         (1, 2)
     );
     for connection in [PLAIN, TLS] {
@@ -78,7 +83,7 @@ fn one_look_feeds_plain_and_tls() {
 }
 
 #[test]
-fn a_look_tells_whose_map_changed() {
+fn a_look_returns_the_connections_whose_map_changed() {
     let mut cache = cache();
     assert_eq!(cache.accept(one("h", 2), Family::V4, at(0, 0)), []);
     let (plain, _) = (cache.map(PLAIN).unwrap(), cache.map(TLS).unwrap());
@@ -99,7 +104,7 @@ fn a_look_tells_whose_map_changed() {
 }
 
 #[test]
-fn a_look_counts_only_for_its_family() {
+fn a_look_is_current_only_for_its_family() {
     let mut cache = cache();
     cache.accept(one("fd00::1", 2), Family::V6, at(0, 0));
     assert!(cache.is_current(Family::V6, at(0, 0), 100));
@@ -107,20 +112,20 @@ fn a_look_counts_only_for_its_family() {
 }
 
 #[test]
-fn each_family_is_told_its_own_addresses() {
+fn each_family_gets_its_own_addresses() {
     let mut cache = cache();
     cache.accept(one("10.0.0.1", 2), Family::V4, at(0, 0));
     cache.accept(one("fd00::1", 2), Family::V6, at(0, 0));
     assert_eq!(host(&mut cache, PLAIN), "10.0.0.1");
     assert_eq!(host(&mut cache, V6), "fd00::1");
-    // A look of the others changes nothing for IPv6 connections as long as it shows the same to the others.
+    // Looks by others that show the same as before change nothing for IPv6 connections.
     assert_eq!(cache.accept(one("10.0.0.1", 2), Family::V4, at(200, 1)), []);
     assert_eq!(cache.accept(one("10.0.0.1", 2), Family::V4, at(400, 2)), []);
     assert_eq!(host(&mut cache, V6), "fd00::1");
 }
 
 #[test]
-fn ipv6_connections_learn_of_a_change_from_a_look_of_others() {
+fn ipv6_connections_get_the_slots_of_a_look_by_others() {
     let mut cache = cache();
     cache.accept(one("fd00::1", 2), Family::V6, at(0, 0));
     cache.accept(one("10.0.0.1", 2), Family::V4, at(0, 0));
@@ -133,7 +138,7 @@ fn ipv6_connections_learn_of_a_change_from_a_look_of_others() {
 }
 
 #[test]
-fn a_node_that_moved_is_told_at_its_new_address() {
+fn a_node_that_moved_has_its_new_address() {
     let mut cache = cache();
     cache.accept(one("fd00::1", 2), Family::V6, at(0, 0));
     cache.accept(one("10.0.0.1", 2), Family::V4, at(0, 0));
@@ -151,7 +156,7 @@ fn a_node_that_moved_is_told_at_its_new_address() {
 }
 
 #[test]
-fn ipv6_connections_follow_the_newest_look_whoever_took_it() {
+fn ipv6_connections_get_the_newest_look_of_either_family() {
     let mut fewer = one("fd00::1", 2);
     fewer.ranges[0].last = 7;
     let mut cache = cache();
@@ -166,7 +171,7 @@ fn ipv6_connections_follow_the_newest_look_whoever_took_it() {
 }
 
 #[test]
-fn an_ipv6_look_starts_anew_what_the_others_are_compared_with() {
+fn after_an_ipv6_look_addresses_are_compared_with_the_next_look_by_others() {
     let mut cache = cache();
     cache.accept(one("fd00::1", 2), Family::V6, at(0, 0));
     cache.accept(one("10.0.0.1", 2), Family::V4, at(0, 0));
@@ -187,23 +192,4 @@ fn host_names_are_the_same_for_all_families() {
     cache.accept(named("fd00::1"), Family::V6, at(0, 0));
     cache.accept(named("10.0.0.1"), Family::V4, at(0, 0));
     assert_eq!(host(&mut cache, V6), "a.example");
-}
-
-#[test]
-fn the_address_of_a_node_without_slots_is_told_too() {
-    let mut cache = cache();
-    assert_eq!(cache.address(PLAIN, b"b"), None);
-    let empty = Node {
-        tls_port: Some(4),
-        ..node("b", "h2", 3)
-    };
-    let topology = of(vec![node("a", "h", 1), empty], &[(0, 16_383, 0)]);
-    cache.accept(topology, Family::V4, at(0, 0));
-    let address = cache.address(TLS, b"b").unwrap();
-    assert_eq!(
-        (address.host.as_deref(), address.port),
-        (Some(&b"h2"[..]), 4)
-    );
-    assert_eq!(cache.address(PLAIN, b"c"), None);
-    assert_eq!(cache.address(PLAIN, b"a"), Some(told(&mut cache, PLAIN)));
 }

@@ -1,10 +1,10 @@
-//! Any topology, printed as servers do and read back; and damaged replies.
+//! Arbitrary topologies, printed as servers print them and read back, and damaged replies.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Any topology of up to six nodes, its ranges as long as they can be.
+/// Any topology of up to six nodes, with ranges as long as possible.
 pub(crate) fn topology() -> impl Strategy<Value = Topology<'static>> {
     let node = (
         prop_oneof![Just(""), Just("10.0.0.1"), Just("fd00::3")],
@@ -57,7 +57,7 @@ pub(crate) fn topology() -> impl Strategy<Value = Topology<'static>> {
 
 proptest! {
     #[test]
-    fn what_a_server_prints_is_read_back(topology in topology(), resp3: bool) {
+    fn printed_topologies_are_read_back(topology in topology(), resp3: bool) {
         let (shards, nodes) = (shards(resp3, &topology.nodes), nodes(resp3, &topology));
         let read = look(shards.as_bytes(), nodes.as_bytes());
         prop_assert_eq!(read, Ok(topology));

@@ -1,9 +1,9 @@
-//! What the lines of CLUSTER NODES tell beyond the slots: nodes that no shard lists.
+//! Nodes that are in no shard, and get their address from CLUSTER NODES.
 
 use super::*;
 
 #[test]
-fn nodes_without_a_line_or_still_in_handshake_are_left_out() {
+fn nodes_without_a_line_or_in_the_handshake_are_left_out() {
     let shards = shards(false, &[node("b"), node("c")]);
     let lines =
         text(b"a 1.1.1.1:1@2 handshake - 0 0 1 connected\nb :1@2 master - 0 0 1 connected 10-19\n");
@@ -23,7 +23,7 @@ fn nodes_without_a_line_or_still_in_handshake_are_left_out() {
 }
 
 #[test]
-fn a_node_that_no_shard_lists_is_placed_by_its_line() {
+fn a_node_in_no_shard_gets_its_address_from_its_line() {
     let shards = shards(false, &[node("b")]);
     let lines = text(
         b"a fd00::1:1@2,a.example,x=y myself,master - 0 0 1 connected 0-9\n\
@@ -35,7 +35,7 @@ fn a_node_that_no_shard_lists_is_placed_by_its_line() {
         let endpoints = || Endpoints { preferred, tls };
         Topology::read(shards.as_bytes(), lines.as_bytes(), endpoints).unwrap()
     };
-    let told = |node: &Node| {
+    let address = |node: &Node| {
         let host = String::from_utf8_lossy(&node.endpoint).into_owned();
         (host, node.port, node.tls_port)
     };
@@ -43,29 +43,29 @@ fn a_node_that_no_shard_lists_is_placed_by_its_line() {
     let [a, b, c, d] = &topology.nodes[..] else {
         panic!("{topology:?}");
     };
-    assert_eq!(told(a), ("fd00::1".into(), Some(1), None));
+    assert_eq!(address(a), ("fd00::1".into(), Some(1), None));
     assert_eq!(*b, node("b"));
-    assert_eq!(told(c), ("10.0.0.3".into(), Some(3), None));
-    assert_eq!(told(d), (String::new(), None, None));
+    assert_eq!(address(c), ("10.0.0.3".into(), Some(3), None));
+    assert_eq!(address(d), (String::new(), None, None));
     assert!(!a.is_listed && c.primary.as_deref() == Some(b"a") && c.health == Health::Failed);
     assert_eq!(topology.ranges.len(), 3, "each owner has its slots");
-    let hosts = |topology: Topology| topology.nodes.iter().map(told).collect::<Vec<_>>();
+    let hosts = |topology: Topology| topology.nodes.iter().map(address).collect::<Vec<_>>();
     let named = hosts(read(Preferred::HostName, true));
     assert_eq!(named[0], ("a.example".into(), None, Some(1)));
     assert_eq!(named[2], ("?".into(), None, Some(3)));
     assert_eq!(hosts(read(Preferred::Unknown, false))[0].0, "");
-    // What the other kind of connection was told is kept.
+    // The port for the other kind of connection is kept from the earlier look.
     let mut topology = read(Preferred::Ip, false);
-    topology.keep_ports_of(&read(Preferred::Ip, true));
+    topology.add_ports_of(&read(Preferred::Ip, true));
     assert_eq!(
-        told(&topology.nodes[0]),
+        address(&topology.nodes[0]),
         ("fd00::1".into(), Some(1), Some(1))
     );
     assert_eq!(topology.nodes[1], node("b"));
 }
 
 #[test]
-fn where_every_node_is_listed_nobody_is_asked_how_to_name_others() {
+fn endpoints_is_not_called_if_every_node_is_in_a_shard() {
     let shards = shards(false, &[node("a")]);
     let lines = text(b"a :1@2 master - 0 0 1 connected 0-9\n");
     let topology = Topology::read(shards.as_bytes(), lines.as_bytes(), || unreachable!());
