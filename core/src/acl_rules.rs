@@ -1,9 +1,13 @@
-//! What the rules of an access control list name.
+//! Finds rules for this module's commands in `ACL LIST`.
+//!
+//! Such rules forbid unloading the module: from Redis 7.2 on the server applies all rules again
+//! after an unload, and aborts at a command that no longer exists.
 
 use crate::callable::is_ours;
 
-/// True if a line of `ACL LIST` has a rule for one of this module's commands, also inside a selector: `+durable.set`,
-/// `-durable.call|one-key`, `(~k +slothint)`. Rules for a category (`+@durable`) name none.
+/// True if a line of `ACL LIST` has a rule for one of this module's commands, inside a selector
+/// too: `+durable.set`, `-durable.call|one-key`, `(~k +slothint)`. A rule for a category
+/// (`+@durable`) is none.
 pub fn names_ours(line: &[u8]) -> bool {
     line.split(|byte| matches!(byte, b' ' | b'(' | b')'))
         .filter_map(|rule| match rule {
@@ -31,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn categories_keys_and_other_commands_are_not_taken_for_one() {
+    fn categories_keys_and_other_commands_are_not_found() {
         for line in [
             "",
             "user default on nopass sanitize-payload ~* &* +@all",

@@ -1,10 +1,12 @@
-//! One line of `CLIENT LIST`: `id=7 addr=127.0.0.1:40000 laddr=127.0.0.1:6379 … flags=N … cmd=get …`.
+//! Reads `CLIENT LIST`, one line for each client:
+//! `id=7 addr=127.0.0.1:40000 laddr=127.0.0.1:6379 … flags=N … cmd=get …`.
 //!
-//! The server lets no name that it prints there have a space in it, so that words are fields.
+//! Fields are separated by spaces. The server refuses spaces in all names that it prints there, so
+//! each word is one field.
 
 use std::net::SocketAddr;
 
-/// A client as the server lists it.
+/// One line of `CLIENT LIST`.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientLine<'a>(&'a [u8]);
 
@@ -15,47 +17,48 @@ impl<'a> ClientLine<'a> {
         lines.filter(|line| !line.is_empty()).map(ClientLine)
     }
 
-    /// Its id, which no client before or after it has.
+    /// Its id. The server does not give an id twice.
     pub fn id(self) -> Option<u64> {
         std::str::from_utf8(self.field(b"id=")?).ok()?.parse().ok()
     }
 
-    /// Where it comes from, host and port; a path for a Unix socket.
+    /// The host and port that it connects from; a path for a Unix socket.
     pub fn address(self) -> &'a [u8] {
         self.field(b"addr=").unwrap_or_default()
     }
 
-    /// The host that it comes from.
+    /// The host that it connects from, without the brackets of an IPv6 address.
     pub fn host(self) -> Option<Vec<u8>> {
         host_and_port(self.address()).map(|(host, _)| host)
     }
 
-    /// The port of this server that it is connected to.
+    /// The port of this server that it connected to.
     pub fn local_port(self) -> Option<u16> {
         host_and_port(self.field(b"laddr=")?).map(|(_, port)| port)
     }
 
-    /// It is a replica.
+    /// True for a replica: flag `S`.
     pub fn is_replica(self) -> bool {
         self.has_flag(b'S')
     }
 
-    /// It waits for something.
+    /// True for a blocked client: flag `b`.
     pub fn is_blocked(self) -> bool {
         self.has_flag(b'b')
     }
 
-    /// It came by a Unix socket.
+    /// True for a client of a Unix socket: flag `U`.
     pub fn is_unix_socket(self) -> bool {
         self.has_flag(b'U')
     }
 
-    /// The command that it runs or ran last, as the server spells it.
+    /// The command that it runs, or ran last, as the server spells it.
     pub fn command(self) -> Option<&'a [u8]> {
         self.field(b"cmd=")
     }
 
-    /// It has commands queued in a transaction.
+    /// True if commands are queued in its transaction. `multi=-1` is no transaction, `multi=0` an
+    /// empty one.
     pub fn has_queued(self) -> bool {
         self.field(b"multi=")
             .is_some_and(|queued| queued != b"-1" && queued != b"0")
@@ -75,7 +78,7 @@ impl<'a> ClientLine<'a> {
 
 fn host_and_port(address: &[u8]) -> Option<(Vec<u8>, u16)> {
     let address = std::str::from_utf8(address).ok()?;
-    // Servers write [::1]:40000, and some ::1:40000.
+    // Most servers write [::1]:40000, some write ::1:40000.
     if let Ok(address) = address.parse::<SocketAddr>() {
         return Some((address.ip().to_string().into_bytes(), address.port()));
     }
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_does_is_told_by_its_flags_and_its_command() {
+    fn flags_and_fields_are_read() {
         let clients: Vec<_> = ClientLine::all(LIST).collect();
         let of = |is: &dyn Fn(ClientLine<'static>) -> bool| -> Vec<bool> {
             clients.iter().map(|&client| is(client)).collect()
@@ -131,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_line_has_no_fields() {
+    fn malformed_lines_have_no_fields() {
         for line in [&b"id=x addr=y laddr=: flags"[..], b"\xff \xff", b" "] {
             let client = ClientLine::all(line).next().unwrap();
             assert_eq!(

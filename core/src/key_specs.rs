@@ -1,66 +1,80 @@
-//! Where the keys of a command stand, by its key specifications (`COMMAND INFO`, and the documentation of command key
-//! specifications).
+//! Finds the keys of a command by its key specifications.
 //!
-//! Servers find keys for a module as well, but leak memory for every command with more than a few: that of Redis before
-//! 8.6 and of Valkey does not free what `RM_GetCommandKeysWithFlags` has collected. What needs the server's own code,
-//! such as SORT, is no business of this file.
+//! Source: `COMMAND INFO`, and Redis's documentation "Command key specifications". Examples:
+//!
+//! | words | begin | find | keys at |
+//! |---|---|---|---|
+//! | `SET k v` | index 1 | range: last 0, step 1 | 1 |
+//! | `MSET a 1 b 2` | index 1 | range: last -1 (the end), step 2 | 1, 3 |
+//! | `XREAD COUNT 1 STREAMS a b 0 0` | after `STREAMS` | range: last -1, step 1, limit 2 | 4, 5 |
+//! | `ZUNIONSTORE d 2 a b` | index 2 | counted: `2` is the count | 3, 4 |
+//!
+//! The limit 2 of XREAD means that the first half of the words after `STREAMS` are keys.
+//!
+//! The server could find the keys, but `RM_GetCommandKeysWithFlags` of Redis before 8.6 and of
+//! Valkey does not free its result. It leaks memory for each command with more than 256 keys, on
+//! Redis 8 with more than 6. Commands whose keys need the server's own code, such as SORT, are out
+//! of scope here.
 
-/// All keys of a command are found by these.
+/// The key specifications of one command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeySpecs {
-    /// As `COMMAND INFO` gives it: negative for at least so many words.
+    /// The number of words, the name included, as `COMMAND INFO` gives it: -3 means at least 3.
     pub arity: i64,
     /// In the server's order.
     pub specs: Vec<KeySpec>,
 }
 
-/// Where some of a command's keys are, and what is done to them.
+/// Where some of the keys are, and what the command does to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySpec {
-    /// Where to begin.
+    /// Where the search begins.
     pub begin: Begin,
-    /// How to go on from there.
+    /// How keys are found from there.
     pub find: Find,
-    /// What is done to the keys, in the words of whoever asks.
+    /// What the command does to the keys: any flags of the caller, returned with each key.
     pub flags: i32,
 }
 
-/// Where the first of the words stands that tell of keys.
+/// Where the search for keys begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begin {
-    /// At this index, the command's name being 0.
+    /// At this index. The name of the command has index 0.
     At(i64),
-    /// After this word, in any case, which is looked for from an index on, or from the end backwards where that is
-    /// negative. Where it is not found there are no such keys.
+    /// After this keyword, in any case. The search for it starts at the given index and goes
+    /// forward or, if that is negative, starts that far from the end and goes backward. If the
+    /// keyword is not found there are no such keys.
     After(Vec<u8>, i64),
 }
 
-/// Which words from there on are keys.
+/// Which words are keys, from the beginning on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Find {
-    /// Up to a last one: counted from the first, or from the end where negative.
+    /// The first key is at the beginning.
     Range {
-        /// The last key.
+        /// The last key, counted from the first one, or from the end if negative.
         last: i64,
-        /// From one key to the next.
+        /// The distance from one key to the next.
         step: i64,
-        /// If `last` is -1 and this is above 1: only that share of the remaining words.
+        /// If `last` is negative and this is above 1, only the first 1/limit of the words from the
+        /// beginning on has keys, and `last` counts from the end of that part.
         limit: i64,
     },
-    /// As many as a word tells.
+    /// A word gives the number of keys.
     Counted {
         /// The place of that word, counted from the beginning.
         count_at: i64,
         /// The place of the first key, counted from the beginning.
         first: i64,
-        /// From one key to the next.
+        /// The distance from one key to the next.
         step: i64,
     },
 }
 
 impl KeySpecs {
-    /// The indices of the keys among `len` words, the command's name being 0, and what is done to each. None for words
-    /// that do not fit the specifications: they are no such command, or only the server's own code understands them.
+    /// The indices of the keys among `len` words, the name of the command having index 0, and the
+    /// flags of each key. Returns `None` for words that do not fit the specifications: they have a
+    /// wrong number, or only the server's own code understands them.
     pub fn find<'a>(
         &self,
         len: usize,
@@ -94,6 +108,7 @@ impl KeySpecs {
     }
 }
 
+/// The word at an index that may be out of range.
 fn at<'a>(index: i64, word: impl Fn(usize) -> Option<&'a [u8]>) -> Option<&'a [u8]> {
     word(usize::try_from(index).ok()?)
 }
@@ -106,7 +121,7 @@ impl Begin {
         };
         let is_it =
             |&index: &i64| at(index, &word).is_some_and(|word| word.eq_ignore_ascii_case(keyword));
-        // The last word has no key after it, and the name is no keyword.
+        // The last word has no key after it. Words 0 and 1 are not searched backward.
         let found = if from > 0 {
             (from..words.saturating_sub(1)).find(is_it)
         } else {
@@ -189,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_at_places_from_the_beginning_and_up_to_the_end() {
+    fn keys_in_a_range_are_found() {
         let set = [range(Begin::At(1), 0, 1, 0)];
         assert_eq!(places(-3, &set, "SET k v NX"), Some(vec![1]));
         let mset = [range(Begin::At(1), -1, 2, 0)];
@@ -201,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_after_a_word_are_found_from_either_end() {
+    fn keys_after_a_keyword_are_found_from_either_end() {
         let xread = [range(Begin::After(b"STREAMS".to_vec(), 1), -1, 1, 2)];
         let line = "XREAD COUNT 1 streams a b 0 0";
         assert_eq!(places(-4, &xread, line), Some(vec![4, 5]));
@@ -213,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_are_counted() {
+    fn counted_keys_are_found() {
         let zunionstore = [range(Begin::At(1), 0, 1, 0), counted(Begin::At(2))];
         let of = |line: &str| places(-4, &zunionstore, line);
         assert_eq!(of("ZUNIONSTORE d 2 a b"), Some(vec![1, 3, 4]));
@@ -232,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_too_few_words_has_no_keys() {
+    fn words_of_a_wrong_number_have_no_keys() {
         let get = [range(Begin::At(1), 0, 1, 0)];
         assert_eq!(places(2, &get, "GET"), None);
         assert_eq!(places(2, &get, "GET k k"), None);
@@ -242,7 +257,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_stands_there_only_words_are_found(
+        fn for_any_words_and_specifications_only_words_are_found(
             words in prop::collection::vec(prop_oneof!["[0-9]{1,3}", "KEYS", "-?[0-9]{18,20}"], 0..9),
             arity in any::<i64>(), at in any::<i64>(), from in -9i64..9, numbers in any::<[i64; 3]>(),
             small in prop::array::uniform3(-3i64..9), is_small in any::<bool>(),
