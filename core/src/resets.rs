@@ -1,106 +1,123 @@
-//! Whether the server's statistics were reset, by CONFIG RESETSTAT. The server tells no module of it.
+//! Detects that CONFIG RESETSTAT has reset the server's statistics. The server has no event for it.
 //!
-//! A command filter hears the command, but also where it is refused afterwards, or queued in a
-//! transaction. So the word alone proves nothing. The server's own counters do: they only grow,
-//! and only a reset makes one of them smaller.
+//! A command filter sees the command, but also when it is then refused, or queued in a transaction.
+//! So seeing it proves nothing. The server's own counters prove it: they only grow, and only a
+//! reset makes one of them smaller. Example: the server has processed 50 commands when the filter
+//! sees `CONFIG RESETSTAT`. If the number is 1 before the next command, there was a reset. If it is
+//! still 50, there was none.
 //!
-//! A counter that has grown since past its former value hides a reset, so the counters are read at
-//! the right moments: when the command is heard, and again before the next one is executed.
+//! A counter that has grown past its former value hides a reset. So the counters are read when the
+//! filter sees the command, and again before the next command can be counted:
 //!
-//! | heard | what else is executed before the next look | what shows the reset |
-//! |---|---|---|
-//! | `CONFIG RESETSTAT` | nothing | the number of commands: 1 at the most, and 2 or more before whenever there is anything to reset |
-//! | `EXEC` of a client that asked for a reset before, and did not get it | the rest of the transaction | the calls of MULTI: 0, since a transaction has no MULTI in it and begins with one |
+//! | the filter sees | between the two looks runs | counter | before a reset | after it |
+//! |---|---|---|---|---|
+//! | `CONFIG RESETSTAT` | this command alone | commands processed | 2 or more | 1 or 0 |
+//! | `EXEC` | this transaction alone | calls of MULTI | 1 or more | 0 |
 //!
-//! Not proven by this is a reset in a transaction that another client's reset preceded since its own
-//! MULTI, while nobody else began one and fewer commands came in between than the transaction has.
-//! That one, and ways past the filter, are found by INFO's look if they are found. The same gap is
-//! in what `replicas` makes of the synchronizations that the server counts.
+//! With fewer than 2 processed commands there is nothing to reset. A transaction begins with MULTI
+//! and contains no other one. The EXEC of a client is checked if it has sent a CONFIG RESETSTAT
+//! that had no effect: it may be queued in the transaction.
+//!
+//! One case is not detected. Client A sends MULTI and CONFIG RESETSTAT, then client B resets the
+//! statistics, then A sends EXEC. Between B's reset and A's EXEC no client sends MULTI, and fewer
+//! commands are processed than A's transaction has. A command that bypasses the filter is not
+//! detected either. INFO compares the counters too, and may detect both. `replicas` has the same
+//! gap, since it compares the number of granted synchronizations.
 
 use std::collections::BTreeSet;
 
-/// Counters of the server at one moment.
+use crate::units::ClientId;
+
+/// Counters of the server at one look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
-    /// Commands processed.
+    /// Commands processed (`total_commands_processed`).
     pub commands: u64,
-    /// Calls of MULTI, where they were read.
+    /// Calls of MULTI (`cmdstat_multi`). `None` if they were not read.
     pub transactions: Option<u64>,
 }
 
-/// So many transactions are looked at after an unproven reset where the server does not name a
-/// command's client, which is before 7.2.
-const UNNAMED: u32 = 100;
+/// Before Redis 7.2 a filter does not know which client sent a command. There, the next 100
+/// transactions of any client are checked after a CONFIG RESETSTAT without effect.
+const CHECKED_TRANSACTIONS: u32 = 100;
 
-/// See the head of this file.
+/// The counters at the last look, and the commands that may reset them.
 #[derive(Debug, Default)]
 pub struct Resets {
     last: Marks,
     pending: Option<Pending>,
-    /// Clients that asked for a reset and did not get it: refused, or queued.
-    doubtful: BTreeSet<u64>,
-    /// As many transactions of clients without a name are still to be looked at.
-    unnamed: u32,
+    /// Clients whose CONFIG RESETSTAT had no effect: it was refused, or queued.
+    without_effect: BTreeSet<ClientId>,
+    /// The number of transactions of unknown clients that are still to be checked.
+    unknown_to_check: u32,
 }
 
-/// What may be resetting the statistics now.
+/// A command that the filter has seen, and that may be resetting the statistics now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pending {
-    Command { client: u64 },
+    /// CONFIG RESETSTAT. It may be executed, refused or queued.
+    Command { client: ClientId },
+    /// EXEC.
     Transaction,
 }
 
 impl Resets {
-    /// The counters as they are now; true if they were reset since they were last read.
+    /// Takes the counters as they are now. Returns true if they were reset since the last look.
     pub fn observe(&mut self, now: Marks) -> bool {
         let before = std::mem::replace(&mut self.last, now);
         let transactions = now.transactions.zip(before.transactions);
         now.commands < before.commands || transactions.is_some_and(|(now, before)| now < before)
     }
 
-    /// A client asks for a reset. It may be refused, or queued. 0 is a client without a name.
+    /// A client sends CONFIG RESETSTAT. The id 0 stands for an unknown client.
     pub fn asks(&mut self, client: u64) {
+        let client = ClientId::new(client);
         self.pending = Some(Pending::Command { client });
     }
 
-    /// A client executes its transaction. True if a reset may be in it, so that the counters are to
-    /// be observed now and settled afterwards.
+    /// A client sends EXEC. Returns true if its transaction may contain a reset. Then the caller
+    /// calls [`observe`](Self::observe) now, and [`settle`](Self::settle) after the transaction.
     pub fn executes(&mut self, client: u64) -> bool {
-        let suspect = match client {
-            0 => {
-                let left = self.unnamed.checked_sub(1);
-                self.unnamed = left.unwrap_or(0);
+        let may_reset = match ClientId::new(client) {
+            ClientId::UNKNOWN => {
+                let left = self.unknown_to_check.checked_sub(1);
+                self.unknown_to_check = left.unwrap_or(0);
                 left.is_some()
             }
-            named => self.doubtful.remove(&named),
+            known => self.without_effect.remove(&known),
         };
-        if suspect {
+        if may_reset {
             self.pending = Some(Pending::Transaction);
         }
-        suspect
+        may_reset
     }
 
-    /// True while it is open whether what was heard resets anything.
+    /// True while it is unknown whether the command that the filter saw resets anything.
     pub fn is_pending(&self) -> bool {
         self.pending.is_some()
     }
 
-    /// True where the calls of MULTI are to be read as well.
+    /// True if the calls of MULTI have to be read as well.
     pub fn needs_transactions(&self) -> bool {
         self.pending == Some(Pending::Transaction)
     }
 
-    /// What was heard is over, one way or another; true if it was a reset. `paused`: the server may
-    /// hold commands back, so that one which did not reset anything may still do so.
+    /// The pending command has been executed or refused; `now` has the counters after it. Returns
+    /// true if it was a reset. `paused`: the server defers commands, so a command without effect
+    /// stays pending.
     pub fn settle(&mut self, now: Marks, paused: bool) -> bool {
         let reset = self.observe(now);
         if paused && !reset {
             return false;
         }
         match self.pending.take() {
-            Some(Pending::Command { client: 0 }) if !reset => self.unnamed = UNNAMED,
+            Some(Pending::Command {
+                client: ClientId::UNKNOWN,
+            }) if !reset => {
+                self.unknown_to_check = CHECKED_TRANSACTIONS;
+            }
             Some(Pending::Command { client }) if !reset => {
-                self.doubtful.insert(client);
+                self.without_effect.insert(client);
             }
             _ => (),
         }
@@ -109,11 +126,11 @@ impl Resets {
 
     /// A client left.
     pub fn left(&mut self, client: u64) {
-        self.doubtful.remove(&client);
+        self.without_effect.remove(&ClientId::new(client));
     }
 }
 
-/// The calls in the text that INFO has of a command, `calls=3,usec=…`.
+/// Reads the calls of a command from its line in INFO: 3 from `calls=3,usec=…`.
 pub fn calls(text: &[u8]) -> Option<u64> {
     let digits = text
         .strip_prefix(b"calls=")?

@@ -1,4 +1,4 @@
-//! Resets by example, and on a server that is nothing but counters.
+//! Resets by example, and against a simulated server that consists of counters.
 
 use proptest::prelude::*;
 
@@ -12,7 +12,7 @@ fn commands(commands: u64) -> Marks {
 }
 
 #[test]
-fn a_counter_that_fell_is_a_reset_and_one_that_grew_is_none() {
+fn a_counter_that_falls_shows_a_reset() {
     let mut resets = Resets::default();
     for (now, reset) in [(5, false), (5, false), (9, false), (8, true), (8, false)] {
         assert_eq!(resets.observe(commands(now)), reset, "{now}");
@@ -20,7 +20,7 @@ fn a_counter_that_fell_is_a_reset_and_one_that_grew_is_none() {
 }
 
 #[test]
-fn a_client_that_was_refused_is_looked_at_when_it_executes_and_once() {
+fn the_next_transaction_of_a_client_is_checked_after_a_reset_without_effect() {
     let mut resets = Resets::default();
     resets.observe(commands(5));
     resets.asks(7);
@@ -32,7 +32,7 @@ fn a_client_that_was_refused_is_looked_at_when_it_executes_and_once() {
 }
 
 #[test]
-fn a_client_that_got_its_reset_or_left_is_not_looked_at() {
+fn transactions_are_not_checked_after_a_reset_or_when_the_client_left() {
     let mut resets = Resets::default();
     resets.observe(commands(5));
     resets.asks(7);
@@ -45,12 +45,12 @@ fn a_client_that_got_its_reset_or_left_is_not_looked_at() {
 }
 
 #[test]
-fn clients_without_a_name_are_looked_at_for_so_many_transactions() {
+fn the_next_100_transactions_of_unknown_clients_are_checked() {
     let mut resets = Resets::default();
     assert!(!resets.executes(0));
     resets.asks(0);
     resets.settle(commands(5), false);
-    for _ in 0..UNNAMED {
+    for _ in 0..CHECKED_TRANSACTIONS {
         assert!(resets.executes(0));
         resets.settle(commands(5), false);
     }
@@ -58,7 +58,7 @@ fn clients_without_a_name_are_looked_at_for_so_many_transactions() {
 }
 
 #[test]
-fn what_may_be_held_back_stays_open_until_it_resets_or_the_pause_ends() {
+fn a_deferred_command_stays_pending_until_it_resets_or_the_pause_ends() {
     let mut resets = Resets::default();
     resets.observe(commands(50));
     resets.asks(7);
@@ -70,7 +70,7 @@ fn what_may_be_held_back_stays_open_until_it_resets_or_the_pause_ends() {
 }
 
 #[test]
-fn calls_are_read_from_the_text_of_info() {
+fn calls_are_read_from_a_line_of_info() {
     assert_eq!(calls(b"calls=31,usec=7,usec_per_call=0.23"), Some(31));
     assert_eq!(calls(b"calls=31"), Some(31));
     for bad in ["", "calls=", "calls=x,usec=7", "usec=7,calls=31"] {
@@ -88,14 +88,14 @@ enum Sent {
     Reset { allowed: bool },
 }
 
-/// A server as far as it matters here.
+/// The counters and transactions of a server.
 #[derive(Default)]
 struct Server {
     commands: u64,
     multis: u64,
-    /// What each client has queued: whether each is a reset.
+    /// The transaction of each client: for each queued command, whether it is a reset.
     queues: [Option<Vec<bool>>; 3],
-    /// What the module counts, and what it should show.
+    /// The number of resets so far.
     resets: u32,
 }
 
@@ -155,10 +155,10 @@ fn traffic() -> impl Strategy<Value = Vec<(usize, Sent)>> {
 }
 
 proptest! {
-    /// Without INFO's own look, which would find more. With fewer than two commands there was
-    /// nothing to reset.
+    /// INFO's own looks, which would detect more, are left out. With fewer than two commands there
+    /// is nothing to reset.
     #[test]
-    fn the_module_is_reset_exactly_when_the_server_is(traffic in traffic(), named in any::<bool>()) {
+    fn a_reset_is_detected_exactly_when_the_server_resets(traffic in traffic(), named in any::<bool>()) {
         let (mut server, mut resets) = (Server { commands: 2, ..Server::default() }, Resets::default());
         let mut since_multi_was_lost = [false; 3];
         for (client, sent) in traffic {
@@ -177,18 +177,18 @@ proptest! {
                 since_multi_was_lost[client] = false;
             }
             server.execute(client, &sent);
-            // What follows is what the next look would tell.
-            let told = resets.is_pending() && {
+            // What the next look would detect.
+            let detected = resets.is_pending() && {
                 let mut copy = Resets { last: resets.last, pending: resets.pending, ..Resets::default() };
                 copy.settle(server.marks(copy.needs_transactions()), false)
             };
             let reset = server.resets > before;
-            prop_assert!(!told || reset, "{sent:?}");
+            prop_assert!(!detected || reset, "{sent:?}");
             if reset {
-                // Another client's reset since the MULTI, and no other MULTI since: see the head of
-                // `resets`.
+                // Another client's reset since the MULTI, and no other MULTI since that: see the
+                // head of `resets`.
                 let hidden = was.commands < 2 || (since_multi_was_lost[client] && was.transactions == Some(0));
-                prop_assert!(told || hidden, "{sent:?}, {was:?}");
+                prop_assert!(detected || hidden, "{sent:?}, {was:?}");
                 since_multi_was_lost = [true; 3];
             }
         }
