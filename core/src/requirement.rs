@@ -60,7 +60,7 @@ impl fmt::Display for Replicas {
 }
 
 /// Reads a number of replicas, 0 to [`MAX_REPLICAS`].
-pub fn parse_count(word: &[u8]) -> Option<u32> {
+pub(crate) fn parse_count(word: &[u8]) -> Option<u32> {
     let n = u32::try_from(parse_number(word)?).ok()?;
     (n <= MAX_REPLICAS).then_some(n)
 }

@@ -49,7 +49,7 @@ impl ReplicaAllow {
     }
 
     /// True if a link that shows this address may count. Host names match in any case.
-    pub fn allows(&self, host: &[u8], port: u16) -> bool {
+    pub(crate) fn allows(&self, host: &[u8], port: u16) -> bool {
         if self.patterns.is_empty() {
             return true;
         }
