@@ -2,8 +2,8 @@
 //!
 //! The rule and its example are at the head of [`replicas`](super). At each listing
 //! [`LinkAddress::take_over`] compares the links of an address with those of the listing before. If
-//! they may be others, it voids the proofs and sets the baseline to the end of the stream. The links
-//! that counted then count for admission for 2 s more.
+//! they may be others, it voids the proofs and sets the baseline to the end of the stream. The
+//! links that counted then count for admission for 2 s more.
 
 use std::cmp::Ordering;
 
@@ -102,8 +102,8 @@ impl LinkAddress {
                     |known: &&KnownLink| known.acked == link.acked && known.online == link.online;
                 before.iter().find(alike)
             };
-            // No link that is left was online when the newest one appeared, except for those that
-            // are exempt already.
+            // With fewer links than before it is unknown which one this is. All that were online
+            // are exempt already, so this one is exempt or has come online since.
             link.online_after_newest = keeps_exemptions && link.online && !same_number;
             let Some(known) = known else { continue };
             if known.acked == link.acked {
