@@ -6,6 +6,7 @@
 //! ask for more, [`ledger`] who waits for what, and [`shares`] whose the waits are. [`alarms`] says
 //! what the log is told of it. [`callable`] judges what DURABLE.CALL may run, and [`key_places`]
 //! puts its keys where a server finds them. [`client_list`] and [`acl_rules`] tell whether the module may go.
+//! [`servers`] is the table of what differs between servers.
 //!
 //! Slot hints: [`slot`] is the slot of a key, [`topology`] what a look at the cluster shows, and
 //! [`slot_map`] what each kind of connection is told of it.
@@ -28,6 +29,7 @@ pub mod recent_waits;
 pub mod replicas;
 pub mod requirement;
 pub mod resets;
+pub mod servers;
 pub mod shares;
 pub mod slot;
 pub mod slot_map;
