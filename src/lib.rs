@@ -14,10 +14,10 @@ mod unload;
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 
+use durable_core::servers::{Fact, Facts};
 use redis_module::alloc::RedisAlloc;
 use redis_module::raw;
 
-use ffi::api::Version;
 use ffi::{api, guard, Args, ClientInfo, Ctx};
 
 /// What the module allocates is counted in the server's `used_memory`.
@@ -110,30 +110,21 @@ fn load(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
             missing.join(", ")
         ));
     }
-    // Its calls do not take all that ours ask for.
-    if Version::of_server()
-        == (Version {
-            major: 7,
-            minor: 0,
-            patch: 0,
-        })
-    {
+    let facts = facts(ctx);
+    if facts.has(Fact::CallsLackMemoryCheck) {
         return Err("Redis 7.0.1 or later is needed, this is 7.0.0".into());
     }
-    let defaults = config::from_arguments(args)?;
-    state::load(defaults.clone());
+    let defaults = config::from_arguments(args, facts)?;
+    state::load(defaults.clone(), facts);
     needs_command(ctx, c"ROLE", &[])?;
     needs_command(ctx, c"CLIENT", &[c"ID"])?;
     needs_command(ctx, c"COMMAND", &[c"COUNT"])?;
-    let valkey = valkey_version(ctx);
     let is_cluster = ctx.situation().is_cluster();
-    state::with(|state| {
-        state.valkey = valkey;
-        state.is_cluster = is_cluster;
-    });
-    ctx.declare_options(valkey.is_some());
+    state::with(|state| state.is_cluster = is_cluster);
+    ctx.declare_options(facts.has(Fact::MovesSlotsAtomically));
     config::register(ctx, &defaults)?;
-    let category = ctx.add_acl_category(NAME).then_some("durable");
+    let adds_category = facts.has(Fact::AddsModuleCategories) && ctx.add_acl_category(NAME);
+    let category = adds_category.then_some("durable");
     durable::register(ctx, category)?;
     slothint::register(ctx, category)?;
     durable::overhear::register(ctx)?;
@@ -171,9 +162,21 @@ fn needs_command(ctx: &Ctx, name: &CStr, words: &[&CStr]) -> Result<(), String> 
     ))
 }
 
-/// Valkey tells the version of Redis that it is compatible with, and its own in INFO alone.
-fn valkey_version(ctx: &Ctx) -> Option<Version> {
-    Version::parse(&ctx.server_info(c"server", c"valkey_version")?)
+/// The facts of the running server. Where the table and the server disagree about an optional call,
+/// the server is right: a call that is not there cannot be made, and a fork may have one that its
+/// version does not promise.
+fn facts(ctx: &Ctx) -> Facts {
+    let server = ctx.server();
+    let mut facts = Facts::of(server);
+    for (fact, has_call) in api::optional() {
+        if facts.correct(fact, has_call) {
+            ctx.log_warning(&format!(
+                "the module's table of servers is wrong on {fact:?} for {server:?}, \
+                 it goes by what the server has"
+            ));
+        }
+    }
+    facts
 }
 
 type EventHandler =

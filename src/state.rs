@@ -10,6 +10,7 @@ use durable_core::fsyncs::Fsyncs;
 use durable_core::ledger::{Ledger, Loss, WaitId};
 use durable_core::replicas::Replicas;
 use durable_core::resets::Resets;
+use durable_core::servers::{Fact, Facts};
 use durable_core::stats::Stats;
 use lazy_static::lazy_static;
 
@@ -18,7 +19,6 @@ use crate::durable::alarms;
 use crate::durable::call::KnownCommands;
 use crate::durable::call_keys::CallKeys;
 use crate::durable::wait_queue::Waiter;
-use crate::ffi::api::Version;
 use crate::ffi::main_thread::MainThread;
 use crate::ffi::timer::TimerId;
 use crate::ffi::OwnString;
@@ -26,10 +26,8 @@ use crate::slothint::SlotHints;
 
 /// Everything that outlives a callback.
 pub struct State {
-    /// The running server's version.
-    pub server: Version,
-    /// Its version as Valkey, where it is one.
-    pub valkey: Option<Version>,
+    /// What holds on the running server and not on all.
+    pub facts: Facts,
     /// Cluster mode is on.
     pub is_cluster: bool,
     /// When the server's cron runs next, in microseconds.
@@ -46,8 +44,6 @@ pub struct State {
     pub replicas: Replicas,
     /// What the replicas report to have fsynced.
     pub fsyncs: Fsyncs,
-    /// Whether this server can tell that.
-    pub fsync_known: bool,
     /// False once a replica has come or gone since the last look.
     pub replicas_current: bool,
     /// What the log is told of them.
@@ -97,12 +93,10 @@ lazy_static! {
 }
 
 impl State {
-    fn new(config: Config) -> Self {
-        let server = Version::of_server();
+    fn new(config: Config, facts: Facts) -> Self {
         Self {
-            server,
-            slothint: SlotHints::new(server),
-            valkey: None,
+            facts,
+            slothint: SlotHints::new(facts),
             is_cluster: false,
             next_cron: 0,
             config,
@@ -111,7 +105,6 @@ impl State {
             ledger: Ledger::default(),
             replicas: Replicas::default(),
             fsyncs: Fsyncs::default(),
-            fsync_known: false,
             replicas_current: false,
             alarms: alarms::of_new_primary(),
             requests: AckRequests::default(),
@@ -145,8 +138,7 @@ impl State {
 
     /// Remembers clients that are unblocked and not yet served: 7.2 aborts when CLIENT UNBLOCK hits one.
     pub fn note_unserved(&mut self, clients: impl Iterator<Item = WaitId>) {
-        let is_7_2 = self.server.is_at_least(7, 2) && !self.server.is_at_least(7, 3);
-        if is_7_2 && self.valkey.is_none() {
+        if self.facts.has(Fact::UnblockAbortsOnUnserved) {
             self.unserved.extend(clients);
         }
     }
@@ -154,13 +146,13 @@ impl State {
     /// From 7.2 on the server serves unblocked clients before it tells that a turn ends, so that
     /// they are unblocked from a timer, which comes before both.
     pub fn releases_in_timer(&self) -> bool {
-        self.server.is_at_least(7, 2)
+        self.facts.has(Fact::ServesUnblockedBeforeTurnEnd)
     }
 }
 
 /// Begins with nothing but the configuration.
-pub fn load(config: Config) {
-    let mut state = State::new(config);
+pub fn load(config: Config, facts: Facts) {
+    let mut state = State::new(config, facts);
     state.config_changed();
     // A module that is loaded into a running server finds replicas that were never asked.
     state.requests.greet_newcomer();

@@ -13,6 +13,7 @@
 use durable_core::acl_rules;
 use durable_core::callable::is_ours;
 use durable_core::client_list::ClientLine;
+use durable_core::servers::Fact;
 
 use crate::ffi::{Ctx, Reply};
 use crate::state;
@@ -40,17 +41,12 @@ pub fn obstacle(ctx: &Ctx) -> Option<String> {
 }
 
 fn looks_pipelines_up() -> bool {
-    let does = state::with(|state| match state.valkey {
-        Some(valkey) => valkey.major >= 9,
-        None => state.server.is_at_least(8, 4),
-    });
-    does != Some(false)
+    state::with(|state| state.facts.has(Fact::LooksPipelinesUp)) != Some(false)
 }
 
 /// Also where the server does not tell, because CONFIG was renamed.
 fn io_threads_look_commands_up(ctx: &Ctx) -> bool {
-    let is_8 = state::with(|state| state.valkey.is_some() || state.server.is_at_least(8, 0));
-    if is_8 != Some(true) {
+    if state::with(|state| state.facts.has(Fact::LooksUpOnThreads)) != Some(true) {
         return false;
     }
     let reply = ctx.ask(c"CONFIG", &[c"GET", c"io-threads"]);
@@ -60,9 +56,7 @@ fn io_threads_look_commands_up(ctx: &Ctx) -> bool {
 
 /// Also where the server does not tell, because ACL was renamed.
 fn rules_name_ours(ctx: &Ctx) -> Option<String> {
-    // Valkey tells a version of Redis that is none before this.
-    let repeats = state::with(|state| state.server.is_at_least(7, 2));
-    if repeats == Some(false) {
+    if state::with(|state| state.facts.has(Fact::RepeatsAclRules)) == Some(false) {
         return None;
     }
     let reply = ctx.ask(c"ACL", &[c"LIST"]);

@@ -10,9 +10,9 @@ use std::ffi::{c_char, c_int, c_longlong, c_void, CStr, CString};
 
 use durable_core::replicas::ReplicaAllow;
 use durable_core::requirement::{parse_number, Replicas};
+use durable_core::servers::{Fact, Facts};
 use redis_module::raw;
 
-use crate::ffi::api::Version;
 use crate::ffi::{guard, Args, Ctx, OwnString};
 use crate::state;
 use table::{Number, FSYNC, NUMBERS, TEXTS};
@@ -57,7 +57,7 @@ impl Default for Config {
 }
 
 /// Reads the arguments of `loadmodule`: names and values in turn.
-pub fn from_arguments(args: Args<'_>) -> Result<Config, String> {
+pub fn from_arguments(args: Args<'_>, facts: Facts) -> Result<Config, String> {
     let mut config = Config::default();
     let mut words = args.iter();
     let mut given: Vec<Vec<u8>> = Vec::new();
@@ -70,7 +70,7 @@ pub fn from_arguments(args: Args<'_>) -> Result<Config, String> {
         let Some(value) = words.next() else {
             return Err(format!("the argument {shown} has no value"));
         };
-        set_argument(&mut config, name, value).map_err(|accepted| {
+        set_argument(&mut config, facts, name, value).map_err(|accepted| {
             let value = String::from_utf8_lossy(value);
             format!("the argument {shown} {value} is not accepted: {accepted}")
         })?;
@@ -78,7 +78,12 @@ pub fn from_arguments(args: Args<'_>) -> Result<Config, String> {
     Ok(config)
 }
 
-fn set_argument(config: &mut Config, name: &[u8], value: &[u8]) -> Result<(), String> {
+fn set_argument(
+    config: &mut Config,
+    facts: Facts,
+    name: &[u8],
+    value: &[u8],
+) -> Result<(), String> {
     let named = |known: &CStr| name.eq_ignore_ascii_case(known.to_bytes());
     if let Some(text) = TEXTS.iter().find(|text| named(text.name)) {
         if (text.set)(config, value) {
@@ -95,7 +100,7 @@ fn set_argument(config: &mut Config, name: &[u8], value: &[u8]) -> Result<(), St
     let parsed = parse_number(value).and_then(|value| i64::try_from(value).ok());
     match parsed {
         Some(parsed) if (number.min..=number.max).contains(&parsed) => {
-            if let Some(refusal) = refusal(number, parsed) {
+            if let Some(refusal) = refusal(number, parsed, facts) {
                 return Err(refusal.into());
             }
             (number.set)(config, parsed);
@@ -106,8 +111,8 @@ fn set_argument(config: &mut Config, name: &[u8], value: &[u8]) -> Result<(), St
 }
 
 /// A replica of an older server does not tell what it has fsynced.
-fn refusal(number: &Number, value: i64) -> Option<&'static str> {
-    let unknown = number.name == FSYNC && value > 0 && !Version::of_server().is_at_least(7, 2);
+fn refusal(number: &Number, value: i64, facts: Facts) -> Option<&'static str> {
+    let unknown = number.name == FSYNC && value > 0 && !facts.has(Fact::TellsFsyncs);
     unknown.then_some("FSYNC needs Redis 7.2 or later")
 }
 
@@ -181,7 +186,8 @@ unsafe extern "C" fn set_number(
         let Some(number) = named(&NUMBERS, name, |number| number.name) else {
             return refuse(error, "no such setting");
         };
-        if let Some(refusal) = refusal(number, value) {
+        let refusal = state::with(|state| refusal(number, value, state.facts));
+        if let Some(refusal) = refusal.flatten() {
             return refuse(error, refusal);
         }
         state::with(|state| {

@@ -3,6 +3,7 @@
 
 use durable_core::options::BadOption;
 use durable_core::requirement::{Defaults, Options, Requirement, Unresolvable};
+use durable_core::servers::Fact;
 use durable_core::stats::bump;
 
 use super::{look, shares};
@@ -114,8 +115,8 @@ pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
         return Err(Refusal::CannotWait);
     }
     // Only RESP3 lets a subscribed client send commands at all.
-    let is_valkey = state::with(|state| state.valkey.is_some()) == Some(true);
-    if is_valkey && situation.is_resp3() && ctx.is_connected(client) {
+    let is_refused = state::with(|state| state.facts.has(Fact::RefusesToBlockSubscribers));
+    if is_refused == Some(true) && situation.is_resp3() && ctx.is_connected(client) {
         let info = ctx.client_info();
         if info.is_some_and(|client| client.is_subscribed()) {
             return Err(Refusal::Subscribed);
@@ -195,6 +196,6 @@ pub fn defaults(state: &State) -> Defaults {
         expected: state.config.expected_replicas,
         fsync: state.config.fsync,
         timeout_ms: state.config.timeout_ms,
-        fsync_known: state.fsync_known,
+        fsync_known: state.facts.has(Fact::TellsFsyncs),
     }
 }

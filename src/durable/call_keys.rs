@@ -16,6 +16,7 @@ use std::ffi::{c_int, CStr};
 use durable_core::callable::is_ours;
 use durable_core::key_places::Places;
 use durable_core::options;
+use durable_core::servers::Fact;
 
 use super::call::{learn, remembered};
 use crate::ffi::args::Restored;
@@ -37,13 +38,11 @@ pub enum CallKeys {
 impl CallKeys {
     /// How it is on the running server.
     pub fn of(ctx: &Ctx) -> Self {
-        let servers = state::with(|state| (state.valkey.is_some(), state.server));
-        let Some((valkey, server)) = servers else {
-            return Self::Asked;
-        };
-        if ctx.situation().is_cluster() && (valkey || server.is_at_least(8, 2)) {
+        let is_cluster = ctx.situation().is_cluster();
+        let holds = |fact| state::with(|state| state.facts.has(fact)) == Some(true);
+        if is_cluster && holds(Fact::AsksForKeysOnThreadsInClusters) {
             Self::Moved
-        } else if !valkey && server.is_at_least(8, 4) {
+        } else if holds(Fact::AsksForKeysOnThreadsAnywhere) {
             Self::Untold
         } else {
             Self::Asked

@@ -27,8 +27,10 @@ pub mod turn;
 pub mod wait;
 pub mod wait_queue;
 
-use crate::ffi::command::has_acl_categories;
+use durable_core::servers::Fact;
+
 use crate::ffi::Ctx;
+use crate::state;
 
 /// On such a server `+@all -@dangerous` allows every command of the module.
 const NO_CATEGORIES: &str = "this server puts the commands of modules into no ACL categories: \
@@ -43,7 +45,7 @@ pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
     wait::register(ctx, category)?;
     replicas::register(ctx, category)?;
     help::register(ctx, category)?;
-    if !has_acl_categories() {
+    if state::with(|state| state.facts.has(Fact::CategorizesModuleCommands)) == Some(false) {
         ctx.log_warning(NO_CATEGORIES);
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! The command filter: a look at every command of every client before it is executed. It looks at the
 //! length of the first word, then at the word, and has done with all but a few commands.
 
+use durable_core::servers::Fact;
 use redis_module::raw;
 
 use super::{call_keys, fsync, look, resetstat, wait_queue};
@@ -10,12 +11,11 @@ use crate::state;
 
 /// Registers the filter.
 pub fn register(ctx: &Ctx) -> Result<(), String> {
-    let is_valkey_9 = state::with(|state| state.valkey.is_some_and(|version| version.major >= 9));
-    let to_be_cleared = is_valkey_9 == Some(true) && ctx.situation().is_cluster();
+    let stay_cross_slot = state::with(|state| state.facts.has(Fact::CallsStayCrossSlot));
+    let to_be_cleared = stay_cross_slot == Some(true) && ctx.situation().is_cluster();
     if !ctx.register_filter(on_command, to_be_cleared) {
         return Err("the command filter was not accepted by the server".into());
     }
-    state::with(|state| state.fsync_known = filter::knows_clients());
     Ok(())
 }
 

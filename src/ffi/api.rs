@@ -3,6 +3,7 @@
 //! The header's initializer looks every call up by name when the module is loaded and leaves a
 //! null where the server has none. The required ones are checked once, before anything else.
 
+use durable_core::servers::Fact;
 use redis_module::raw;
 
 /// The function behind a required call. See [`missing`].
@@ -110,44 +111,19 @@ pub fn absent(name: &str) -> ! {
     panic!("the server lacks {name}")
 }
 
-/// A server's version. Valkey tells the version of Redis that it is compatible with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// 7 in 7.2.4
-    pub major: u8,
-    /// 2 in 7.2.4
-    pub minor: u8,
-    /// 4 in 7.2.4
-    pub patch: u8,
-}
-
-impl Version {
-    /// The running server's.
-    pub fn of_server() -> Self {
-        // SAFETY: takes nothing and returns a number, 0x00MMmmpp.
-        let [_, major, minor, patch] =
-            unsafe { api!(RedisModule_GetServerVersion)() }.to_be_bytes();
-        Self {
-            major,
-            minor,
-            patch,
-        }
-    }
-
-    /// Reads a version as INFO writes it: `8.1.1`.
-    pub fn parse(text: &[u8]) -> Option<Self> {
-        let mut parts = std::str::from_utf8(text).ok()?.split('.');
-        let mut part = || parts.next()?.parse().ok();
-        Some(Self {
-            major: part()?,
-            minor: part()?,
-            patch: part()?,
-        })
-    }
-
-    /// From 7.2 on the server serves unblocked clients before it tells that a turn ends, replicas
-    /// report what they have fsynced, and modules can put commands into ACL categories.
-    pub fn is_at_least(self, major: u8, minor: u8) -> bool {
-        (self.major, self.minor) >= (major, minor)
-    }
+/// The facts that stand for an optional call, and whether this server has that call.
+pub fn optional() -> [(Fact, bool); 3] {
+    // SAFETY: as in `api!`.
+    let (client_id, categories, add_category) = unsafe {
+        (
+            raw::RedisModule_CommandFilterGetClientId,
+            raw::RedisModule_SetCommandACLCategories,
+            raw::RedisModule_AddACLCategory,
+        )
+    };
+    [
+        (Fact::TellsFsyncs, client_id.is_some()),
+        (Fact::CategorizesModuleCommands, categories.is_some()),
+        (Fact::AddsModuleCategories, add_category.is_some()),
+    ]
 }

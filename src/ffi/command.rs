@@ -215,12 +215,6 @@ impl Ctx {
     }
 }
 
-/// Whether this server puts a module's commands into ACL categories: from 7.2 on, and Valkey.
-pub fn has_acl_categories() -> bool {
-    // SAFETY: as in `api!`; this one is optional.
-    unsafe { raw::RedisModule_SetCommandACLCategories }.is_some()
-}
-
 fn set_categories(command: *mut raw::RedisModuleCommand, names: &[String]) -> bool {
     // SAFETY: as in `api!`; this one is optional: 7.0 gives module commands no categories.
     let Some(set) = (unsafe { raw::RedisModule_SetCommandACLCategories }) else {

@@ -140,12 +140,12 @@ impl Ctx {
     /// Declares what a module of no data types cannot get in the way of: loading a full
     /// synchronization beside the old data, and on Valkey moving slots atomically, which it refuses
     /// while a module is loaded that does not declare it.
-    pub fn declare_options(&self, is_valkey: bool) {
+    pub fn declare_options(&self, moves_slots_atomically: bool) {
         /// Valkey's, from 9.0 on.
         const ATOMIC_SLOT_MIGRATION: u32 = 1 << 5;
         let own = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS
             | raw::REDISMODULE_OPTIONS_HANDLE_REPL_ASYNC_LOAD;
-        let options = if is_valkey {
+        let options = if moves_slots_atomically {
             own | ATOMIC_SLOT_MIGRATION
         } else {
             own

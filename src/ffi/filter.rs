@@ -111,12 +111,6 @@ impl Command {
     }
 }
 
-/// Whether the server can tell whose a command is, which is so from 7.2 on.
-pub fn knows_clients() -> bool {
-    // SAFETY: as in `api!`.
-    unsafe { raw::RedisModule_CommandFilterGetClientId }.is_some()
-}
-
 impl Ctx {
     /// Registers a filter for the commands of clients, and for the module's own calls if `own_calls`.
     pub fn register_filter(&self, callback: Callback, own_calls: bool) -> bool {

@@ -1,8 +1,9 @@
-//! A section of INFO, read field by field without the command INFO.
+//! A section of INFO, read field by field without the command INFO; and which server runs.
 
 use std::ffi::CStr;
 use std::ptr::NonNull;
 
+use durable_core::servers::{Server, Version};
 use redis_module::raw;
 
 use super::Ctx;
@@ -25,6 +26,17 @@ impl Ctx {
         // SAFETY: made above, and nothing refers to it any more.
         unsafe { api!(RedisModule_FreeServerInfo)(self.raw(), info.0.as_ptr()) };
         Some(result)
+    }
+
+    /// The running server. Only Valkey has the field `valkey_version` in INFO.
+    pub fn server(&self) -> Server {
+        let valkey = self.server_info(c"server", c"valkey_version");
+        if let Some(version) = valkey.and_then(|text| Version::parse(&text)) {
+            return Server::Valkey(version);
+        }
+        // SAFETY: takes nothing and returns a number.
+        let number = unsafe { api!(RedisModule_GetServerVersion)() };
+        Server::Redis(Version::from_number(number.cast_unsigned()))
     }
 }
 

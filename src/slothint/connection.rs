@@ -1,6 +1,7 @@
 //! What kind of connection asks: hosts and ports depend on it.
 
 use durable_core::client_list::ClientLine;
+use durable_core::servers::Fact;
 use durable_core::slot_map::{Connection, Connections, Family};
 
 use crate::ffi::{ClientInfo, Ctx};
@@ -12,11 +13,8 @@ use crate::state;
 /// Valkey 9 looks for a client's connection where another module's call inside EXEC has none, and
 /// no property of the context tells these apart.
 pub fn begin() {
-    let is_valkey_9 = state::with(|state| {
-        let version = state.valkey;
-        version.is_some_and(|version| version.is_at_least(9, 0))
-    });
-    if is_valkey_9 == Some(true) {
+    let crashes = state::with(|state| state.facts.has(Fact::ClientInfoCrashesInCalls));
+    if crashes == Some(true) {
         // A context of its own gets a client of its own, whose id is the next one.
         let next = Ctx::detached(Ctx::client_id).unwrap_or(u64::MAX);
         state::with(|state| state.slothint.connections = Some(Connections::since(next)));

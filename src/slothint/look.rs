@@ -3,12 +3,13 @@
 use std::ffi::CStr;
 use std::sync::Arc;
 
+use durable_core::servers::Fact;
 use durable_core::slot_map::{Connection, Family, SlotMap};
 use durable_core::topology::{Endpoints, Preferred, Topology};
 
 use super::{moment, rhythm};
 use crate::ffi::{CallReply, Ctx};
-use crate::state::{self, State};
+use crate::state;
 
 /// The map for a connection of that kind, from a look that is still current or else a new one.
 ///
@@ -55,7 +56,7 @@ pub fn once_a_turn(ctx: &Ctx, connection: Connection) -> Result<(), String> {
 /// # Errors
 /// As [`map_for`].
 pub fn look(ctx: &Ctx, asker: Option<Connection>) -> Result<(), String> {
-    if state::with(crashes_the_server) == Some(true) {
+    if state::with(|state| state.facts.has(Fact::TopologyCrashesCalls)) == Some(true) {
         return Err("ERR slot hints need Valkey 8.0.1 or later, earlier ones crash".into());
     }
     // The two replies agree, because nothing else runs between the calls.
@@ -94,14 +95,6 @@ fn setting(ctx: &Ctx, name: &CStr) -> Option<Vec<u8>> {
     let reply = ctx.ask(c"CONFIG", &[c"GET", name])?;
     let value = reply.root().get(1)?.bytes()?.to_vec();
     Some(value)
-}
-
-/// The first Valkey 8 looks for the connection of whoever asks for the topology, and a module's call has none.
-fn crashes_the_server(state: &mut State) -> bool {
-    let version = state
-        .valkey
-        .map(|version| (version.major, version.minor, version.patch));
-    version.is_some_and(|version| version < (8, 0, 1))
 }
 
 fn ask<'ctx>(ctx: &'ctx Ctx, what: &CStr) -> Result<CallReply<'ctx>, String> {

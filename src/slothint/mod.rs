@@ -12,11 +12,11 @@ mod reply;
 pub mod rhythm;
 mod watch;
 
+use durable_core::servers::{Fact, Facts};
 use durable_core::slot_map::{
     Connection, Connections, Family, MapCache, MissingPort, Moment, Trackers, Watchers,
 };
 
-use crate::ffi::api::Version;
 use crate::ffi::timer::TimerId;
 use crate::ffi::{Blocked, ClientInfo, Ctx};
 use crate::state::State;
@@ -53,9 +53,9 @@ pub struct Figures {
 }
 
 impl SlotHints {
-    /// Nothing known yet, on a server of that version.
-    pub fn new(server: Version) -> Self {
-        let missing_port = if server.is_at_least(7, 2) {
+    /// Nothing known yet, on a server with these facts.
+    pub fn new(facts: Facts) -> Self {
+        let missing_port = if facts.has(Fact::TellsMissingPortAsZero) {
             MissingPort::Zero
         } else {
             MissingPort::OtherKind
