@@ -1,60 +1,26 @@
-//! `INFO durable`: what operators look at. The server puts `durable_` before every name.
+//! The section `durable` of INFO, for operators. The server puts `durable_` before every name.
 
-use std::ffi::{c_int, CStr};
+use std::ffi::CStr;
 
 use durable_core::requirement::Options;
-use redis_module::raw;
 
 use crate::durable;
-use crate::ffi::{guard, Ctx};
+use crate::ffi::info::{Info, Value};
+use crate::ffi::Ctx;
 use crate::state::{self, State};
 
-/// Fills the section.
-///
-/// # Safety
-/// Called by the server, to gather INFO.
-pub unsafe extern "C" fn handler(info: *mut raw::RedisModuleInfoCtx, for_crash_report: c_int) {
-    guard::plain((), || {
-        // A crash may have struck in the middle of anything: then the state is left alone.
-        if for_crash_report != 0 || info.is_null() {
-            return;
-        }
-        // SAFETY: the server's own context; an empty name is the section `durable` itself.
-        let wanted = unsafe { api!(RedisModule_InfoAddSection)(info, c"".as_ptr()) };
-        if isize::try_from(wanted) != Ok(raw::REDISMODULE_OK) {
-            return;
-        }
-        // INFO brings no context, and without a look the replicas are as old as the last wait.
+/// The section.
+pub struct DurableSection;
+
+impl Info for DurableSection {
+    fn fields() -> Vec<(&'static CStr, Value)> {
+        // INFO brings no context. Without a look the replicas would be as old as the last wait.
         let primary = Ctx::detached(|ctx| {
             durable::resetstat::look(ctx);
             durable::look::look_to_show(ctx);
             ctx.situation().is_primary()
         });
-        let fields = state::with(|state| fields(state, primary == Some(true)));
-        for (name, value) in fields.into_iter().flatten() {
-            // SAFETY: as above; names and texts end in a null byte and are copied.
-            unsafe {
-                match value {
-                    Value::Number(number) => {
-                        api!(RedisModule_InfoAddFieldULongLong)(info, name.as_ptr(), number)
-                    }
-                    Value::Text(text) => {
-                        api!(RedisModule_InfoAddFieldCString)(info, name.as_ptr(), text.as_ptr())
-                    }
-                }
-            };
-        }
-    });
-}
-
-enum Value {
-    Number(u64),
-    Text(&'static CStr),
-}
-
-impl From<u64> for Value {
-    fn from(number: u64) -> Self {
-        Self::Number(number)
+        state::with(|state| fields(state, primary == Some(true))).unwrap_or_default()
     }
 }
 
@@ -75,7 +41,7 @@ const fn text(with_null: &'static str) -> &'static CStr {
     }
 }
 
-/// The offset up to which the configured requirement is met; 0 while it is not met at all.
+/// The offset up to which the configured requirement is met. 0 while it is not met at all.
 fn acknowledged_offset(state: &State) -> u64 {
     let defaults = durable::admission::defaults(state);
     match Options::default().resolve(&defaults) {
@@ -89,8 +55,8 @@ fn acknowledged_offset(state: &State) -> u64 {
     }
 }
 
-/// How far the slowest replica that counts is behind, the last request aside: it is covered by no
-/// answer.
+/// How far the slowest replica that counts is behind, in bytes. The last request itself is left
+/// out, because no answer covers it.
 fn max_lag(state: &State) -> u64 {
     let end = state.requests.target(state.replicas.offset());
     state.replicas.max_lag(end)
@@ -100,7 +66,7 @@ fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-/// How long the wait has lasted that has lasted longest; 0 where nobody waits.
+/// How long the oldest wait has lasted. 0 if nobody waits.
 fn oldest_wait_ms(state: &State) -> u64 {
     let since = state.ledger.oldest();
     since.map_or(0, |since| state.now().saturating_sub(since) / 1000)

@@ -20,8 +20,7 @@ use crate::durable::call::KnownCommands;
 use crate::durable::call_keys::CallKeys;
 use crate::durable::wait_queue::Waiter;
 use crate::ffi::main_thread::MainThread;
-use crate::ffi::timer::TimerId;
-use crate::ffi::OwnString;
+use crate::ffi::TimerId;
 use crate::slothint::SlotHints;
 
 /// Everything that outlives a callback.
@@ -70,12 +69,8 @@ pub struct State {
     pub call_keys: CallKeys,
     /// The server's `latency-monitor-threshold`, where it is known.
     pub latency_threshold_ms: Option<u64>,
-    /// The text of a setting that the server was last given to read.
-    pub lent: Option<OwnString>,
     /// What slot hints keep.
     pub slothint: SlotHints,
-    /// Wake-ups that the event loop has not run yet. Their function must not be unloaded.
-    pub wakeups: u64,
     epoch: Instant,
 }
 
@@ -118,8 +113,6 @@ impl State {
             to_be_learnt: None,
             call_keys: CallKeys::Asked,
             latency_threshold_ms: None,
-            lent: None,
-            wakeups: 0,
             epoch: Instant::now(),
         }
     }

@@ -15,12 +15,12 @@ use durable_core::callable::is_ours;
 use durable_core::client_list::ClientLine;
 use durable_core::servers::Fact;
 
-use crate::ffi::{Ctx, Reply};
+use crate::ffi::{wakeup, Ctx, Reply};
 use crate::state;
 
 /// The reason why the module may not be unloaded now; `None` where it may.
 pub fn obstacle(ctx: &Ctx) -> Option<String> {
-    if state::with(|state| state.wakeups) != Some(0) {
+    if wakeup::is_pending() {
         return Some("the event loop has yet to run a function of the module, try again".into());
     }
     if looks_pipelines_up() {

@@ -1,40 +1,40 @@
-//! The settings: `durable.*` in redis.conf, CONFIG GET, SET and REWRITE, and as arguments of
-//! `loadmodule`. One [table] names them all.
+//! The settings: `durable.*` in redis.conf and in CONFIG GET, SET and REWRITE, and as arguments of
+//! `loadmodule`. The [table] has a row for each.
 //!
-//! Arguments of `loadmodule` become the defaults. What redis.conf says comes on top, and CONFIG
-//! REWRITE writes whatever differs from them, so that neither way loses what the other set.
+//! Arguments of `loadmodule` become the defaults. redis.conf overrides them, and CONFIG REWRITE
+//! writes what differs from them. So neither way loses what the other set.
 
 mod table;
 
-use std::ffi::{c_char, c_int, c_longlong, c_void, CStr, CString};
+use std::ffi::CStr;
 
 use durable_core::replicas::ReplicaAllow;
 use durable_core::requirement::{parse_number, Replicas};
 use durable_core::servers::{Fact, Facts};
-use redis_module::raw;
 
-use crate::ffi::{guard, Args, Ctx, OwnString};
+use crate::ffi::settings::Settings;
+use crate::ffi::{Args, Ctx};
 use crate::state;
-use table::{Number, FSYNC, NUMBERS, TEXTS};
+use table::{Number, Text, FSYNC, NUMBERS, TEXTS};
 
-/// The settings as they are at one moment.
+/// The value of every setting.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `durable.replicas`
     pub replicas: Replicas,
-    /// `durable.expected-replicas`; 0 is not set
+    /// `durable.expected-replicas`; 0 means not set
     pub expected_replicas: u32,
     /// `durable.fsync`
     pub fsync: u32,
-    /// `durable.timeout-ms`; 0 waits for ever
+    /// `durable.timeout-ms`; 0 waits forever
     pub timeout_ms: u64,
     /// `durable.max-waiters`
     pub max_waiters: usize,
-    /// `durable.max-waiters-per-user`; 0 is no share
+    /// `durable.max-waiters-per-user`; 0 means no limit
     pub max_waiters_per_user: usize,
     /// `durable.replica-allow`
     pub replica_allow: ReplicaAllow,
-    /// `durable.call-allow`: names of commands, as they were written
+    /// `durable.call-allow`: names of commands, as the operator wrote them
     pub call_allow: Vec<u8>,
     /// `durable.slothint-max-age-ms`
     pub slothint_max_age_ms: u64,
@@ -57,6 +57,9 @@ impl Default for Config {
 }
 
 /// Reads the arguments of `loadmodule`: names and values in turn.
+///
+/// # Errors
+/// Which argument is not accepted, and what is.
 pub fn from_arguments(args: Args<'_>, facts: Facts) -> Result<Config, String> {
     let mut config = Config::default();
     let mut words = args.iter();
@@ -84,14 +87,13 @@ fn set_argument(
     name: &[u8],
     value: &[u8],
 ) -> Result<(), String> {
-    let named = |known: &CStr| name.eq_ignore_ascii_case(known.to_bytes());
-    if let Some(text) = TEXTS.iter().find(|text| named(text.name)) {
+    if let Some(text) = text_named(name) {
         if (text.set)(config, value) {
             return Ok(());
         }
         return Err(format!("it takes {}", text.accepted));
     }
-    let Some(number) = NUMBERS.iter().find(|number| named(number.name)) else {
+    let Some(number) = number_named(name) else {
         let names = TEXTS.iter().map(|text| text.name);
         let names = names.chain(NUMBERS.iter().map(|number| number.name));
         let names: Vec<_> = names.map(CStr::to_string_lossy).collect();
@@ -110,126 +112,64 @@ fn set_argument(
     }
 }
 
-/// A replica of an older server does not tell what it has fsynced.
+/// A replica of an older server does not report what it has fsynced.
 fn refusal(number: &Number, value: i64, facts: Facts) -> Option<&'static str> {
     let unknown = number.name == FSYNC && value > 0 && !facts.has(Fact::TellsFsyncs);
     unknown.then_some("FSYNC needs Redis 7.2 or later")
 }
 
-/// Tells the server every setting, with what the arguments said as the defaults, and takes over what
-/// redis.conf says. The state has to be there already.
+/// Registers every setting, with `defaults` as the defaults, and takes over what redis.conf says.
+/// The state has to exist.
+///
+/// # Errors
+/// What the server does not accept.
 pub fn register(ctx: &Ctx, defaults: &Config) -> Result<(), &'static str> {
-    let ok = |status: c_int| isize::try_from(status) == Ok(raw::REDISMODULE_OK);
     for number in &NUMBERS {
-        // SAFETY: the context is that of the load, the name is static and so is the table that the
-        // callbacks find their setting in by its name.
-        let status = unsafe {
-            api!(RedisModule_RegisterNumericConfig)(
-                ctx.raw(),
-                number.name.as_ptr(),
-                (number.get)(defaults),
-                raw::REDISMODULE_CONFIG_DEFAULT,
-                number.min,
-                number.max,
-                Some(get_number),
-                Some(set_number),
-                None,
-                std::ptr::null_mut(),
-            )
-        };
-        if !ok(status) {
+        let default = (number.get)(defaults);
+        if !ctx.register_number::<Current>(number.name, default, number.min, number.max) {
             return Err("a numeric setting was not accepted by the server");
         }
     }
     for text in &TEXTS {
-        let default = CString::new((text.get)(defaults)).unwrap_or_default();
-        // SAFETY: as above; the server copies the default.
-        let status = unsafe {
-            api!(RedisModule_RegisterStringConfig)(
-                ctx.raw(),
-                text.name.as_ptr(),
-                default.as_ptr(),
-                raw::REDISMODULE_CONFIG_DEFAULT,
-                Some(get_text),
-                Some(set_text),
-                None,
-                std::ptr::null_mut(),
-            )
-        };
-        if !ok(status) {
+        if !ctx.register_text::<Current>(text.name, (text.get)(defaults)) {
             return Err("a text setting was not accepted by the server");
         }
     }
-    // SAFETY: the context is that of the load.
-    if !ok(unsafe { api!(RedisModule_LoadConfigs)(ctx.raw()) }) {
+    if !ctx.load_settings() {
         return Err("the configuration file has a bad value for a durable.* setting");
     }
     Ok(())
 }
 
-unsafe extern "C" fn get_number(name: *const c_char, _data: *mut c_void) -> c_longlong {
-    guard::plain(0, || {
-        let number = named(&NUMBERS, name, |number| number.name);
-        number
-            .and_then(|number| state::with(|state| (number.get)(&state.config)))
-            .unwrap_or(0)
-    })
-}
+/// The settings of the state, as the server reads and sets them.
+struct Current;
 
-unsafe extern "C" fn set_number(
-    name: *const c_char,
-    value: c_longlong,
-    _data: *mut c_void,
-    error: *mut *mut raw::RedisModuleString,
-) -> c_int {
-    guard::plain(raw::REDISMODULE_ERR as c_int, || {
-        let Some(number) = named(&NUMBERS, name, |number| number.name) else {
-            return refuse(error, "no such setting");
-        };
+impl Settings for Current {
+    fn number(name: &[u8]) -> Option<i64> {
+        let number = number_named(name)?;
+        state::with(|state| (number.get)(&state.config))
+    }
+
+    fn set_number(name: &[u8], value: i64) -> Result<(), String> {
+        let number = number_named(name).ok_or(UNKNOWN)?;
         let refusal = state::with(|state| refusal(number, value, state.facts));
         if let Some(refusal) = refusal.flatten() {
-            return refuse(error, refusal);
+            return Err(refusal.into());
         }
         state::with(|state| {
             (number.set)(&mut state.config, value);
             state.config_changed();
         });
-        raw::REDISMODULE_OK as c_int
-    })
-}
+        Ok(())
+    }
 
-unsafe extern "C" fn get_text(
-    name: *const c_char,
-    _data: *mut c_void,
-) -> *mut raw::RedisModuleString {
-    guard::plain(std::ptr::null_mut(), || {
-        let text = named(&TEXTS, name, |text| text.name);
-        let value = text.and_then(|text| state::with(|state| (text.get)(&state.config)));
-        let lent = OwnString::new(&value.unwrap_or_default());
-        let raw = lent.as_ptr();
-        // The server only borrows it. The one lent before is dropped now: nobody looks at it any more.
-        match state::with(|state| state.lent.replace(lent)) {
-            Some(_) => raw,
-            // Nobody keeps it, so it is gone.
-            None => std::ptr::null_mut(),
-        }
-    })
-}
+    fn text(name: &[u8]) -> Option<Vec<u8>> {
+        let text = text_named(name)?;
+        state::with(|state| (text.get)(&state.config))
+    }
 
-unsafe extern "C" fn set_text(
-    name: *const c_char,
-    value: *mut raw::RedisModuleString,
-    _data: *mut c_void,
-    error: *mut *mut raw::RedisModuleString,
-) -> c_int {
-    guard::plain(raw::REDISMODULE_ERR as c_int, || {
-        let Some(text) = named(&TEXTS, name, |text| text.name) else {
-            return refuse(error, "no such setting");
-        };
-        let mut strings = [value];
-        // SAFETY: one string of the server, valid while this callback runs.
-        let value = unsafe { Args::new(strings.as_mut_ptr(), 1) };
-        let value = value.get(0).unwrap_or_default();
+    fn set_text(name: &[u8], value: &[u8]) -> Result<(), String> {
+        let text = text_named(name).ok_or(UNKNOWN)?;
         let accepted = state::with(|state| {
             let accepted = (text.set)(&mut state.config, value);
             if accepted {
@@ -237,37 +177,21 @@ unsafe extern "C" fn set_text(
             }
             accepted
         });
-        if accepted == Some(true) {
-            raw::REDISMODULE_OK as c_int
-        } else {
-            refuse(error, &format!("it takes {}", text.accepted))
+        match accepted {
+            Some(true) => Ok(()),
+            _ => Err(format!("it takes {}", text.accepted)),
         }
-    })
+    }
 }
 
-/// Finds a setting by the name that the server calls back with, which is the one it was registered
-/// under.
-fn named<T>(
-    table: &'static [T],
-    name: *const c_char,
-    of: fn(&T) -> &'static CStr,
-) -> Option<&'static T> {
-    if name.is_null() {
-        return None;
-    }
-    // SAFETY: not null, and the server's names end in a null byte.
-    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
-    let own = name.strip_prefix(b"durable.").unwrap_or(name);
-    table
-        .iter()
-        .find(|entry| own.eq_ignore_ascii_case(of(entry).to_bytes()))
+const UNKNOWN: &str = "no such setting";
+
+fn number_named(name: &[u8]) -> Option<&'static Number> {
+    let is_named = |number: &&Number| name.eq_ignore_ascii_case(number.name.to_bytes());
+    NUMBERS.iter().find(is_named)
 }
 
-/// Tells the server why a value is not accepted. It frees the text.
-fn refuse(error: *mut *mut raw::RedisModuleString, text: &str) -> c_int {
-    if !error.is_null() {
-        // SAFETY: not null, so the server's place for the text.
-        unsafe { *error = OwnString::new(text.as_bytes()).into_raw() };
-    }
-    raw::REDISMODULE_ERR as c_int
+fn text_named(name: &[u8]) -> Option<&'static Text> {
+    let is_named = |text: &&Text| name.eq_ignore_ascii_case(text.name.to_bytes());
+    TEXTS.iter().find(is_named)
 }

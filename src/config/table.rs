@@ -1,4 +1,4 @@
-//! The table of the settings: name, range, and where each is kept.
+//! The table of the settings: the name of each, what it accepts, and where its value is.
 
 use std::ffi::CStr;
 
@@ -16,7 +16,7 @@ pub(super) struct Number {
     pub set: fn(&mut Config, i64),
 }
 
-/// A setting that is a text; `set` is false for a text that it does not take.
+/// A setting that is a text. `set` returns false for a text that is not accepted.
 pub(super) struct Text {
     pub name: &'static CStr,
     pub accepted: &'static str,
@@ -101,7 +101,7 @@ pub(super) const TEXTS: [Text; 3] = [
         accepted: "names of commands, separated by spaces, without quotes and backslashes",
         get: |config| config.call_allow.clone(),
         set: |config, value| {
-            // Valkey 8.1 writes what it is given into redis.conf as it is, and then cannot read it.
+            // Valkey 8.1 writes the text into redis.conf without quoting it, and then cannot read it.
             let fits = |byte: &u8| (b' '..=b'~').contains(byte) && !b"\"'\\".contains(byte);
             let fits = value.iter().all(fits);
             if fits {

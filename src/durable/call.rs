@@ -8,42 +8,57 @@ use std::ffi::{c_int, CStr, CString};
 use durable_core::callable::{judge, unknown_command, unknown_subcommand, Properties, Verdict};
 use durable_core::key_specs::KeySpecs;
 use durable_core::options::{self, Word};
-use redis_module::raw;
 
 use super::admission::{admit, Refusal};
 use super::call_keys::{self, CallKeys};
 use super::inner::Inner;
 use super::{docs, run};
-use crate::ffi::command::{Handler, KeySpec, Spec};
-use crate::ffi::{guard, Args, CallReply, Ctx, Memory, Reply};
+use crate::ffi::spec::{Arg, KeySpec, Spec};
+use crate::ffi::{Args, CallReply, Command, Ctx, Handler, Memory, Reply};
 use crate::state;
 
 const NAME: &str = "DURABLE.CALL";
 
-/// Registers the command. It counts as a write whatever it runs, because a call from a module gets
-/// past the server's checks for writes: on a read-only replica it would write, and under CLIENT
-/// PAUSE WRITE with the append-only file on the server would abort.
-pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
-    let keys = CallKeys::of(ctx);
-    state::with(|state| state.call_keys = keys);
-    learn_all(ctx);
-    let mut categories = vec!["write".to_owned(), "slow".to_owned()];
-    categories.extend(category.map(str::to_owned));
+/// The command, for the table in `commands.rs`.
+pub struct DurableCall;
+
+impl Command for DurableCall {
+    fn run(ctx: &Ctx, args: Args<'_>) {
+        // First, and with nothing else touched: see the head of `ffi/keys.rs`.
+        if ctx.asks_for_keys() {
+            call_keys::report(ctx, args);
+        } else {
+            call(ctx, args.skip(1), false);
+        }
+    }
+}
+
+/// The subcommand that has so many moved keys behind its name.
+struct MovedCall<const KEYS: usize>;
+
+impl<const KEYS: usize> Command for MovedCall<KEYS> {
+    fn run(ctx: &Ctx, args: Args<'_>) {
+        let words = args.skip(2);
+        match call_keys::words_as_sent(words, KEYS) {
+            Some(sent) => call(ctx, sent.args(), KEYS > 1),
+            None => ctx.reply_error(call_keys::MALFORMED),
+        }
+    }
+}
+
+/// Its arguments, as `COMMAND DOCS` shows them.
+pub fn args() -> Vec<Arg> {
     let mut args = docs::requirement();
     args.push(docs::string(c"command"));
     args.push(docs::any_number(docs::string(c"arg")));
-    let spec = Spec {
-        name: c"durable.call".into(),
-        flags: c"write no-mandatory-keys".into(),
-        arity: -2,
-        categories,
-        summary:
-            c"Runs any data command, answered when the required replicas have acknowledged it."
-                .into(),
-        complexity: c"That of the command it runs".into(),
-        args,
-        ..Spec::default()
-    };
+    args
+}
+
+/// Registers the command. How depends on how this server learns of its keys.
+pub fn create(ctx: &Ctx, spec: Spec, handler: Handler) -> Result<(), String> {
+    let keys = CallKeys::of(ctx);
+    state::with(|state| state.call_keys = keys);
+    learn_all(ctx);
     if keys == CallKeys::Asked {
         let flags = c"write getkeys-api no-mandatory-keys".into();
         return ctx.create_command(&Spec { flags, ..spec }, handler);
@@ -56,7 +71,11 @@ pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
     if keys == CallKeys::Untold {
         return ctx.create_command(&spec, handler);
     }
-    let handlers: [Handler; 3] = [moved_handler::<0>, moved_handler::<1>, moved_handler::<2>];
+    let handlers = [
+        Handler::of::<MovedCall<0>>(),
+        Handler::of::<MovedCall<1>>(),
+        Handler::of::<MovedCall<2>>(),
+    ];
     let subcommands: Vec<(Spec, Handler)> = (0..)
         .zip(call_keys::SUBCOMMANDS)
         .zip(handlers)
@@ -88,41 +107,6 @@ fn subcommand(container: &Spec, name: &CStr, keys: c_int) -> Spec {
                 .into(),
         args: vec![docs::any_number(docs::string(c"word"))],
         ..container.clone()
-    }
-}
-
-unsafe extern "C" fn handler(
-    ctx: *mut raw::RedisModuleCtx,
-    argv: *mut *mut raw::RedisModuleString,
-    argc: c_int,
-) -> c_int {
-    // SAFETY: the arguments are those that the server gave to this handler.
-    unsafe {
-        guard::command(ctx, argv, argc, |ctx, args| {
-            // First, and with nothing else touched: see the head of `ffi/keys.rs`.
-            if ctx.asks_for_keys() {
-                call_keys::report(ctx, args.skip(1));
-            } else {
-                call(ctx, args.skip(1), false);
-            }
-        })
-    }
-}
-
-unsafe extern "C" fn moved_handler<const KEYS: usize>(
-    ctx: *mut raw::RedisModuleCtx,
-    argv: *mut *mut raw::RedisModuleString,
-    argc: c_int,
-) -> c_int {
-    // SAFETY: the arguments are those that the server gave to this handler.
-    unsafe {
-        guard::command(ctx, argv, argc, |ctx, args| {
-            let words = args.skip(2);
-            match call_keys::words_as_sent(words, KEYS) {
-                Some(sent) => call(ctx, sent.args(), KEYS > 1),
-                None => ctx.reply_error(call_keys::MALFORMED),
-            }
-        })
     }
 }
 

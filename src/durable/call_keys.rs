@@ -20,8 +20,7 @@ use durable_core::servers::Fact;
 
 use super::call::{learn, remembered};
 use crate::ffi::args::Restored;
-use crate::ffi::filter::Command;
-use crate::ffi::{keys, Args, Ctx, OwnString};
+use crate::ffi::{keys, Args, Ctx, IncomingCommand, OwnString};
 use crate::state;
 
 /// How the server learns of the keys.
@@ -56,21 +55,25 @@ pub const SUBCOMMANDS: [&CStr; 3] = [c"no-key", c"one-key", c"two-keys"];
 /// The place of the first key in `DURABLE.CALL one-key k …`.
 pub const FIRST_PLACE: c_int = 2;
 
-/// Answers the server's question for the keys of `words`, which follow the handler's name.
+/// Answers the server's question for the keys of a DURABLE.CALL.
 ///
 /// The keys are the inner command's. One of our own is refused later; it is not asked for its keys here, or a long
 /// enough DURABLE.CALL DURABLE.CALL … would ask itself until the stack is full.
-pub fn report(ctx: &Ctx, words: Args<'_>) {
-    if let Some((inner, taken)) = inner(words) {
+pub fn report(ctx: &Ctx, args: Args<'_>) {
+    if let Some((inner, taken)) = inner(args.skip(1)) {
         for (position, flags) in keys_of(inner) {
-            ctx.report_key(position.saturating_add(taken).saturating_add(1), flags);
+            ctx.report_key(
+                args,
+                position.saturating_add(taken).saturating_add(1),
+                flags,
+            );
         }
     }
 }
 
 /// Moves the keys of a command to their places. Its name is the word at `at`: the first of what a client sends, and
 /// the fourth of `ACL DRYRUN user DURABLE.CALL …`.
-pub fn move_to_front(command: &mut Command, at: usize) {
+pub fn move_to_front(command: &mut IncomingCommand, at: usize) {
     if state::with(|state| state.call_keys) != Some(CallKeys::Moved) {
         return;
     }
@@ -109,7 +112,7 @@ struct Plan {
 /// None where the keys are in their places already: a command that had to wait before the server looked at it passes
 /// the filter again. What a client has written by itself in this form, the handler refuses unless it is what the filter
 /// would have made of it.
-fn plan(command: &Command, at: usize) -> Option<Plan> {
+fn plan(command: &IncomingCommand, at: usize) -> Option<Plan> {
     let all = command.words();
     let args = all.args().skip(at);
     let (name, words) = (args.get(0)?.to_vec(), args.skip(1));
@@ -208,7 +211,7 @@ pub fn turn_begins(ctx: &Ctx) {
 
 /// Turns `COMMAND GETKEYS DURABLE.CALL [options] SET k v` into the question about `SET k v`: not every server would ask
 /// DURABLE.CALL itself, and none could be told exactly what is done to the keys.
-pub fn ask_the_inner_command(command: &mut Command) {
+pub fn ask_the_inner_command(command: &mut IncomingCommand) {
     const NAME: usize = 2;
     let taken = inner(command.words().args().skip(NAME.saturating_add(1))).map(|(_, taken)| taken);
     if let Some(taken) = taken {

@@ -1,17 +1,14 @@
 //! What clients show of the commands that are not the server's own: hints and summaries.
 
-use std::ffi::{c_int, CStr, CString};
+use std::ffi::{CStr, CString};
 
-use redis_module::raw;
-
-use crate::ffi::command::Arg;
+use crate::ffi::spec::{Arg, ArgType};
 
 /// The requirement options: `[REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT ms]`.
 pub fn requirement() -> Vec<Arg> {
-    let optional = |arg: Arg, token: &CStr| Arg {
+    let option = |arg: Arg, token: &CStr| Arg {
         token: Some(token.to_owned()),
-        flags: c_int::try_from(raw::REDISMODULE_CMD_ARG_OPTIONAL).unwrap_or(0),
-        ..arg
+        ..optional(arg)
     };
     let replicas = Arg {
         parts: vec![
@@ -19,60 +16,57 @@ pub fn requirement() -> Vec<Arg> {
             pure_token(c"majority", c"MAJORITY"),
             pure_token(c"all", c"ALL"),
         ],
-        ..arg(
-            c"replicas",
-            raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF,
-        )
+        ..arg(c"replicas", ArgType::OneOf)
     };
     vec![
-        optional(replicas, c"REPLICAS"),
-        optional(integer(c"n"), c"FSYNC"),
-        optional(integer(c"milliseconds"), c"TIMEOUT"),
+        option(replicas, c"REPLICAS"),
+        option(integer(c"n"), c"FSYNC"),
+        option(integer(c"milliseconds"), c"TIMEOUT"),
     ]
 }
 
 /// An argument of no particular kind.
 pub fn string(name: &CStr) -> Arg {
-    arg(
-        name,
-        raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING,
-    )
+    arg(name, ArgType::String)
 }
 
 /// An argument that is a whole number.
 pub fn integer(name: &CStr) -> Arg {
-    arg(
-        name,
-        raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER,
-    )
+    arg(name, ArgType::Integer)
 }
 
 fn pure_token(name: &CStr, token: &CStr) -> Arg {
     Arg {
         token: Some(token.to_owned()),
-        ..arg(
-            name,
-            raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN,
-        )
+        ..arg(name, ArgType::PureToken)
     }
 }
 
-/// The argument may be left out, or be there any number of times.
-pub fn any_number(argument: Arg) -> Arg {
-    let flags = raw::REDISMODULE_CMD_ARG_OPTIONAL | raw::REDISMODULE_CMD_ARG_MULTIPLE;
+/// The argument may be left out.
+pub fn optional(argument: Arg) -> Arg {
     Arg {
-        flags: c_int::try_from(flags).unwrap_or(0),
+        is_optional: true,
         ..argument
     }
 }
 
-fn arg(name: &CStr, kind: raw::RedisModuleCommandArgType) -> Arg {
+/// The argument may be left out or repeated.
+pub fn any_number(argument: Arg) -> Arg {
+    Arg {
+        is_multiple: true,
+        ..optional(argument)
+    }
+}
+
+fn arg(name: &CStr, kind: ArgType) -> Arg {
     Arg {
         name: name.to_owned(),
         kind,
         key_spec: -1,
         token: None,
-        flags: 0,
+        is_optional: false,
+        is_multiple: false,
+        is_token_multiple: false,
         parts: Vec::new(),
     }
 }

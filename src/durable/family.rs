@@ -10,13 +10,12 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use durable_core::key_specs::KeySpecs;
 use durable_core::options::{self, Stray};
 use durable_core::requirement::Options;
-use redis_module::raw;
 
 use super::admission::{admit, Refusal};
 use super::inner::{Docs, Inner};
 use super::{docs, redirect, run, set};
-use crate::ffi::command::{Handler, KeySpec, Spec};
-use crate::ffi::{guard, Args, Ctx, Memory};
+use crate::ffi::spec::{KeySpec, Spec};
+use crate::ffi::{Args, Command, Ctx, Handler, Memory};
 
 /// What may follow the inner command's own arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +51,7 @@ struct Row {
 
 /// A row as a type, so that each has a handler of its own: the name under which a command arrives is
 /// the user's spelling, and nothing to go by.
-trait Command {
+trait Twin {
     const NAME: &'static str;
     const INNER: &'static str;
     const INNER_C: &'static CStr;
@@ -67,7 +66,7 @@ macro_rules! family {
         $(
             #[allow(clippy::upper_case_acronyms)]
             struct $name;
-            impl Command for $name {
+            impl Twin for $name {
                 const NAME: &'static str = concat!("DURABLE.", stringify!($name));
                 const INNER: &'static str = stringify!($name);
                 const INNER_C: &'static CStr = c_str(concat!(stringify!($name), "\0"));
@@ -83,7 +82,7 @@ macro_rules! family {
                 name: $name::NAME,
                 inner: $name::INNER,
                 tail: $name::TAIL,
-                handler: handler::<$name>,
+                handler: Handler::of::<$name>(),
                 arity: $name::arity(),
             }),*]
         }
@@ -181,23 +180,20 @@ fn registered(keys: KeySpecs) -> Vec<KeySpec> {
     keys.specs.iter().filter_map(KeySpec::of).collect()
 }
 
-unsafe extern "C" fn handler<C: Command>(
-    ctx: *mut raw::RedisModuleCtx,
-    argv: *mut *mut raw::RedisModuleString,
-    argc: c_int,
-) -> c_int {
-    // SAFETY: the arguments are those that the server gave to this handler.
-    unsafe { guard::command(ctx, argv, argc, durably::<C>) }
+impl<T: Twin> Command for T {
+    fn run(ctx: &Ctx, args: Args<'_>) {
+        durably::<T>(ctx, args);
+    }
 }
 
-fn durably<C: Command>(ctx: &Ctx, args: Args<'_>) {
-    let arity = C::arity().load(Ordering::Relaxed);
-    let own = match C::TAIL.on_this_server(arity) {
+fn durably<T: Twin>(ctx: &Ctx, args: Args<'_>) {
+    let arity = T::arity().load(Ordering::Relaxed);
+    let own = match T::TAIL.on_this_server(arity) {
         Tail::Set => set::own_words(args),
         Tail::Options => usize::try_from(arity).unwrap_or(args.len()),
         Tail::Nothing => {
             if let Some(stray) = stray(arity, args) {
-                let text = stray.refused(C::NAME, C::INNER);
+                let text = stray.refused(T::NAME, T::INNER);
                 return ctx.reply_error_text(&format!("ERR {text}"));
             }
             args.len()
@@ -209,7 +205,7 @@ fn durably<C: Command>(ctx: &Ctx, args: Args<'_>) {
     match requirement {
         Ok(requirement) => {
             let inner = run::Inner {
-                command: C::INNER_C,
+                command: T::INNER_C,
                 args: args.take(own).skip(1),
                 // This command is flagged `deny-oom` where the inner one is.
                 memory: Memory::Judged,
@@ -218,8 +214,8 @@ fn durably<C: Command>(ctx: &Ctx, args: Args<'_>) {
             run::run(ctx, inner, requirement);
         }
         // All of the family have their first key behind their name.
-        Err(Refusal::Replica) => redirect::reply(ctx, C::NAME, args.get(1).unwrap_or_default()),
-        Err(refusal) => ctx.reply_error_text(&refusal.text(C::NAME)),
+        Err(Refusal::Replica) => redirect::reply(ctx, T::NAME, args.get(1).unwrap_or_default()),
+        Err(refusal) => ctx.reply_error_text(&refusal.text(T::NAME)),
     }
 }
 

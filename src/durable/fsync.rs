@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use durable_core::client_list::ClientLine;
 
-use crate::ffi::{filter, Ctx};
+use crate::ffi::{Ctx, IncomingCommand};
 use crate::state;
 
 /// Takes a `REPLCONF` that a client sends: a replica's report, or how it presented itself.
-pub fn hear(command: &filter::Command) {
+pub fn hear(command: &IncomingCommand) {
     // 0 is no client's: before 7.2 the server cannot tell.
     let client = command.client_id();
     if client == 0 {

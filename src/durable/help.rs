@@ -1,41 +1,18 @@
 //! `DURABLE.HELP`
 
-use std::ffi::{c_int, CStr};
+use std::ffi::CStr;
 
-use redis_module::raw;
+use crate::ffi::{Args, Command, Ctx};
 
-use crate::ffi::command::Spec;
-use crate::ffi::{guard, Ctx};
+/// The command, for the table in `commands.rs`.
+pub struct DurableHelp;
 
-/// Registers the command.
-pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
-    let mut categories = vec!["slow".to_owned()];
-    categories.extend(category.map(str::to_owned));
-    let spec = Spec {
-        name: c"durable.help".into(),
-        flags: c"allow-stale allow-loading".into(),
-        arity: 1,
-        categories,
-        summary: c"Helpful text about the durable commands.".into(),
-        complexity: c"O(1)".into(),
-        ..Spec::default()
-    };
-    ctx.create_command(&spec, handler)
-}
-
-unsafe extern "C" fn handler(
-    ctx: *mut raw::RedisModuleCtx,
-    argv: *mut *mut raw::RedisModuleString,
-    argc: c_int,
-) -> c_int {
-    // SAFETY: the arguments are those that the server gave to this handler.
-    unsafe {
-        guard::command(ctx, argv, argc, |ctx, _| {
-            ctx.reply_array(LINES.len());
-            for line in LINES {
-                ctx.reply_simple(line);
-            }
-        })
+impl Command for DurableHelp {
+    fn run(ctx: &Ctx, _: Args<'_>) {
+        ctx.reply_array(LINES.len());
+        for line in LINES {
+            ctx.reply_simple(line);
+        }
     }
 }
 

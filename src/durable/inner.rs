@@ -4,9 +4,8 @@
 use std::ffi::{c_int, CString};
 
 use durable_core::key_specs::{Begin, Find, KeySpec, KeySpecs};
-use redis_module::raw;
 
-use crate::ffi::command::Arg;
+use crate::ffi::spec::{key_flags, Arg, ArgType};
 use crate::ffi::{Ctx, Reply};
 
 /// A command of the server.
@@ -175,28 +174,6 @@ fn key_spec(spec: Reply<'_>, flags: i32) -> Option<KeySpec> {
     Some(KeySpec { begin, find, flags })
 }
 
-/// The flags of a key as the API takes them. Where what is done to it depends on the arguments (SET reads it if it has
-/// GET), that alone is told.
-fn key_flags(names: &[String]) -> i32 {
-    const NAMES: [(&str, u32); 8] = [
-        ("RO", raw::REDISMODULE_CMD_KEY_RO),
-        ("RW", raw::REDISMODULE_CMD_KEY_RW),
-        ("OW", raw::REDISMODULE_CMD_KEY_OW),
-        ("RM", raw::REDISMODULE_CMD_KEY_RM),
-        ("access", raw::REDISMODULE_CMD_KEY_ACCESS),
-        ("update", raw::REDISMODULE_CMD_KEY_UPDATE),
-        ("insert", raw::REDISMODULE_CMD_KEY_INSERT),
-        ("delete", raw::REDISMODULE_CMD_KEY_DELETE),
-    ];
-    if names.iter().any(|name| name == "variable_flags") {
-        return raw::REDISMODULE_CMD_KEY_VARIABLE_FLAGS.cast_signed();
-    }
-    NAMES
-        .iter()
-        .filter(|(name, _)| names.iter().any(|n| n == name))
-        .fold(0, |flags, &(_, flag)| flags | flag.cast_signed())
-}
-
 fn args(list: Option<Reply<'_>>) -> Vec<Arg> {
     list.into_iter()
         .flat_map(Reply::elements)
@@ -205,33 +182,16 @@ fn args(list: Option<Reply<'_>>) -> Vec<Arg> {
 }
 
 fn arg(entry: Reply<'_>) -> Option<Arg> {
-    let kind = match field(entry, b"type")?.bytes()? {
-        b"integer" => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER,
-        b"double" => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_DOUBLE,
-        b"key" => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY,
-        b"pattern" => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PATTERN,
-        b"unix-time" => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_UNIX_TIME,
-        b"pure-token" => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN,
-        b"oneof" => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF,
-        b"block" => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_BLOCK,
-        _ => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING,
-    };
-    const FLAGS: [(&str, u32); 3] = [
-        ("optional", raw::REDISMODULE_CMD_ARG_OPTIONAL),
-        ("multiple", raw::REDISMODULE_CMD_ARG_MULTIPLE),
-        ("multiple_token", raw::REDISMODULE_CMD_ARG_MULTIPLE_TOKEN),
-    ];
-    let named = field(entry, b"flags").map(words).unwrap_or_default();
-    let flags = FLAGS
-        .iter()
-        .filter(|(name, _)| named.iter().any(|n| n == name))
-        .fold(0, |flags, &(_, flag)| flags | flag);
+    let flags = field(entry, b"flags").map(words).unwrap_or_default();
+    let has = |name: &str| flags.iter().any(|flag| flag == name);
     Some(Arg {
+        kind: ArgType::named(field(entry, b"type")?.bytes()?),
         name: field(entry, b"name").and_then(text)?,
-        kind,
         key_spec: field(entry, b"key_spec_index").and_then(int).unwrap_or(-1),
         token: field(entry, b"token").and_then(text),
-        flags: c_int::try_from(flags).unwrap_or(0),
+        is_optional: has("optional"),
+        is_multiple: has("multiple"),
+        is_token_multiple: has("multiple_token"),
         parts: args(field(entry, b"arguments")),
     })
 }

@@ -26,27 +26,3 @@ pub mod shares;
 pub mod turn;
 pub mod wait;
 pub mod wait_queue;
-
-use durable_core::servers::Fact;
-
-use crate::ffi::Ctx;
-use crate::state;
-
-/// On such a server `+@all -@dangerous` allows every command of the module.
-const NO_CATEGORIES: &str = "this server puts the commands of modules into no ACL categories: \
-     rules such as -@dangerous and +@write do not apply to them. DURABLE.REPLICAS tells the \
-     addresses of the replicas; to deny it to a user: ACL SETUSER <user> -durable.replicas";
-
-/// Registers every DURABLE command; `category` is the module's own ACL category, where the server
-/// could add it.
-pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
-    family::register(ctx, category)?;
-    call::register(ctx, category)?;
-    wait::register(ctx, category)?;
-    replicas::register(ctx, category)?;
-    help::register(ctx, category)?;
-    if state::with(|state| state.facts.has(Fact::CategorizesModuleCommands)) == Some(false) {
-        ctx.log_warning(NO_CATEGORIES);
-    }
-    Ok(())
-}

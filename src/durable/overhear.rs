@@ -2,10 +2,10 @@
 //! length of the first word, then at the word, and has done with all but a few commands.
 
 use durable_core::servers::Fact;
-use redis_module::raw;
 
 use super::{call_keys, fsync, look, resetstat, wait_queue};
-use crate::ffi::{call, filter, guard, Ctx};
+use crate::ffi::filter::CommandFilter;
+use crate::ffi::{Ctx, IncomingCommand};
 use crate::slothint::rhythm;
 use crate::state;
 
@@ -13,26 +13,26 @@ use crate::state;
 pub fn register(ctx: &Ctx) -> Result<(), String> {
     let stay_cross_slot = state::with(|state| state.facts.has(Fact::CallsStayCrossSlot));
     let to_be_cleared = stay_cross_slot == Some(true) && ctx.situation().is_cluster();
-    if !ctx.register_filter(on_command, to_be_cleared) {
+    if !ctx.register_filter::<Overhear>(to_be_cleared) {
         return Err("the command filter was not accepted by the server".into());
     }
     Ok(())
 }
 
-unsafe extern "C" fn on_command(context: *mut raw::RedisModuleCommandFilterCtx) {
-    guard::plain((), || {
-        // SAFETY: the context is the one that the server gave to this callback.
-        let Some(mut command) = (unsafe { filter::Command::new(context) }) else {
-            return;
-        };
-        if call::is_under_way() {
-            return clear(&mut command);
-        }
+/// The module's command filter.
+struct Overhear;
+
+impl CommandFilter for Overhear {
+    fn called(command: &mut IncomingCommand) {
+        clear(command);
+    }
+
+    fn sent(command: &mut IncomingCommand) {
         resetstat::before_command();
-        match heard(&command) {
+        match heard(command) {
             Heard::Nothing => {}
             Heard::Replconf => {
-                fsync::hear(&command);
+                fsync::hear(command);
                 let told = |word: &[u8]| {
                     command
                         .word(1)
@@ -46,23 +46,23 @@ unsafe extern "C" fn on_command(context: *mut raw::RedisModuleCommandFilterCtx) 
                 }
             }
             Heard::Psync => look::handshake_heard(),
-            Heard::Unblock => spare_the_unserved(&mut command),
-            Heard::Tracking => rhythm::tracking_asked(&command),
+            Heard::Unblock => spare_the_unserved(command),
+            Heard::Tracking => rhythm::tracking_asked(command),
             Heard::Exec => {
-                rhythm::queue_executed(&command);
-                resetstat::queue_executed(&command);
+                rhythm::queue_executed(command);
+                resetstat::queue_executed(command);
             }
-            Heard::ResetStat => resetstat::asked(&command),
-            Heard::Call { at } => call_keys::move_to_front(&mut command, at),
-            Heard::KeysOfCall => call_keys::ask_the_inner_command(&mut command),
+            Heard::ResetStat => resetstat::asked(command),
+            Heard::Call { at } => call_keys::move_to_front(command, at),
+            Heard::KeysOfCall => call_keys::ask_the_inner_command(command),
         }
-    });
+    }
 }
 
 /// Clears a command of ours from what is left of another one. Valkey 9 takes the clients for calls from a pool, and
 /// leaves on them that a command's keys were in two slots: once a script has had such a command, every call would be
 /// refused. It looks at a command anew when a filter has given it another name, be it the same one.
-fn clear(command: &mut filter::Command) {
+fn clear(command: &mut IncomingCommand) {
     if let Some(name) = command.word(0).map(<[u8]>::to_vec) {
         command.replace_word(0, &name);
     }
@@ -87,7 +87,7 @@ enum Heard {
     KeysOfCall,
 }
 
-fn heard(command: &filter::Command) -> Heard {
+fn heard(command: &IncomingCommand) -> Heard {
     let is = |index, word: &[u8]| {
         command
             .word(index)
@@ -125,7 +125,7 @@ fn heard(command: &filter::Command) -> Heard {
 /// On 7.2, CLIENT UNBLOCK of a client that is unblocked and not yet served aborts the server. A command
 /// can arrive in between when I/O threads read, or when TLS has read ahead. Such a client does not
 /// wait any more, so that the command is made to answer what it answers for one that does not: 0.
-fn spare_the_unserved(command: &mut filter::Command) {
+fn spare_the_unserved(command: &mut IncomingCommand) {
     const ID: usize = 2;
     let client = command
         .word(2)

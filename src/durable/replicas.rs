@@ -3,45 +3,40 @@
 //! One entry for each link that the server lists: where it is, what it has acknowledged, how far
 //! behind that is, how long ago it last moved, and whether it counts, or why not.
 
-use std::ffi::{c_int, CStr};
+use std::ffi::CStr;
 
 use durable_core::replicas::Reason;
-use redis_module::raw;
 
 use super::admission::Refusal;
-use super::inner::Inner;
 use super::look;
-use crate::ffi::command::Spec;
-use crate::ffi::{guard, Ctx};
+use crate::ffi::{Args, Command, Ctx};
 use crate::state::{self, State};
 
 const NAME: &str = "DURABLE.REPLICAS";
 
-/// Registers the command. It shows what ROLE shows, and is for those who may run that:
-/// administrators.
-pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
-    let mut categories = Inner::of(ctx, "role").unwrap_or_default().categories;
-    categories.extend(category.map(str::to_owned));
-    let spec = Spec {
-        name: c"durable.replicas".into(),
-        flags: c"allow-stale".into(),
-        arity: 1,
-        categories,
-        summary: c"Lists the links to replicas, what each has acknowledged, and whether it counts."
-            .into(),
-        complexity: c"O(N) where N is the number of replicas".into(),
-        ..Spec::default()
-    };
-    ctx.create_command(&spec, handler)
-}
+/// The command, for the table in `commands.rs`.
+pub struct DurableReplicas;
 
-unsafe extern "C" fn handler(
-    ctx: *mut raw::RedisModuleCtx,
-    argv: *mut *mut raw::RedisModuleString,
-    argc: c_int,
-) -> c_int {
-    // SAFETY: the arguments are those that the server gave to this handler.
-    unsafe { guard::command(ctx, argv, argc, |ctx, _| replicas(ctx)) }
+impl Command for DurableReplicas {
+    fn run(ctx: &Ctx, _: Args<'_>) {
+        if !ctx.situation().is_primary() {
+            return ctx.reply_error_text(&Refusal::Replica.text(NAME));
+        }
+        look::look_at_all(ctx);
+        let entries = state::with(entries).unwrap_or_default();
+        ctx.reply_array(entries.len());
+        for entry in entries {
+            ctx.reply_map(entry.numbers.len().saturating_add(2));
+            ctx.reply_bytes(b"host");
+            ctx.reply_bytes(&entry.host);
+            for (name, value) in entry.numbers {
+                ctx.reply_bytes(name.to_bytes());
+                ctx.reply_integer(value);
+            }
+            ctx.reply_bytes(b"reason");
+            ctx.reply_bytes(entry.reason.as_bytes());
+        }
+    }
 }
 
 /// One entry of the reply.
@@ -49,26 +44,6 @@ struct Entry {
     host: Vec<u8>,
     numbers: [(&'static CStr, i64); 6],
     reason: &'static str,
-}
-
-fn replicas(ctx: &Ctx) {
-    if !ctx.situation().is_primary() {
-        return ctx.reply_error_text(&Refusal::Replica.text(NAME));
-    }
-    look::look_at_all(ctx);
-    let entries = state::with(entries).unwrap_or_default();
-    ctx.reply_array(entries.len());
-    for entry in entries {
-        ctx.reply_map(entry.numbers.len().saturating_add(2));
-        ctx.reply_bytes(b"host");
-        ctx.reply_bytes(&entry.host);
-        for (name, value) in entry.numbers {
-            ctx.reply_bytes(name.to_bytes());
-            ctx.reply_integer(value);
-        }
-        ctx.reply_bytes(b"reason");
-        ctx.reply_bytes(entry.reason.as_bytes());
-    }
 }
 
 fn entries(state: &mut State) -> Vec<Entry> {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use durable_core::resets::{calls, Marks, Resets};
 
-use crate::ffi::{filter, Ctx};
+use crate::ffi::{Ctx, IncomingCommand};
 use crate::state;
 
 /// The next command that is heard is to be preceded by a look. It stands outside the state because
@@ -27,13 +27,13 @@ pub fn before_command() {
 }
 
 /// A client sends `CONFIG RESETSTAT`.
-pub fn asked(command: &filter::Command) {
+pub fn asked(command: &IncomingCommand) {
     state::with(|state| state.resets.asks(command.client_id()));
     expect();
 }
 
 /// A client sends EXEC.
-pub fn queue_executed(command: &filter::Command) {
+pub fn queue_executed(command: &IncomingCommand) {
     if state::with(|state| state.resets.executes(command.client_id())) == Some(true) {
         expect();
     }

@@ -16,17 +16,14 @@
 //! has done so before. Unblocking anywhere else would leave a gap between the unblocking and the
 //! serving, in which CLIENT UNBLOCK leaves a client without a reply (7.0) or aborts the server (7.2).
 
-use std::ffi::c_void;
-
 use durable_core::ledger::Loss;
 use durable_core::stats::bump;
-use redis_module::raw;
 
 use super::give_up::give_up;
 use super::look::{self, look};
 use super::{alarms, cluster_state, wait_queue};
-use crate::ffi::timer::TimerId;
-use crate::ffi::{guard, Ctx};
+use crate::ffi::wakeup;
+use crate::ffi::{Ctx, Timer, TimerId};
 use crate::state::{self, Turn};
 
 /// A deadline's timer that is so many microseconds late is lost.
@@ -56,7 +53,7 @@ pub fn begins(ctx: &Ctx) {
         arm_deadline(ctx);
     }
     if needs_timer {
-        let timer = ctx.start_timer(0, on_turn_timer);
+        let timer = ctx.start_timer::<TurnTimer>(0);
         state::with(|state| state.turn_timer = Some(timer));
     }
 }
@@ -199,15 +196,7 @@ fn wake_for_releasable() {
 
 /// Sees to it that the event loop begins another turn at once.
 pub fn wake() {
-    state::with(|state| state.wakeups = state.wakeups.saturating_add(1));
-    Ctx::wake_event_loop(on_wakeup);
-}
-
-/// Does nothing: to be run, the event loop has to wake, and then its turn ends as any other.
-unsafe extern "C" fn on_wakeup(_data: *mut c_void) {
-    guard::plain((), || {
-        state::with(|state| state.wakeups = state.wakeups.saturating_sub(1));
-    });
+    wakeup::wake_event_loop();
 }
 
 /// Sees to it that the event loop wakes for the earliest deadline. On 7.0 the time to sleep is reckoned
@@ -234,41 +223,41 @@ pub fn arm_deadline(ctx: &Ctx) {
     }
     if let Some(next) = next {
         // Rounded up, so that the deadline has come when the timer fires.
-        let timer = ctx.start_timer(next.saturating_sub(now).div_ceil(1000), on_deadline_timer);
+        let timer = ctx.start_timer::<DeadlineTimer>(next.saturating_sub(now).div_ceil(1000));
         state::with(|state| state.deadline_timer = Some((timer, next)));
     }
 }
 
-unsafe extern "C" fn on_turn_timer(ctx: *mut raw::RedisModuleCtx, _data: *mut c_void) {
-    // SAFETY: the context is the one that the server gave to this callback.
-    unsafe {
-        guard::callback(ctx, |ctx| {
-            let in_timer = state::with(|state| {
-                state.turn_timer = None;
-                state.releases_in_timer()
-            });
-            if in_timer == Some(true) {
-                serve(ctx);
-            }
-            cluster_state::before_cron(ctx);
+/// Fires in each turn that begins with somebody waiting.
+struct TurnTimer;
+
+impl Timer for TurnTimer {
+    fn fire(ctx: &Ctx) {
+        let in_timer = state::with(|state| {
+            state.turn_timer = None;
+            state.releases_in_timer()
         });
+        if in_timer == Some(true) {
+            serve(ctx);
+        }
+        cluster_state::before_cron(ctx);
     }
 }
 
-unsafe extern "C" fn on_deadline_timer(ctx: *mut raw::RedisModuleCtx, _data: *mut c_void) {
-    // SAFETY: the context is the one that the server gave to this callback.
-    unsafe {
-        guard::callback(ctx, |ctx| {
-            let in_timer = state::with(|state| {
-                state.deadline_timer = None;
-                state.releases_in_timer()
-            });
-            // On 7.0 the turn's end comes next, which releases before it gives up.
-            if in_timer == Some(true) {
-                serve(ctx);
-            }
-            arm_deadline(ctx);
+/// Fires at the earliest deadline.
+struct DeadlineTimer;
+
+impl Timer for DeadlineTimer {
+    fn fire(ctx: &Ctx) {
+        let in_timer = state::with(|state| {
+            state.deadline_timer = None;
+            state.releases_in_timer()
         });
+        // On 7.0 the turn's end comes next, which releases before it gives up.
+        if in_timer == Some(true) {
+            serve(ctx);
+        }
+        arm_deadline(ctx);
     }
 }
 

@@ -4,16 +4,15 @@
 //! Each of the three takes the wait out of the ledger, and what is out of the ledger is not ended
 //! again, so that every handle goes back to the server exactly once.
 
-use std::ffi::{c_int, CStr};
+use std::ffi::CStr;
 
 use durable_core::acks::Acks;
 use durable_core::ledger::{Loss, Wait, WaitId};
 use durable_core::requirement::Requirement;
 use durable_core::stats::bump;
-use redis_module::raw;
 
 use super::{latency, resetstat, shares, turn};
-use crate::ffi::{guard, Blocked, Ctx};
+use crate::ffi::{Blocked, Ctx, HandleId, Waiting};
 use crate::state::{self, State, Turn};
 
 /// What the ledger keeps with each wait.
@@ -40,7 +39,7 @@ const NOT_KEPT: &CStr = c"UNACKED the server could not block the client; applied
 /// to keep.
 pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl FnOnce(&Blocked)) {
     let client = ctx.client_id();
-    let Some(handle) = ctx.block(Some(on_timeout), Some(on_disconnect)) else {
+    let Some(handle) = ctx.block::<DurableWaiting>() else {
         state::with(|state| bump(&mut state.stats.counters.unacked));
         ctx.reply_error(NOT_KEPT);
         return;
@@ -120,76 +119,63 @@ pub fn is_unserved(client: WaitId) -> bool {
     state::with(|state| state.unserved.contains(&client)) == Some(true)
 }
 
-/// The server gives up a wait: we asked it to, or an operator did. It expects a reply.
-unsafe extern "C" fn on_timeout(
-    ctx: *mut raw::RedisModuleCtx,
-    argv: *mut *mut raw::RedisModuleString,
-    argc: c_int,
-) -> c_int {
-    // SAFETY: the arguments are those that the server gave to this callback.
-    unsafe {
-        guard::command(ctx, argv, argc, |ctx, _| {
-            resetstat::before_counting(ctx);
-            let client = ctx.client_id();
-            let about = ctx.blocked_handle();
-            let given_up = state::with(|state| {
-                if !state.ledger.get(client)?.payload.handle.is(about) {
-                    return None;
-                }
-                let wait = state.ledger.cancel(client)?;
-                bump(&mut state.stats.counters.unacked);
-                let text = unacked(&wait, state);
-                let took = state.now().saturating_sub(wait.since);
-                Some((wait, text, took))
-            })
-            .flatten();
-            match given_up {
-                Some((wait, text, took)) => {
-                    latency::record(ctx, took);
-                    ctx.reply_error_text(&text);
-                    wait.payload.handle.unblock();
-                    stop_timers_of_nobody(ctx);
-                }
-                // Unblocked already: the server does not call back for such a client.
-                None => ctx.reply_error(c"UNBLOCKED the wait had already ended"),
-            }
-        })
-    }
-}
+/// How a wait ends that is not released.
+struct DurableWaiting;
 
-/// A waiting client left, was killed, or is being answered by the server itself.
-unsafe extern "C" fn on_disconnect(
-    ctx: *mut raw::RedisModuleCtx,
-    handle: *mut raw::RedisModuleBlockedClient,
-) {
-    // SAFETY: the context is the one that the server gave to this callback.
-    unsafe {
-        guard::callback(ctx, |ctx| {
-            resetstat::before_counting(ctx);
-            let client = ctx.client_id();
-            // Most servers turn clients away before they tell that they are replicas now, and some
-            // after: here it is known already, there the change of role is told in the same turn.
-            let is_replica = !ctx.situation().is_primary();
-            let left = state::with(|state| {
-                let wait = state.ledger.get(client);
-                let waits = wait.is_some_and(|wait| wait.payload.handle.is(handle));
-                if !waits {
-                    // It was acknowledged, and has not been told.
-                    state.stats.untell();
-                }
-                if is_replica || state.ending == Some(Loss::Stream) {
-                    bump(&mut state.stats.counters.demoted);
-                } else {
-                    state.stats.left();
-                }
-                waits.then(|| state.ledger.cancel(client)).flatten()
-            })
-            .flatten();
-            if let Some(wait) = left {
+impl Waiting for DurableWaiting {
+    /// The server gives up a wait: we asked it to, or an operator did.
+    fn timed_out(ctx: &Ctx, handle: HandleId) {
+        resetstat::before_counting(ctx);
+        let client = ctx.client_id();
+        let given_up = state::with(|state| {
+            if state.ledger.get(client)?.payload.handle.id() != handle {
+                return None;
+            }
+            let wait = state.ledger.cancel(client)?;
+            bump(&mut state.stats.counters.unacked);
+            let text = unacked(&wait, state);
+            let took = state.now().saturating_sub(wait.since);
+            Some((wait, text, took))
+        })
+        .flatten();
+        match given_up {
+            Some((wait, text, took)) => {
+                latency::record(ctx, took);
+                ctx.reply_error_text(&text);
                 wait.payload.handle.unblock();
                 stop_timers_of_nobody(ctx);
             }
-        });
+            // Unblocked already: the server does not call back for such a client.
+            None => ctx.reply_error(c"UNBLOCKED the wait had already ended"),
+        }
+    }
+
+    /// A waiting client left, was killed, or is being answered by the server itself.
+    fn disconnected(ctx: &Ctx, handle: HandleId) {
+        resetstat::before_counting(ctx);
+        let client = ctx.client_id();
+        // Most servers turn clients away before they tell that they are replicas now, and some
+        // after: here it is known already, there the change of role is told in the same turn.
+        let is_replica = !ctx.situation().is_primary();
+        let left = state::with(|state| {
+            let wait = state.ledger.get(client);
+            let waits = wait.is_some_and(|wait| wait.payload.handle.id() == handle);
+            if !waits {
+                // It was acknowledged, and has not been told.
+                state.stats.untell();
+            }
+            if is_replica || state.ending == Some(Loss::Stream) {
+                bump(&mut state.stats.counters.demoted);
+            } else {
+                state.stats.left();
+            }
+            waits.then(|| state.ledger.cancel(client)).flatten()
+        })
+        .flatten();
+        if let Some(wait) = left {
+            wait.payload.handle.unblock();
+            stop_timers_of_nobody(ctx);
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-//! Which calls of the server's API this module needs, and which it does without where they lack.
+//! The calls of the server's API that this module requires.
 //!
-//! The header's initializer looks every call up by name when the module is loaded and leaves a
-//! null where the server has none. The required ones are checked once, before anything else.
+//! The header's initializer looks every call up by name when the module is loaded, and leaves null
+//! for one that the server does not have. The required ones are checked once, before anything else;
+//! the few optional ones are checked where they are used.
 
 use durable_core::servers::Fact;
 use redis_module::raw;
@@ -9,8 +10,9 @@ use redis_module::raw;
 /// The function behind a required call. See [`missing`].
 macro_rules! api {
     ($name:ident) => {{
-        // SAFETY: the server's table of calls is written once, while the module is loaded, before
-        // any other code of this module runs; from then on it is only read.
+        // SAFETY: the initializer writes the table of calls on the main thread, before any other code
+        // of the module runs. A second load, which is refused, writes the same values once more. All
+        // code of the module runs on the main thread, so nothing reads the table meanwhile.
         #[allow(unused_unsafe)]
         let function = unsafe { ::redis_module::raw::$name };
         match function {
@@ -22,7 +24,7 @@ macro_rules! api {
 
 macro_rules! required {
     ($($name:ident)*) => {
-        /// The names of the required calls that this server lacks.
+        /// The names of the required calls that this server does not have.
         pub fn missing() -> Vec<&'static str> {
             let mut missing = Vec::new();
             // SAFETY: as in `api!`.
@@ -104,8 +106,8 @@ required! {
     RedisModule_WrongArity
 }
 
-/// Never reached: nothing runs unless [`missing`] found nothing. If it were, the guard around each
-/// callback turns this into an error reply.
+/// Never reached, because the module is not loaded if [`missing`] found any. The guard of each
+/// callback would turn this panic into an error reply.
 #[cold]
 pub fn absent(name: &str) -> ! {
     panic!("the server lacks {name}")

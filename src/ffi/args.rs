@@ -12,6 +12,7 @@ use super::OwnString;
 /// One argument vector, the command's name first.
 #[derive(Clone, Copy)]
 pub struct Args<'a> {
+    // Each is a string of the server that is valid during `'a`.
     strings: &'a [*mut raw::RedisModuleString],
 }
 
@@ -19,21 +20,24 @@ impl<'a> Args<'a> {
     /// Takes what a handler was given.
     ///
     /// # Safety
-    /// `argv` points to `argc` strings of the server that stay valid during `'a`, as those of a
-    /// command handler do until it returns.
-    pub unsafe fn new(argv: *mut *mut raw::RedisModuleString, argc: c_int) -> Self {
+    /// `argv` is null or points to `argc` strings of the server. They stay valid and unchanged during
+    /// `'a`, as those of a command handler do until it returns.
+    pub(super) unsafe fn new(argv: *mut *mut raw::RedisModuleString, argc: c_int) -> Self {
         let len = usize::try_from(argc).unwrap_or(0);
         let strings = if argv.is_null() || len == 0 {
             &[]
         } else {
-            // SAFETY: promised by the caller; neither null nor empty.
+            // SAFETY: neither null nor empty; the rest is promised by the caller.
             unsafe { slice::from_raw_parts(argv.cast_const(), len) }
         };
         Self { strings }
     }
 
-    /// Takes a list of the server's strings, none of which is freed while the list is borrowed.
-    pub(super) fn of(strings: &'a [*mut raw::RedisModuleString]) -> Self {
+    /// Takes a list of the server's strings.
+    ///
+    /// # Safety
+    /// Each string stays valid and unchanged during `'a`.
+    pub(super) unsafe fn of(strings: &'a [*mut raw::RedisModuleString]) -> Self {
         Self { strings }
     }
 
@@ -44,12 +48,16 @@ impl<'a> Args<'a> {
 
     /// The bytes of one.
     pub fn get(self, index: usize) -> Option<&'a [u8]> {
-        self.strings.get(index).map(|&string| bytes(string))
+        // SAFETY: a string of this vector is valid during `'a`.
+        self.strings
+            .get(index)
+            .map(|&string| unsafe { bytes(string) })
     }
 
     /// The bytes of each.
     pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone {
-        self.strings.iter().map(|&string| bytes(string))
+        // SAFETY: a string of this vector is valid during `'a`.
+        self.strings.iter().map(|&string| unsafe { bytes(string) })
     }
 
     /// Without the first `n`.
@@ -67,21 +75,22 @@ impl<'a> Args<'a> {
     }
 
     /// The server's own strings, to hand on to a call.
-    pub fn as_raw(self) -> &'a [*mut raw::RedisModuleString] {
+    pub(super) fn as_raw(self) -> &'a [*mut raw::RedisModuleString] {
         self.strings
     }
 }
 
 /// Words put together from those of a handler.
 pub struct Restored<'a> {
+    // Strings of `_others`, and `_first`.
     strings: Vec<*mut raw::RedisModuleString>,
-    // What `strings` points to besides the handler's own words.
     _first: Option<OwnString>,
     _others: PhantomData<Args<'a>>,
 }
 
 impl<'a> Restored<'a> {
-    /// The words as they were before keys of theirs were moved from these places. None where that cannot be.
+    /// The words as they were before some of their keys were moved away from `places`. `None` if
+    /// these words cannot have been moved so.
     pub fn new(places: Places, keys: Args<'a>, first: &[u8], rest: Args<'a>) -> Option<Self> {
         let first = OwnString::new(first);
         let strings = places.restore(keys.strings, first.as_ptr(), rest.strings)?;
@@ -103,17 +112,23 @@ impl<'a> Restored<'a> {
 
     /// All words.
     pub fn args(&self) -> Args<'_> {
-        Args::of(&self.strings)
+        // SAFETY: the first word is kept by `self`, and the others are valid during `'a`, which
+        // outlives `self`.
+        unsafe { Args::of(&self.strings) }
     }
 }
 
-fn bytes<'a>(string: *mut raw::RedisModuleString) -> &'a [u8] {
+/// The bytes of a string of the server.
+///
+/// # Safety
+/// The string stays valid and unchanged during `'a`.
+pub(super) unsafe fn bytes<'a>(string: *const raw::RedisModuleString) -> &'a [u8] {
     let mut len = 0;
-    // SAFETY: a string of an `Args`, valid for as long as that; the server stores the length.
+    // SAFETY: the string is valid; the server stores its length.
     let data = unsafe { api!(RedisModule_StringPtrLen)(string, &mut len) };
     if data.is_null() {
         return &[];
     }
-    // SAFETY: the server's strings are `len` bytes at `data`, and no handler changes its arguments.
+    // SAFETY: `len` bytes at `data` that belong to the string.
     unsafe { slice::from_raw_parts(data.cast(), len) }
 }

@@ -1,61 +1,70 @@
 //! A client that waits for its reply, and the reply that the server holds for it meanwhile.
 
-use std::ptr::NonNull;
+use std::ffi::c_int;
+use std::ptr::{self, NonNull};
 
 use redis_module::raw;
 
-use super::{CallReply, Ctx};
+use super::{guard, CallReply, Ctx};
 
-/// Called when a client's wait is given up; it has to reply.
-pub type TimeoutCallback = raw::RedisModuleCmdFunc;
-/// Called when a waiting client leaves or the server answers it itself.
-pub type DisconnectCallback = raw::RedisModuleDisconnectFunc;
+/// How a wait ends if the module does not [unblock](Blocked::unblock) the client.
+pub trait Waiting {
+    /// The server gives the wait up, because `CLIENT UNBLOCK id TIMEOUT` asks for it. Has to reply.
+    /// `handle` is the client's.
+    fn timed_out(ctx: &Ctx, handle: HandleId);
+    /// The client disconnected or was killed, or the server answers it itself.
+    fn disconnected(ctx: &Ctx, handle: HandleId);
+}
 
-/// The handle of a blocked client. Whatever becomes of the client, its handle has to go back to the
-/// server exactly once, or it leaks and the module cannot be unloaded: hence [`Blocked::unblock`]
-/// takes it by value, and it cannot be copied.
-#[derive(Debug, PartialEq, Eq)]
+/// The handle of a blocked client. It has to go back to the server exactly once, whatever becomes of
+/// the client: otherwise it leaks, and the module cannot be unloaded. Therefore it cannot be copied,
+/// and [`Blocked::unblock`] takes it by value.
+#[derive(Debug)]
 #[must_use = "a handle that does not go back to the server leaks"]
 pub struct Blocked(NonNull<raw::RedisModuleBlockedClient>);
 
+/// Names the handle of a blocked client. Good for nothing but comparing: the server may give a new
+/// handle the name of one that has gone back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandleId(usize);
+
+impl HandleId {
+    fn of(handle: *mut raw::RedisModuleBlockedClient) -> Self {
+        Self(handle.addr())
+    }
+}
+
 impl Ctx {
-    /// Blocks the client whose command runs. The server is given no timeout: it is coarse, and a
-    /// timeout that strikes between the unblocking and the serving of a client leaves it without
-    /// any reply on 7.0 and aborts 7.2.
+    /// Blocks the client whose command runs. `None` if the server refuses. Only inside a command
+    /// that [may wait](super::context::Situation::denies_waiting): inside MULTI or a script the
+    /// server would send an error of its own.
     ///
-    /// The caller has made sure that the context may block: inside MULTI or a script the server
-    /// would answer with an error of its own.
-    pub fn block(
-        &self,
-        timeout: TimeoutCallback,
-        disconnect: DisconnectCallback,
-    ) -> Option<Blocked> {
-        // SAFETY: the context is that of a running command; no private data is given to be freed.
-        let handle = unsafe { api!(RedisModule_BlockClient)(self.raw(), None, timeout, None, 0) };
+    /// The server is given no timeout. Its timeouts are coarse, and one that strikes between the
+    /// unblocking and the serving of a client leaves it without a reply on 7.0 and aborts 7.2.
+    pub fn block<W: Waiting>(&self) -> Option<Blocked> {
+        // SAFETY: the context is that of a running command. There is no private data to be freed,
+        // and the server does not unload a module that has blocked clients.
+        let handle = unsafe {
+            api!(RedisModule_BlockClient)(self.raw(), None, Some(on_timeout::<W>), None, 0)
+        };
         let handle = NonNull::new(handle)?;
-        // SAFETY: the handle is the one that was just made.
-        unsafe { api!(RedisModule_SetDisconnectCallback)(handle.as_ptr(), disconnect) };
+        // SAFETY: the handle was just made.
+        unsafe {
+            api!(RedisModule_SetDisconnectCallback)(handle.as_ptr(), Some(on_disconnect::<W>));
+        }
         Some(Blocked(handle))
     }
 }
 
-impl Ctx {
-    /// The blocked client that a timeout callback is about.
-    pub fn blocked_handle(&self) -> *mut raw::RedisModuleBlockedClient {
-        // SAFETY: the context is valid.
-        unsafe { api!(RedisModule_GetBlockedClientHandle)(self.raw()) }
-    }
-}
-
 impl Blocked {
-    /// Whether this is the handle that the server means.
-    pub fn is(&self, raw: *mut raw::RedisModuleBlockedClient) -> bool {
-        self.0.as_ptr() == raw
+    /// The name of this handle.
+    pub fn id(&self) -> HandleId {
+        HandleId::of(self.0.as_ptr())
     }
 
-    /// Gives the server the reply to send when the client is unblocked, byte for byte; a wait that
-    /// is given up drops it. A call reply points into its handler's context and must not outlive
-    /// it, so this is done at once.
+    /// Gives the server the reply to send, byte for byte, when the client is unblocked. If the wait
+    /// is given up instead, the server drops that reply. A call reply must not outlive the context
+    /// of its handler, so it is handed over at once.
     pub fn hold_reply(&self, reply: &CallReply<'_>) {
         self.hold(|ctx| ctx.reply_with(reply));
     }
@@ -69,17 +78,43 @@ impl Blocked {
     pub fn hold(&self, reply: impl FnOnce(&Ctx)) {
         // SAFETY: the handle has not gone back to the server, because that takes `self`.
         let raw = unsafe { api!(RedisModule_GetThreadSafeContext)(self.0.as_ptr()) };
-        // SAFETY: a fresh context of the server, used on the main thread and freed below.
+        // SAFETY: null or a fresh context of the server, used on the main thread and freed below.
         if let Some(ctx) = unsafe { Ctx::new(raw) } {
             reply(&ctx);
-            // SAFETY: the context was made above and nothing refers to it any more.
+            // SAFETY: the context was made above, and nothing refers to it any more.
             unsafe { api!(RedisModule_FreeThreadSafeContext)(ctx.raw()) };
         }
     }
 
     /// Gives the handle back. A client that still waits gets the reply that the server holds for it.
     pub fn unblock(self) {
-        // SAFETY: the handle goes back once, because this takes `self`.
-        unsafe { api!(RedisModule_UnblockClient)(self.0.as_ptr(), std::ptr::null_mut()) };
+        // SAFETY: the handle goes back once, because this takes `self`. There is no private data.
+        unsafe { api!(RedisModule_UnblockClient)(self.0.as_ptr(), ptr::null_mut()) };
     }
+}
+
+/// # Safety
+/// Called by the server alone.
+unsafe extern "C" fn on_timeout<W: Waiting>(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    // SAFETY: the arguments are those that the server gave to this callback.
+    unsafe {
+        guard::command(ctx, argv, argc, |ctx, _| {
+            let handle = api!(RedisModule_GetBlockedClientHandle)(ctx.raw());
+            W::timed_out(ctx, HandleId::of(handle));
+        })
+    }
+}
+
+/// # Safety
+/// Called by the server alone.
+unsafe extern "C" fn on_disconnect<W: Waiting>(
+    ctx: *mut raw::RedisModuleCtx,
+    handle: *mut raw::RedisModuleBlockedClient,
+) {
+    // SAFETY: the context is the one that the server gave to this callback.
+    unsafe { guard::callback(ctx, |ctx| W::disconnected(ctx, HandleId::of(handle))) };
 }

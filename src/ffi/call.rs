@@ -1,4 +1,4 @@
-//! Calling the server's own commands, and reading what they answer.
+//! Calls of the server's own commands, and their replies.
 
 use std::ffi::{c_char, c_int, CStr};
 use std::marker::PhantomData;
@@ -10,8 +10,8 @@ use redis_module::raw;
 
 use super::{Args, Ctx, OwnString};
 
-/// The reply to a call, freed with it. It must not outlive the context it was made in: the server
-/// keeps a pointer to that in every reply.
+/// The reply to a call, freed when dropped. It must not outlive the context of the call, to which
+/// every reply keeps a pointer.
 pub struct CallReply<'ctx> {
     raw: NonNull<raw::RedisModuleCallReply>,
     ctx: PhantomData<&'ctx Ctx>,
@@ -33,16 +33,17 @@ impl CallReply<'_> {
         }
     }
 
-    /// The text of an error, code and all, without the leading dash; `None` for any other reply.
+    /// The text of an error with its code, without the leading dash. `None` for any other reply.
     ///
-    /// Read off the protocol, because the server takes a reply apart, down to its last element, as soon
-    /// as it is asked of what type it is.
+    /// Read from the protocol, because asking for a reply's type makes the server parse all of it,
+    /// down to the last element.
     pub fn error(&self) -> Option<&[u8]> {
         let line = self.protocol().strip_prefix(b"-")?;
         line.split(|&byte| byte == b'\r').next()
     }
 
-    /// The whole reply as the server would have sent it, in RESP2 unless the call asked otherwise.
+    /// The whole reply as the server would have sent it. In RESP2, unless the call asked for another
+    /// version.
     pub fn protocol(&self) -> &[u8] {
         let mut len = 0;
         // SAFETY: the reply is alive; the server stores the length.
@@ -59,7 +60,7 @@ impl CallReply<'_> {
     }
 }
 
-/// One element of a reply. What it is not, it is not: each reader answers `None` for other types.
+/// One element of a reply. Each reader returns `None` on a type mismatch.
 #[derive(Clone, Copy)]
 pub struct Reply<'a> {
     raw: NonNull<raw::RedisModuleCallReply>,
@@ -96,13 +97,13 @@ impl<'a> Reply<'a> {
         })
     }
 
-    /// A number that the server wrote as an integer or as a string.
+    /// A number, written as an integer or as a string.
     pub fn number(self) -> Option<i64> {
         self.integer()
             .or_else(|| std::str::from_utf8(self.bytes()?).ok()?.parse().ok())
     }
 
-    /// The elements of an array; none for anything else.
+    /// The elements of an array. Empty for anything else.
     pub fn elements(self) -> impl Iterator<Item = Reply<'a>> {
         let len = if self.is(raw::REDISMODULE_REPLY_ARRAY) {
             // SAFETY: as in `kind`.
@@ -123,7 +124,7 @@ impl<'a> Reply<'a> {
     }
 
     fn at(self, index: usize) -> Option<Reply<'a>> {
-        // SAFETY: as in `kind`; the server answers null for an index beyond the array's end.
+        // SAFETY: as in `kind`; the server returns null for an index beyond the array's end.
         let element = unsafe { api!(RedisModule_CallReplyArrayElement)(self.raw.as_ptr(), index) };
         NonNull::new(element).map(|raw| Reply {
             raw,
@@ -132,31 +133,31 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// Whether the server has looked at `maxmemory` before the handler ran: it does for commands that are flagged
-/// `deny-oom`, and lets scripts through that have begun to write or may do without.
+/// Whether the server checked `maxmemory` before the handler ran. It does for commands with the flag
+/// `deny-oom`, except in scripts that have begun to write or that are allowed to exceed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
-    /// It has, as it would have for the inner command.
+    /// It did, as it would have for the inner command.
     Judged,
-    /// It has not: the caller's own command has no such flag.
+    /// It did not: the caller's own command has no such flag.
     Unjudged,
 }
 
-/// So many arguments can be given as buffers: each number of them is a call of its own.
+/// Up to so many arguments are passed as buffers. Each number of them needs a call of its own.
 const BUFFERS: usize = 16;
 
 /// The longest argument that is copied for a call, in bytes.
 const COPIED: usize = 64 * 1024;
 
-type Callee = (*mut raw::RedisModuleCtx, *const c_char);
-
-/// Gives the server the bytes of the arguments, of which it makes strings of its own.
+/// Passes the bytes of the arguments, of which the server makes strings of its own.
 ///
-/// If it were given the client's own strings, it would take these into its data, and the client keeps them for as
-/// long as it waits: what another thread of the server frees must not be shared, and the server turns a number into
-/// an integer only where nobody else has the string.
+/// Given the client's own strings, the server would take these into its data, while the client keeps
+/// them for as long as it waits. Two things forbid that: a string that another thread of the server
+/// frees must not be shared, and the server encodes a number as an integer only in a string that is
+/// not shared.
 fn call_with_buffers(
-    (ctx, command): Callee,
+    ctx: &Ctx,
+    command: &CStr,
     args: Args<'_>,
     memory: Memory,
 ) -> *mut raw::RedisModuleCallReply {
@@ -164,7 +165,7 @@ fn call_with_buffers(
     for (buffer, arg) in buffers.iter_mut().zip(args.iter()) {
         *buffer = (arg.as_ptr().cast(), arg.len());
     }
-    // One `b` for each, and then the flags, which may stand anywhere.
+    // One `b` for each argument, then the flags.
     let formats: &[u8] = match memory {
         Memory::Judged => b"bbbbbbbbbbbbbbbb!CE0\0",
         Memory::Unjudged => b"bbbbbbbbbbbbbbbb!CME0\0",
@@ -173,13 +174,14 @@ fn call_with_buffers(
     let Some(format) = format.and_then(|format| CStr::from_bytes_with_nul(format).ok()) else {
         return ptr::null_mut();
     };
-    let (call, format) = (api!(RedisModule_Call), format.as_ptr());
+    let (call, ctx) = (api!(RedisModule_Call), ctx.raw());
+    let (command, format) = (command.as_ptr(), format.as_ptr());
     let _calling = Calling::begin();
     macro_rules! call_by_number {
         ($($number:literal: $($at:literal)*;)*) => {
             match args.len() {
-                // SAFETY: the context and the arguments belong to the running handler; each `b` of the format takes
-                // a pointer and a length, and there are as many of both as arguments.
+                // SAFETY: the context and the arguments are valid. Each `b` of the format takes a
+                // pointer and a length, and there are as many of both as arguments.
                 $($number => unsafe { call(ctx, command, format $(, buffers[$at].0, buffers[$at].1)*) },)*
                 _ => ptr::null_mut(),
             }
@@ -206,10 +208,11 @@ fn call_with_buffers(
     }
 }
 
-/// As [`call_with_buffers`], for any number of arguments. A large one is shared with the client after all: copying
-/// it would take more than that is worth.
+/// As [`call_with_buffers`], for any number of arguments. A large one is shared with the client all
+/// the same: copying it would cost more than that is worth.
 fn call_with_strings(
-    (ctx, command): Callee,
+    ctx: &Ctx,
+    command: &CStr,
     args: Args<'_>,
     memory: Memory,
 ) -> *mut raw::RedisModuleCallReply {
@@ -227,16 +230,25 @@ fn call_with_strings(
         Memory::Unjudged => c"!CME0v",
     };
     let _calling = Calling::begin();
-    // SAFETY: the context and the arguments belong to the running handler, and the copies live until the call has
-    // returned; `v` takes an array and its length, and the server keeps references of its own.
-    unsafe { api!(RedisModule_Call)(ctx, command, format.as_ptr(), raw.as_ptr(), raw.len()) }
+    // SAFETY: the context and the arguments are valid, and the copies live until the call has
+    // returned. `v` takes an array and its length, and the server keeps references of its own.
+    unsafe {
+        api!(RedisModule_Call)(
+            ctx.raw(),
+            command.as_ptr(),
+            format.as_ptr(),
+            raw.as_ptr(),
+            raw.len(),
+        )
+    }
 }
 
-/// How many calls are under way, one within another. Calls are made on the main thread alone.
+/// How many calls are under way, one within another. Only the main thread calls.
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
-/// Whether the module is calling the server: a filter that runs then looks at a command of the module's own.
-pub fn is_under_way() -> bool {
+/// Whether the module is calling the server. A command filter that runs now sees a command of the
+/// module itself.
+pub(super) fn is_under_way() -> bool {
     CALLS.load(Ordering::Relaxed) > 0
 }
 
@@ -257,39 +269,42 @@ impl Drop for Calling {
 }
 
 impl Ctx {
-    /// Runs a user's command with the rights of the client of this context, as if it had sent it:
-    /// `!` replicates it, `C` checks the ACL, `E` turns a refusal into an error reply, `0` answers in the
-    /// client's protocol version. `M` refuses writes past `maxmemory`, where the server has not judged
-    /// that by the caller's own command.
+    /// Runs a user's command with the rights of this context's client, as if it had sent it. `None`
+    /// if the server did not execute it.
+    ///
+    /// The flags: `!` replicates it, `C` checks the ACL, `E` turns a refusal into an error reply, `0`
+    /// replies in the client's protocol version. `M` refuses writes beyond `maxmemory`, if the server
+    /// has not checked that for the caller's own command.
     pub fn call_for_client(
         &self,
         command: &CStr,
         args: Args<'_>,
         memory: Memory,
     ) -> Option<CallReply<'_>> {
-        let ctx = (self.raw(), command.as_ptr());
         let reply = if args.len() <= BUFFERS && args.iter().all(|arg| arg.len() <= COPIED) {
-            call_with_buffers(ctx, args, memory)
+            call_with_buffers(self, command, args, memory)
         } else {
-            call_with_strings(ctx, args, memory)
+            call_with_strings(self, command, args, memory)
         };
-        self.owned(reply)
+        // SAFETY: just made in this context.
+        unsafe { self.owned(reply) }
     }
 
-    /// Asks the server with a command and fixed words, none of them from a user.
+    /// Calls a command with fixed words, up to two, none of them from a user.
     pub fn ask(&self, command: &CStr, words: &[&CStr]) -> Option<CallReply<'_>> {
         let call = api!(RedisModule_Call);
         let (ctx, name) = (self.raw(), command.as_ptr());
         let _calling = Calling::begin();
-        // SAFETY: the context is valid, and each `c` takes a string that ends in a null byte.
-        self.owned(unsafe {
-            match *words {
+        // SAFETY: the context is valid, and each `c` takes a string that ends in a null byte. The
+        // reply was just made in this context.
+        unsafe {
+            self.owned(match *words {
                 [] => call(ctx, name, c"E".as_ptr()),
                 [a] => call(ctx, name, c"Ec".as_ptr(), a.as_ptr()),
                 [a, b] => call(ctx, name, c"Ecc".as_ptr(), a.as_ptr(), b.as_ptr()),
                 _ => return None,
-            }
-        })
+            })
+        }
     }
 
     /// `CLIENT LIST ID id …`: the lines of those clients that the server still has.
@@ -300,9 +315,9 @@ impl Ctx {
             .collect();
         let raw: Vec<_> = strings.iter().map(OwnString::as_ptr).collect();
         let _calling = Calling::begin();
-        // SAFETY: as in `ask`; `v` takes an array and its length.
-        let reply = unsafe {
-            api!(RedisModule_Call)(
+        // SAFETY: as in `ask`; `v` takes an array of strings and its length.
+        unsafe {
+            self.owned(api!(RedisModule_Call)(
                 self.raw(),
                 c"CLIENT".as_ptr(),
                 c"Eccv".as_ptr(),
@@ -310,12 +325,18 @@ impl Ctx {
                 c"ID".as_ptr(),
                 raw.as_ptr(),
                 raw.len(),
-            )
-        };
-        self.owned(reply)
+            ))
+        }
     }
 
-    pub(super) fn owned(&self, reply: *mut raw::RedisModuleCallReply) -> Option<CallReply<'_>> {
+    /// Takes the reply of a call. `None` for null.
+    ///
+    /// # Safety
+    /// `reply` is null or was just made by a call in this context.
+    pub(super) unsafe fn owned(
+        &self,
+        reply: *mut raw::RedisModuleCallReply,
+    ) -> Option<CallReply<'_>> {
         NonNull::new(reply).map(|raw| CallReply {
             raw,
             ctx: PhantomData,

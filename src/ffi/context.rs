@@ -1,7 +1,7 @@
-//! The context that the server gives to every callback: who calls, in which state the server is,
-//! and the plain replies.
+//! The context that the server gives to a callback: who calls, the state of the server, its log, and
+//! the plain replies.
 
-use std::ffi::{c_char, c_int, c_void, CStr, CString};
+use std::ffi::{c_char, c_int, c_long, CStr, CString};
 use std::ptr::NonNull;
 
 use redis_module::raw;
@@ -11,7 +11,7 @@ use super::{CallReply, OwnString};
 /// A context of the server, valid while the callback that got it runs.
 pub struct Ctx(NonNull<raw::RedisModuleCtx>);
 
-/// What the module needs to know of the state in which a command arrives.
+/// The state of the server in which a command arrives.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation {
     flags: u32,
@@ -33,15 +33,15 @@ impl Situation {
         self.flags & raw::REDISMODULE_CTX_FLAGS_CLUSTER != 0
     }
 
-    /// No client's own command runs, but the call of a script or of another module.
+    /// A script or another module calls; this is no client's own command.
     pub fn is_call(self) -> bool {
         let denied = self.flags & raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING != 0;
         let in_transaction = self.flags & raw::REDISMODULE_CTX_FLAGS_MULTI != 0;
         self.flags & raw::REDISMODULE_CTX_FLAGS_LUA != 0 || (denied && !in_transaction)
     }
 
-    /// The client cannot wait: it is inside MULTI or a script, or denied to block for another
-    /// reason. The server would refuse the blocking only after the command had been executed.
+    /// The client cannot wait, because it is inside MULTI or a script, or may not block for another
+    /// reason. The server would refuse to block it only after the command was executed.
     pub fn denies_waiting(self) -> bool {
         self.flags
             & (raw::REDISMODULE_CTX_FLAGS_MULTI
@@ -56,15 +56,18 @@ impl Ctx {
     ///
     /// # Safety
     /// `ctx` is null or a context of the server that stays valid while this value exists.
-    pub unsafe fn new(ctx: *mut raw::RedisModuleCtx) -> Option<Self> {
+    pub(super) unsafe fn new(ctx: *mut raw::RedisModuleCtx) -> Option<Self> {
         NonNull::new(ctx).map(Self)
     }
 
-    /// Works with a context of no client, on the main thread, where the server gave none.
+    /// Works with a context of our own, for callbacks that get none. It belongs to no client and to
+    /// no module: commands can be called and the log can be written, but nothing can be registered,
+    /// blocked or armed. Each costs the server a new client. `None` if the server made none.
     pub fn detached<R>(work: impl FnOnce(&Self) -> R) -> Option<R> {
-        // SAFETY: without a blocked client the server makes a context of its own; it is freed below.
+        // SAFETY: null is no blocked client; then the server makes a context of its own. All code of
+        // the module runs on the server's main thread, so no lock is needed. It is freed below.
         let raw = unsafe { api!(RedisModule_GetThreadSafeContext)(std::ptr::null_mut()) };
-        // SAFETY: null or just made.
+        // SAFETY: null or just made. It cannot leave `work`.
         let ctx = unsafe { Self::new(raw) }?;
         let result = work(&ctx);
         // SAFETY: made above, and nothing refers to it any more.
@@ -73,7 +76,7 @@ impl Ctx {
     }
 
     /// The server's pointer.
-    pub fn raw(&self) -> *mut raw::RedisModuleCtx {
+    pub(super) fn raw(&self) -> *mut raw::RedisModuleCtx {
         self.0.as_ptr()
     }
 
@@ -98,10 +101,12 @@ impl Ctx {
         unsafe { api!(RedisModule_GetSelectedDb)(self.raw()) }
     }
 
-    /// Asks every replica for an acknowledgement: `REPLCONF GETACK *` to the replicas and not to the
-    /// append-only file, in a unit of its own. The server sends it in the context's database, so
-    /// `db` should be the one of the last write, or the stream gets a SELECT before and after.
-    /// False if it was not sent.
+    /// Requests an acknowledgement from every replica: `REPLCONF GETACK *` to the replicas and not to
+    /// the append-only file, outside of any transaction. False if it was not sent. Only in an event of
+    /// the server, whose context has a client of its own.
+    ///
+    /// The server sends the request in the context's database. `db` should be that of the last write,
+    /// otherwise the stream gets a SELECT before and after.
     ///
     /// While traffic to the replicas is paused (CLIENT PAUSE, FAILOVER) the server aborts on this
     /// call, so it is not made then.
@@ -109,8 +114,8 @@ impl Ctx {
         if self.is_traffic_paused() {
             return false;
         }
-        // SAFETY: the context is the event's own; the server checks the number of the database,
-        // and each `c` takes a string that ends in a null byte.
+        // SAFETY: the context is valid. The server checks the number of the database, and each `c`
+        // takes a string that ends in a null byte.
         let status = unsafe {
             api!(RedisModule_SelectDb)(self.raw(), db);
             api!(RedisModule_Replicate)(
@@ -130,16 +135,9 @@ impl Ctx {
         unsafe { api!(RedisModule_AvoidReplicaTraffic)() != 0 }
     }
 
-    /// Wakes the event loop, so that it does not sleep after the turn that now ends.
-    pub fn wake_event_loop(callback: unsafe extern "C" fn(*mut c_void)) {
-        // SAFETY: the callback takes no data. It is counted by its caller, and the module is not
-        // unloaded before it has run.
-        unsafe { api!(RedisModule_EventLoopAddOneShot)(Some(callback), std::ptr::null_mut()) };
-    }
-
-    /// Declares what a module of no data types cannot get in the way of: loading a full
-    /// synchronization beside the old data, and on Valkey moving slots atomically, which it refuses
-    /// while a module is loaded that does not declare it.
+    /// Declares what the module does not interfere with, since it has no data types: loading a full
+    /// synchronization beside the old data, and on Valkey moving slots atomically, which Valkey
+    /// refuses while a module is loaded that does not declare it.
     pub fn declare_options(&self, moves_slots_atomically: bool) {
         /// Valkey's, from 9.0 on.
         const ATOMIC_SLOT_MIGRATION: u32 = 1 << 5;
@@ -154,8 +152,8 @@ impl Ctx {
         unsafe { api!(RedisModule_SetModuleOptions)(self.raw(), options.cast_signed()) };
     }
 
-    /// A field of INFO, of the section that has it; `None` where the server has not. Not by the command INFO,
-    /// which may have been renamed.
+    /// A field of INFO, from its section. `None` if the server does not have it. Read without the
+    /// command INFO, which may have been renamed.
     pub fn server_info(&self, section: &CStr, field: &CStr) -> Option<Vec<u8>> {
         self.with_server_info(section, |info| Some(info.field(field)?.to_vec()))?
     }
@@ -167,7 +165,7 @@ impl Ctx {
         unsafe { api!(RedisModule_LatencyAddSample)(event.as_ptr(), ms) };
     }
 
-    /// Tells the clients that track this name that it has changed. No key needs to have it.
+    /// Invalidates this name for the clients that track it. No key needs to have that name.
     pub fn signal_modified_key(&self, name: &[u8]) {
         let name = OwnString::new(name);
         // SAFETY: the context and the string are valid; the server copies what it keeps of it.
@@ -191,7 +189,8 @@ impl Ctx {
 
     fn log(&self, level: &CStr, text: &str) {
         let text = to_c(text.as_bytes());
-        // SAFETY: the context is valid, and `%s` takes a string that ends in a null byte.
+        // SAFETY: the context is valid. The level ends in a null byte, and `%s` takes a string that
+        // does.
         unsafe { api!(RedisModule_Log)(self.raw(), level.as_ptr(), c"%s".as_ptr(), text.as_ptr()) };
     }
 
@@ -201,23 +200,23 @@ impl Ctx {
         unsafe { api!(RedisModule_ReplyWithError)(self.raw(), text.as_ptr()) };
     }
 
-    /// As [`reply_error`](Self::reply_error), for a text that is put together.
+    /// As [`reply_error`](Self::reply_error), for a text that was composed.
     pub fn reply_error_text(&self, text: &str) {
         self.reply_error_bytes(text.as_bytes());
     }
 
-    /// As [`reply_error`](Self::reply_error), for a text that repeats words of the user as they came.
+    /// As [`reply_error`](Self::reply_error), for a text that repeats bytes of the user.
     pub fn reply_error_bytes(&self, text: &[u8]) {
         self.reply_error(&to_c(text));
     }
 
-    /// Replies that the number of arguments is wrong, in the server's own words.
+    /// Replies that the number of arguments is wrong, in the server's own words. Only inside a command.
     pub fn reply_wrong_arity(&self) {
         // SAFETY: the context is that of a running command.
         unsafe { api!(RedisModule_WrongArity)(self.raw()) };
     }
 
-    /// Hands a call's reply through to the client.
+    /// Replies with the reply of a call, byte for byte.
     pub fn reply_with(&self, reply: &CallReply<'_>) {
         // SAFETY: context and reply are valid.
         unsafe { api!(RedisModule_ReplyWithCallReply)(self.raw(), reply.as_ptr()) };
@@ -229,17 +228,18 @@ impl Ctx {
         unsafe { api!(RedisModule_ReplyWithLongLong)(self.raw(), value) };
     }
 
-    /// Begins an array of so many elements.
+    /// Begins an array of `len` elements, which have to follow.
     pub fn reply_array(&self, len: usize) {
-        let len = std::ffi::c_long::try_from(len).unwrap_or(0);
-        // SAFETY: the context is valid; the caller goes on with as many elements.
+        let len = c_long::try_from(len).unwrap_or(0);
+        // SAFETY: the context is valid. A wrong number of elements would break the protocol, not
+        // the memory.
         unsafe { api!(RedisModule_ReplyWithArray)(self.raw(), len) };
     }
 
-    /// Begins a map of so many pairs, which RESP2 writes as a flat array.
+    /// Begins a map of `len` pairs, which have to follow. RESP2 writes it as a flat array.
     pub fn reply_map(&self, len: usize) {
-        let len = std::ffi::c_long::try_from(len).unwrap_or(0);
-        // SAFETY: the context is valid; the caller goes on with as many pairs.
+        let len = c_long::try_from(len).unwrap_or(0);
+        // SAFETY: as for an array.
         unsafe { api!(RedisModule_ReplyWithMap)(self.raw(), len) };
     }
 
@@ -268,7 +268,7 @@ impl Ctx {
     }
 }
 
-/// Text as the server takes it: no null byte inside.
+/// The text without null bytes, which end a text for the server.
 fn to_c(text: &[u8]) -> CString {
     let bytes: Vec<u8> = text.iter().copied().filter(|&byte| byte != 0).collect();
     CString::new(bytes).unwrap_or_default()

@@ -1,43 +1,40 @@
-//! Command filters: a look at every command before it is executed.
+//! Command filters: a look at every command before it is executed, and the chance to change it.
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
-use std::slice;
 
 use redis_module::raw;
 
-use super::{Args, Ctx, OwnString};
+use super::{args, call, guard, Args, Ctx, OwnString};
 
-/// Called for every command of every client.
-pub type Callback = unsafe extern "C" fn(*mut raw::RedisModuleCommandFilterCtx);
+/// What the module does with commands before they are executed.
+pub trait CommandFilter {
+    /// A client, a script or another module has sent this command.
+    fn sent(command: &mut IncomingCommand);
+    /// The module itself calls this command. Only if the filter is registered for these as well.
+    fn called(command: &mut IncomingCommand);
+}
 
-/// One command, seen by a filter.
-pub struct Command(NonNull<raw::RedisModuleCommandFilterCtx>);
+/// A command that is about to be executed.
+pub struct IncomingCommand(NonNull<raw::RedisModuleCommandFilterCtx>);
 
 /// All words of a command.
 pub struct Words<'a> {
     strings: Vec<*mut raw::RedisModuleString>,
-    // They are valid until a word is replaced or deleted, which takes the command for itself.
-    _command: PhantomData<&'a Command>,
+    // The strings are valid until a word is replaced or deleted, which borrows the command mutably.
+    _command: PhantomData<&'a IncomingCommand>,
 }
 
 impl Words<'_> {
-    /// As a handler would be given them.
+    /// As a handler would get them.
     pub fn args(&self) -> Args<'_> {
-        Args::of(&self.strings)
+        // SAFETY: the strings are valid while the command is borrowed, which outlives `self`.
+        unsafe { Args::of(&self.strings) }
     }
 }
 
-impl Command {
-    /// Wraps what a filter is given.
-    ///
-    /// # Safety
-    /// `raw` is the context that the server gave to a filter, which has not returned yet.
-    pub unsafe fn new(raw: *mut raw::RedisModuleCommandFilterCtx) -> Option<Self> {
-        NonNull::new(raw).map(Self)
-    }
-
+impl IncomingCommand {
     /// How many words it has, its name included.
     pub fn len(&self) -> c_int {
         // SAFETY: the context is valid.
@@ -46,32 +43,27 @@ impl Command {
 
     /// One of its words.
     pub fn word(&self, index: c_int) -> Option<&[u8]> {
-        // SAFETY: the context is valid; the server answers null for an index that is out of range.
-        let string = unsafe { api!(RedisModule_CommandFilterArgGet)(self.0.as_ptr(), index) };
-        if string.is_null() {
-            return None;
-        }
-        let mut len = 0;
-        // SAFETY: a string of the command, borrowed until one of its words is changed; `len` bytes at `data`.
-        unsafe {
-            let data = api!(RedisModule_StringPtrLen)(string.cast_const(), &mut len);
-            (!data.is_null()).then(|| slice::from_raw_parts(data.cast(), len))
-        }
+        let word = self.string(index);
+        // SAFETY: a string of the command is valid until one of its words is replaced or deleted,
+        // which borrows the command mutably.
+        (!word.is_null()).then(|| unsafe { args::bytes(word) })
     }
 
     /// All of its words.
     pub fn words(&self) -> Words<'_> {
-        let strings = (0..self.len()).map(|index| {
-            // SAFETY: the context is valid, and the index is below the number of words.
-            unsafe { api!(RedisModule_CommandFilterArgGet)(self.0.as_ptr(), index) }
-        });
         Words {
-            strings: strings.collect(),
+            strings: (0..self.len()).map(|index| self.string(index)).collect(),
             _command: PhantomData,
         }
     }
 
-    /// Puts another word in the place of one.
+    /// Null for an index that is out of range.
+    fn string(&self, index: c_int) -> *mut raw::RedisModuleString {
+        // SAFETY: the context is valid, and the server checks the index.
+        unsafe { api!(RedisModule_CommandFilterArgGet)(self.0.as_ptr(), index) }
+    }
+
+    /// Replaces a word, if there is one at that index.
     pub fn replace_word(&mut self, index: usize, word: &[u8]) {
         if let Some(index) = self.index(index) {
             let word = OwnString::new(word).into_raw();
@@ -80,17 +72,16 @@ impl Command {
         }
     }
 
-    /// Puts a word before another one.
+    /// Inserts a word before another one, if there is one at that index.
     pub fn insert_word(&mut self, index: usize, word: OwnString) {
         if let Some(index) = self.index(index) {
-            // SAFETY: as for a replacement.
-            unsafe {
-                api!(RedisModule_CommandFilterArgInsert)(self.0.as_ptr(), index, word.into_raw())
-            };
+            let word = word.into_raw();
+            // SAFETY: the context is valid, there is such a word, and the server takes the string over.
+            unsafe { api!(RedisModule_CommandFilterArgInsert)(self.0.as_ptr(), index, word) };
         }
     }
 
-    /// Takes a word out.
+    /// Deletes a word, if there is one at that index.
     pub fn delete_word(&mut self, index: usize) {
         if let Some(index) = self.index(index) {
             // SAFETY: the context is valid, and there is such a word.
@@ -98,30 +89,49 @@ impl Command {
         }
     }
 
-    /// None where there is no such word.
+    /// `None` if there is no such word.
     fn index(&self, index: usize) -> Option<c_int> {
         let index = c_int::try_from(index).ok()?;
         (index < self.len()).then_some(index)
     }
 
-    /// The id of the client that sent it; 0 where the server cannot tell, which is before 7.2.
+    /// The id of the client that sent it. 0 if the server cannot tell, which is before 7.2.
     pub fn client_id(&self) -> u64 {
-        // SAFETY: as in `api!`, and this one is optional; the context is valid.
+        // SAFETY: as in `api!`, and this call is optional; the context is valid.
         unsafe { raw::RedisModule_CommandFilterGetClientId.map_or(0, |get| get(self.0.as_ptr())) }
     }
 }
 
 impl Ctx {
-    /// Registers a filter for the commands of clients, and for the module's own calls if `own_calls`.
-    pub fn register_filter(&self, callback: Callback, own_calls: bool) -> bool {
+    /// Registers a filter for what is sent, and for what the module itself calls if `own_calls`.
+    /// False if the server does not accept it.
+    pub fn register_filter<F: CommandFilter>(&self, own_calls: bool) -> bool {
         let flags = if own_calls {
             0
         } else {
             raw::REDISMODULE_CMDFILTER_NOSELF.cast_signed()
         };
-        // SAFETY: the context is that of the load. The server drops the filter on unload.
-        let filter =
-            unsafe { api!(RedisModule_RegisterCommandFilter)(self.raw(), Some(callback), flags) };
+        // SAFETY: the context is valid. The server drops the filter when it unloads the module.
+        let filter = unsafe {
+            api!(RedisModule_RegisterCommandFilter)(self.raw(), Some(on_command::<F>), flags)
+        };
         !filter.is_null()
     }
+}
+
+/// # Safety
+/// Called by the server alone.
+unsafe extern "C" fn on_command<F: CommandFilter>(command: *mut raw::RedisModuleCommandFilterCtx) {
+    guard::plain((), || {
+        // The context of the server is valid until this returns, and cannot leave `F`.
+        let Some(command) = NonNull::new(command) else {
+            return;
+        };
+        let mut command = IncomingCommand(command);
+        if call::is_under_way() {
+            F::called(&mut command);
+        } else {
+            F::sent(&mut command);
+        }
+    });
 }

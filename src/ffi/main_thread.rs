@@ -1,20 +1,19 @@
-//! Where the module's state lives: on the server's main thread and nowhere else.
+//! A place for state that only the server's main thread reaches.
 
 use std::cell::RefCell;
 
 /// A value that only the thread that made it can reach.
 ///
-/// A `thread_local!` would do the same, and so would the standard library's thread ids, but their
-/// destructors pin the shared library in memory, and a module that was unloaded and loaded again
-/// would meet its old state.
+/// A `thread_local!` or the standard library's thread ids would do as well, but their destructors
+/// pin the shared library in memory. A module that was unloaded and loaded again would then find its
+/// old state.
 pub struct MainThread<T> {
     owner: libc::pthread_t,
     value: RefCell<Option<T>>,
 }
 
-// SAFETY: `with`, `set` and `clear` are the only ways to the value, and each gives up on any thread
-// but the owner, so the `RefCell` is never touched by two threads and the value never moves to
-// another one.
+// SAFETY: only `with`, `set` and `clear` reach the value, and each does nothing on any thread but the
+// owner. So the `RefCell` is never touched by two threads, and no other thread gets the value.
 unsafe impl<T> Sync for MainThread<T> {}
 
 impl<T> MainThread<T> {
@@ -26,7 +25,8 @@ impl<T> MainThread<T> {
         }
     }
 
-    /// Puts a value in.
+    /// Puts a value in, and drops the one before. Does nothing on another thread and within
+    /// [`with`](Self::with).
     pub fn set(&self, value: T) {
         if self.is_owner() {
             if let Ok(mut slot) = self.value.try_borrow_mut() {
@@ -35,7 +35,7 @@ impl<T> MainThread<T> {
         }
     }
 
-    /// Drops the value.
+    /// Drops the value. Does nothing on another thread and within [`with`](Self::with).
     pub fn clear(&self) {
         if self.is_owner() {
             if let Ok(mut slot) = self.value.try_borrow_mut() {
@@ -44,8 +44,8 @@ impl<T> MainThread<T> {
         }
     }
 
-    /// Works with the value. `None` where there is none, on another thread, and within itself: no
-    /// caller may reach the server from inside `work`.
+    /// Works with the value. `None` if there is none, on another thread, and within itself: `work`
+    /// must not call into the server, which may call back.
     pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
         if !self.is_owner() {
             return None;

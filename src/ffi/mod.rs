@@ -1,9 +1,26 @@
-//! The server's module API as the rest of the module uses it: the only place, with the callbacks
-//! registered from `lib.rs`, where raw pointers and `unsafe` are met.
+//! The server's module API as safe Rust. Only here are `unsafe`, raw pointers and `extern "C"`; the
+//! crate denies `unsafe_code` everywhere else.
 //!
-//! Two rules hold everywhere. Every callback that the server calls goes through [`guard`], so that
-//! no panic unwinds into the server. And the module's own state is never borrowed across a call
-//! into the server, because the server may call back from within it.
+//! The server calls the module through one function of each kind. Each is generic over a trait that
+//! the rest of the module implements:
+//!
+//! | the server's callback | file | trait |
+//! |---|---|---|
+//! | `RedisModule_OnLoad`, `RedisModule_OnUnload` | [`entry`] | none, calls `load.rs` |
+//! | a command | [`command`] | [`Command`] |
+//! | the timeout and the disconnection of a blocked client | [`blocked`] | [`Waiting`] |
+//! | a timer | [`timer`] | [`Timer`] |
+//! | an event | [`events`] | [`ServerEvents`](events::ServerEvents) |
+//! | a command filter | [`filter`] | [`CommandFilter`](filter::CommandFilter) |
+//! | a setting is read or set | [`settings`] | [`Settings`](settings::Settings) |
+//! | INFO is gathered | [`info`] | [`Info`](info::Info) |
+//! | a wake-up of the event loop | [`wakeup`] | none, it does nothing |
+//!
+//! Two rules hold everywhere. Each of these functions goes through [`guard`], because a panic must
+//! not unwind into the server. And the module's own state is never borrowed across a call into the
+//! server, because the server may call back from within it.
+
+#![warn(clippy::undocumented_unsafe_blocks, unsafe_op_in_unsafe_fn)]
 
 #[macro_use]
 pub mod api;
@@ -14,19 +31,28 @@ pub mod client;
 pub mod cluster;
 pub mod command;
 pub mod context;
+mod entry;
+pub mod events;
 pub mod filter;
-pub mod guard;
+mod guard;
+pub mod info;
 pub mod keys;
 pub mod main_thread;
 pub mod server_info;
+pub mod settings;
+pub mod spec;
 pub mod string;
 pub mod timer;
 pub mod unblock;
+pub mod wakeup;
 
 pub use args::Args;
-pub use blocked::Blocked;
+pub use blocked::{Blocked, HandleId, Waiting};
 pub use call::{CallReply, Memory, Reply};
 pub use client::ClientInfo;
+pub use command::{Command, Handler};
 pub use context::Ctx;
+pub use filter::IncomingCommand;
 pub use server_info::ServerInfo;
 pub use string::OwnString;
+pub use timer::{Timer, TimerId};

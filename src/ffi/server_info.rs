@@ -1,4 +1,5 @@
-//! A section of INFO, read field by field without the command INFO; and which server runs.
+//! A section of the server's INFO, read field by field and without the command INFO; and which
+//! server runs.
 
 use std::ffi::CStr;
 use std::ptr::NonNull;
@@ -12,14 +13,14 @@ use super::Ctx;
 pub struct ServerInfo(NonNull<raw::RedisModuleServerInfoData>);
 
 impl Ctx {
-    /// Reads a section of INFO. `None` where the server gives none.
+    /// Reads a section of INFO. `None` if the server returns none.
     pub fn with_server_info<R>(
         &self,
         section: &CStr,
         read: impl FnOnce(&ServerInfo) -> R,
     ) -> Option<R> {
-        // SAFETY: the context is valid, and the text ends in a null byte. The server makes a record
-        // of the section, which is freed below.
+        // SAFETY: the context is valid, and the name ends in a null byte. The server makes a record of
+        // the section, which is freed below.
         let info = unsafe { api!(RedisModule_GetServerInfo)(self.raw(), section.as_ptr()) };
         let info = ServerInfo(NonNull::new(info)?);
         let result = read(&info);
@@ -41,7 +42,7 @@ impl Ctx {
 }
 
 impl ServerInfo {
-    /// The text of a field.
+    /// The text of a field. `None` if the section has no such field.
     pub fn field(&self, name: &CStr) -> Option<&[u8]> {
         // SAFETY: the record is alive, and the name ends in a null byte.
         let value =

@@ -1,29 +1,30 @@
 //! A string of the server that belongs to the module.
 
+use std::mem::ManuallyDrop;
 use std::ptr;
 
 use redis_module::raw;
 
-/// Freed when dropped. The server counts references, and keeps one of its own to what it still needs.
+/// Freed when dropped. The server counts references: what it still needs of the string, it keeps.
 pub struct OwnString(*mut raw::RedisModuleString);
 
 impl OwnString {
     /// A copy of these bytes.
     pub fn new(bytes: &[u8]) -> Self {
-        // SAFETY: without a context the string is its maker's to free; the server copies the bytes.
+        // SAFETY: the server copies the bytes. Made without a context, the string is ours to free.
         Self(unsafe {
             api!(RedisModule_CreateString)(ptr::null_mut(), bytes.as_ptr().cast(), bytes.len())
         })
     }
 
     /// The server's pointer, valid while this lives.
-    pub fn as_ptr(&self) -> *mut raw::RedisModuleString {
+    pub(super) fn as_ptr(&self) -> *mut raw::RedisModuleString {
         self.0
     }
 
-    /// The server's pointer, to be freed by somebody else from now on.
-    pub fn into_raw(self) -> *mut raw::RedisModuleString {
-        std::mem::ManuallyDrop::new(self).0
+    /// The server's pointer. Whoever takes it frees the string.
+    pub(super) fn into_raw(self) -> *mut raw::RedisModuleString {
+        ManuallyDrop::new(self).0
     }
 }
 

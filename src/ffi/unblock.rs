@@ -1,9 +1,9 @@
-//! Ending the waits of clients in the server's own way: `CLIENT UNBLOCK`.
+//! Ending the waits of clients in the server's own way, by `CLIENT UNBLOCK`.
 //!
-//! Another module's call can wait under the id of a client that waits for something else: the
-//! server gives such a call the id of some client that was blocked before. `CLIENT UNBLOCK` would
-//! then hit that client, and the server aborts where that is held back by `CLIENT PAUSE`. So it is
-//! asked for only for clients that the server itself lists as waiting in a command of this module.
+//! The server gives another module's call the id of some client that was blocked before. So a call
+//! can wait under the id of a client that waits for something else, and `CLIENT UNBLOCK` would hit
+//! that client. If that is held back by `CLIENT PAUSE`, the server aborts. So only those clients are
+//! unblocked that the server itself lists as waiting in a command of this module.
 
 use std::collections::HashSet;
 use std::ffi::{c_longlong, CStr};
@@ -21,8 +21,8 @@ pub struct WaitingHere<'ctx> {
 }
 
 impl Ctx {
-    /// Which of these clients wait in a command of this module. One question for all of them: to
-    /// find a client by its id, Valkey looks through all that are connected.
+    /// Which of these clients wait in a command of this module. One call for all of them: to find a
+    /// client by its id, Valkey searches all that are connected.
     pub fn waiting_here(&self, clients: &[u64]) -> WaitingHere<'_> {
         let list = match clients {
             [] => None,
@@ -40,14 +40,14 @@ impl Ctx {
 }
 
 impl WaitingHere<'_> {
-    /// `CLIENT UNBLOCK id TIMEOUT`: true if that client was waiting. Its timeout callback has run
-    /// when this returns.
+    /// `CLIENT UNBLOCK id TIMEOUT`: true if that client was waiting. Its timeout callback has
+    /// run when this returns.
     pub fn end_as_timed_out(&self, client: u64) -> bool {
         self.end(client, c"TIMEOUT")
     }
 
-    /// `CLIENT UNBLOCK id ERROR`: true if that client was waiting. The server has answered it
-    /// UNBLOCKED, and its disconnect callback has run, when this returns.
+    /// `CLIENT UNBLOCK id ERROR`: true if that client was waiting. The server has replied UNBLOCKED,
+    /// and the client's disconnect callback has run, when this returns.
     pub fn end_with_error(&self, client: u64) -> bool {
         self.end(client, c"ERROR")
     }
@@ -60,18 +60,18 @@ impl WaitingHere<'_> {
             return false;
         };
         let _calling = Calling::begin();
-        // SAFETY: the context is valid, `c` takes a string that ends in a null byte, and `l` a long
-        // long.
-        let reply = self.ctx.owned(unsafe {
-            api!(RedisModule_Call)(
+        // SAFETY: the context is valid, each `c` takes a string that ends in a null byte, and `l` a
+        // long long. The reply was just made in this context.
+        let reply = unsafe {
+            self.ctx.owned(api!(RedisModule_Call)(
                 self.ctx.raw(),
                 c"CLIENT".as_ptr(),
                 c"Eclc".as_ptr(),
                 c"UNBLOCK".as_ptr(),
                 id,
                 how.as_ptr(),
-            )
-        });
+            ))
+        };
         reply.and_then(|reply| reply.root().integer()) == Some(1)
     }
 }

@@ -4,21 +4,20 @@
 //! it. Here are the [look] itself, the three commands, and the [rhythm] that serves those who
 //! wait for a change. Nothing is done on this server while nobody asks, waits or tracks.
 
-mod command;
+pub mod command;
 pub mod connection;
 pub mod look;
-mod map;
+pub mod map;
 mod reply;
 pub mod rhythm;
-mod watch;
+pub mod watch;
 
 use durable_core::servers::{Fact, Facts};
 use durable_core::slot_map::{
     Connection, Connections, Family, MapCache, MissingPort, Moment, Trackers, Watchers,
 };
 
-use crate::ffi::timer::TimerId;
-use crate::ffi::{Blocked, ClientInfo, Ctx};
+use crate::ffi::{Blocked, ClientInfo, TimerId};
 use crate::state::State;
 
 /// What slot hints keep between callbacks.
@@ -111,20 +110,6 @@ impl SlotHints {
         self.requests = self.requests.saturating_add(1);
         self.keys = self.keys.saturating_add(keys);
     }
-}
-
-/// Registers the commands. They declare no keys, because the server would then answer CROSSSLOT or MOVED
-/// before the module runs.
-pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
-    connection::begin();
-    command::register(ctx, category)?;
-    map::register(ctx, category)?;
-    watch::register(ctx, category)
-}
-
-fn categories(own: &[&str], category: Option<&str>) -> Vec<String> {
-    let names = own.iter().copied().chain(category);
-    names.map(str::to_owned).collect()
 }
 
 /// This moment, on the clock and in turns of the event loop.

@@ -10,15 +10,13 @@
 //! between the unblocking and the serving, in which CLIENT UNBLOCK leaves a client without a reply
 //! (7.0) or aborts the server (7.2).
 
-use std::ffi::c_void;
 use std::sync::Arc;
 
 use durable_core::slot_map::{Connection, Family, SlotMap, TOPOLOGY_KEY};
-use redis_module::raw;
 
 use super::{is_current, look, reply};
 use crate::durable::{give_up, turn};
-use crate::ffi::{filter, guard, Blocked, Ctx};
+use crate::ffi::{Blocked, Ctx, IncomingCommand, Timer};
 use crate::state::{self, State};
 
 /// What watchers are told in one turn at the most, counted in elements of replies: a few milliseconds of
@@ -93,7 +91,7 @@ pub fn cron(ctx: &Ctx) {
 }
 
 /// A client sends CLIENT TRACKING.
-pub fn tracking_asked(command: &filter::Command) {
+pub fn tracking_asked(command: &IncomingCommand) {
     let words = (2..command.len()).filter_map(|index| command.word(index));
     state::with(|state| {
         let now = state.now() / 1000;
@@ -103,7 +101,7 @@ pub fn tracking_asked(command: &filter::Command) {
 }
 
 /// A client sends EXEC.
-pub fn queue_executed(command: &filter::Command) {
+pub fn queue_executed(command: &IncomingCommand) {
     state::with(|state| {
         let now = state.now() / 1000;
         let client = command.client_id();
@@ -211,13 +209,17 @@ fn arm_in(ctx: &Ctx, ms: u64) {
     if let Some((timer, _)) = stale {
         ctx.stop_timer(timer);
     }
-    let timer = ctx.start_timer(ms, on_timer);
+    let timer = ctx.start_timer::<WatchTimer>(ms);
     state::with(|state| state.slothint.timer = Some((timer, at)));
 }
 
-unsafe extern "C" fn on_timer(ctx: *mut raw::RedisModuleCtx, _data: *mut c_void) {
-    // SAFETY: the context is the one that the server gave to this callback.
-    unsafe { guard::callback(ctx, serve) };
+/// Fires for the next look, the next deadline, or a change that somebody waits for.
+struct WatchTimer;
+
+impl Timer for WatchTimer {
+    fn fire(ctx: &Ctx) {
+        serve(ctx);
+    }
 }
 
 fn serve(ctx: &Ctx) {

@@ -1,0 +1,117 @@
+//! The server's events: subscribing to them, and decoding what they tell.
+
+use std::ffi::c_void;
+
+use redis_module::raw;
+
+use super::{guard, ClientInfo, Ctx};
+
+/// What the module does at each event.
+pub trait ServerEvents {
+    /// The event loop woke: a turn begins.
+    fn turn_begins(ctx: &Ctx);
+    /// The event loop is about to sleep: the turn ends.
+    fn turn_ends(ctx: &Ctx);
+    /// The server's cron has run. It runs `hz` times a second.
+    fn cron(ctx: &Ctx, hz: u64);
+    /// A replica came online, or went offline.
+    fn replica_changed(online: bool);
+    /// A client connected.
+    fn client_connected(client: &ClientInfo);
+    /// A client disconnected.
+    fn client_disconnected(client: &ClientInfo);
+    /// A module was loaded or unloaded.
+    fn modules_changed(ctx: &Ctx);
+    /// A setting of the server changed.
+    fn config_changed();
+    /// This server became a primary, or a replica.
+    fn role_changed(primary: bool);
+}
+
+/// The events that are subscribed to, in this order.
+const EVENTS: [u64; 7] = [
+    raw::REDISMODULE_EVENT_EVENTLOOP,
+    raw::REDISMODULE_EVENT_CRON_LOOP,
+    raw::REDISMODULE_EVENT_REPLICA_CHANGE,
+    raw::REDISMODULE_EVENT_CLIENT_CHANGE,
+    raw::REDISMODULE_EVENT_MODULE_CHANGE,
+    raw::REDISMODULE_EVENT_CONFIG,
+    raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
+];
+
+/// The version of the records that events come with.
+const RECORDS: u64 = 1;
+
+impl Ctx {
+    /// Subscribes to all events. Only while the module is loaded.
+    pub fn subscribe_to_events<E: ServerEvents>(&self) -> Result<(), String> {
+        for id in EVENTS {
+            let event = raw::RedisModuleEvent {
+                id,
+                dataver: RECORDS,
+            };
+            // SAFETY: the context is valid, and the function is of the server's kind.
+            let status = unsafe {
+                api!(RedisModule_SubscribeToServerEvent)(self.raw(), event, Some(on_event::<E>))
+            };
+            if isize::try_from(status) != Ok(raw::REDISMODULE_OK) {
+                return Err(format!("this server does not tell event {id}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// # Safety
+/// Called by the server alone. `event` is one that was subscribed to, and `data` is that event's
+/// record.
+unsafe extern "C" fn on_event<E: ServerEvents>(
+    ctx: *mut raw::RedisModuleCtx,
+    event: raw::RedisModuleEvent,
+    which: u64,
+    data: *mut c_void,
+) {
+    let decode = |ctx: &Ctx| match event.id {
+        raw::REDISMODULE_EVENT_EVENTLOOP => match which {
+            raw::REDISMODULE_SUBEVENT_EVENTLOOP_AFTER_SLEEP => E::turn_begins(ctx),
+            raw::REDISMODULE_SUBEVENT_EVENTLOOP_BEFORE_SLEEP => E::turn_ends(ctx),
+            _ => (),
+        },
+        raw::REDISMODULE_EVENT_CRON_LOOP => {
+            // SAFETY: the record of this event, in the version that was subscribed to.
+            E::cron(ctx, unsafe { hz(data) });
+        }
+        raw::REDISMODULE_EVENT_REPLICA_CHANGE => {
+            E::replica_changed(which == raw::REDISMODULE_SUBEVENT_REPLICA_CHANGE_ONLINE);
+        }
+        raw::REDISMODULE_EVENT_CLIENT_CHANGE => {
+            // SAFETY: the record of this event, in the version that was subscribed to.
+            let client = unsafe { ClientInfo::of_event(data) };
+            match (client, which) {
+                (Some(client), raw::REDISMODULE_SUBEVENT_CLIENT_CHANGE_DISCONNECTED) => {
+                    E::client_disconnected(&client);
+                }
+                (Some(client), _) => E::client_connected(&client),
+                (None, _) => (),
+            }
+        }
+        raw::REDISMODULE_EVENT_MODULE_CHANGE => E::modules_changed(ctx),
+        raw::REDISMODULE_EVENT_CONFIG => E::config_changed(),
+        raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED => {
+            E::role_changed(which == raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER);
+        }
+        _ => (),
+    };
+    // SAFETY: the context is the one that the server gave to this callback.
+    unsafe { guard::callback(ctx, decode) };
+}
+
+/// The frequency in the record of the server's cron; 0 where there is no record.
+///
+/// # Safety
+/// `data` is null or the record of [`REDISMODULE_EVENT_CRON_LOOP`](raw::REDISMODULE_EVENT_CRON_LOOP).
+unsafe fn hz(data: *mut c_void) -> u64 {
+    // SAFETY: promised by the caller.
+    let cron = unsafe { data.cast::<raw::RedisModuleCronLoopInfo>().as_ref() };
+    cron.map_or(0, |cron| u64::try_from(cron.hz).unwrap_or(0))
+}
