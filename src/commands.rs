@@ -136,7 +136,8 @@ const NO_CATEGORIES: &str = "this server puts the commands of modules into no AC
      rules such as -@dangerous and +@write do not apply to them. DURABLE.REPLICAS tells the \
      addresses of the replicas; to deny it to a user: ACL SETUSER <user> -durable.replicas";
 
-/// Registers every command. `category` is the module's own ACL category, if the server could add it.
+/// Registers every command. `category` is the module's own ACL category, if the server could add
+/// it.
 ///
 /// # Errors
 /// Which command the server does not accept.

@@ -81,8 +81,8 @@ fn register(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
 }
 
 /// Fails if a command was renamed or disabled. The module reads the replicas' acknowledgements with
-/// ROLE, ends waits with CLIENT UNBLOCK and judges commands with COMMAND. Without one of these, waits
-/// would never end or nothing would be refused.
+/// ROLE, ends waits with CLIENT UNBLOCK and judges commands with COMMAND. Without one of these,
+/// waits would never end or nothing would be refused.
 fn needs_command(ctx: &Ctx, name: &CStr, words: &[&CStr]) -> Result<(), String> {
     let reply = ctx.ask(name, words);
     if reply.is_some_and(|reply| reply.error().is_none()) {

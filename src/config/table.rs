@@ -101,7 +101,8 @@ pub(super) const TEXTS: [Text; 3] = [
         accepted: "names of commands, separated by spaces, without quotes and backslashes",
         get: |config| config.call_allow.clone(),
         set: |config, value| {
-            // Valkey 8.1 writes the text into redis.conf without quoting it, and then cannot read it.
+            // Valkey 8.1 writes the text into redis.conf without quoting it, and then cannot read
+            // it.
             let fits = |byte: &u8| (b' '..=b'~').contains(byte) && !b"\"'\\".contains(byte);
             let fits = value.iter().all(fits);
             if fits {

@@ -10,9 +10,10 @@ use redis_module::raw;
 /// The function behind a required call. See [`missing`].
 macro_rules! api {
     ($name:ident) => {{
-        // SAFETY: the initializer writes the table of calls on the main thread, before any other code
-        // of the module runs. A second load, which is refused, writes the same values once more. All
-        // code of the module runs on the main thread, so nothing reads the table meanwhile.
+        // SAFETY: the initializer writes the table of calls on the main thread, before any other
+        // code of the module runs. A second load, which is refused, writes the same values once
+        // more. All code of the module runs on the main thread, so nothing reads the table
+        // meanwhile.
         #[allow(unused_unsafe)]
         let function = unsafe { ::redis_module::raw::$name };
         match function {

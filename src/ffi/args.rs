@@ -20,8 +20,8 @@ impl<'a> Args<'a> {
     /// Takes what a handler was given.
     ///
     /// # Safety
-    /// `argv` is null or points to `argc` strings of the server. They stay valid and unchanged during
-    /// `'a`, as those of a command handler do until it returns.
+    /// `argv` is null or points to `argc` strings of the server. They stay valid and unchanged
+    /// during `'a`, as those of a command handler do until it returns.
     pub(super) unsafe fn new(argv: *mut *mut raw::RedisModuleString, argc: c_int) -> Self {
         let len = usize::try_from(argc).unwrap_or(0);
         let strings = if argv.is_null() || len == 0 {

@@ -16,9 +16,9 @@ pub trait Waiting {
     fn disconnected(ctx: &Ctx, handle: HandleId);
 }
 
-/// The handle of a blocked client. It has to go back to the server exactly once, whatever becomes of
-/// the client: otherwise it leaks, and the module cannot be unloaded. Therefore it cannot be copied,
-/// and [`Blocked::unblock`] takes it by value.
+/// The handle of a blocked client. It has to go back to the server exactly once, whatever becomes
+/// of the client: otherwise it leaks, and the module cannot be unloaded. Therefore it cannot be
+/// copied, and [`Blocked::unblock`] takes it by value.
 #[derive(Debug)]
 #[must_use = "a handle that does not go back to the server leaks"]
 pub struct Blocked(NonNull<raw::RedisModuleBlockedClient>);
@@ -86,7 +86,8 @@ impl Blocked {
         }
     }
 
-    /// Gives the handle back. A client that still waits gets the reply that the server holds for it.
+    /// Gives the handle back. A client that still waits gets the reply that the server holds for
+    /// it.
     pub fn unblock(self) {
         // SAFETY: the handle goes back once, because this takes `self`. There is no private data.
         unsafe { api!(RedisModule_UnblockClient)(self.0.as_ptr(), ptr::null_mut()) };

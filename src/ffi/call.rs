@@ -42,8 +42,8 @@ impl CallReply<'_> {
         line.split(|&byte| byte == b'\r').next()
     }
 
-    /// The whole reply as the server would have sent it. In RESP2, unless the call asked for another
-    /// version.
+    /// The whole reply as the server would have sent it. In RESP2, unless the call asked for
+    /// another version.
     pub fn protocol(&self) -> &[u8] {
         let mut len = 0;
         // SAFETY: the reply is alive; the server stores the length.
@@ -133,8 +133,8 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// Whether the server checked `maxmemory` before the handler ran. It does for commands with the flag
-/// `deny-oom`, except in scripts that have begun to write or that are allowed to exceed it.
+/// Whether the server checked `maxmemory` before the handler ran. It does for commands with the
+/// flag `deny-oom`, except in scripts that have begun to write or that are allowed to exceed it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
     /// It did, as it would have for the inner command.
@@ -151,10 +151,10 @@ const COPIED: usize = 64 * 1024;
 
 /// Passes the bytes of the arguments, of which the server makes strings of its own.
 ///
-/// Given the client's own strings, the server would take these into its data, while the client keeps
-/// them for as long as it waits. Two things forbid that: a string that another thread of the server
-/// frees must not be shared, and the server encodes a number as an integer only in a string that is
-/// not shared.
+/// Given the client's own strings, the server would take these into its data, while the client
+/// keeps them for as long as it waits. Two things forbid that: a string that another thread of the
+/// server frees must not be shared, and the server encodes a number as an integer only in a string
+/// that is not shared.
 fn call_with_buffers(
     ctx: &Ctx,
     command: &CStr,
@@ -272,9 +272,9 @@ impl Ctx {
     /// Runs a user's command with the rights of this context's client, as if it had sent it. `None`
     /// if the server did not execute it.
     ///
-    /// The flags: `!` replicates it, `C` checks the ACL, `E` turns a refusal into an error reply, `0`
-    /// replies in the client's protocol version. `M` refuses writes beyond `maxmemory`, if the server
-    /// has not checked that for the caller's own command.
+    /// The flags: `!` replicates it, `C` checks the ACL, `E` turns a refusal into an error reply,
+    /// `0` replies in the client's protocol version. `M` refuses writes beyond `maxmemory`, if the
+    /// server has not checked that for the caller's own command.
     pub fn call_for_client(
         &self,
         command: &CStr,

@@ -10,9 +10,9 @@ use super::{args, Ctx};
 pub struct ClientInfo(raw::RedisModuleClientInfo);
 
 impl Ctx {
-    /// Whether a client with that id is connected. The caller of a script or of another module has an
-    /// id that no client has, except that the server may give it the id of a client that was blocked
-    /// before.
+    /// Whether a client with that id is connected. The caller of a script or of another module has
+    /// an id that no client has, except that the server may give it the id of a client that was
+    /// blocked before.
     pub fn is_connected(&self, client: u64) -> bool {
         self.with_user_name(client, |_| ()).is_some()
     }

@@ -1,5 +1,5 @@
-//! The context that the server gives to a callback: who calls, the state of the server, its log, and
-//! the plain replies.
+//! The context that the server gives to a callback: who calls, the state of the server, its log,
+//! and the plain replies.
 
 use std::ffi::{c_char, c_int, c_long, CStr, CString};
 use std::ptr::NonNull;
@@ -64,8 +64,8 @@ impl Ctx {
     /// no module: commands can be called and the log can be written, but nothing can be registered,
     /// blocked or armed. Each costs the server a new client. `None` if the server made none.
     pub fn detached<R>(work: impl FnOnce(&Self) -> R) -> Option<R> {
-        // SAFETY: null is no blocked client; then the server makes a context of its own. All code of
-        // the module runs on the server's main thread, so no lock is needed. It is freed below.
+        // SAFETY: null is no blocked client; then the server makes a context of its own. All code
+        // of the module runs on the server's main thread, so no lock is needed. It is freed below.
         let raw = unsafe { api!(RedisModule_GetThreadSafeContext)(std::ptr::null_mut()) };
         // SAFETY: null or just made. It cannot leave `work`.
         let ctx = unsafe { Self::new(raw) }?;
@@ -101,12 +101,12 @@ impl Ctx {
         unsafe { api!(RedisModule_GetSelectedDb)(self.raw()) }
     }
 
-    /// Requests an acknowledgement from every replica: `REPLCONF GETACK *` to the replicas and not to
-    /// the append-only file, outside of any transaction. False if it was not sent. Only in an event of
-    /// the server, whose context has a client of its own.
+    /// Requests an acknowledgement from every replica: `REPLCONF GETACK *` to the replicas and not
+    /// to the append-only file, outside of any transaction. False if it was not sent. Only in an
+    /// event of the server, whose context has a client of its own.
     ///
-    /// The server sends the request in the context's database. `db` should be that of the last write,
-    /// otherwise the stream gets a SELECT before and after.
+    /// The server sends the request in the context's database. `db` should be that of the last
+    /// write, otherwise the stream gets a SELECT before and after.
     ///
     /// While traffic to the replicas is paused (CLIENT PAUSE, FAILOVER) the server aborts on this
     /// call, so it is not made then.
@@ -210,7 +210,8 @@ impl Ctx {
         self.reply_error(&to_c(text));
     }
 
-    /// Replies that the number of arguments is wrong, in the server's own words. Only inside a command.
+    /// Replies that the number of arguments is wrong, in the server's own words. Only inside a
+    /// command.
     pub fn reply_wrong_arity(&self) {
         // SAFETY: the context is that of a running command.
         unsafe { api!(RedisModule_WrongArity)(self.raw()) };

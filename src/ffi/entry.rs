@@ -31,8 +31,8 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
     // server's calls. A second load fills it again with the same functions.
     let status = unsafe { raw::Export_RedisModule_Init(ctx, name, VERSION, version) };
     if status != raw::REDISMODULE_OK as c_int {
-        // The initializer fails only where the server has a module of that name. Most likely that is
-        // this very library: its variables are in use and must not be touched.
+        // The initializer fails only where the server has a module of that name. Most likely that
+        // is this very library: its variables are in use and must not be touched.
         // SAFETY: the context is the server's, and the table of its calls is filled.
         unsafe { guard::callback(ctx, load::refuse_second) };
         return raw::REDISMODULE_ERR as c_int;

@@ -109,7 +109,8 @@ unsafe extern "C" fn on_event<E: ServerEvents>(
 /// The frequency in the record of the server's cron; 0 where there is no record.
 ///
 /// # Safety
-/// `data` is null or the record of [`REDISMODULE_EVENT_CRON_LOOP`](raw::REDISMODULE_EVENT_CRON_LOOP).
+/// `data` is null or the record of
+/// [`REDISMODULE_EVENT_CRON_LOOP`](raw::REDISMODULE_EVENT_CRON_LOOP).
 unsafe fn hz(data: *mut c_void) -> u64 {
     // SAFETY: promised by the caller.
     let cron = unsafe { data.cast::<raw::RedisModuleCronLoopInfo>().as_ref() };

@@ -67,7 +67,8 @@ impl IncomingCommand {
     pub fn replace_word(&mut self, index: usize, word: &[u8]) {
         if let Some(index) = self.index(index) {
             let word = OwnString::new(word).into_raw();
-            // SAFETY: the context is valid, there is such a word, and the server takes the string over.
+            // SAFETY: the context is valid, there is such a word, and the server takes the string
+            // over.
             unsafe { api!(RedisModule_CommandFilterArgReplace)(self.0.as_ptr(), index, word) };
         }
     }
@@ -76,7 +77,8 @@ impl IncomingCommand {
     pub fn insert_word(&mut self, index: usize, word: OwnString) {
         if let Some(index) = self.index(index) {
             let word = word.into_raw();
-            // SAFETY: the context is valid, there is such a word, and the server takes the string over.
+            // SAFETY: the context is valid, there is such a word, and the server takes the string
+            // over.
             unsafe { api!(RedisModule_CommandFilterArgInsert)(self.0.as_ptr(), index, word) };
         }
     }

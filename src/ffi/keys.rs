@@ -1,9 +1,9 @@
 //! Which words of a command are keys, for commands that find out only when asked.
 //!
 //! Valkey with I/O threads in cluster mode asks for this **on those threads**. So does Redis from
-//! 8.2 on, and from 8.4 on also without a cluster. The context that they make for the question relies
-//! on being the only one: whatever the handler does, the server crashes. So no command is registered
-//! there as one that is asked.
+//! 8.2 on, and from 8.4 on also without a cluster. The context that they make for the question
+//! relies on being the only one: whatever the handler does, the server crashes. So no command is
+//! registered there as one that is asked.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -19,9 +19,10 @@ impl Ctx {
         unsafe { api!(RedisModule_IsKeysPositionRequest)(self.raw()) != 0 }
     }
 
-    /// Reports that one of the handler's arguments is a key, and what is done to it. If that depends
-    /// on the arguments, access control requires only some permission for the key here, and the right
-    /// one when the inner command is called. Does nothing for a position behind the arguments.
+    /// Reports that one of the handler's arguments is a key, and what is done to it. If that
+    /// depends on the arguments, access control requires only some permission for the key here, and
+    /// the right one when the inner command is called. Does nothing for a position behind the
+    /// arguments.
     pub fn report_key(&self, args: Args<'_>, position: usize, flags: c_int) {
         let is_variable = flags.cast_unsigned() & raw::REDISMODULE_CMD_KEY_VARIABLE_FLAGS != 0;
         let flags = if is_variable {
@@ -33,16 +34,16 @@ impl Ctx {
             return;
         }
         if let Ok(position) = c_int::try_from(position) {
-            // SAFETY: the context is valid, and the position is that of an argument. The server does
-            // nothing unless it has asked for keys.
+            // SAFETY: the context is valid, and the position is that of an argument. The server
+            // does nothing unless it has asked for keys.
             unsafe { api!(RedisModule_KeyAtPosWithFlags)(self.raw(), position, flags) };
         }
     }
 }
 
 /// The keys of the command that `args` are: the position of each, and the server's flags for it.
-/// Empty for a command that has no keys, is not known or is not well formed. Servers before Redis 8.6
-/// and Valkey leak memory where there are many: 7 keys, or 257.
+/// Empty for a command that has no keys, is not known or is not well formed. Servers before Redis
+/// 8.6 and Valkey leak memory where there are many: 7 keys, or 257.
 pub fn of(args: Args<'_>) -> Vec<(usize, c_int)> {
     let Ok(argc) = c_int::try_from(args.len()) else {
         return Vec::new();
@@ -50,8 +51,8 @@ pub fn of(args: Args<'_>) -> Vec<(usize, c_int)> {
     let strings = args.as_raw().as_ptr().cast_mut();
     let mut count = 0;
     let mut flags: *mut c_int = ptr::null_mut();
-    // SAFETY: the server does not use the context. It reads the strings, which are valid, and returns
-    // an array of `count` positions and one of as many flags, or null.
+    // SAFETY: the server does not use the context. It reads the strings, which are valid, and
+    // returns an array of `count` positions and one of as many flags, or null.
     let positions = unsafe {
         api!(RedisModule_GetCommandKeysWithFlags)(
             ptr::null_mut(),

@@ -5,15 +5,15 @@ use std::cell::RefCell;
 /// A value that only the thread that made it can reach.
 ///
 /// A `thread_local!` or the standard library's thread ids would do as well, but their destructors
-/// pin the shared library in memory. A module that was unloaded and loaded again would then find its
-/// old state.
+/// pin the shared library in memory. A module that was unloaded and loaded again would then find
+/// its old state.
 pub struct MainThread<T> {
     owner: libc::pthread_t,
     value: RefCell<Option<T>>,
 }
 
-// SAFETY: only `with`, `set` and `clear` reach the value, and each does nothing on any thread but the
-// owner. So the `RefCell` is never touched by two threads, and no other thread gets the value.
+// SAFETY: only `with`, `set` and `clear` reach the value, and each does nothing on any thread but
+// the owner. So the `RefCell` is never touched by two threads, and no other thread gets the value.
 unsafe impl<T> Sync for MainThread<T> {}
 
 impl<T> MainThread<T> {

@@ -19,8 +19,8 @@ impl Ctx {
         section: &CStr,
         read: impl FnOnce(&ServerInfo) -> R,
     ) -> Option<R> {
-        // SAFETY: the context is valid, and the name ends in a null byte. The server makes a record of
-        // the section, which is freed below.
+        // SAFETY: the context is valid, and the name ends in a null byte. The server makes a record
+        // of the section, which is freed below.
         let info = unsafe { api!(RedisModule_GetServerInfo)(self.raw(), section.as_ptr()) };
         let info = ServerInfo(NonNull::new(info)?);
         let result = read(&info);

@@ -65,8 +65,8 @@ impl Ctx {
         is_ok(status)
     }
 
-    /// Registers a text setting. A default with a null byte in it becomes empty. False if the server
-    /// does not accept it. Only while the module is loaded.
+    /// Registers a text setting. A default with a null byte in it becomes empty. False if the
+    /// server does not accept it. Only while the module is loaded.
     pub fn register_text<S: Settings>(&self, name: &'static CStr, default: Vec<u8>) -> bool {
         let default = CString::new(default).unwrap_or_default();
         // SAFETY: the context is valid, the name is static, the server copies the default, and the

@@ -59,9 +59,9 @@ impl KeySpec {
     /// Keys that begin at an index and are a range. `None` for others.
     ///
     /// The server finds keys with variable flags by the command's own code. A module's command that
-    /// has such keys and no such code has no keys at all, and ACL key patterns do not apply to it. So
-    /// that flag is dropped. The least that such a command of the family does is declared instead;
-    /// the call of the inner command checks the rest.
+    /// has such keys and no such code has no keys at all, and ACL key patterns do not apply to it.
+    /// So that flag is dropped. The least that such a command of the family does is declared
+    /// instead; the call of the inner command checks the rest.
     pub fn of(spec: &key_specs::KeySpec) -> Option<Self> {
         let (Begin::At(first), Find::Range { last, step, limit }) = (&spec.begin, &spec.find)
         else {
@@ -197,8 +197,8 @@ impl Arg {
     }
 }
 
-/// Lays the description out as the server reads it, except for flags and ACL categories. It is valid
-/// while `work` runs.
+/// Lays the description out as the server reads it, except for flags and ACL categories. It is
+/// valid while `work` runs.
 pub(super) fn with_info<R>(spec: &Spec, work: impl FnOnce(&raw::RedisModuleCommandInfo) -> R) -> R {
     let version = raw::RedisModuleCommandInfoVersion {
         version: 1,
@@ -251,8 +251,8 @@ fn key_spec(spec: &KeySpec) -> raw::RedisModuleCommandKeySpec {
     out
 }
 
-/// Lays out a list of arguments as the server reads it. `lists` keeps it and those of its parts: the
-/// buffers do not move when `lists` grows.
+/// Lays out a list of arguments as the server reads it. `lists` keeps it and those of its parts:
+/// the buffers do not move when `lists` grows.
 fn arg_list(
     args: &[Arg],
     lists: &mut Vec<Vec<raw::RedisModuleCommandArg>>,

@@ -9,9 +9,9 @@ use super::{guard, Ctx};
 
 /// What a timer does.
 pub trait Timer {
-    /// The timer has fired. Its [`TimerId`] must be forgotten before anything else: the server frees
-    /// the timer once more when this returns, also if it was stopped meanwhile (`moduleTimerHandler`
-    /// in `module.c`).
+    /// The timer has fired. Its [`TimerId`] must be forgotten before anything else: the server
+    /// frees the timer once more when this returns, also if it was stopped meanwhile
+    /// (`moduleTimerHandler` in `module.c`).
     fn fire(ctx: &Ctx);
 }
 
@@ -21,8 +21,8 @@ pub struct TimerId(raw::RedisModuleTimerID);
 
 impl Ctx {
     /// Arms a timer that fires once, after so many milliseconds. 0 fires in this turn of the event
-    /// loop. Only in a context that the server gave to the module, not in a [detached](Ctx::detached)
-    /// one.
+    /// loop. Only in a context that the server gave to the module, not in a
+    /// [detached](Ctx::detached) one.
     pub fn start_timer<T: Timer>(&self, ms: u64) -> TimerId {
         let ms = i64::try_from(ms).unwrap_or(i64::MAX / 1_000_000);
         // SAFETY: the context is valid. The function takes no data, and its code stays while the

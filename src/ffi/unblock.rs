@@ -2,8 +2,8 @@
 //!
 //! The server gives another module's call the id of some client that was blocked before. So a call
 //! can wait under the id of a client that waits for something else, and `CLIENT UNBLOCK` would hit
-//! that client. If that is held back by `CLIENT PAUSE`, the server aborts. So only those clients are
-//! unblocked that the server itself lists as waiting in a command of this module.
+//! that client. If that is held back by `CLIENT PAUSE`, the server aborts. So only those clients
+//! are unblocked that the server itself lists as waiting in a command of this module.
 
 use std::collections::HashSet;
 use std::ffi::{c_longlong, CStr};
@@ -46,8 +46,8 @@ impl WaitingHere<'_> {
         self.end(client, c"TIMEOUT")
     }
 
-    /// `CLIENT UNBLOCK id ERROR`: true if that client was waiting. The server has replied UNBLOCKED,
-    /// and the client's disconnect callback has run, when this returns.
+    /// `CLIENT UNBLOCK id ERROR`: true if that client was waiting. The server has replied
+    /// UNBLOCKED, and the client's disconnect callback has run, when this returns.
     pub fn end_with_error(&self, client: u64) -> bool {
         self.end(client, c"ERROR")
     }

@@ -12,8 +12,8 @@ static PENDING: AtomicU64 = AtomicU64::new(0);
 /// Keeps the event loop from sleeping at the end of this turn.
 pub fn wake_event_loop() {
     PENDING.fetch_add(1, Ordering::Relaxed);
-    // SAFETY: the function takes no data. Its code stays until it has run, because the module is not
-    // unloaded while a wake-up is pending (`unload.rs`).
+    // SAFETY: the function takes no data. Its code stays until it has run, because the module is
+    // not unloaded while a wake-up is pending (`unload.rs`).
     unsafe { api!(RedisModule_EventLoopAddOneShot)(Some(on_wakeup), ptr::null_mut()) };
 }
 
