@@ -28,50 +28,52 @@ pub trait ServerEvents {
     fn role_changed(primary: bool);
 }
 
-/// The events that are subscribed to, in this order.
-const EVENTS: [u64; 7] = [
-    raw::REDISMODULE_EVENT_EVENTLOOP,
-    raw::REDISMODULE_EVENT_CRON_LOOP,
-    raw::REDISMODULE_EVENT_REPLICA_CHANGE,
-    raw::REDISMODULE_EVENT_CLIENT_CHANGE,
-    raw::REDISMODULE_EVENT_MODULE_CHANGE,
-    raw::REDISMODULE_EVENT_CONFIG,
-    raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
-];
-
 /// The version of the records that events come with.
 const RECORDS: u64 = 1;
 
 impl Ctx {
     /// Subscribes to all events. Only while the module is loaded.
+    ///
+    /// # Errors
+    /// Which event the server does not have.
     pub fn subscribe_to_events<E: ServerEvents>(&self) -> Result<(), String> {
-        for id in EVENTS {
-            let event = raw::RedisModuleEvent {
-                id,
-                dataver: RECORDS,
-            };
-            // SAFETY: the context is valid, and the function is of the server's kind.
-            let status = unsafe {
-                api!(RedisModule_SubscribeToServerEvent)(self.raw(), event, Some(on_event::<E>))
-            };
-            if isize::try_from(status) != Ok(raw::REDISMODULE_OK) {
-                return Err(format!("this server does not tell event {id}"));
-            }
+        self.subscribe::<E, { raw::REDISMODULE_EVENT_EVENTLOOP }>()?;
+        self.subscribe::<E, { raw::REDISMODULE_EVENT_CRON_LOOP }>()?;
+        self.subscribe::<E, { raw::REDISMODULE_EVENT_REPLICA_CHANGE }>()?;
+        self.subscribe::<E, { raw::REDISMODULE_EVENT_CLIENT_CHANGE }>()?;
+        self.subscribe::<E, { raw::REDISMODULE_EVENT_MODULE_CHANGE }>()?;
+        self.subscribe::<E, { raw::REDISMODULE_EVENT_CONFIG }>()?;
+        self.subscribe::<E, { raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED }>()
+    }
+
+    fn subscribe<E: ServerEvents, const ID: u64>(&self) -> Result<(), String> {
+        let event = raw::RedisModuleEvent {
+            id: ID,
+            dataver: RECORDS,
+        };
+        // SAFETY: the context is valid, and the function is that of this event.
+        let status = unsafe {
+            api!(RedisModule_SubscribeToServerEvent)(self.raw(), event, Some(on_event::<E, ID>))
+        };
+        if isize::try_from(status) != Ok(raw::REDISMODULE_OK) {
+            return Err(format!("this server does not tell event {ID}"));
         }
         Ok(())
     }
 }
 
+/// The function for event `ID`. The id is a constant, because the event loop has two events in each
+/// turn, which should cost nothing but what they do.
+///
 /// # Safety
-/// Called by the server alone. `event` is one that was subscribed to, and `data` is that event's
-/// record.
-unsafe extern "C" fn on_event<E: ServerEvents>(
+/// Called by the server alone, for event `ID`. `data` is that event's record.
+unsafe extern "C" fn on_event<E: ServerEvents, const ID: u64>(
     ctx: *mut raw::RedisModuleCtx,
-    event: raw::RedisModuleEvent,
+    _event: raw::RedisModuleEvent,
     which: u64,
     data: *mut c_void,
 ) {
-    let decode = |ctx: &Ctx| match event.id {
+    let decode = |ctx: &Ctx| match ID {
         raw::REDISMODULE_EVENT_EVENTLOOP => match which {
             raw::REDISMODULE_SUBEVENT_EVENTLOOP_AFTER_SLEEP => E::turn_begins(ctx),
             raw::REDISMODULE_SUBEVENT_EVENTLOOP_BEFORE_SLEEP => E::turn_ends(ctx),
