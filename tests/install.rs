@@ -1,5 +1,7 @@
 //! `make install`: what it puts where, and that a server which has the library loaded goes on.
 
+#![forbid(unsafe_code)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

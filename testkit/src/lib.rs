@@ -19,6 +19,8 @@
 //! is killed when its handle is dropped, and by the kernel when the test process itself is killed.
 //! This is test code: whatever goes wrong here panics, and says what was awaited.
 
+#![forbid(unsafe_code)]
+
 mod builder;
 mod cluster;
 mod cut;

@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::time::{clock_gettime, ClockId};
+
 /// Processor time that a waiting thread is given after its limit, before the wait was in vain. The
 /// scheduler deals fairly, so the server is given as much: far more than what is awaited can need.
 const SHARE: Duration = Duration::from_secs(2);
@@ -61,14 +63,8 @@ fn work() -> Duration {
 
 /// How long this thread has had a processor to itself.
 fn processor_time() -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: writes to a local structure of the right type, and touches nothing else.
-    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    assert_eq!(result, 0, "Linux has a clock for each thread");
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("the processor time of a thread is not negative")
 }
 
 #[cfg(test)]

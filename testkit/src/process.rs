@@ -7,11 +7,13 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{channel, Sender};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
+
+use rustix::process::{kill_process, Pid, Signal};
 
 use crate::eventually::eventually_some;
 
@@ -22,16 +24,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(mut command: Command) -> io::Result<Process> {
-        // SAFETY: between fork and exec only async-signal-safe calls are made, and nothing allocates.
-        unsafe {
-            command.pre_exec(|| {
-                if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
-                    return Err(io::Error::last_os_error());
-                }
-                Ok(())
-            });
-        }
+    /// Starts what [`ended_with_the_parent`] made.
+    pub(crate) fn start(command: Command) -> io::Result<Process> {
         let child = start_on_lasting_thread(command)?;
         Ok(Process {
             pid: child.id(),
@@ -57,12 +51,11 @@ impl Process {
     }
 
     /// Sends a signal, unless the process has ended.
-    pub(crate) fn signal(&self, signal: libc::c_int) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let mut child = self.lock();
         // `try_wait` first: an ended child is reaped by it, and its id may be anyone's then.
         if matches!(child.try_wait(), Ok(None)) {
-            // SAFETY: the process is our own child and not reaped, so the id is still its own.
-            unsafe { libc::kill(self.pid as libc::pid_t, signal) };
+            let _ = kill_process(Pid::from_child(&child), signal);
         }
     }
 
@@ -107,6 +100,15 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A command that runs `program` with a parent-death signal. The standard library sets one only
+/// through unsafe code, so `setpriv` of util-linux sets it and then becomes the program: the process
+/// id stays.
+pub(crate) fn ended_with_the_parent(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
 }
 
 type Order = (Command, Sender<io::Result<Child>>);

@@ -2,9 +2,10 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
 
 use crate::framing::{encode_command, Framing};
 use crate::patience::Patience;
@@ -130,14 +131,9 @@ impl RawConn {
     }
 
     fn has_news(&self) -> bool {
-        let mut look = libc::pollfd {
-            fd: self.stream.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        // SAFETY: one pollfd, which lives through the call; zero milliseconds, so it cannot block.
-        let ready = unsafe { libc::poll(&mut look, 1, 0) };
-        ready > 0
+        let mut look = [PollFd::new(&self.stream, PollFlags::IN)];
+        // A timeout of zero: the call does not block.
+        poll(&mut look, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
     /// Switches to RESP3 and swallows the reply.

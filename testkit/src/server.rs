@@ -4,19 +4,19 @@ use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::panicking;
 use std::time::Duration;
 
 use redis::{Connection, FromRedisValue};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::builder::ServerBuilder;
 use crate::environment::server_binary;
 use crate::eventually::{eventually, eventually_some};
 use crate::port::ReservedPort;
-use crate::process::Process;
+use crate::process::{ended_with_the_parent, Process};
 use crate::raw::RawConn;
 use crate::version::Version;
 
@@ -138,7 +138,7 @@ impl Server {
     /// Stops the process where it stands: it keeps its connections and answers nothing. Returns when
     /// it really stands still.
     pub fn pause(&self) {
-        self.process().signal(libc::SIGSTOP);
+        self.process().signal(Signal::STOP);
         // The signal is only under way when kill() returns, and each thread stops by itself.
         eventually("the paused server to stand still", || {
             self.process().is_stopped()
@@ -147,7 +147,7 @@ impl Server {
 
     /// Lets a paused process go on.
     pub fn resume(&self) {
-        self.process().signal(libc::SIGCONT);
+        self.process().signal(Signal::CONT);
     }
 
     /// Ends the process without warning, as a crash or `kill -9` does. Its files stay.
@@ -158,8 +158,8 @@ impl Server {
     /// Ends the process in order, and waits until it has ended.
     pub fn shutdown(&self) {
         let process = self.process().clone();
-        process.signal(libc::SIGTERM);
-        process.signal(libc::SIGCONT);
+        process.signal(Signal::TERM);
+        process.signal(Signal::CONT);
         process.wait();
     }
 
@@ -285,7 +285,7 @@ fn spawn(directory: &Path) -> Process {
             .create(true)
             .append(true)
             .open(directory.join(LOG_FILE))?;
-        let mut command = Command::new(binary);
+        let mut command = ended_with_the_parent(binary);
         command
             .arg(directory.join("redis.conf"))
             .current_dir(directory)

@@ -1,5 +1,7 @@
 //! The kit itself: a formed cluster.
 
+#![forbid(unsafe_code)]
+
 use testkit::{eventually, Cluster};
 
 #[test]

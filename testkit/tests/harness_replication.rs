@@ -1,5 +1,7 @@
 //! The kit itself: replicas, the proxy that cuts, and the replica that is none.
 
+#![forbid(unsafe_code)]
+
 use redis::Commands;
 use testkit::{eventually, Cut, FakeReplica, Replicated, ReplicatedBuilder, Role, Server};
 

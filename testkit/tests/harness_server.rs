@@ -1,5 +1,7 @@
 //! The kit itself: one server, its life and its connections.
 
+#![forbid(unsafe_code)]
+
 use redis::Commands;
 use testkit::{eventually, server_has_setting, Product, Role, Server};
 

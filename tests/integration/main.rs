@@ -1,5 +1,7 @@
 //! The module on real servers.
 
+#![forbid(unsafe_code)]
+
 mod samples;
 mod slothint_read;
 mod slothint_view;
