@@ -10,6 +10,7 @@
 //! | [`Cut`] | a link between two servers that can be cut behind the primary's back |
 //! | [`FakeReplica`] | a replica that acknowledges what the test tells it to |
 //! | [`eventually`] | waiting for a condition |
+//! | [`differences`] | what differs between servers |
 //!
 //! Two environment variables choose what is tested: `DURABLE_TEST_SERVER`, the server's binary
 //! (default: the first of redis-server and valkey-server on PATH), and `DURABLE_TEST_MODULE`, the
@@ -24,6 +25,7 @@
 mod builder;
 mod cluster;
 mod cut;
+pub mod differences;
 mod environment;
 mod eventually;
 mod fake_replica;
@@ -41,6 +43,7 @@ mod version;
 pub use builder::{server_has_setting, ServerBuilder};
 pub use cluster::{Cluster, ClusterBuilder};
 pub use cut::Cut;
+pub use differences::Difference;
 pub use environment::{module_path, server_binary};
 pub use eventually::{eventually, eventually_some};
 pub use fake_replica::{FakeReplica, FakeReplicaBuilder};

@@ -23,10 +23,6 @@ impl Version {
         self.product == product && (self.major, self.minor, self.patch) >= (major, minor, patch)
     }
 
-    pub fn is_redis(&self) -> bool {
-        self.product == Product::Redis
-    }
-
     pub fn is_valkey(&self) -> bool {
         self.product == Product::Valkey
     }

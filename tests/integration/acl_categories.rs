@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use testkit::{Product, Server};
+use testkit::differences::{ADDS_MODULE_CATEGORIES, PUTS_MODULE_COMMANDS_INTO_CATEGORIES};
+use testkit::Server;
 
 use crate::acl::user;
 use crate::samples::{command_info, FAMILY};
@@ -17,15 +18,12 @@ const ALSO: [&str; 5] = [
     "durable.set",
 ];
 
-/// From 7.2 on a module can put its commands into the server's categories.
 fn has_categories(server: &Server) -> bool {
-    server.version().is_valkey() || server.version().at_least(Product::Redis, (7, 2, 0))
+    server.has(PUTS_MODULE_COMMANDS_INTO_CATEGORIES)
 }
 
-/// From 7.4 on, and in Valkey 8, a module can add categories of its own.
 fn has_own_category(server: &Server) -> bool {
-    server.version().at_least(Product::Valkey, (8, 0, 0))
-        || server.version().at_least(Product::Redis, (7, 4, 0))
+    server.has(ADDS_MODULE_CATEGORIES)
 }
 
 #[test]

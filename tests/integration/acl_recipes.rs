@@ -1,7 +1,8 @@
 //! The recipes of docs/operations.md, section "Access control", as they stand there: what each user
 //! may do, and what not.
 
-use testkit::{Product, RawConn, Server};
+use testkit::differences::PUTS_MODULE_COMMANDS_INTO_CATEGORIES;
+use testkit::{RawConn, Server};
 
 use crate::support::say;
 
@@ -73,8 +74,7 @@ fn a_reader_may_read_durably_and_write_nothing() {
 fn a_writer_by_category_has_the_durable_writes_where_module_commands_have_categories() {
     let (server, mut conn) = with("+@write");
     may(&mut conn, "SET k v");
-    let version = server.version();
-    if !(version.is_valkey() || version.at_least(Product::Redis, (7, 2, 0))) {
+    if !server.has(PUTS_MODULE_COMMANDS_INTO_CATEGORIES) {
         may_not(&mut conn, "DURABLE.SET k v");
         let by_name = format!("{} +durable.set +durable.del", recipe("+@write"));
         assert_eq!(say(&mut server.raw(), &by_name), "+OK\r\n");

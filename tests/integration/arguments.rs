@@ -1,7 +1,7 @@
 //! Arguments that are refused: each error names what was wrong and what is accepted, and nothing was
 //! executed.
 
-use testkit::{Product, Server};
+use testkit::differences::REPORTS_FSYNCS;
 
 use crate::support::{builder, info, replicated, say};
 
@@ -190,17 +190,12 @@ fn majority_and_all_are_of_the_expected_replicas_and_not_of_the_connected_ones()
     );
 }
 
-/// Replicas tell what they have fsynced from Redis 7.2 on, and in every Valkey.
-fn fsync_is_known(server: &Server) -> bool {
-    server.version().is_valkey() || server.version().at_least(Product::Redis, (7, 2, 0))
-}
-
 #[test]
 fn fsync_is_refused_by_servers_that_do_not_tell_it() {
     let group = replicated(1);
     let mut conn = group.primary.raw();
     assert_eq!(say(&mut conn, "DURABLE.SET k v FSYNC 0"), "+OK\r\n");
-    if !fsync_is_known(&group.primary) {
+    if !group.primary.has(REPORTS_FSYNCS) {
         let refused = "-ERR FSYNC needs Redis 7.2 or later\r\n";
         assert_eq!(say(&mut conn, "DURABLE.SET k w FSYNC 1"), refused);
         assert_eq!(say(&mut conn, "DURABLE.WAIT FSYNC 1"), refused);
@@ -211,7 +206,7 @@ fn fsync_is_refused_by_servers_that_do_not_tell_it() {
 #[test]
 fn more_fsyncs_than_replicas_are_refused() {
     let group = replicated(1);
-    if !fsync_is_known(&group.primary) {
+    if !group.primary.has(REPORTS_FSYNCS) {
         // There the option is refused as a whole, which is another test's subject.
         return;
     }

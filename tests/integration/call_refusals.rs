@@ -1,7 +1,8 @@
 //! What DURABLE.CALL does not run: whatever is no data command, scripts, its own kind, and other
 //! modules' commands that nobody allowed. It says so before anything is executed, and the server lives.
 
-use testkit::{Product, RawConn, Server};
+use testkit::differences::HAS_VECTOR_SETS;
+use testkit::{RawConn, Server};
 
 use crate::samples::{all_commands, CommandInfo};
 use crate::support::{get, info, replicated, say, stays_for_good, unload_and_load_again};
@@ -246,16 +247,11 @@ fn durable_commands_are_refused_however_often_they_are_nested() {
     assert_eq!(say(&mut conn, "DBSIZE"), ":0\r\n");
 }
 
-/// Redis 8 comes with a module of its own: the vector sets.
-fn has_vector_sets(server: &Server) -> bool {
-    server.version().at_least(Product::Redis, (8, 0, 0))
-}
-
 #[test]
 fn another_modules_commands_run_if_the_setting_names_them() {
     let group = replicated(1);
     let mut conn = group.primary.raw();
-    if !has_vector_sets(&group.primary) {
+    if !group.primary.has(HAS_VECTOR_SETS) {
         // No second module is at hand there. That none is needed to know the rule: core's own tests.
         return;
     }

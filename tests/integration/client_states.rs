@@ -1,6 +1,6 @@
 //! Clients in unusual states: the server lives, and each gets what the state says.
 
-use testkit::{Product, Server};
+use testkit::differences::BLOCKS_NO_SUBSCRIBERS;
 
 use crate::support::{get, packet, replicated, say, send, wait_for_waiters};
 
@@ -70,18 +70,13 @@ fn the_protocol_is_that_of_the_moment() {
     assert_eq!(say(&mut conn, "DURABLE.SET k w NX"), "$-1\r\n");
 }
 
-/// From Valkey 8.1 on the server blocks no client for a module while it is subscribed.
-fn subscribers_can_wait(server: &Server) -> bool {
-    !server.version().at_least(Product::Valkey, (8, 1, 0))
-}
-
 #[test]
 fn a_subscriber_in_resp3_waits_among_its_messages_or_executes_nothing() {
     let group = replicated(1);
     let mut conn = group.primary.raw();
     conn.hello3();
     assert!(say(&mut conn, "SUBSCRIBE news").starts_with(">3\r\n"));
-    if !subscribers_can_wait(&group.primary) {
+    if group.primary.has(BLOCKS_NO_SUBSCRIBERS) {
         let offset = group.primary.offset();
         for (command, name) in [
             ("DURABLE.SET k v", "DURABLE.SET"),

@@ -1,6 +1,7 @@
 //! The settings at run time: CONFIG GET, SET and REWRITE, and what a change does not touch.
 
-use testkit::{Product, Server};
+use testkit::differences::REPORTS_FSYNCS;
+use testkit::Server;
 
 use crate::support::{info, replicated, say, send, wait_for_waiters};
 
@@ -21,11 +22,6 @@ fn value(server: &Server, name: &str) -> String {
 
 fn set(server: &Server, name: &str, value: &str) -> String {
     server.raw().call_text(&["CONFIG", "SET", name, value])
-}
-
-/// Replicas tell what they have fsynced from Redis 7.2 on, and in every Valkey.
-fn fsync_is_known(server: &Server) -> bool {
-    server.version().is_valkey() || server.version().at_least(Product::Redis, (7, 2, 0))
 }
 
 #[test]
@@ -118,7 +114,7 @@ fn the_commands_that_may_be_called_are_printable_words() {
 fn fsync_is_a_setting_of_servers_that_know_it() {
     let server = Server::builder().start();
     let reply = set(&server, "durable.fsync", "1");
-    if fsync_is_known(&server) {
+    if server.has(REPORTS_FSYNCS) {
         assert_eq!(reply, "+OK\r\n");
         assert_eq!(value(&server, "durable.fsync"), "1");
         let beyond = set(&server, "durable.fsync", "1001");

@@ -1,7 +1,8 @@
 //! The primary ends, or is made a replica, while clients wait. Nobody is told that a write is safe which is
 //! not, everybody is told something or sees the connection end, and the counters come back to nothing.
 
-use testkit::{eventually, Cluster, Product, RawConn, Replicated, Role, Server};
+use testkit::differences::UNBLOCKS_LATE_AFTER_FAILOVER;
+use testkit::{eventually, Cluster, RawConn, Replicated, Role, Server};
 
 use crate::support::{
     builder, connections, get, info, packet, replicated, say, send, unload_and_load_again,
@@ -121,7 +122,7 @@ fn a_failover_turns_the_waiting_clients_away_or_answers_them() {
         let last = String::from_utf8(client.read_reply_bytes()).expect("a text");
         assert!(last.starts_with("-UNBLOCKED "), "{last}");
         // Valkey 9 does that much later, so that the module has turned them away before.
-        if !primary.version().at_least(Product::Valkey, (9, 0, 0)) {
+        if !primary.has(UNBLOCKS_LATE_AFTER_FAILOVER) {
             assert_eq!(client.read_until_closed(), b"");
         }
     }

@@ -1,9 +1,9 @@
 //! FSYNC: of the replicas that acknowledge, how many have also written to disk. Servers before 7.2 do not know, and
 //! refuse the option.
 
+use testkit::differences::REPORTS_FSYNCS;
 use testkit::{Replicated, Server};
 
-use crate::samples::fsync_is_known;
 use crate::support::{builder, info, replicated, say, send, wait_for_waiters};
 
 /// A primary whose replicas keep an append-only file and fsync it like this.
@@ -19,7 +19,7 @@ fn with_files(replicas: usize, policy: &'static str) -> Replicated {
 
 /// True, and the options are refused, where the server cannot tell.
 pub fn refused_for_want_of_knowledge(primary: &Server) -> bool {
-    if fsync_is_known(primary) {
+    if primary.has(REPORTS_FSYNCS) {
         return false;
     }
     let mut conn = primary.raw();

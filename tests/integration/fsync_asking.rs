@@ -1,9 +1,9 @@
 //! When replicas are asked for what they have fsynced. They answer a request before the fsync of the turn that
 //! brought it, and are silent for up to a second after that; so each has to be asked once more, at the right moment.
 
+use testkit::differences::REPORTS_FSYNCS;
 use testkit::{eventually, FakeReplica, Server};
 
-use crate::samples::fsync_is_known;
 use crate::support::{patient, say, send, wait_for_waiters};
 
 fn requests(replica: &FakeReplica) -> usize {
@@ -29,7 +29,7 @@ fn fast_and_slow(primary: &Server) -> (FakeReplica, FakeReplica) {
 #[test]
 fn a_replica_is_asked_again_when_it_has_acknowledged_and_not_when_another_has() {
     let primary = patient(Server::builder().name("primary")).start();
-    if !fsync_is_known(&primary) {
+    if !primary.has(REPORTS_FSYNCS) {
         return;
     }
     let (mut fast, mut slow) = fast_and_slow(&primary);
@@ -57,7 +57,7 @@ fn a_replica_is_asked_again_when_it_has_acknowledged_and_not_when_another_has() 
 #[test]
 fn one_that_fsyncs_in_its_own_time_is_not_asked_again_and_again() {
     let primary = patient(Server::builder().name("primary")).start();
-    if !fsync_is_known(&primary) {
+    if !primary.has(REPORTS_FSYNCS) {
         return;
     }
     let (_fast, mut slow) = fast_and_slow(&primary);
@@ -89,7 +89,7 @@ fn one_that_fsyncs_in_its_own_time_is_not_asked_again_and_again() {
 #[test]
 fn pretenders_are_looked_up_once() {
     let primary = patient(Server::builder().name("primary")).start();
-    if !fsync_is_known(&primary) {
+    if !primary.has(REPORTS_FSYNCS) {
         return;
     }
     let (mut fast, mut slow) = fast_and_slow(&primary);

@@ -1,17 +1,13 @@
 //! How the module comes into a server: arguments of `loadmodule`, lines of redis.conf, MODULE LOAD.
 
-use testkit::{module_path, Product, Server};
+use testkit::differences::REPORTS_FSYNCS;
+use testkit::{module_path, Server};
 
 use crate::support::{info, say, stays_for_good, unload_and_load_again};
 
 fn value(server: &Server, name: &str) -> String {
     let pair: Vec<String> = server.run(&["CONFIG", "GET", name]);
     pair[1].clone()
-}
-
-/// Replicas tell what they have fsynced from Redis 7.2 on, and in every Valkey.
-fn fsync_is_known(server: &Server) -> bool {
-    server.version().is_valkey() || server.version().at_least(Product::Redis, (7, 2, 0))
 }
 
 #[test]
@@ -144,11 +140,11 @@ fn fsync_as_an_argument_needs_a_server_that_knows_it() {
         .try_start();
     match started {
         Ok(server) => {
-            assert!(fsync_is_known(&server));
+            assert!(server.has(REPORTS_FSYNCS));
             assert_eq!(value(&server, "durable.fsync"), "1");
         }
         Err(log) => {
-            assert!(!fsync_is_known(&Server::builder().start()), "{log}");
+            assert!(!Server::builder().start().has(REPORTS_FSYNCS), "{log}");
             assert!(
                 log.contains(
                     "the argument fsync 1 is not accepted: FSYNC needs Redis 7.2 or later"

@@ -4,7 +4,8 @@
 use std::net::TcpListener;
 use std::rc::Rc;
 
-use testkit::{eventually, Cluster, Product, RawConn, Server, Tls};
+use testkit::differences::ANNOUNCES_AN_ADDRESS_PER_FAMILY;
+use testkit::{eventually, Cluster, RawConn, Server, Tls};
 
 use crate::redirection::key_of;
 use crate::slothint_view::{afresh, set, Talk};
@@ -145,7 +146,7 @@ fn an_ipv6_host_is_written_as_the_server_writes_it() {
         assert_eq!(moved(conn, "k"), expected);
     }
     // Valkey may announce another address to each family.
-    if primary.version().at_least(Product::Valkey, (8, 0, 0)) {
+    if primary.has(ANNOUNCES_AN_ADDRESS_PER_FAMILY) {
         set(primary, "cluster-announce-client-ipv4", "192.0.2.4");
         set(primary, "cluster-announce-client-ipv6", "2001:db8::4");
         say(&mut v4, "READWRITE");

@@ -1,7 +1,8 @@
 //! The reply of DURABLE.SET is that of SET, byte for byte, and so is what it leaves behind: on the
 //! primary and on the replica, in RESP2 and in RESP3.
 
-use testkit::{Product, RawConn, Version};
+use testkit::differences::SET_HAS_IFEQ;
+use testkit::RawConn;
 
 use crate::support::{replicated, say, wait_for_waiters};
 
@@ -129,10 +130,6 @@ fn the_kinds_of_reply_are_what_set_documents() {
     assert_eq!(say(&mut three, "DURABLE.SET newer v GET"), "_\r\n");
 }
 
-fn has_ifeq(version: Version) -> bool {
-    version.at_least(Product::Valkey, (8, 1, 0)) || version.at_least(Product::Redis, (8, 4, 0))
-}
-
 #[test]
 fn the_word_after_ifeq_is_a_value_whatever_it_is_spelt_like() {
     let group = replicated(1);
@@ -140,7 +137,7 @@ fn the_word_after_ifeq_is_a_value_whatever_it_is_spelt_like() {
     say(&mut conn, "SET k TIMEOUT");
     let reply = say(&mut conn, "DURABLE.SET k v IFEQ TIMEOUT TIMEOUT 0");
     // Older servers have no IFEQ, and say so of the whole command.
-    if has_ifeq(group.primary.version()) {
+    if group.primary.has(SET_HAS_IFEQ) {
         assert_eq!(reply, "+OK\r\n");
         assert_eq!(say(&mut conn, "GET k"), "$1\r\nv\r\n");
     } else {

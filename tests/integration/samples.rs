@@ -2,7 +2,7 @@
 //! seeded source of chance, and what the server says of a command.
 
 use testkit::redis::Value;
-use testkit::{Product, RawConn, Server};
+use testkit::{RawConn, Server};
 
 use crate::support::say;
 
@@ -191,9 +191,4 @@ fn name_of(entry: &Value) -> Option<String> {
 
 fn words(list: &Value) -> Vec<String> {
     testkit::redis::from_redis_value_ref(list).expect("a list of words")
-}
-
-/// Replicas tell what they have fsynced from Redis 7.2 on, and in every Valkey.
-pub fn fsync_is_known(server: &Server) -> bool {
-    server.version().is_valkey() || server.version().at_least(Product::Redis, (7, 2, 0))
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use testkit::differences::{MIGRATES_SLOTS, UNBLOCKS_ALL_WHEN_THE_CLUSTER_FAILS};
 use testkit::redis::Value;
-use testkit::{eventually, Cluster, Product, RawConn, Role, Server};
+use testkit::{eventually, Cluster, RawConn, Role, Server};
 
 use crate::slothint_view::{
     a_key_of_each_slot, afresh, agreed, hand_over, hint, map, read, redirections_agree, set, token,
@@ -224,7 +225,7 @@ fn a_watcher_whose_cluster_fails_is_told_so_or_goes_on() {
     eventually("the cluster to be down", || {
         say(&mut conn, "GET bar").starts_with("-CLUSTERDOWN")
     });
-    if node.version().is_redis() {
+    if node.has(UNBLOCKS_ALL_WHEN_THE_CLUSTER_FAILS) {
         // Redis ends the wait of every blocked client; the map has not changed.
         let reply = String::from_utf8_lossy(&watcher.take()).into_owned();
         assert!(reply.starts_with("-CLUSTERDOWN"), "{reply}");
@@ -307,7 +308,7 @@ fn valkey_moves_slots_by_itself_and_the_map_follows() {
     let [first, second] = &cluster.nodes[..] else {
         panic!("two nodes");
     };
-    if !first.version().at_least(Product::Valkey, (9, 0, 0)) {
+    if !first.has(MIGRATES_SLOTS) {
         return;
     }
     let keys = &a_key_of_each_slot()[..50];

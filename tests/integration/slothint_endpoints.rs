@@ -3,7 +3,8 @@
 
 use std::net::TcpListener;
 
-use testkit::{eventually, Cluster, Product, RawConn, Server};
+use testkit::differences::ANNOUNCES_AN_ADDRESS_PER_FAMILY;
+use testkit::{eventually, Cluster, RawConn, Server};
 
 use crate::slothint_view::{
     afresh, agreed, hint, map, map_and_slots, redirections_agree, set, token, Slots,
@@ -215,7 +216,7 @@ fn valkey_tells_ipv6_clients_the_address_that_is_announced_to_them() {
 
 fn two_families() -> Option<Cluster> {
     let probe = Server::builder().module(false).start();
-    if !probe.version().at_least(Product::Valkey, (8, 0, 0)) || !has_ipv6() {
+    if !probe.has(ANNOUNCES_AN_ADDRESS_PER_FAMILY) || !has_ipv6() {
         return None;
     }
     let cluster = Cluster::builder(2, 0)

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use testkit::{eventually, Cluster, Product, Tls};
+use testkit::differences::KNOWS_TLS_PORTS_WITHOUT_TLS_CLUSTER;
+use testkit::{eventually, Cluster, Tls};
 
 use crate::slothint_view::{
     agreed, map, read, read_map, redirections_agree, set, token, wait_for_blocked, Map, Talk,
@@ -77,10 +78,7 @@ fn with_an_encrypted_bus_each_kind_of_connection_is_told_its_ports() {
 fn with_a_plain_bus_each_kind_of_connection_is_told_what_the_server_knows() {
     let (cluster, tls) = cluster(false);
     // Redis 7.0 knows TLS ports only where the bus is encrypted, and tells the plain ones to all.
-    let knows_both = cluster.nodes[0]
-        .version()
-        .at_least(Product::Redis, (7, 2, 0))
-        || cluster.nodes[0].version().is_valkey();
+    let knows_both = cluster.nodes[0].has(KNOWS_TLS_PORTS_WITHOUT_TLS_CLUSTER);
     let expected = if knows_both {
         tls_ports(&tls)
     } else {

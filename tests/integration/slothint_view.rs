@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use testkit::differences::CACHES_CLUSTER_SLOTS;
 use testkit::redis::Value;
 use testkit::{
     encode_command, eventually, eventually_some, Cluster, ClusterBuilder, RawConn, Server,
@@ -97,7 +98,7 @@ pub fn rename(server: &Server, name: &str) {
 #[track_caller]
 pub fn set(server: &Server, name: &str, value: &str) {
     server.run::<()>(&["CONFIG", "SET", name, value]);
-    if name == "cluster-announce-ip" && server.version().is_valkey() {
+    if name == "cluster-announce-ip" && server.has(CACHES_CLUSTER_SLOTS) {
         // Valkey keeps its answer to CLUSTER SLOTS, and forgets to make a new one for this setting; its
         // MOVED tells the new address. Another setting, there and back, reminds it.
         let endpoint = "cluster-preferred-endpoint-type";

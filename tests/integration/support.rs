@@ -3,8 +3,9 @@
 //! Waits have no deadline unless a test is about deadlines: `timeout-ms 0` everywhere else, so that
 //! no test depends on how fast the machine is.
 
+use testkit::differences::{LOOKS_UP_COMMANDS_IN_IO_THREADS, LOOKS_UP_PIPELINES_AHEAD};
 use testkit::{
-    eventually, FakeReplica, Product, RawConn, Replicated, ReplicatedBuilder, Server, ServerBuilder,
+    eventually, FakeReplica, RawConn, Replicated, ReplicatedBuilder, Server, ServerBuilder,
 };
 
 /// The module, waiting for ever unless a command says otherwise.
@@ -124,8 +125,7 @@ pub fn get(server: &Server, key: &str) -> Option<String> {
 
 /// Whether the module refuses to be unloaded on this server, whatever is going on.
 pub fn stays_for_good(server: &Server) -> bool {
-    let version = server.version();
-    version.at_least(Product::Valkey, (9, 0, 0)) || version.at_least(Product::Redis, (8, 4, 0))
+    server.has(LOOKS_UP_PIPELINES_AHEAD)
 }
 
 #[track_caller]
@@ -147,9 +147,7 @@ pub fn unload_and_load_again(server: &Server) {
         return assert_stays(server, "this server looks commands up long before");
     }
     let threads: Vec<String> = server.run(&["CONFIG", "GET", "io-threads"]);
-    let version = server.version();
-    let look_up = version.is_valkey() || version.at_least(Product::Redis, (8, 0, 0));
-    if look_up && threads[1] != "1" {
+    if server.has(LOOKS_UP_COMMANDS_IN_IO_THREADS) && threads[1] != "1" {
         return assert_stays(
             server,
             "I/O threads may be about to run a command of the module",

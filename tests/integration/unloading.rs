@@ -1,6 +1,7 @@
 //! MODULE UNLOAD while clients wait, and what the server keeps of a module's commands after it.
 
-use testkit::{eventually, Product, Replicated, Server};
+use testkit::differences::REPEATS_ACL_RULES_AFTER_UNLOAD;
+use testkit::{eventually, Replicated, Server};
 
 use crate::bad_days::settles;
 use crate::slothint_view::{afresh, set, token, wait_for_blocked};
@@ -232,8 +233,7 @@ fn while_a_users_rules_name_a_command_of_the_module_it_stays() {
     // Servers repeat all rules when commands have gone, and do not expect one of them to be unknown.
     let server = Server::builder().module_args(&["replicas", "0"]).start();
     let mut operator = server.raw();
-    let version = server.version();
-    let repeats_rules = version.is_valkey() || version.at_least(Product::Redis, (7, 2, 0));
+    let repeats_rules = server.has(REPEATS_ACL_RULES_AFTER_UNLOAD);
     for (rules, without) in [
         ("+durable.set", "-@all"),
         ("+@all -durable.call", "+@all"),
