@@ -1,4 +1,5 @@
-//! `make install`: what it puts where, and that a server which has the library loaded goes on.
+//! `make install`: the files that it installs. A server with the library loaded survives a new
+//! install.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +10,8 @@ use std::process::{Command, Output};
 
 use testkit::{module_path, Server};
 
-/// Runs make with these variables and targets, and with nothing of a make that runs this test.
+/// Runs make with these variables and targets, without the environment of a make that runs this
+/// test.
 fn make(arguments: &[String]) -> Output {
     let mut make = Command::new("make");
     for variable in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MODULEDIR"] {
@@ -19,10 +21,10 @@ fn make(arguments: &[String]) -> Output {
         .arg(env!("CARGO_MANIFEST_DIR"))
         .args(arguments)
         .output()
-        .expect("make to run")
+        .expect("cannot run make")
 }
 
-/// Into a root of its own, as packages do.
+/// Installs into a directory of its own, as packages do.
 fn make_in(root: &Path, library: &Path, target: &str) -> Output {
     make(&[
         target.into(),
@@ -36,7 +38,7 @@ const PLACE: &str = "opt/durable/lib/redis-durable";
 
 #[test]
 fn a_server_that_has_the_library_loaded_survives_its_replacement() {
-    let root = tempfile::tempdir().expect("a directory");
+    let root = tempfile::tempdir().expect("cannot create a directory");
     let output = make_in(root.path(), module_path(), "install");
     assert!(output.status.success(), "{output:?}");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -44,21 +46,27 @@ fn a_server_that_has_the_library_loaded_survives_its_replacement() {
     assert!(said.contains(&library.display().to_string()), "{said}");
     let line = "loadmodule /opt/durable/lib/redis-durable/libredis_durable.so\n";
     assert!(said.contains(line), "{said}");
-    let mode = fs::metadata(&library).expect("it").permissions().mode();
+    let mode = fs::metadata(&library)
+        .expect("the library is not installed")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o7777, 0o755);
 
     let server = Server::builder()
         .module(false)
         .config("loadmodule", &library.display().to_string())
         .start();
-    // What is mapped of a file that shrinks is gone, so that any overwriting in place would show.
+    // If a mapped file shrinks, the process crashes. So the test detects overwriting in place.
     let other = root.path().join("other");
-    fs::write(&other, "another build").expect("a file");
+    fs::write(&other, "another build").expect("cannot write a file");
     let output = make_in(root.path(), &other, "install");
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(fs::read(&library).expect("it"), b"another build");
-    let left = fs::read_dir(root.path().join(PLACE)).expect("the directory");
-    assert_eq!(left.count(), 1, "no temporary file is left");
+    assert_eq!(
+        fs::read(&library).expect("the library is not installed"),
+        b"another build"
+    );
+    let left = fs::read_dir(root.path().join(PLACE)).expect("cannot list the directory");
+    assert_eq!(left.count(), 1, "a temporary file is left");
     for command in [
         &["DURABLE.SET", "k", "v", "REPLICAS", "0"][..],
         &["DURABLE.CALL", "REPLICAS", "0", "APPEND", "k", "w"],
@@ -79,10 +87,15 @@ fn a_server_that_has_the_library_loaded_survives_its_replacement() {
 
 #[test]
 fn nothing_is_installed_that_was_not_built() {
-    let root = tempfile::tempdir().expect("a directory");
+    let root = tempfile::tempdir().expect("cannot create a directory");
     let output = make_in(root.path(), &root.path().join("missing.so"), "install");
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("make build"), "{said}");
-    assert_eq!(fs::read_dir(root.path()).expect("it").count(), 0);
+    assert_eq!(
+        fs::read_dir(root.path())
+            .expect("cannot list the directory")
+            .count(),
+        0
+    );
 }

@@ -1,4 +1,4 @@
-//! How a server is to be: its configuration file, its directory, its ports.
+//! Describes a server before it starts: its configuration file, its directory, its ports.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,13 +11,13 @@ use crate::environment::{module_path, server_version};
 use crate::port::ReservedPort;
 use crate::server::Server;
 
-/// Describes one server. Made by [`Server::builder`].
+/// The description of one server. [`Server::builder`] makes one.
 #[derive(Clone, Debug)]
 pub struct ServerBuilder {
     name: String,
     module: bool,
     module_args: Vec<String>,
-    /// Lines of redis.conf, in order; the server takes the last of several for the same setting.
+    /// Lines of redis.conf, in order. Of several lines for one setting the server takes the last.
     lines: Vec<String>,
     host: Ipv4Addr,
     port: Option<u16>,
@@ -37,7 +37,7 @@ impl ServerBuilder {
         }
     }
 
-    /// Whether the server loads the module. It does unless told otherwise.
+    /// Whether the server loads the module. Default: yes.
     pub fn module(mut self, load: bool) -> Self {
         self.module = load;
         self
@@ -52,38 +52,39 @@ impl ServerBuilder {
         self
     }
 
-    /// A line of redis.conf. The value is written as it is, so it may be several words or quoted.
-    /// It wins over what the kit sets by itself, and comes after the `loadmodule` line.
+    /// Adds a line to redis.conf. The value is written as it is, so it may be several words or
+    /// quoted. The line overrides what the kit sets, and comes after the `loadmodule` line.
     pub fn config(mut self, name: &str, value: &str) -> Self {
         self.lines.push(format!("{name} {value}"));
         self
     }
 
-    /// Another loopback address than 127.0.0.1: servers on different ones may have one port.
+    /// Listens on another loopback address than 127.0.0.1. Servers on different addresses may share
+    /// a port.
     pub fn host(mut self, host: Ipv4Addr) -> Self {
         self.host = host;
         self
     }
 
-    /// A certain port instead of any free one.
+    /// Listens on this port instead of any free one.
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
     }
 
-    /// Cluster mode, with a cluster bus on a port of its own. For a formed cluster: [`crate::Cluster`].
+    /// Cluster mode, with a cluster bus on a port of its own. [`crate::Cluster`] forms a cluster.
     pub fn cluster(mut self, enabled: bool) -> Self {
         self.cluster = enabled;
         self
     }
 
-    /// What the server is called in the messages of a failed test.
+    /// The name of the server in the messages of a failed test.
     pub fn name(mut self, name: &str) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Starts the server and returns when it answers. Panics with its log when it does not.
+    /// Starts the server and returns when it answers. Panics with the log if it does not.
     #[track_caller]
     pub fn start(self) -> Server {
         match self.try_start() {
@@ -92,13 +93,15 @@ impl ServerBuilder {
         }
     }
 
-    /// As `start`, for servers that are expected to refuse their configuration: when the process
-    /// ends before it answers, the error is its whole log.
+    /// Like `start`, for servers that may refuse their configuration. If the process ends before it
+    /// answers, the error is its whole log.
     pub fn try_start(self) -> Result<Server, String> {
         let directory = tempfile::Builder::new()
             .prefix("testkit-")
             .tempdir()
-            .unwrap_or_else(|error| panic!("no temporary directory for a server: {error}"));
+            .unwrap_or_else(|error| {
+                panic!("cannot create a temporary directory for a server: {error}")
+            });
         let port = match self.port {
             Some(port) => ReservedPort::exactly(self.host, port),
             None => ReservedPort::any_at(self.host),
@@ -127,13 +130,13 @@ impl ServerBuilder {
         line(format_args!("save \"\""));
         line(format_args!("enable-debug-command yes"));
         line(format_args!("enable-module-command yes"));
-        // By default a primary waits five seconds for more replicas before a full sync.
+        // By default a primary waits five seconds for further replicas before a full sync.
         line(format_args!("repl-diskless-sync-delay 0"));
         if let Some(bus) = bus {
             line(format_args!("cluster-enabled yes"));
             line(format_args!("cluster-config-file nodes.conf"));
             line(format_args!("cluster-port {}", bus.number()));
-            // Where it is on, the server does not start with a bus that TLS does not protect.
+            // With this setting on, the server does not start with a cluster bus without TLS.
             const BUS_PROTECTION: &str = "cluster-bus-port-protected-mode";
             static HAS_BUS_PROTECTION: OnceLock<bool> = OnceLock::new();
             if *HAS_BUS_PROTECTION.get_or_init(|| server_has_setting(BUS_PROTECTION)) {
@@ -158,12 +161,12 @@ impl ServerBuilder {
     }
 }
 
-/// Whether the server under test knows a setting. It does not start with one that it does not know.
-/// The version does not tell, since settings come with patch releases, too. So a server is asked.
+/// Whether the server under test knows a setting. A server does not start with an unknown one.
+/// Patch releases add settings, so the version does not decide. The answer is from CONFIG GET.
 pub fn server_has_setting(name: &str) -> bool {
     let server = ServerBuilder::new()
         .module(false)
-        .name("the one that is asked for its settings")
+        .name("probe of settings")
         .start();
     let found: Vec<String> = server.run(&["CONFIG", "GET", name]);
     !found.is_empty()

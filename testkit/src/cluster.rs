@@ -1,28 +1,28 @@
-//! A formed cluster: every node knows every other, and all agree about the slots.
+//! A formed cluster: every node knows every other, and all nodes agree about the slots.
 
-use std::collections::{BTreeSet, HashMap};
-
-use redis::Value;
+use std::collections::BTreeSet;
 
 use crate::builder::ServerBuilder;
+use crate::cluster_view::{cluster_info_has, shard_sizes, slot_ranges};
 use crate::eventually::eventually;
 use crate::replicated::wait_until_in_step;
 use crate::server::Server;
 use crate::state::Role;
 
 const SLOTS: usize = 16384;
-/// After how long a silent node is taken for failed, where the test does not want that: never, however busy the machine
-/// is.
+/// `cluster-node-timeout` where a test wants no failures: no busy machine is silent for so long.
 const PATIENT_MS: &str = "60000";
-/// Where it does, and while the cluster is formed, since nodes that have to hear from one another in this time have their
-/// news sooner, too. Much shorter, and a busy machine looks like a failure.
+/// `cluster-node-timeout` where a test wants failures, and while the cluster is formed: nodes with
+/// a short timeout exchange news more often. With a much shorter one a busy machine looks like a
+/// failure.
 const QUICK_MS: &str = "2000";
-/// Reaches the replicas from every node, whatever its slots. Messages travel on the bus instead.
+/// A command that every node sends to its replicas, whatever its slots. PUBLISH uses the bus
+/// instead.
 const NUDGE: [&str; 2] = ["FUNCTION", "FLUSH"];
 
 pub struct Cluster {
-    /// The primaries of the beginning first, in the order of their slots, then the replicas: first
-    /// one for each primary, then the next one for each.
+    /// The initial primaries in the order of their slots, then the replicas: the first replica of
+    /// each primary, then the second of each.
     pub nodes: Vec<Server>,
     ids: Vec<String>,
 }
@@ -30,7 +30,7 @@ pub struct Cluster {
 type Hook = Box<dyn Fn(usize, ServerBuilder) -> ServerBuilder>;
 type MeetingPlace = Box<dyn Fn(usize, &Server) -> (String, u16)>;
 
-/// Describes a cluster. Made by [`Cluster::builder`].
+/// The description of a cluster. [`Cluster::builder`] makes one.
 pub struct ClusterBuilder {
     primaries: usize,
     replicas_per_primary: usize,
@@ -38,11 +38,8 @@ pub struct ClusterBuilder {
     meet_at: MeetingPlace,
 }
 
-/// The slots as one node tells them: first slot, last slot, owner's port, replicas' ports.
-type SlotRanges = BTreeSet<(u16, u16, u16, BTreeSet<u16>)>;
-
 impl Cluster {
-    /// All nodes have the module.
+    /// Starts a cluster whose nodes all have the module.
     #[track_caller]
     pub fn start(primaries: usize, replicas_per_primary: usize) -> Cluster {
         Cluster::builder(primaries, replicas_per_primary).start()
@@ -57,7 +54,7 @@ impl Cluster {
         }
     }
 
-    /// The nodes that run and say that they are primaries, now.
+    /// The running nodes that are primaries now, by their own ROLE.
     #[track_caller]
     pub fn primaries(&self) -> Vec<&Server> {
         self.nodes
@@ -66,7 +63,7 @@ impl Cluster {
             .collect()
     }
 
-    /// The replicas that `primary` has online, now.
+    /// The replicas that `primary` lists as online now.
     #[track_caller]
     pub fn replicas_of(&self, primary: &Server) -> Vec<&Server> {
         let links = primary.replica_links();
@@ -96,17 +93,18 @@ impl Cluster {
             .nodes
             .iter()
             .position(|node| node.port() == server.port());
-        &self.ids[number.unwrap_or_else(|| panic!("{} is not of this cluster", server.name()))]
+        &self.ids
+            [number.unwrap_or_else(|| panic!("{} is not a node of this cluster", server.name()))]
     }
 
-    /// The owner of a slot, as the first node that runs sees it.
+    /// The owner of a slot, by the first running node.
     #[track_caller]
     pub fn owner_of_slot(&self, slot: u16) -> &Server {
         let node = self
             .nodes
             .iter()
             .find(|node| node.is_alive())
-            .expect("a node of the cluster runs");
+            .expect("no node of the cluster is running");
         let ranges = slot_ranges(node);
         let range = ranges
             .iter()
@@ -116,7 +114,7 @@ impl Cluster {
         self.node_by_port(range.2)
     }
 
-    /// Begins to move a slot, as `redis-cli --cluster reshard` does: it still belongs to `from`.
+    /// Begins to move a slot, as `redis-cli --cluster reshard` does. `from` still owns it.
     #[track_caller]
     pub fn begin_to_move(&self, slot: u16, from: &Server, to: &Server) {
         let set = |node: &Server, state: &str, other: &Server| {
@@ -134,7 +132,7 @@ impl Cluster {
             .nodes
             .iter()
             .find(|node| node.is_alive())
-            .expect("a node of the cluster runs");
+            .expect("no node of the cluster is running");
         node.run(&["CLUSTER", "KEYSLOT", key])
     }
 
@@ -143,9 +141,9 @@ impl Cluster {
         self.owner_of_slot(self.slot_of(key))
     }
 
-    /// From here on nodes notice each other's failures, and replicas take over. Until then a node may be killed or
-    /// stand still, and the others go by what they knew. A machine that is too busy for a moment is a failure from
-    /// here on, too. Call it while all nodes that run can answer.
+    /// Makes the nodes detect failures and the replicas take over. Before this call a test may kill
+    /// or pause a node without any effect on the others. After it, a moment on a very busy machine
+    /// can look like a failure. Call it while all running nodes can answer.
     #[track_caller]
     pub fn notice_failures(&self) {
         self.set("cluster-replica-no-failover", "no");
@@ -159,13 +157,13 @@ impl Cluster {
         }
     }
 
-    /// Waits until every running node says cluster_state:ok and all of them tell the same slots with
+    /// Waits until every running node reports cluster_state:ok, and all report the same slots with
     /// the same owners and replicas.
     #[track_caller]
     pub fn wait_until_agreed(&self) {
         let running: Vec<&Server> = self.nodes.iter().filter(|node| node.is_alive()).collect();
         eventually(
-            "all nodes to say that the cluster is ok, and to agree about it",
+            "all nodes to report cluster_state:ok and the same slots",
             || {
                 running
                     .iter()
@@ -188,7 +186,7 @@ impl Cluster {
                     .is_ok()
             });
         }
-        // Before the nodes are asked: a replica at offset 0 is left out of CLUSTER SLOTS.
+        // Before the check of CLUSTER SLOTS, which leaves out a replica at offset 0.
         let replicas = (self.nodes.len() - primaries) / primaries;
         for node in &self.nodes[..primaries] {
             wait_until_in_step(node, replicas, &NUDGE);
@@ -197,25 +195,26 @@ impl Cluster {
             let ranges = slot_ranges(node);
             ranges.len() == primaries && ranges.iter().all(|(.., ports)| ports.len() == replicas)
         };
-        eventually("every node to know every replica", || {
+        eventually("every node to list every replica in CLUSTER SLOTS", || {
             self.nodes.iter().all(complete)
         });
-        // Nodes hear of a shard's name from its primary and from its replicas, and for a moment of different ones.
-        // Valkey 8.1 does not start again from a file that was written in between.
+        // A node learns a shard's id from its primary and from its replicas. For a moment these
+        // differ, and Valkey 8.1 does not start again from a nodes.conf that was written in
+        // between.
         eventually(
-            "every node to put the replicas into their primaries' shards",
+            "every node to list the replicas in their primaries' shards",
             || {
                 let sizes = vec![1 + replicas; primaries];
                 self.nodes.iter().all(|node| shard_sizes(node) == sizes)
             },
         );
-        // While they are quick: what was taken for failed is given another chance after twice the timeout.
+        // Still with the short timeout: a node marked as failed recovers after twice the timeout.
         self.wait_until_agreed();
         self.set("cluster-node-timeout", PATIENT_MS);
     }
 
-    /// Each primary gets its share of the slots, as redis-cli would divide them. Configuration epochs are given out at the same time,
-    /// or the nodes would first have to settle them among themselves.
+    /// Divides the slots among the primaries as redis-cli does. Sets the configuration epochs too,
+    /// so that the nodes need not resolve conflicts among them.
     fn assign_slots(&self, primaries: usize) {
         for (number, node) in self.nodes.iter().enumerate() {
             node.run::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
@@ -230,13 +229,14 @@ impl Cluster {
         }
     }
 
-    /// Makes each node known to all others, and waits until it is. None is left to hear of another by gossip, which takes
-    /// its time among patient nodes; among quick ones a handshake that a busy machine delays is given up for good.
+    /// Introduces each node to all others, and waits until they know one another. Gossip alone is
+    /// slow with the long timeout. With the short one, a handshake that a busy machine delays is
+    /// dropped.
     fn introduce(&self, meet_at: &MeetingPlace) {
         for (number, node) in self.nodes.iter().enumerate().skip(1) {
             let bus = node
                 .bus_port()
-                .expect("a node in cluster mode has a bus port");
+                .expect("a node in cluster mode without a bus port");
             let (host, port) = meet_at(number, node);
             let (port, bus) = (port.to_string(), bus.to_string());
             for other in &self.nodes[..number] {
@@ -259,26 +259,26 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // The replicas first: their complaints about a lost primary would hide the end of their logs.
+        // Replicas first: otherwise lines about a lost primary would fill the end of their logs.
         while self.nodes.pop().is_some() {}
     }
 }
 
 impl ClusterBuilder {
-    /// Changes how each node is started; the number counts from 0, as in `nodes`.
+    /// Changes the description of each node. The number is its index in `nodes`.
     pub fn node(mut self, hook: impl Fn(usize, ServerBuilder) -> ServerBuilder + 'static) -> Self {
         self.hook = Box::new(hook);
         self
     }
 
-    /// At which host and port each node is introduced to the first, instead of 127.0.0.1 and its port: its
-    /// IPv6 address, or its TLS port where the cluster's own links are encrypted.
+    /// The host and port under which each node is introduced to the others, instead of 127.0.0.1
+    /// and its port: an IPv6 address, or the TLS port where TLS protects the cluster bus.
     pub fn meet_at(mut self, place: impl Fn(usize, &Server) -> (String, u16) + 'static) -> Self {
         self.meet_at = Box::new(place);
         self
     }
 
-    /// Starts the nodes, forms the cluster, and waits until everything about it is settled.
+    /// Starts the nodes, forms the cluster, and waits until all nodes agree about it.
     #[track_caller]
     pub fn start(self) -> Cluster {
         let count = self.primaries * (1 + self.replicas_per_primary);
@@ -289,7 +289,7 @@ impl ClusterBuilder {
                     .cluster(true)
                     .config("cluster-node-timeout", PATIENT_MS)
                     .config("cluster-replica-no-failover", "yes")
-                    // A replica changes its primary when the test says so, not by itself.
+                    // Replicas change their primary only when a test moves them.
                     .config("cluster-allow-replica-migration", "no");
                 (self.hook)(number, builder).start()
             })
@@ -302,46 +302,4 @@ impl ClusterBuilder {
         cluster.form(self.primaries, &self.meet_at);
         cluster
     }
-}
-
-fn cluster_info_has(node: &Server, line: &str) -> bool {
-    let text: String = node.run(&["CLUSTER", "INFO"]);
-    text.lines().any(|own| own == line)
-}
-
-/// How many nodes each shard has, by CLUSTER SHARDS.
-#[track_caller]
-fn shard_sizes(node: &Server) -> Vec<usize> {
-    let shards: Vec<HashMap<String, Value>> = node.run(&["CLUSTER", "SHARDS"]);
-    let size = |shard: &HashMap<String, Value>| match shard.get("nodes") {
-        Some(Value::Array(nodes)) => nodes.len(),
-        other => panic!("the nodes of a shard of {} are {other:?}", node.name()),
-    };
-    shards.iter().map(size).collect()
-}
-
-/// CLUSTER SLOTS by port, since all nodes are on one host; nodes differ for good in the order.
-#[track_caller]
-fn slot_ranges(node: &Server) -> SlotRanges {
-    // Each node may be followed by metadata, so the rest of it is taken as it comes.
-    let ranges: Vec<Vec<Value>> = node.run(&["CLUSTER", "SLOTS"]);
-    let port = |entry: &Value| -> Option<u16> {
-        let Value::Array(fields) = entry else {
-            return None;
-        };
-        redis::from_redis_value_ref(fields.get(1)?).ok()
-    };
-    let read = |range: &Vec<Value>| {
-        let first = redis::from_redis_value_ref(range.first()?).ok()?;
-        let last = redis::from_redis_value_ref(range.get(1)?).ok()?;
-        let owner = port(range.get(2)?)?;
-        Some((
-            first,
-            last,
-            owner,
-            range[3..].iter().filter_map(port).collect(),
-        ))
-    };
-    let understood: Option<SlotRanges> = ranges.iter().map(read).collect();
-    understood.unwrap_or_else(|| panic!("CLUSTER SLOTS of {} is {ranges:?}", node.name()))
 }

@@ -1,8 +1,8 @@
-//! A TCP proxy between two servers, whose links can be cut behind the primary's back.
+//! A TCP proxy between two servers that can cut links unnoticed by the primary.
 //!
-//! A replica that replicates through a `Cut` looks to its primary like any other, since it announces
-//! its own port. After [`Cut::sever`] the replica sees its connection closed and makes a new one,
-//! which is forwarded, while the primary still holds the old one and sees nothing wrong with it.
+//! A replica behind a `Cut` looks to its primary like any other, since it announces its own port.
+//! After [`Cut::sever`] the replica sees its connection closed and makes a new one, which the proxy
+//! forwards. The primary still holds the old connection and sees no fault.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -33,22 +33,22 @@ struct State {
 }
 
 struct Link {
-    /// The side that connected to us: a replica.
+    /// The connection of the replica to the proxy.
     near: TcpStream,
-    /// The side that we connected to: the primary.
+    /// The connection of the proxy to the primary.
     far: TcpStream,
     severed: Mutex<bool>,
 }
 
 impl Cut {
-    /// Forwards connections to `server`, also when it is restarted meanwhile.
+    /// Forwards connections to `server`, also after the server was restarted.
     #[track_caller]
     pub fn to(server: &Server) -> Cut {
         let listener = TcpListener::bind("127.0.0.1:0")
             .unwrap_or_else(|error| panic!("the proxy cannot listen: {error}"));
         let port = match listener.local_addr() {
             Ok(address) => address.port(),
-            Err(error) => panic!("a listener has an address: {error}"),
+            Err(error) => panic!("the proxy's listener has no address: {error}"),
         };
         let shared = Arc::new(Shared {
             target: SocketAddr::from(([127, 0, 0, 1], server.port())),
@@ -71,7 +71,7 @@ impl Cut {
         }
     }
 
-    /// Where a replica is to find its primary: `REPLICAOF 127.0.0.1 <port>`.
+    /// The port for `REPLICAOF 127.0.0.1 <port>`.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -81,8 +81,8 @@ impl Cut {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Cuts every link there is: the near side is closed, the far side is held open and left unread.
-    /// Later connections are forwarded again.
+    /// Cuts every present link: closes its near side, and keeps its far side open and unread. Later
+    /// connections are forwarded.
     pub fn sever(&self) {
         for link in &self.shared.state().links {
             *lock(&link.severed) = true;
@@ -90,7 +90,7 @@ impl Cut {
         }
     }
 
-    /// Closes the far sides that [`Cut::sever`] left open: now the primary notices.
+    /// Closes the far sides that [`Cut::sever`] left open. Now the primary notices the cut.
     pub fn release(&self) {
         self.shared.state().links.retain(|link| {
             let severed = *lock(&link.severed);
@@ -101,19 +101,19 @@ impl Cut {
         });
     }
 
-    /// Stops forwarding without closing anything, as a network does that drops every packet. New
-    /// connections are accepted and stand still as well.
+    /// Stops forwarding and closes nothing, like a network that drops every packet. New connections
+    /// are accepted and not forwarded.
     pub fn freeze(&self) {
         self.shared.state().frozen = true;
     }
 
-    /// Forwards again, beginning with what was held back.
+    /// Forwards again, first what was held back.
     pub fn thaw(&self) {
         self.shared.state().frozen = false;
         self.shared.changed.notify_all();
     }
 
-    /// How many links are being forwarded.
+    /// The number of links that are forwarded.
     pub fn links(&self) -> usize {
         self.shared
             .state()
@@ -123,7 +123,7 @@ impl Cut {
             .count()
     }
 
-    /// How many far sides are held open after a cut.
+    /// The number of far sides that are open after a cut.
     pub fn severed_links(&self) -> usize {
         self.shared
             .state()
@@ -143,18 +143,18 @@ impl Drop for Cut {
             let _ = link.far.shutdown(Shutdown::Both);
         }
         self.shared.changed.notify_all();
-        // Wakes the accepting thread, as close() alone would not.
+        // Ends accept() in the other thread. close() alone does not.
         let _ = SockRef::from(&*self.listener).shutdown(Shutdown::Both);
     }
 }
 
 impl Shared {
-    /// Connects a new near side to the target, and copies until one of them ends.
+    /// Connects a new near side to the target, and copies both ways until one side ends.
     fn forward(self: Arc<Self>, near: TcpStream) {
         if !self.may_pass() {
             return;
         }
-        // A target that is down closes the near side, as a refused connection would.
+        // If the target is down, the near side is closed, like a refused connection.
         let Ok(far) = TcpStream::connect(self.target) else {
             return;
         };
@@ -178,7 +178,7 @@ impl Shared {
         };
         self.copy(&link, &link.near, &link.far);
         let _ = back.join();
-        // A severed link stays in the list, which is what holds its far side open.
+        // A severed link stays in the list, which keeps its far side open.
         let mut state = self.state();
         state
             .links
@@ -192,7 +192,7 @@ impl Shared {
             if !self.may_pass() {
                 return;
             }
-            // Held over the write: after sever() has returned, nothing more gets through.
+            // Locked during the write: after sever() has returned, no more bytes pass.
             let severed = lock(&link.severed);
             if *severed {
                 return;
@@ -205,7 +205,7 @@ impl Shared {
         }
     }
 
-    /// Waits while frozen. False when the proxy is gone.
+    /// Waits while frozen. Returns false when the proxy was dropped.
     fn may_pass(&self) -> bool {
         let mut state = self.state();
         while state.frozen && !state.closed {

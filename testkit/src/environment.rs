@@ -1,4 +1,4 @@
-//! What the tests run against: the server's binary and the module's file.
+//! The server's binary and the module's file that are tested.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub fn server_binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| match env::var_os("DURABLE_TEST_SERVER") {
         Some(named) => on_path(Path::new(&named)).unwrap_or_else(|| {
-            panic!("DURABLE_TEST_SERVER names {named:?}, and there is no such file")
+            panic!("DURABLE_TEST_SERVER names {named:?}, which does not exist")
         }),
         None => ["redis-server", "valkey-server"]
             .iter()
@@ -26,12 +26,12 @@ pub fn server_binary() -> &'static Path {
     })
 }
 
-/// `DURABLE_TEST_MODULE`, or the library in the target directory that the running test is from.
+/// `DURABLE_TEST_MODULE`, or the library in the target directory of the running test.
 pub fn module_path() -> &'static Path {
     static MODULE: OnceLock<PathBuf> = OnceLock::new();
     MODULE.get_or_init(|| {
         if let Some(named) = env::var_os("DURABLE_TEST_MODULE") {
-            // The servers run in directories of their own, so a relative path would be lost on them.
+            // Servers run in directories of their own, where a relative path is wrong.
             return Path::new(&named).canonicalize().unwrap_or_else(|error| {
                 panic!("DURABLE_TEST_MODULE names {named:?}, which cannot be read: {error}")
             });
@@ -42,7 +42,7 @@ pub fn module_path() -> &'static Path {
     })
 }
 
-/// The version that the server's binary says it has.
+/// The version of the server's binary, by `--version`.
 pub(crate) fn server_version() -> Version {
     static VERSION: OnceLock<Version> = OnceLock::new();
     *VERSION.get_or_init(|| {
@@ -53,16 +53,17 @@ pub(crate) fn server_version() -> Version {
             .unwrap_or_else(|error| panic!("{} --version does not run: {error}", binary.display()));
         let text = String::from_utf8_lossy(&output.stdout);
         Version::parse(&text)
-            .unwrap_or_else(|| panic!("{} does not tell its version: {text:?}", binary.display()))
+            .unwrap_or_else(|| panic!("{} --version prints no version: {text:?}", binary.display()))
     })
 }
 
-/// Test executables live in target/<profile>/deps, the library one level above. Cargo also puts
+/// Test executables are in target/<profile>/deps, the library is one level above. Cargo puts
 /// examples and the programs of a workspace directly into target/<profile>.
 fn beside_the_test() -> PathBuf {
     let test = env::current_exe()
-        .unwrap_or_else(|error| panic!("the running test does not know its own path: {error}"));
-    // The farther one first: in deps lies what cargo builds from, in the profile's directory the result.
+        .unwrap_or_else(|error| panic!("the path of the running test is unknown: {error}"));
+    // The upper directory first: deps has cargo's intermediate file, the profile's directory the
+    // result.
     [2, 1]
         .iter()
         .filter_map(|&up| test.ancestors().nth(up))
@@ -77,8 +78,9 @@ fn beside_the_test() -> PathBuf {
         })
 }
 
-/// Cargo does not rebuild a cdylib for the integration tests of its own package, so it is easy to
-/// test yesterday's module. A warning only: somebody may be editing while an earlier state is tested.
+/// Warns if the module is older than its sources. Cargo does not rebuild a cdylib for the
+/// integration tests of its own package. Only a warning: sources may change while an earlier state
+/// is tested.
 fn warn_if_stale(module: &Path) {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let newest_source = ["src", "core/src"]
@@ -113,7 +115,7 @@ fn newest_below(directory: &Path) -> Option<SystemTime> {
         .max()
 }
 
-/// As the shell looks for a command: a name with a slash is a path, another is looked up on PATH.
+/// Finds a program as the shell does: a name with a slash is a path, any other is searched on PATH.
 fn on_path(name: &Path) -> Option<PathBuf> {
     if name.components().count() > 1 {
         return name.canonicalize().ok();

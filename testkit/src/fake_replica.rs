@@ -1,5 +1,5 @@
-//! A replica without a server: it goes through the handshake and the full sync as a real one does, and
-//! then acknowledges exactly what the test tells it to, true or not.
+//! A replica without a server. It does the handshake and the full sync like a real one. Then it
+//! acknowledges exactly the offsets that the test gives it, true or not.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,25 +12,25 @@ use crate::framing::{encode_command, reply_length};
 use crate::port::ReservedPort;
 use crate::server::Server;
 
-/// Only a primary that does not answer takes this long to begin a full sync.
+/// Only a broken primary takes so long to begin a full sync.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
 
 pub struct FakeReplica {
     stream: TcpStream,
     listening_port: u16,
-    /// Keeps the announced port from being given to somebody else.
+    /// Reserves the announced port.
     _reserved: Option<ReservedPort>,
     received: Arc<Mutex<Received>>,
 }
 
 struct Received {
-    /// The offset at which the full sync left off; the stream counts on from there.
+    /// The offset at the end of the full sync, where `stream` begins.
     start: u64,
     stream: Vec<u8>,
     connected: bool,
 }
 
-/// Describes a fake replica. Made by [`FakeReplica::builder`].
+/// The description of a fake replica. [`FakeReplica::builder`] makes one.
 pub struct FakeReplicaBuilder {
     announce: Announce,
     eof_capable: bool,
@@ -43,7 +43,7 @@ enum Announce {
 }
 
 impl FakeReplica {
-    /// A fake replica with a listening port of its own, which has acknowledged nothing yet.
+    /// Starts a fake replica that announces a free port and has acknowledged offset 0.
     #[track_caller]
     pub fn start(primary: &Server) -> FakeReplica {
         FakeReplica::builder().start(primary)
@@ -56,18 +56,18 @@ impl FakeReplica {
         }
     }
 
-    /// The port it announced, 0 when it announced none.
+    /// The port that it announced, or 0.
     pub fn listening_port(&self) -> u16 {
         self.listening_port
     }
 
-    /// The offset up to which it has really read the stream.
+    /// The offset up to which it has read the stream.
     pub fn offset(&self) -> u64 {
         let received = self.received();
         received.start + received.stream.len() as u64
     }
 
-    /// Waits until it has really read the stream up to `offset`.
+    /// Waits until it has read the stream up to `offset`.
     #[track_caller]
     pub fn wait_for_offset(&self, offset: u64) {
         eventually(&format!("the fake replica to read up to {offset}"), || {
@@ -75,14 +75,15 @@ impl FakeReplica {
         });
     }
 
-    /// Reports `offset` as acknowledged, whether it is true or not. The primary ignores an offset
-    /// below one that it has been told before.
+    /// Reports `offset` as acknowledged, true or not. The primary ignores an offset below an
+    /// earlier one.
     #[track_caller]
     pub fn ack(&mut self, offset: u64) {
         self.send(&["REPLCONF", "ACK", &offset.to_string()]);
     }
 
-    /// As `ack`, and reports `fsynced` as written to disk (Redis 7.2 and later, Valkey).
+    /// Like `ack`, and reports `fsynced` as written to disk (see
+    /// [`crate::differences::REPORTS_FSYNCS`]).
     #[track_caller]
     pub fn ack_fsynced(&mut self, offset: u64, fsynced: u64) {
         self.send(&[
@@ -94,7 +95,7 @@ impl FakeReplica {
         ]);
     }
 
-    /// Acknowledges what it has really read, and returns that offset.
+    /// Acknowledges what it has read, and returns that offset.
     #[track_caller]
     pub fn ack_what_was_read(&mut self) -> u64 {
         let offset = self.offset();
@@ -102,7 +103,7 @@ impl FakeReplica {
         offset
     }
 
-    /// Sends any command on the replication link. The primary answers none of them.
+    /// Sends a command on the replication link. The primary does not answer it.
     #[track_caller]
     pub fn send(&mut self, command: &[&str]) {
         if let Err(error) = self.stream.write_all(&encode_command(command)) {
@@ -115,8 +116,8 @@ impl FakeReplica {
         self.received().stream.clone()
     }
 
-    /// The whole commands in the stream since the full sync, each with its arguments: what the
-    /// primary sends its replicas, SELECT, PING and REPLCONF GETACK among it.
+    /// The complete commands in the stream since the full sync, each with its arguments. SELECT,
+    /// PING and REPLCONF GETACK are among them.
     pub fn commands(&self) -> Vec<Vec<String>> {
         let stream = self.stream();
         let mut rest = &stream[..];
@@ -140,13 +141,13 @@ impl FakeReplica {
 
 impl Drop for FakeReplica {
     fn drop(&mut self) {
-        // Ends the reading thread as well.
+        // Also ends the reading thread.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 }
 
 impl FakeReplicaBuilder {
-    /// Announces this port instead of a free one; two replicas may be given the same.
+    /// Announces this port instead of a free one. Two replicas may announce the same port.
     pub fn listening_port(mut self, port: u16) -> Self {
         self.announce = Announce::Port(port);
         self
@@ -158,14 +159,14 @@ impl FakeReplicaBuilder {
         self
     }
 
-    /// Whether it takes a full sync without a length in front (it does unless told otherwise).
-    /// A primary with diskless replication sends the other kind to those that do not.
+    /// Whether it accepts a full sync that ends with a mark instead of beginning with a length.
+    /// Default: yes. A primary with diskless replication sends the length to the others.
     pub fn eof_capable(mut self, capable: bool) -> Self {
         self.eof_capable = capable;
         self
     }
 
-    /// Connects, goes through the full sync, and returns when the primary counts it as online.
+    /// Connects, does the full sync, and returns when the primary lists it as online.
     #[track_caller]
     pub fn start(self, primary: &Server) -> FakeReplica {
         let reserved = matches!(self.announce, Announce::AnyFree).then(ReservedPort::any);
@@ -191,7 +192,7 @@ impl FakeReplicaBuilder {
         };
         let stream = match reader.get_ref().try_clone() {
             Ok(stream) => stream,
-            Err(error) => panic!("a socket cannot be cloned: {error}"),
+            Err(error) => panic!("cannot clone the socket of a fake replica: {error}"),
         };
         let received = Received {
             start: offset,
@@ -207,16 +208,16 @@ impl FakeReplicaBuilder {
             _reserved: reserved,
             received,
         };
-        eventually("the primary to count the fake replica as online", || {
+        eventually("the primary to list the fake replica as online", || {
             same() > before
         });
-        // After a full sync without a file the primary holds the stream back until the first word
-        // from the replica. 0 acknowledges nothing.
+        // After a full sync without a file the primary sends no stream before the replica's first
+        // REPLCONF ACK. 0 acknowledges nothing.
         replica.ack(0);
         replica
     }
 
-    /// Returns where the stream begins: the reader right behind the full sync, and its offset.
+    /// Returns the reader at the first byte of the stream, and the offset there.
     fn handshake(&self, address: &str, port: u16) -> Result<(BufReader<TcpStream>, u64), String> {
         let stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
         stream
@@ -241,7 +242,7 @@ impl FakeReplicaBuilder {
         let offset = answer.split(' ').nth(2).and_then(|word| word.parse().ok());
         let offset = offset.ok_or_else(|| format!("no offset in {answer:?}"))?;
         swallow_snapshot(&mut reader)?;
-        // From here on silence is as good as anything.
+        // From here on the primary may be silent for any time.
         reader
             .get_ref()
             .set_read_timeout(None)
@@ -265,7 +266,7 @@ fn ask(
     }
 }
 
-/// The next line that says anything: empty ones are the primary's sign of life while it prepares.
+/// The next line that is not empty. The primary sends empty ones as keep-alives before a full sync.
 fn line(reader: &mut BufReader<TcpStream>) -> Result<String, String> {
     loop {
         let mut text = String::new();
@@ -278,13 +279,13 @@ fn line(reader: &mut BufReader<TcpStream>) -> Result<String, String> {
     }
 }
 
-/// Reads past the data set: `$<length>` and so many bytes when it comes from a file, or
-/// `$EOF:<40 characters>` and everything until those characters come again.
+/// Reads past the snapshot. Either `$<length>` and so many bytes follow, or `$EOF:<40 characters>`
+/// and bytes that end with those characters.
 fn swallow_snapshot(reader: &mut BufReader<TcpStream>) -> Result<(), String> {
     let header = line(reader)?;
     if let Some(mark) = header.strip_prefix("$EOF:") {
         let mark = mark.as_bytes();
-        let last = *mark.last().ok_or("an end mark without characters")?;
+        let last = *mark.last().ok_or("an empty end mark")?;
         let mut snapshot = Vec::new();
         while !snapshot.ends_with(mark) {
             match reader.read_until(last, &mut snapshot) {
@@ -308,7 +309,7 @@ fn swallow_snapshot(reader: &mut BufReader<TcpStream>) -> Result<(), String> {
     }
 }
 
-/// Reads for ever, so that the primary's output buffer stays empty.
+/// Reads until the link ends, so that the primary's output buffer stays empty.
 fn read_on(mut reader: BufReader<TcpStream>, received: &Mutex<Received>) {
     let mut chunk = [0; 16 * 1024];
     while let Ok(count @ 1..) = reader.read(&mut chunk) {
@@ -317,11 +318,11 @@ fn read_on(mut reader: BufReader<TcpStream>, received: &Mutex<Received>) {
     lock(received).connected = false;
 }
 
-/// The arguments of one command, which the stream holds as an array of bulk strings.
+/// The arguments of one command, encoded as an array of bulk strings.
 fn arguments(command: &[u8]) -> Vec<String> {
     let mut arguments = Vec::new();
     let mut rest = command;
-    // Skips the array's header, then takes each bulk string by its length.
+    // Skips the array's header, then reads each bulk string by its length.
     while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
         let (header, behind) = (&rest[..end], &rest[end + 2..]);
         rest = behind;

@@ -1,4 +1,4 @@
-//! Where a reply ends: RESP2 and RESP3 framing, without interpreting what is in it.
+//! Finds the end of a reply: RESP2 and RESP3 framing, without its contents.
 
 /// A command as clients send it: an array of bulk strings.
 pub fn encode_command<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<u8> {
@@ -12,18 +12,18 @@ pub fn encode_command<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<u8> {
     bytes
 }
 
-/// The length of the first whole reply in `bytes`, `None` while it is incomplete, an error with the
-/// reason when this is no reply at all.
+/// The length of the first complete reply in `bytes`, or `None` while it is incomplete. The error
+/// is the reason why `bytes` is not a reply.
 ///
-/// An attribute belongs to the reply that follows it. A push message is a reply of its own.
+/// An attribute belongs to the reply after it. A push message is a reply of its own.
 pub fn reply_length(bytes: &[u8]) -> Result<Option<usize>, String> {
     Framing::default().reply_length(bytes)
 }
 
-/// How far a reply that comes in pieces has been understood. No piece is looked at twice.
+/// The progress in a reply that arrives in pieces. No byte is parsed twice.
 pub(crate) struct Framing {
     position: usize,
-    /// What is still to be read before the outermost reply is whole: nested replies only add to it.
+    /// How many elements are missing until the outermost reply is complete. `*2` adds 2.
     awaited: usize,
 }
 
@@ -37,7 +37,7 @@ impl Default for Framing {
 }
 
 impl Framing {
-    /// As [`reply_length`]. `bytes` begins with the bytes of the call before.
+    /// Like [`reply_length`]. `bytes` begins with the bytes of the previous call.
     pub(crate) fn reply_length(&mut self, bytes: &[u8]) -> Result<Option<usize>, String> {
         while self.awaited > 0 {
             let Some(line_length) = bytes[self.position..]
@@ -50,7 +50,7 @@ impl Framing {
             let mut position = self.position + line_length + 2;
             let (kind, rest) = line
                 .split_first()
-                .ok_or("an empty line where a reply should begin")?;
+                .ok_or("an empty line instead of a reply")?;
             let mut nested = 0;
             match kind {
                 b'+' | b'-' | b':' | b'_' | b',' | b'#' | b'(' => {}
@@ -61,14 +61,19 @@ impl Framing {
                             return Ok(None);
                         }
                         if &bytes[position - 2..position] != b"\r\n" {
-                            return Err("a bulk string that its length does not end".into());
+                            return Err("a bulk string without CRLF at its end".into());
                         }
                     }
                 }
                 b'*' | b'~' | b'>' => nested = count(rest)?.unwrap_or(0),
                 b'%' => nested = 2 * count(rest)?.unwrap_or(0),
                 b'|' => nested = 2 * count(rest)?.unwrap_or(0) + 1,
-                other => return Err(format!("{:?} begins no reply", char::from(*other))),
+                other => {
+                    return Err(format!(
+                        "{:?} is not the first byte of a reply",
+                        char::from(*other)
+                    ))
+                }
             }
             self.position = position;
             self.awaited = self.awaited - 1 + nested;
@@ -77,15 +82,15 @@ impl Framing {
     }
 }
 
-/// The count of an aggregate or bulk string; `None` is RESP2's null, -1.
+/// The count of an aggregate or bulk string. `None` is RESP2's null, -1.
 fn count(digits: &[u8]) -> Result<Option<usize>, String> {
     let text = String::from_utf8_lossy(digits);
     match text.parse::<i64>() {
         Ok(-1) => Ok(None),
         Ok(number) => usize::try_from(number)
             .map(Some)
-            .map_err(|_| format!("a length of {text}")),
-        Err(_) => Err(format!("{text:?} where a length should be")),
+            .map_err(|_| format!("the length {text} is negative")),
+        Err(_) => Err(format!("{text:?} instead of a length")),
     }
 }
 

@@ -1,29 +1,30 @@
 //! Real Redis and Valkey servers for the tests: primaries, replicas and clusters on loopback.
 //!
-//! | what | for |
+//! | name | purpose |
 //! |---|---|
 //! | [`Server`] | one server process: start, pause, kill, restart, connect |
 //! | [`Replicated`] | a primary and its replicas, in step |
 //! | [`Cluster`] | a formed cluster whose nodes agree on the slots |
-//! | [`RawConn`] | protocol bytes as they travel |
-//! | [`Tls`] | a certificate, and servers that listen for TLS too |
-//! | [`Cut`] | a link between two servers that can be cut behind the primary's back |
-//! | [`FakeReplica`] | a replica that acknowledges what the test tells it to |
-//! | [`eventually`] | waiting for a condition |
+//! | [`RawConn`] | a connection that shows the bytes of the protocol |
+//! | [`Tls`] | a certificate, and servers that also listen for TLS |
+//! | [`Cut`] | a proxy between two servers that cuts links unnoticed by the primary |
+//! | [`FakeReplica`] | a replica that acknowledges any offset the test gives it |
+//! | [`eventually`] | waits for a condition |
 //! | [`differences`] | what differs between servers |
 //!
-//! Two environment variables choose what is tested: `DURABLE_TEST_SERVER`, the server's binary
-//! (default: the first of redis-server and valkey-server on PATH), and `DURABLE_TEST_MODULE`, the
+//! Two environment variables choose what is tested. `DURABLE_TEST_SERVER` is the server's binary
+//! (default: the first of redis-server and valkey-server on PATH). `DURABLE_TEST_MODULE` is the
 //! module's shared library (default: the one in the target directory of the running test).
 //!
-//! Tests wait for conditions, never for time to pass. Nothing outlives the test process: each server
-//! is killed when its handle is dropped, and by the kernel when the test process itself is killed.
-//! This is test code: whatever goes wrong here panics, and says what was awaited.
+//! Tests wait for conditions, never for time to pass. No server outlives the test process: dropping
+//! its handle kills it, and the kernel kills it when the test process is killed. This is test code:
+//! an error panics with what was expected.
 
 #![forbid(unsafe_code)]
 
 mod builder;
 mod cluster;
+mod cluster_view;
 mod cut;
 pub mod differences;
 mod environment;
@@ -56,5 +57,5 @@ pub use state::{ReplicaLink, Role};
 pub use tls::Tls;
 pub use version::{Product, Version};
 
-/// The redis crate this kit is built on, so that tests and kit cannot disagree about its version.
+/// The redis crate of this kit, so that tests use the same version.
 pub use redis;

@@ -1,19 +1,18 @@
-//! How long a wait may last before it is a hang: by the clock, and by what a thread gets of the
-//! machine.
+//! The limit after which a wait is a hang: by the clock, and by processor time.
 //!
-//! On a machine with much other work a server may get a thirtieth of it. A second's work takes half
-//! a minute then, and a limit by the clock alone would measure that.
+//! On a busy machine a server may get a thirtieth of a processor. Then a second's work takes half a
+//! minute, and a limit by the clock alone would fail for the machine's load.
 
 use std::time::{Duration, Instant};
 
 use rustix::time::{clock_gettime, ClockId};
 
-/// Processor time that a waiting thread is given after its limit, before the wait was in vain. The
-/// scheduler deals fairly, so the server is given as much: far more than what is awaited can need.
+/// The processor time that the waiting thread uses after its limit before the wait fails. The
+/// scheduler is fair, so the server got about as much meanwhile: far more than it needs.
 const SHARE: Duration = Duration::from_secs(2);
-/// How much of it is used up at a time.
+/// The part of it that one call uses.
 const STEP: Duration = Duration::from_millis(5);
-/// However slow the machine is, a hang ends.
+/// The limit by the clock on any machine.
 const LAST_LIMIT: Duration = Duration::from_secs(300);
 
 pub(crate) struct Patience {
@@ -23,7 +22,7 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// Begins now.
+    /// A wait that begins now.
     pub(crate) fn of(limit: Duration) -> Patience {
         Patience {
             since: Instant::now(),
@@ -36,8 +35,8 @@ impl Patience {
         self.since.elapsed()
     }
 
-    /// Asked again and again by whoever waits. After the limit each call uses up some processor
-    /// time, until it is plain that others who wanted some had theirs.
+    /// Whether the wait failed. The waiting thread calls it repeatedly. After the limit each call
+    /// uses [`STEP`] of processor time, until [`SHARE`] is used up.
     pub(crate) fn is_at_its_end(&mut self) -> bool {
         if self.waited() < self.limit {
             return false;
@@ -50,7 +49,7 @@ impl Patience {
     }
 }
 
-/// Keeps the processor busy for a step, and returns how long it was.
+/// Uses at least [`STEP`] of processor time, and returns how much it used.
 fn work() -> Duration {
     let begin = processor_time();
     loop {
@@ -61,7 +60,7 @@ fn work() -> Duration {
     }
 }
 
-/// How long this thread has had a processor to itself.
+/// The processor time that this thread has used.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).expect("the processor time of a thread is not negative")

@@ -1,15 +1,15 @@
-//! Ports from the kernel, kept until they are no longer needed.
+//! Free ports from the kernel, reserved as long as a test needs them.
 //!
-//! A port that is looked up and released again can be taken by anyone before the server binds it,
-//! and while a killed server is down. So the port stays bound by a socket of ours that never
-//! listens: Linux then hands it to nobody who asks for any free port and to no outgoing connection,
-//! but lets a server bind it that sets SO_REUSEADDR, as Redis and Valkey do.
+//! Another process could take a released port before the server binds it, and while a killed server
+//! is down. So a socket that never listens stays bound to it. Linux then gives the port neither to
+//! a bind for any free port nor to an outgoing connection. A server that sets SO_REUSEADDR, as
+//! Redis and Valkey do, can still bind it.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use socket2::{Domain, Socket, Type};
 
-/// A port of a loopback address that is ours while this lives.
+/// A port of a loopback address, reserved until this is dropped.
 #[derive(Debug)]
 pub struct ReservedPort {
     address: SocketAddrV4,
@@ -28,7 +28,7 @@ impl ReservedPort {
             .unwrap_or_else(|error| panic!("no free port on {host}: {error}"))
     }
 
-    /// This very port.
+    /// This port. Panics if it is not free.
     pub fn exactly(host: Ipv4Addr, port: u16) -> ReservedPort {
         ReservedPort::bind(host, port)
             .unwrap_or_else(|error| panic!("port {port} of {host} is not free: {error}"))
@@ -38,7 +38,7 @@ impl ReservedPort {
         self.address.port()
     }
 
-    /// The loopback address that it is a port of.
+    /// The loopback address of the port.
     pub fn host(&self) -> Ipv4Addr {
         *self.address.ip()
     }
@@ -50,7 +50,7 @@ impl ReservedPort {
         let address = socket.local_addr()?;
         let address = address
             .as_socket_ipv4()
-            .expect("an IPv4 socket has an IPv4 address");
+            .expect("the address of an IPv4 socket is not IPv4");
         Ok(ReservedPort {
             address,
             _socket: socket,

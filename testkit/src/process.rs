@@ -1,9 +1,9 @@
-//! Child processes that cannot outlive the test run.
+//! Child processes that do not outlive the test run.
 //!
-//! A dropped handle kills its process. For a test run that is itself killed there is the parent-death
-//! signal; the kernel sends it when the *thread* that started the child ends, and test threads end
-//! with their test. So all children are started by one thread that lives as long as the process, and
-//! a server may be shared among tests.
+//! Dropping a handle kills its process. If the test run itself is killed, the kernel sends the
+//! parent-death signal. It sends it when the *thread* that started the child ends, and test threads
+//! end with their test. So one thread that lives as long as the process starts all children, and
+//! tests may share a server.
 
 use std::fs;
 use std::io;
@@ -18,7 +18,8 @@ use rustix::process::{kill_process, Pid, Signal};
 use crate::eventually::eventually_some;
 
 pub(crate) struct Process {
-    /// Remembers how it ended once it was reaped, so that no signal can reach a stranger with its id.
+    /// Keeps the exit status after the process was reaped. Its id may then be another process's,
+    /// and gets no signal.
     child: Mutex<Child>,
     pid: u32,
 }
@@ -37,51 +38,51 @@ impl Process {
         self.pid
     }
 
-    /// Whether the process still runs. A paused one does.
+    /// Whether the process exists, running or paused.
     pub(crate) fn is_alive(&self) -> bool {
         self.exit_status().is_none()
     }
 
-    /// How the process ended, when it has.
+    /// The exit status, if the process has ended.
     pub(crate) fn exit_status(&self) -> Option<ExitStatus> {
         match self.lock().try_wait() {
             Ok(status) => status,
-            Err(error) => panic!("cannot look at process {}: {error}", self.pid),
+            Err(error) => panic!("cannot get the state of process {}: {error}", self.pid),
         }
     }
 
     /// Sends a signal, unless the process has ended.
     pub(crate) fn signal(&self, signal: Signal) {
         let mut child = self.lock();
-        // `try_wait` first: an ended child is reaped by it, and its id may be anyone's then.
+        // `try_wait` reaps a child that has ended. A child that was not reaped still owns its id.
         if matches!(child.try_wait(), Ok(None)) {
             let _ = kill_process(Pid::from_child(&child), signal);
         }
     }
 
-    /// Whether every thread of the process stands still after SIGSTOP.
+    /// Whether SIGSTOP has stopped every thread of the process.
     pub(crate) fn is_stopped(&self) -> bool {
         let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.pid)) else {
             return false;
         };
         threads.flatten().all(|thread| {
             let status = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-            // The state follows the program's name, which stands in parentheses.
+            // The state follows the program's name in parentheses: `12 (redis-server) T`.
             status
                 .rsplit_once(") ")
                 .is_none_or(|(_, rest)| rest.starts_with('T'))
         })
     }
 
-    /// Ends the process at once, also a paused one, and reaps it.
+    /// Kills the process, running or paused, and reaps it.
     pub(crate) fn kill(&self) {
         let mut child = self.lock();
-        // An error means that it has ended by itself, which is what is wanted.
+        // An error means that it has already ended.
         let _ = child.kill();
         let _ = child.wait();
     }
 
-    /// Waits until the process has ended by itself.
+    /// Waits until the process has ended.
     pub(crate) fn wait(&self) -> ExitStatus {
         eventually_some(&format!("process {} to end", self.pid), || {
             self.exit_status()
@@ -89,7 +90,7 @@ impl Process {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Child> {
-        // A panic elsewhere must not keep Drop from killing the child.
+        // After a panic in another thread Drop must still kill the child.
         self.child
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -102,9 +103,9 @@ impl Drop for Process {
     }
 }
 
-/// A command that runs `program` with a parent-death signal. The standard library sets one only
-/// through unsafe code, so `setpriv` of util-linux sets it and then becomes the program: the process
-/// id stays.
+/// A command that runs `program` with SIGKILL as its parent-death signal. `setpriv` (util-linux)
+/// sets the signal and then executes the program in the same process, so the process id is the
+/// program's. To set it from Rust would take unsafe code between fork and exec.
 pub(crate) fn ended_with_the_parent(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
@@ -124,7 +125,7 @@ fn start_on_lasting_thread(command: Command) -> io::Result<Child> {
                     let _ = answer.send(command.spawn());
                 }
             })
-            .expect("a thread can be started");
+            .expect("cannot start the thread that starts servers");
         Mutex::new(orders)
     });
     let (answer, started) = channel();
@@ -132,8 +133,8 @@ fn start_on_lasting_thread(command: Command) -> io::Result<Child> {
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())
         .send((command, answer))
-        .expect("the starting thread lives as long as the process");
+        .expect("the thread that starts servers has ended");
     started
         .recv()
-        .expect("the starting thread answers every order")
+        .expect("the thread that starts servers did not answer")
 }

@@ -1,4 +1,4 @@
-//! A connection that shows the bytes of the protocol as they travel.
+//! A connection that shows the bytes of the protocol.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -11,20 +11,21 @@ use crate::framing::{encode_command, Framing};
 use crate::patience::Patience;
 use crate::server::log_tail;
 
-/// Only a broken server takes this long; a reply that is to stay away is no reason to wait for it.
-/// Where the machine has much other work, [`Patience`] goes on.
+/// Only a broken server takes so long to answer. On a busy machine [`Patience`] extends it. To
+/// check that there is no reply, tests use [`RawConn::is_readable_now`].
 const READ_LIMIT: Duration = Duration::from_secs(20);
 
 pub struct RawConn {
     stream: TcpStream,
-    /// What was read and not yet handed out.
+    /// Bytes that were read and not yet returned.
     buffer: Vec<u8>,
-    /// The server's log, whose end goes into the message when something awaited does not come.
+    /// The server's log. A failed read prints its end.
     log: Option<PathBuf>,
 }
 
 impl RawConn {
-    /// Connects to any address, such as that of a [`crate::Cut`]. For servers: [`crate::Server::raw`].
+    /// Connects to any address, such as that of a [`crate::Cut`]. [`crate::Server::raw`] connects
+    /// to a server.
     pub fn connect(address: &str) -> RawConn {
         RawConn::open(address, None)
     }
@@ -44,20 +45,20 @@ impl RawConn {
         }
     }
 
-    /// Sends one command and does not wait for its reply.
+    /// Sends one command without reading its reply.
     pub fn send<A: AsRef<[u8]>>(&mut self, command: &[A]) {
         self.send_bytes(&encode_command(command));
     }
 
-    /// Sends bytes as they are: pipelines, inline commands, half a command.
+    /// Sends raw bytes: pipelines, inline commands, half a command.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
         if let Err(error) = self.stream.write_all(bytes) {
             panic!("cannot send {}: {error}{}", shown(bytes), self.log_tail());
         }
     }
 
-    /// The exact bytes of one whole reply, RESP2 or RESP3. A push message is a reply of its own; an
-    /// attribute comes together with the reply it belongs to.
+    /// The exact bytes of one complete reply, RESP2 or RESP3. A push message is a reply of its own.
+    /// An attribute comes with the reply after it.
     #[track_caller]
     pub fn read_reply_bytes(&mut self) -> Vec<u8> {
         let mut framing = Framing::default();
@@ -67,7 +68,7 @@ impl RawConn {
                 Ok(None) => {}
                 Err(reason) => {
                     panic!(
-                        "no reply: {reason}, in {}{}",
+                        "not a reply: {reason}; read: {}{}",
                         shown(&self.buffer),
                         self.log_tail()
                     )
@@ -75,7 +76,7 @@ impl RawConn {
             }
             if self.fill("a whole reply") == 0 {
                 panic!(
-                    "the server closed the connection where a reply was awaited; read so far: {}{}",
+                    "the server closed the connection before the end of a reply; read so far: {}{}",
                     shown(&self.buffer),
                     self.log_tail()
                 );
@@ -90,13 +91,13 @@ impl RawConn {
         self.read_reply_bytes()
     }
 
-    /// As [`RawConn::call`], as text: bytes that are not UTF-8 become replacement characters.
+    /// Like [`RawConn::call`], as text. Bytes that are not UTF-8 become replacement characters.
     #[track_caller]
     pub fn call_text(&mut self, command: &[&str]) -> String {
         String::from_utf8_lossy(&self.call(command)).into_owned()
     }
 
-    /// Exactly `count` bytes, whatever they mean.
+    /// Reads exactly `count` bytes.
     #[track_caller]
     pub fn read_exact(&mut self, count: usize) -> Vec<u8> {
         while self.buffer.len() < count {
@@ -112,17 +113,17 @@ impl RawConn {
         self.buffer.drain(..count).collect()
     }
 
-    /// Reads until the server closes the connection and returns what came before that.
+    /// Reads until the server closes the connection, and returns what it sent before.
     #[track_caller]
     pub fn read_until_closed(&mut self) -> Vec<u8> {
         while self.fill("the end of the connection") > 0 {}
         std::mem::take(&mut self.buffer)
     }
 
-    /// Whether a read would return at once: because of data, or because the connection has ended.
+    /// Whether a read would return at once, with data or because the connection has ended.
     ///
-    /// To show that a reply is held back, first make sure that the server has dealt with the command
-    /// (by a later reply on another connection, or by a counter in INFO), then ask this.
+    /// To show that the server holds a reply back, first make sure that it has executed the command
+    /// (by a later reply on another connection, or by a counter in INFO), then call this.
     pub fn is_readable_now(&mut self) -> bool {
         if !self.buffer.is_empty() {
             return true;
@@ -136,7 +137,7 @@ impl RawConn {
         poll(&mut look, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
-    /// Switches to RESP3 and swallows the reply.
+    /// Switches to RESP3 and reads the reply.
     pub fn hello3(&mut self) {
         let reply = self.call(&["HELLO", "3"]);
         assert!(
@@ -146,7 +147,7 @@ impl RawConn {
         );
     }
 
-    /// The server's id of this connection, as CLIENT UNBLOCK and CLIENT KILL take it.
+    /// The client id of this connection, for CLIENT UNBLOCK and CLIENT KILL.
     pub fn client_id(&mut self) -> u64 {
         let reply = self.call_text(&["CLIENT", "ID"]);
         let number = reply
@@ -156,17 +157,17 @@ impl RawConn {
         number.unwrap_or_else(|| panic!("CLIENT ID was answered {reply:?}"))
     }
 
-    /// The address of this end, as CLIENT LIST shows it in `addr`.
+    /// The address of this end, `addr` in CLIENT LIST.
     pub fn local_addr(&self) -> String {
         let address = self.stream.local_addr();
         address
-            .unwrap_or_else(|error| panic!("a connected socket has an address: {error}"))
+            .unwrap_or_else(|error| panic!("a connected socket has no address: {error}"))
             .to_string()
     }
 
-    /// Reads what there is, at least one byte; 0 when the connection has ended.
+    /// Reads at least one byte, and returns how many. 0 means that the connection has ended.
     #[track_caller]
-    fn fill(&mut self, awaited: &str) -> usize {
+    fn fill(&mut self, expected: &str) -> usize {
         let mut chunk = [0; 64 * 1024];
         let mut patience = Patience::of(READ_LIMIT);
         loop {
@@ -176,13 +177,13 @@ impl RawConn {
                     return count;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // A server that is killed resets its connections, which is an end like any other.
+                // A killed server resets its connections. That is an end like any other.
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return 0,
                 Err(error)
                     if error.kind() == ErrorKind::WouldBlock
                         && self.has_news_after_all(&mut patience) => {}
                 Err(error) => panic!(
-                    "awaited {awaited}, and the read ended with: {error}; read so far: {}{}",
+                    "expected {expected}, but the read failed: {error}; read so far: {}{}",
                     shown(&self.buffer),
                     self.log_tail()
                 ),
@@ -190,7 +191,7 @@ impl RawConn {
         }
     }
 
-    /// Whether something comes before the patience ends that outlasts the socket's own limit.
+    /// Whether something arrives before `patience` ends. It extends the socket's own read limit.
     fn has_news_after_all(&self, patience: &mut Patience) -> bool {
         while !self.has_news() {
             if patience.is_at_its_end() {

@@ -1,11 +1,11 @@
-//! A primary and its replicas, in step when the test begins.
+//! A primary and its replicas. When a test gets them, the replicas have acknowledged everything.
 
 use crate::builder::ServerBuilder;
 use crate::eventually::eventually;
 use crate::server::Server;
 
 pub struct Replicated {
-    // Dropped in this order: replicas that lose their primary would fill their logs with it.
+    // Dropped in this order: otherwise lines about a lost primary would fill the replicas' logs.
     pub replicas: Vec<Server>,
     pub primary: Server,
 }
@@ -13,7 +13,7 @@ pub struct Replicated {
 type Hook = Box<dyn Fn(ServerBuilder) -> ServerBuilder>;
 type ReplicaHook = Box<dyn Fn(usize, ServerBuilder) -> ServerBuilder>;
 
-/// Describes a primary with replicas. Made by [`Replicated::builder`].
+/// The description of a primary with replicas. [`Replicated::builder`] makes one.
 pub struct ReplicatedBuilder {
     replicas: usize,
     module_on_replicas: bool,
@@ -22,7 +22,7 @@ pub struct ReplicatedBuilder {
 }
 
 impl Replicated {
-    /// A primary with `replicas` replicas; all of them have the module.
+    /// Starts a primary with `replicas` replicas. All of them have the module.
     #[track_caller]
     pub fn start(replicas: usize) -> Replicated {
         Replicated::builder().replicas(replicas).start()
@@ -37,8 +37,8 @@ impl Replicated {
         }
     }
 
-    /// Waits until this many different replicas have acknowledged everything the primary has
-    /// executed so far. With `0` it returns at once.
+    /// Waits until `replicas` different replicas have acknowledged everything that the primary has
+    /// executed so far. With 0 it returns at once.
     #[track_caller]
     pub fn wait_until_in_step(&self, replicas: usize) {
         wait_until_in_step(&self.primary, replicas, &MESSAGE);
@@ -51,19 +51,19 @@ impl ReplicatedBuilder {
         self
     }
 
-    /// Whether the replicas have the module, too. They have unless told otherwise.
+    /// Whether the replicas load the module. Default: yes.
     pub fn module_on_replicas(mut self, load: bool) -> Self {
         self.module_on_replicas = load;
         self
     }
 
-    /// Changes how the primary is started.
+    /// Changes the description of the primary.
     pub fn primary(mut self, hook: impl Fn(ServerBuilder) -> ServerBuilder + 'static) -> Self {
         self.primary_hook = Box::new(hook);
         self
     }
 
-    /// Changes how each replica is started; the number counts from 0.
+    /// Changes the description of each replica. The number counts from 0.
     pub fn replica(
         mut self,
         hook: impl Fn(usize, ServerBuilder) -> ServerBuilder + 'static,
@@ -72,7 +72,7 @@ impl ReplicatedBuilder {
         self
     }
 
-    /// Starts them all, and waits until every replica has acknowledged an offset above 0.
+    /// Starts all servers, and waits until every replica has acknowledged an offset above 0.
     #[track_caller]
     pub fn start(self) -> Replicated {
         let primary = (self.primary_hook)(Server::builder().name("primary")).start();
@@ -90,12 +90,12 @@ impl ReplicatedBuilder {
     }
 }
 
-/// Something for the stream that leaves neither a key nor a change behind: a replica that has
-/// received nothing yet acknowledges 0, which says nothing about it.
+/// A command that reaches the stream and leaves neither a key nor a change behind. A replica that
+/// has received nothing acknowledges 0, like one that is not ready.
 const MESSAGE: [&str; 3] = ["PUBLISH", "testkit", "in step?"];
 
-/// Waits until this many different replicas have acknowledged everything executed so far, `nudge`
-/// included: a command that reaches the stream.
+/// Runs `nudge`, a command that reaches the stream. Then waits until `replicas` different replicas
+/// have acknowledged everything executed so far.
 #[track_caller]
 pub(crate) fn wait_until_in_step(primary: &Server, replicas: usize, nudge: &[&str]) {
     primary.run::<()>(nudge);
@@ -117,15 +117,15 @@ pub(crate) fn wait_until_in_step(primary: &Server, replicas: usize, nudge: &[&st
         if in_step.len() >= replicas {
             return true;
         }
-        // WAIT makes the replicas answer now instead of at their next one-second report, but only
-        // for a connection that has written something.
-        let asked: redis::RedisResult<((), i64)> = redis::pipe()
+        // WAIT makes the replicas acknowledge now instead of in their next report, up to a second
+        // later. It works only for a connection that has written something.
+        let sent: redis::RedisResult<((), i64)> = redis::pipe()
             .cmd(nudge[0])
             .arg(&nudge[1..])
             .cmd("WAIT")
             .arg(&[replicas, 50])
             .query(&mut connection);
-        asked.unwrap_or_else(|error| panic!("{} answered WAIT with {error}", primary.name()));
+        sent.unwrap_or_else(|error| panic!("{} answered WAIT with {error}", primary.name()));
         false
     });
 }

@@ -1,4 +1,4 @@
-//! One real server process in a directory of its own.
+//! One server process in a directory of its own.
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
@@ -20,12 +20,13 @@ use crate::process::{ended_with_the_parent, Process};
 use crate::raw::RawConn;
 use crate::version::Version;
 
-/// Only a broken server takes this long to answer a command that does not block.
+/// Only a broken server takes so long to answer a command that does not block.
 const RESPONSE_LIMIT: Duration = Duration::from_secs(20);
 const LOG_FILE: &str = "server.log";
 const LOG_TAIL_LINES: usize = 40;
 
-/// A running server. Killed when dropped; if the test has failed, the end of its log is printed.
+/// A running server. Dropping it kills the process, and prints the end of the log if the test
+/// failed.
 pub struct Server {
     name: String,
     directory: TempDir,
@@ -64,12 +65,12 @@ impl Server {
         self.port.number()
     }
 
-    /// The cluster bus, of servers in cluster mode.
+    /// The port of the cluster bus, in cluster mode.
     pub fn bus_port(&self) -> Option<u16> {
         self.bus.as_ref().map(ReservedPort::number)
     }
 
-    /// `127.0.0.1:<port>`, or at the loopback address that was asked for.
+    /// `127.0.0.1:<port>`, or another loopback address that the builder set.
     pub fn addr(&self) -> String {
         format!("{}:{}", self.port.host(), self.port())
     }
@@ -122,7 +123,7 @@ impl Server {
         run_on(&mut self.conn(), command)
     }
 
-    /// Makes this server a replica of `primary`, until it is restarted.
+    /// Makes this server a replica of `primary`, until its next restart.
     #[track_caller]
     pub fn replica_of(&self, primary: &Server) {
         let port = primary.port().to_string();
@@ -135,27 +136,27 @@ impl Server {
         self.run::<()>(&["REPLICAOF", "NO", "ONE"]);
     }
 
-    /// Stops the process where it stands: it keeps its connections and answers nothing. Returns when
-    /// it really stands still.
+    /// Stops the process (SIGSTOP). It keeps its connections and answers nothing. Returns when all
+    /// of its threads have stopped.
     pub fn pause(&self) {
         self.process().signal(Signal::STOP);
-        // The signal is only under way when kill() returns, and each thread stops by itself.
-        eventually("the paused server to stand still", || {
+        // kill() returns before the signal arrives, and each thread stops on its own.
+        eventually("all threads of the paused server to stop", || {
             self.process().is_stopped()
         });
     }
 
-    /// Lets a paused process go on.
+    /// Continues a paused process (SIGCONT).
     pub fn resume(&self) {
         self.process().signal(Signal::CONT);
     }
 
-    /// Ends the process without warning, as a crash or `kill -9` does. Its files stay.
+    /// Kills the process, like a crash or `kill -9`. Its files stay.
     pub fn kill(&self) {
         self.process().kill();
     }
 
-    /// Ends the process in order, and waits until it has ended.
+    /// Ends the process in order (SIGTERM), and waits until it has ended.
     pub fn shutdown(&self) {
         let process = self.process().clone();
         process.signal(Signal::TERM);
@@ -163,7 +164,7 @@ impl Server {
         process.wait();
     }
 
-    /// Ends the process in order if it runs, and starts it again: same port, directory and
+    /// Ends the process in order if it runs, and starts it again with the same port, directory and
     /// configuration file.
     #[track_caller]
     pub fn restart(&self) {
@@ -179,17 +180,17 @@ impl Server {
         }
     }
 
-    /// Whether the process runs, paused or not.
+    /// Whether the process exists, running or paused.
     pub fn is_alive(&self) -> bool {
         self.process().is_alive()
     }
 
-    /// Everything the server logged and printed, over all its starts.
+    /// Everything that the server logged and printed, over all its starts.
     pub fn log(&self) -> String {
         read_log(&self.log_path())
     }
 
-    /// Waits until the log has this text.
+    /// Waits until the log contains this text.
     #[track_caller]
     pub fn wait_for_log(&self, text: &str) {
         eventually(&format!("{text:?} in the log of {}", self.name), || {
@@ -226,8 +227,8 @@ impl Server {
             if !self.is_alive() {
                 return Some(Err(self.log()));
             }
-            // Somebody else's server cannot answer here, since the port is reserved. A server that
-            // refuses its module already listens, and ends with our connection in its queue.
+            // The port is reserved, so no other server answers here. A server that refuses its
+            // module already listens, and ends with this connection in its queue.
             let reply = first_answer(&self.addr()).ok()?;
             (!reply.is_empty() && !reply.starts_with(b"-LOADING")).then_some(Ok(()))
         })
@@ -266,7 +267,7 @@ fn run_on<T: FromRedisValue>(
     redis::cmd(name).arg(arguments).query(connection)
 }
 
-/// What the server answers to PING: an error other than -LOADING also shows that it is up.
+/// The reply to PING. An error other than -LOADING also shows that the server is up.
 fn first_answer(address: &str) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(RESPONSE_LIMIT))?;
@@ -277,7 +278,7 @@ fn first_answer(address: &str) -> std::io::Result<Vec<u8>> {
     Ok(reply)
 }
 
-/// What the process prints goes into its log as well: that is where a panic in the module speaks.
+/// Starts the process. What it prints also goes into its log: a panic in the module is printed.
 fn spawn(directory: &Path) -> Process {
     let binary = server_binary();
     let start = || -> std::io::Result<Process> {
@@ -294,7 +295,9 @@ fn spawn(directory: &Path) -> Process {
             .stderr(log);
         Process::start(command)
     };
-    start().unwrap_or_else(|error| panic!("{} cannot be started: {error}", binary.display()))
+    start().unwrap_or_else(|error| {
+        panic!("cannot start {} through setpriv: {error}", binary.display())
+    })
 }
 
 fn read_log(path: &Path) -> String {
@@ -303,7 +306,7 @@ fn read_log(path: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// The last lines of a log, made for the end of a message.
+/// The last lines of a log, for the end of a message.
 pub(crate) fn log_tail(path: &Path) -> String {
     let log = read_log(path);
     let lines: Vec<&str> = log.lines().collect();

@@ -1,4 +1,4 @@
-//! What a server says about itself: INFO, its role, its offset, its replicas.
+//! The state of a server by its own commands: INFO, role, offset, replicas.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ pub enum Role {
     Replica,
 }
 
-/// A replica as the primary's ROLE lists it: an online one.
+/// An online replica as the primary's ROLE lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaLink {
     pub host: String,
@@ -21,7 +21,7 @@ pub struct ReplicaLink {
 }
 
 impl Server {
-    /// A section of INFO, `field` → value; all of them for an empty name.
+    /// A section of INFO, field → value. All sections for an empty name.
     #[track_caller]
     pub fn info(&self, section: &str) -> HashMap<String, String> {
         let command = if section.is_empty() {
@@ -43,7 +43,7 @@ impl Server {
         let value = fields.get(field);
         value
             .and_then(|value| value.parse().ok())
-            .unwrap_or_else(|| panic!("INFO {section} has {field} as {value:?}, not as a number"))
+            .unwrap_or_else(|| panic!("INFO {section} has no number in {field} but {value:?}"))
     }
 
     #[track_caller]
@@ -56,18 +56,18 @@ impl Server {
         }
     }
 
-    /// The replication offset: of a primary what it has written to its stream, of a replica what it
-    /// has processed of it.
+    /// The replication offset: the end of the stream on a primary, the part that was processed on a
+    /// replica.
     #[track_caller]
     pub fn offset(&self) -> u64 {
         self.info_number("replication", "master_repl_offset") as u64
     }
 
-    /// The online replicas, in the order of ROLE. One replica may stand there twice after a cut.
+    /// The online replicas, in the order of ROLE. After a cut one replica may be listed twice.
     #[track_caller]
     pub fn replica_links(&self) -> Vec<ReplicaLink> {
         let (role, _, links): (String, u64, Vec<(String, u16, u64)>) = self.run(&["ROLE"]);
-        assert_eq!(role, "master", "{} is no primary", self.name());
+        assert_eq!(role, "master", "{} is not a primary", self.name());
         links
             .into_iter()
             .map(|(host, port, acked_offset)| ReplicaLink {

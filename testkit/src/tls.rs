@@ -1,4 +1,4 @@
-//! Servers that listen for TLS connections beside plain ones. Their certificate is made for each test.
+//! Servers that listen for TLS and plain connections. Each test makes its own certificate.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::{ReservedPort, ServerBuilder};
 
-/// A certificate for `localhost` and 127.0.0.1 that vouches for itself, and a TLS port for each of some servers.
+/// A self-signed certificate for `localhost` and 127.0.0.1, and a TLS port for each server.
 pub struct Tls {
     certificate: Certificate,
     files: TempDir,
@@ -17,10 +17,10 @@ pub struct Tls {
 impl Tls {
     pub fn for_servers(count: usize) -> Tls {
         let names = ["localhost", "127.0.0.1"].map(str::to_owned);
-        let certified = generate_simple_self_signed(names).expect("a certificate can be made");
-        let files = tempfile::tempdir().expect("a directory for the certificate");
+        let certified = generate_simple_self_signed(names).expect("cannot make a certificate");
+        let files = tempfile::tempdir().expect("cannot create a directory for the certificate");
         let write = |name: &str, text: String| {
-            fs::write(files.path().join(name), text).expect("a file for the certificate");
+            fs::write(files.path().join(name), text).expect("cannot write the certificate");
         };
         write("certificate.pem", certified.cert.pem());
         write("key.pem", certified.signing_key.serialize_pem());
@@ -36,12 +36,12 @@ impl Tls {
         self.ports[number].number()
     }
 
-    /// Whom clients have to trust.
+    /// The certificate that clients have to trust.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }
 
-    /// Makes the server listen on its TLS port too.
+    /// Makes the server also listen on its TLS port.
     pub fn configure(&self, number: usize, builder: ServerBuilder) -> ServerBuilder {
         let path = |name: &str| format!("\"{}\"", self.files.path().join(name).display());
         builder

@@ -1,4 +1,4 @@
-//! Which server is under test: product and version, and comparing them.
+//! The product and version of a server.
 
 use std::fmt;
 
@@ -17,8 +17,8 @@ pub struct Version {
 }
 
 impl Version {
-    /// Whether this is `product` in the given version or a later one. The other product is never
-    /// "at least": say `at_least(Redis, …) || at_least(Valkey, …)` where both have a feature.
+    /// Whether this is `product` in the given version or a later one. False for the other product.
+    /// Only [`crate::differences`] compares versions.
     pub fn at_least(&self, product: Product, (major, minor, patch): (u32, u32, u32)) -> bool {
         self.product == product && (self.major, self.minor, self.patch) >= (major, minor, patch)
     }
@@ -27,7 +27,7 @@ impl Version {
         self.product == Product::Valkey
     }
 
-    /// Reads what `redis-server --version` prints: `Redis server v=7.0.15 sha=…`.
+    /// Parses the output of `redis-server --version`: `Redis server v=7.0.15 sha=…`.
     pub(crate) fn parse(line: &str) -> Option<Version> {
         let product = if line.starts_with("Redis") {
             Product::Redis
@@ -39,7 +39,7 @@ impl Version {
         let version = line
             .split_whitespace()
             .find_map(|word| word.strip_prefix("v="))?;
-        // A release candidate says 9.0.0-rc1; it is measured by the release it leads to.
+        // 9.0.0-rc1 counts as 9.0.0.
         let mut parts = version.split(['.', '-']).map(str::parse);
         let mut next = || parts.next()?.ok();
         Some(Version {

@@ -1,4 +1,4 @@
-//! The kit itself: a formed cluster.
+//! Tests of the kit: a formed cluster.
 
 #![forbid(unsafe_code)]
 
@@ -36,12 +36,12 @@ fn a_cluster_of_three_and_three_is_settled_when_the_test_begins() {
     let owner = cluster.owner_of_key("123456789");
     owner.run::<()>(&["SET", "123456789", "v"]);
 
-    // A failover is seen by everybody, and the old primary comes back as a replica.
+    // All nodes see a failover, and the old primary comes back as a replica.
     let owner_number = cluster
         .nodes
         .iter()
         .position(|node| node.port() == owner.port());
-    let replica = &cluster.nodes[owner_number.expect("the owner is a node") + 3];
+    let replica = &cluster.nodes[owner_number.expect("the owner is not in the list of nodes") + 3];
     cluster.notice_failures();
     owner.kill();
     eventually("the replica to take over", || {

@@ -1,4 +1,4 @@
-//! The kit itself: replicas, the proxy that cuts, and the replica that is none.
+//! Tests of the kit: replicas, the proxy that cuts links, and the fake replica.
 
 #![forbid(unsafe_code)]
 
@@ -52,7 +52,7 @@ fn replicas_are_in_step_when_the_test_begins() {
 fn a_replica_that_was_killed_comes_back_as_a_replica() {
     let group = plain(1).start();
     group.replicas[0].kill();
-    eventually("the primary to see it go", || {
+    eventually("the primary to lose the killed replica", || {
         ports(&group.primary).is_empty()
     });
     group.replicas[0].restart();
@@ -78,7 +78,9 @@ fn roles_change_at_run_time() {
     );
     other.replica_of(&one);
     assert_eq!(other.role(), Role::Replica);
-    eventually("the primary to list it", || ports(&one) == [other.port()]);
+    eventually("the primary to list its new replica", || {
+        ports(&one) == [other.port()]
+    });
     other.promote();
     assert_eq!(other.role(), Role::Primary);
 }
@@ -109,7 +111,9 @@ fn after_a_cut_that_the_primary_did_not_see_the_replica_stands_there_twice() {
     // The new link works.
     let _: () = primary.conn().set("k", "v").expect("SET");
     let there = || replica.conn().get::<_, Option<String>>("k").expect("GET");
-    eventually("the write to arrive", || there().as_deref() == Some("v"));
+    eventually("the write to reach the replica", || {
+        there().as_deref() == Some("v")
+    });
     cut.release();
     eventually("the primary to notice the old cut", || {
         ports(&primary) == [replica.port()]
@@ -122,7 +126,7 @@ fn a_frozen_link_carries_everything_once_it_thaws() {
     cut.freeze();
     let _: () = primary.conn().set("k", "v").expect("SET");
     let there = || replica.conn().get::<_, Option<String>>("k").expect("GET");
-    // WAIT gives the write time to arrive, which it must not use.
+    // During WAIT the write could reach the replica, and must not.
     let mut connection = primary.conn();
     let _: () = connection.set("k2", "v").expect("SET");
     let arrived: i64 = redis::cmd("WAIT")
@@ -133,7 +137,9 @@ fn a_frozen_link_carries_everything_once_it_thaws() {
     assert_eq!(there(), None);
     assert_eq!(ports(&primary), [replica.port()]);
     cut.thaw();
-    eventually("the write to arrive", || there().as_deref() == Some("v"));
+    eventually("the write to reach the replica", || {
+        there().as_deref() == Some("v")
+    });
     assert_eq!(cut.links(), 1);
 }
 
@@ -163,7 +169,7 @@ fn a_fake_replica_acknowledges_what_it_is_told_to() {
             fake.wait_for_offset(primary.offset());
             assert_eq!(fake.offset(), primary.offset());
             assert_eq!(
-                fake.commands().last().expect("a command"),
+                fake.commands().last().expect("no command in the stream"),
                 &["SET", "k", "a\r\nb"]
             );
 
@@ -192,11 +198,11 @@ fn a_fake_replica_may_have_no_port_or_that_of_another() {
     let expected = [first.listening_port(), first.listening_port(), 0];
     assert_eq!(ports(&primary), expected);
     drop((first, third));
-    eventually("two of them to be gone", || {
+    eventually("the two dropped replicas to disappear", || {
         ports(&primary) == [second.listening_port()]
     });
     primary.kill();
-    eventually("the fake replica to see its link end", || {
+    eventually("the fake replica to lose its link", || {
         !second.is_connected()
     });
 }

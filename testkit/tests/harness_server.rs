@@ -1,4 +1,4 @@
-//! The kit itself: one server, its life and its connections.
+//! Tests of the kit: one server, from its start to its end, and its connections.
 
 #![forbid(unsafe_code)]
 
@@ -41,7 +41,7 @@ fn configuration_lines_win_over_the_defaults_of_the_kit() {
 
 #[test]
 fn a_server_that_refuses_to_start_leaves_its_log() {
-    // The second one listens for a moment before it ends.
+    // With the second one the server listens for a moment before it ends.
     for (name, value) in [
         ("no-such-setting", "1"),
         ("loadmodule", "/no-such-module.so"),
@@ -50,7 +50,7 @@ fn a_server_that_refuses_to_start_leaves_its_log() {
             .module(false)
             .config(name, value)
             .try_start();
-        let log = started.err().expect("the server does not start");
+        let log = started.err().expect("the server started");
         assert!(log.contains(name) || log.contains(value), "{log}");
     }
 }
@@ -127,8 +127,10 @@ fn dropping_the_handle_ends_the_process() {
 
 #[test]
 fn a_server_outlives_the_thread_that_started_it() {
-    let server = std::thread::spawn(plain).join().expect("the server starts");
-    // The parent-death signal would have come when the thread ended, which join() has waited for.
+    let server = std::thread::spawn(plain)
+        .join()
+        .expect("the server did not start");
+    // join() returns after the thread has ended. A parent-death signal would have arrived by now.
     assert_eq!(server.raw().call(&["PING"]), b"+PONG\r\n");
     assert!(server.is_alive());
 }
@@ -152,7 +154,7 @@ fn raw_connections_show_replies_byte_by_byte() {
     let mut raw = server.raw();
     assert_eq!(raw.call(&["SET", "k", "v"]), b"+OK\r\n");
     assert_eq!(raw.call(&["GET", "none"]), b"$-1\r\n");
-    // A pipeline: each reply is read by itself, whatever arrived together.
+    // A pipeline: replies are read one by one, even if they arrived together.
     raw.send_bytes(b"*1\r\n$4\r\nPING\r\nECHO a\r\n");
     assert_eq!(raw.read_reply_bytes(), b"+PONG\r\n");
     assert_eq!(raw.read_exact(4), b"$1\r\n");

@@ -1,4 +1,5 @@
-//! The guarantee itself: what DURABLE.SET has answered is on the replica, and the replica was asked.
+//! A durable write is answered after the replica has acknowledged it, and the primary requests
+//! that.
 
 use testkit::{eventually, FakeReplica, Server};
 
@@ -16,7 +17,7 @@ fn what_was_acknowledged_is_read_from_the_replica_at_once() {
         let expected = format!("${length}\r\n{number}\r\n");
         assert_eq!(say(&mut replica, "GET k"), expected);
     }
-    // One after another, each with a request of its own.
+    // The writes came one after another, so each caused one request.
     let (requests_now, acked_now) = counted(&group.primary);
     assert_eq!(acked_now - acked, 500);
     assert_eq!(requests_now - requests, 500);
@@ -48,23 +49,28 @@ fn the_replica_is_asked_right_behind_the_write_and_its_answer_releases_the_clien
             .position(|command| command == &["SET", "k", "v"])?;
         commands.get(write + 1).cloned()
     };
-    // Not in one MULTI with the write, or the answer would be for the offset before it.
-    eventually("the write and the request", || asked(&fake).is_some());
-    assert_eq!(asked(&fake).expect("a request"), getack);
+    // Not in one MULTI with the write: then the answer would be for the offset before it.
+    eventually("the write and the request in the stream", || {
+        asked(&fake).is_some()
+    });
+    assert_eq!(asked(&fake).expect("no request after the write"), getack);
     assert_eq!(info(&primary, "waiters"), 1);
     assert!(
         !conn.is_readable_now(),
         "answered without an acknowledgement"
     );
 
-    // One byte less than the write is no acknowledgement of it.
+    // One byte less does not acknowledge the write. 37 is the length of the request.
     let written = fake.offset() - 37;
     fake.ack(written - 1);
     eventually("the short acknowledgement to arrive", || {
         primary.replica_links()[0].acked_offset == written - 1
     });
     assert_eq!(info(&primary, "waiters"), 1);
-    assert!(!conn.is_readable_now(), "answered one byte too early");
+    assert!(
+        !conn.is_readable_now(),
+        "answered by an acknowledgement of one byte less"
+    );
     fake.ack(written);
     assert_eq!(conn.read_reply_bytes(), b"+OK\r\n");
 }
@@ -73,14 +79,14 @@ fn the_replica_is_asked_right_behind_the_write_and_its_answer_releases_the_clien
 fn a_write_that_changed_nothing_and_a_read_wait_for_what_they_show() {
     let (primary, mut fake) = with_a_silent_replica();
     primary.run::<()>(&["SET", "k", "plain"]);
-    // Neither of the two writes anything by itself, and each shows the plain SET.
+    // Neither command writes anything, and the reply of each shows the plain SET.
     for command in ["DURABLE.SET k v NX", "DURABLE.SET k v NX GET"] {
         let mut conn = primary.raw();
         send(&mut conn, command);
         wait_for_waiters(&primary, 1);
         assert!(
             !conn.is_readable_now(),
-            "{command} showed an unacknowledged state"
+            "{command} showed a write that no replica acknowledged"
         );
         fake.wait_for_offset(primary.offset());
         fake.ack_what_was_read();
@@ -106,7 +112,7 @@ fn nothing_but_plain_commands_reaches_the_replica() {
     fake.wait_for_offset(primary.offset());
     for command in fake.commands() {
         let known = ["SELECT", "SET", "PING", "REPLCONF"].contains(&command[0].as_str());
-        assert!(known, "{command:?} is in the stream");
+        assert!(known, "unexpected in the stream: {command:?}");
     }
     let written = ["SET", "k", "v", "PXAT", "99999999999999"];
     assert!(fake.commands().iter().any(|command| command == &written));
@@ -116,7 +122,7 @@ fn nothing_but_plain_commands_reaches_the_replica() {
 fn a_write_lands_in_the_database_that_the_client_selected() {
     let group = replicated(1);
     let mut conn = group.primary.raw();
-    // To and fro, with the requests in between: each has to leave the stream in the right database.
+    // Requests come between the writes. Each request has to leave the stream in the right database.
     for (round, database) in [5, 0, 5, 9].into_iter().enumerate() {
         assert_eq!(say(&mut conn, &format!("SELECT {database}")), "+OK\r\n");
         let reply = say(&mut conn, &format!("DURABLE.SET k{round} in-{database}"));
@@ -131,7 +137,7 @@ fn a_write_lands_in_the_database_that_the_client_selected() {
             };
             assert_eq!(say(&mut replica, &format!("EXISTS k{round}")), expected);
         }
-        // A plain write of another client in another database is not led astray either.
+        // A plain write of another client in another database stays in its own as well.
         group
             .primary
             .run::<()>(&["SET", &format!("plain{round}"), "v"]);

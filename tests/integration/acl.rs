@@ -1,12 +1,12 @@
-//! Access control: through the family and through DURABLE.CALL a user reaches nothing that the plain
-//! command refuses, and is refused in the same words.
+//! Access control: the family and DURABLE.CALL refuse a user what the plain command refuses, with
+//! the same error.
 
 use testkit::{RawConn, Server};
 
 use crate::samples::FAMILY;
 use crate::support::{info, replicated, say};
 
-/// A connection of a user who has these rules and no others.
+/// A connection of a user with exactly these rules.
 pub fn user(server: &Server, rules: &str) -> RawConn {
     let mut operator = server.raw();
     let line = format!("ACL SETUSER limited reset on nopass {rules}");
@@ -74,7 +74,7 @@ fn keys_that_the_plain_command_may_not_touch_are_not_touched() {
     for sample in FAMILY {
         sample.prepare(&mut operator);
         let before = say(&mut operator, "DEBUG DIGEST");
-        // Another key; and of those with several keys, the first alone.
+        // Another key, or the first key only of commands with several.
         for pattern in ["~other:*", "~k"] {
             let mut conn = user(primary, &format!("{pattern} +@all"));
             let plain = {
@@ -129,7 +129,7 @@ fn permissions_to_read_and_to_write_are_those_of_the_plain_command() {
             let mut conn = user(primary, &format!("{rules} +@all"));
             let plain = say(&mut conn, line);
             say(&mut operator, "FLUSHALL");
-            let named = line.split(' ').next().expect("a name");
+            let named = line.split(' ').next().expect("an empty line");
             if FAMILY.iter().any(|sample| sample.name == named) {
                 assert_eq!(
                     say(&mut conn, &format!("DURABLE.{line}")),
@@ -178,7 +178,7 @@ fn subcommands_and_selectors_are_checked_as_for_the_plain_command() {
     }
     let plain = say(&mut conn, "GET k");
     assert_eq!(say(&mut conn, "DURABLE.GET k"), plain);
-    // One selector for each: both may do their own, and neither the other's.
+    // One selector per command: `r` keys only with GET, `w` keys only with SET.
     let mut conn = user(
         primary,
         "+durable.get +durable.set +durable.call ~* (%R~r* +get) (%W~w* +set)",
@@ -190,7 +190,7 @@ fn subcommands_and_selectors_are_checked_as_for_the_plain_command() {
         ("GET r", true),
         ("GET w", false),
     ] {
-        // The root permissions give the keys, and the selectors the plain commands.
+        // The root permissions allow all keys, the selectors allow the plain commands.
         for durable in [format!("DURABLE.{line}"), format!("DURABLE.CALL {line}")] {
             let reply = say(&mut conn, &durable);
             assert_eq!(!reply.starts_with("-NOPERM "), fine, "{durable}: {reply}");

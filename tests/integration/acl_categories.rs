@@ -1,5 +1,5 @@
-//! The ACL categories that the commands are in, and what is said where the server has none for a
-//! module's commands.
+//! The ACL categories of the commands, and the log line on servers that put no module commands into
+//! categories.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,8 @@ fn has_own_category(server: &Server) -> bool {
 fn commands_are_in_the_categories_of_the_plain_ones() {
     let server = Server::builder().start();
     let categories = |name: &str| -> BTreeSet<String> {
-        let found = command_info(&server, name).unwrap_or_else(|| panic!("there is no {name}"));
+        let found = command_info(&server, name)
+            .unwrap_or_else(|| panic!("the server has no command {name}"));
         found.categories.into_iter().collect()
     };
     for sample in FAMILY {
@@ -63,14 +64,14 @@ fn the_category_of_the_module_names_all_of_its_commands() {
         assert!(listed.is_err(), "{listed:?}");
         return;
     }
-    let listed = listed.expect("the category's commands");
+    let listed = listed.expect("ACL CAT durable failed");
     let family = FAMILY
         .iter()
         .map(|sample| format!("durable.{}", sample.name.to_lowercase()));
     for name in family.chain(ALSO.map(str::to_owned)) {
         assert!(listed.contains(&name), "{name} is not in {listed:?}");
     }
-    // As a rule it gives and takes all of them.
+    // A rule with the category allows or denies all of them.
     let mut conn = user(&server, "~* +@all -@durable");
     for line in [
         "DURABLE.GET k",
@@ -84,7 +85,7 @@ fn the_category_of_the_module_names_all_of_its_commands() {
     assert!(say(&mut conn, "DURABLE.HELP").starts_with('*'));
     assert!(
         say(&mut conn, "DURABLE.GET k REPLICAS 0").starts_with("-NOPERM "),
-        "no +get"
+        "allowed without +get"
     );
 }
 

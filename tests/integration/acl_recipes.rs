@@ -1,5 +1,5 @@
-//! The recipes of docs/operations.md, section "Access control", as they stand there: what each user
-//! may do, and what not.
+//! The recipes of docs/operations.md, section "Access control": what each user may do and may not
+//! do. The rules are read from the page.
 
 use testkit::differences::PUTS_MODULE_COMMANDS_INTO_CATEGORIES;
 use testkit::{RawConn, Server};
@@ -8,16 +8,16 @@ use crate::support::say;
 
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 
-/// The rules that the page gives to the one user of this name who has `part` among the rules.
+/// The ACL SETUSER command on the page whose rules contain `part`.
 #[track_caller]
 fn recipe(part: &str) -> &'static str {
     let mut spans = OPERATIONS.split('`');
     spans
         .find(|span| span.starts_with("ACL SETUSER ") && span.contains(part))
-        .unwrap_or_else(|| panic!("no recipe has {part}"))
+        .unwrap_or_else(|| panic!("no recipe contains {part}"))
 }
 
-/// A server, and a connection of the user of that recipe.
+/// A server, and a connection of the user of the recipe that contains `part`.
 fn with(part: &str) -> (Server, RawConn) {
     let server = Server::builder().module_args(&["replicas", "0"]).start();
     let line = recipe(part);
@@ -48,7 +48,7 @@ fn a_user_of_some_keys_and_two_durable_commands_may_do_nothing_else() {
     may_not(&mut conn, "DURABLE.SET other v");
     may_not(&mut conn, "DURABLE.DEL app:1");
     may_not(&mut conn, "DURABLE.REPLICAS");
-    // What the page says an ACL cannot forbid to this user.
+    // The page says that no ACL rule can forbid this.
     may(&mut conn, "SET app:1 v");
 }
 

@@ -1,4 +1,4 @@
-//! Data files never depend on the module: a server without it loads what a server with it has written.
+//! Data files never depend on the module: a server without it loads the files of a server with it.
 
 use std::fs;
 use std::path::Path;
@@ -28,12 +28,12 @@ fn with_aof(fsync: &'static str) -> Replicated {
     group
 }
 
-/// Everything below a directory, one after the other.
+/// The contents of all files in a directory, concatenated.
 fn files(directory: &Path) -> Vec<u8> {
-    let entries = fs::read_dir(directory).expect("the append-only directory");
+    let entries = fs::read_dir(directory).expect("cannot list the append-only directory");
     let paths = entries.flatten().map(|entry| entry.path());
     paths
-        .flat_map(|path| fs::read(path).expect("a file of it"))
+        .flat_map(|path| fs::read(path).expect("cannot read an append-only file"))
         .collect()
 }
 
@@ -43,23 +43,26 @@ fn contains(bytes: &[u8], word: &str) -> bool {
         .any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// Starts the server again as one that has never heard of the module.
+/// Starts the server again without the module and its settings.
 fn restart_without_module(server: &Server) {
     let path = server.dir().join("redis.conf");
-    let text = fs::read_to_string(&path).expect("its configuration");
+    let text = fs::read_to_string(&path).expect("cannot read redis.conf");
     let own = |line: &&str| !line.starts_with("loadmodule") && !line.starts_with("durable.");
     let kept: Vec<&str> = text.lines().filter(own).collect();
     assert!(
         kept.len() < text.lines().count(),
-        "the module was loaded by the file"
+        "redis.conf did not load the module"
     );
-    fs::write(&path, kept.join("\n")).expect("its configuration can be written");
+    fs::write(&path, kept.join("\n")).expect("cannot write redis.conf");
     server.restart();
 }
 
 fn check(group: &Replicated) {
     let log = files(&group.primary.dir().join("appendonlydir"));
-    assert!(contains(&log, "PXAT"), "the writes are in the file");
+    assert!(
+        contains(&log, "PXAT"),
+        "the writes are missing in the append-only file"
+    );
     for word in ["REPLCONF", "GETACK", "DURABLE"] {
         assert!(!contains(&log, word), "{word} is in the append-only file");
     }
@@ -115,7 +118,7 @@ fn a_snapshot_loads_without_the_module() {
     assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 0"), "+OK\r\n");
     assert_eq!(say(&mut conn, "SAVE"), "+OK\r\n");
     assert!(!contains(
-        &fs::read(primary.dir().join("dump.rdb")).expect("the snapshot"),
+        &fs::read(primary.dir().join("dump.rdb")).expect("cannot read the snapshot"),
         "durable"
     ));
     primary.kill();

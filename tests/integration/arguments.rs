@@ -1,4 +1,4 @@
-//! Arguments that are refused: each error names what was wrong and what is accepted, and nothing was
+//! Refused arguments: each error names what was wrong and what is accepted, and nothing was
 //! executed.
 
 use testkit::differences::REPORTS_FSYNCS;
@@ -9,7 +9,7 @@ const OPTIONS: &str = "accepted are [REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT
 const REPLICAS: &str = "0 to 1000, MAJORITY or ALL";
 const TIMEOUT: &str = "0 to 86400000 milliseconds, 0 for ever";
 
-/// What follows the key and the value, or DURABLE.WAIT; and the error without its end, which is the
+/// Options after `DURABLE.SET k v` or `DURABLE.WAIT`, and the error without its end, which is the
 /// same for all.
 fn refusals() -> Vec<(String, String)> {
     let mut refusals: Vec<(String, String)> = vec![
@@ -106,7 +106,7 @@ fn a_fence_takes_nothing_but_options() {
     let refused =
         format!("-ERR 'k' is not a requirement option, {OPTIONS}; nothing was executed\r\n");
     assert_eq!(say(&mut conn, "DURABLE.WAIT k"), refused);
-    // WAIT's own grammar is another one.
+    // The arguments of WAIT are not those of DURABLE.WAIT.
     let refused =
         format!("-ERR '1' is not a requirement option, {OPTIONS}; nothing was executed\r\n");
     assert_eq!(say(&mut conn, "DURABLE.WAIT 1 100"), refused);
@@ -136,7 +136,7 @@ fn too_few_arguments_are_a_wrong_number_of_them() {
     let mut conn = group.primary.raw();
     let wrong = "-ERR wrong number of arguments for 'durable.set' command\r\n";
     for line in ["DURABLE.SET", "DURABLE.SET k", "durable.set k"] {
-        // The server prints the name as it was registered.
+        // The server prints the registered name.
         assert_eq!(
             say(&mut conn, line).replace("DURABLE.SET", "durable.set"),
             wrong
@@ -156,7 +156,7 @@ fn majority_and_all_need_to_know_how_many_are_expected() {
         let command = format!("DURABLE.SET k v REPLICAS {}", word.to_lowercase());
         assert_eq!(say(&mut conn, &command), expected);
         assert_eq!(say(&mut conn, "EXISTS k"), ":0\r\n");
-        // From the configuration it is the same.
+        // The same from the configuration.
         say(&mut conn, &format!("CONFIG SET durable.replicas {word}"));
         assert_eq!(say(&mut conn, "DURABLE.SET k v"), expected);
         assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 1"), "+OK\r\n");
@@ -177,7 +177,7 @@ fn majority_and_all_are_of_the_expected_replicas_and_not_of_the_connected_ones()
         )
     };
     assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS ALL"), missing(4));
-    // Two and the primary are three of five.
+    // Two replicas and the primary are three of five servers.
     assert_eq!(
         say(&mut conn, "DURABLE.SET k v REPLICAS MAJORITY"),
         missing(2)
@@ -207,7 +207,7 @@ fn fsync_is_refused_by_servers_that_do_not_tell_it() {
 fn more_fsyncs_than_replicas_are_refused() {
     let group = replicated(1);
     if !group.primary.has(REPORTS_FSYNCS) {
-        // There the option is refused as a whole, which is another test's subject.
+        // fsync_is_refused_by_servers_that_do_not_tell_it tests these servers.
         return;
     }
     let mut conn = group.primary.raw();

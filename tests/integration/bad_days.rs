@@ -1,6 +1,7 @@
-//! Bad days while clients wait: the data is swapped, flushed, reloaded and rewritten, replicas go and come
-//! back, the module goes and comes. The server lives, each command has one reply, none of them
-//! says more than is true, and in the end nobody waits.
+//! Disturbances while clients wait: the data is swapped, flushed, reloaded and rewritten, and
+//! replicas lose their link or die and come back. The server survives, each command gets exactly
+//! one reply, no reply claims an acknowledgement that did not happen, and in the end no client
+//! waits.
 
 use testkit::{eventually, Cut, RawConn, Replicated, Server};
 
@@ -18,7 +19,7 @@ pub const LINES: [&str; 6] = [
     "DURABLE.WAIT",
 ];
 
-/// Clients that wait for a replica that stands still, each with another command.
+/// Clients that wait for a paused replica, each with another command.
 fn waiting(group: &Replicated) -> Vec<RawConn> {
     let mut clients = connections(&group.primary, LINES.len());
     group.replicas[0].pause();
@@ -29,26 +30,27 @@ fn waiting(group: &Replicated) -> Vec<RawConn> {
     clients
 }
 
-/// What happens while they wait changes nothing for them: they get what they waited for.
+/// Asserts that the clients still wait, and that they are answered once the replica is resumed.
 fn all_are_answered(group: &Replicated, clients: &mut [RawConn]) {
     assert!(clients.iter_mut().all(|client| !client.is_readable_now()));
     group.replicas[0].resume();
     for (client, line) in clients.iter_mut().zip(LINES) {
         let reply = client.read_reply_bytes();
         assert!(!reply.starts_with(b"-"), "{line}: {}", reply.escape_ascii());
-        // The next reply is that of the next command.
+        // The next reply belongs to the next command.
         assert_eq!(say(client, "ECHO next"), "$4\r\nnext\r\n");
     }
     settles(group);
 }
 
-/// Nobody waits, nothing keeps the module, and primary and replicas have the same data.
+/// Asserts that no client waits, that the module can be unloaded, and that primary and replicas
+/// have the same data.
 pub fn settles(group: &Replicated) {
     unload_and_load_again(&group.primary);
     let mut conn = group.primary.raw();
     say(&mut conn, "CONFIG SET durable.timeout-ms 0");
     let set = format!("DURABLE.SET after v REPLICAS {}", group.replicas.len());
-    eventually("the replicas to count", || {
+    eventually("all replicas to acknowledge a write", || {
         say(&mut conn, &set) == "+OK\r\n"
     });
     let digest = |server: &Server| say(&mut server.raw(), "DEBUG DIGEST");
@@ -83,14 +85,14 @@ fn what_happens_to_the_data_does_not_end_a_wait() {
         say(&mut group.primary.raw(), "SET other v");
         let mut clients = waiting(&group);
         let mut operator = group.primary.raw();
-        // A reload without a save finds what the last save left, or nothing; and a process of the
-        // replica's full synchronization may still be there.
+        // A reload without a save loads the last snapshot, or fails without one. The child process
+        // of the replica's full synchronization may still run.
         let reply = say(&mut operator, line);
         let refused = line == "DEBUG RELOAD NOSAVE" || reply.contains("in progress");
         assert!(refused || !reply.starts_with('-'), "{line}: {reply}");
         assert_eq!(say(&mut operator, "PING"), "+PONG\r\n");
         if line == "DEBUG RELOAD NOSAVE" {
-            // Primary and replica differ now, by the operator's doing: only the replies are looked at.
+            // The operator made primary and replica differ, so only the replies are checked.
             group.replicas[0].resume();
             for client in &mut clients {
                 assert!(!client.read_reply_bytes().starts_with(b"-"));
@@ -116,7 +118,7 @@ fn the_append_only_file_is_rewritten_under_load() {
             let line = format!("DURABLE.SET k{number} {round}");
             client.send_bytes(&packet(&[line.as_str(); 10]));
         }
-        // Refused where one is under way.
+        // The server refuses it while a rewrite runs.
         say(&mut operator, "BGREWRITEAOF");
         say(&mut group.replicas[0].raw(), "BGREWRITEAOF");
         for client in &mut clients {
@@ -125,7 +127,7 @@ fn the_append_only_file_is_rewritten_under_load() {
             }
         }
     }
-    eventually("the rewriting to end", || {
+    eventually("the rewrite to end", || {
         primary.info_number("persistence", "aof_rewrite_in_progress") == 0
             && primary.info_number("persistence", "aof_rewrite_scheduled") == 0
     });
@@ -139,9 +141,9 @@ fn the_append_only_file_is_rewritten_under_load() {
 fn a_wait_outlives_a_full_resynchronization() {
     let group = replicated(1);
     let mut clients = waiting(&group);
-    // It comes back as one that has nothing, and its full sync brings what they wait for.
+    // It comes back without data. Its full sync brings the writes that the clients wait for.
     group.replicas[0].kill();
-    eventually("the primary to see it go", || {
+    eventually("the primary to lose the killed replica", || {
         group.primary.replica_links().is_empty()
     });
     assert!(clients.iter_mut().all(|client| !client.is_readable_now()));
@@ -163,7 +165,7 @@ fn a_wait_outlives_a_partial_resynchronization() {
         .config("replicaof", &format!("127.0.0.1 {}", cut.port()))
         .start();
     let mut conn = primary.raw();
-    eventually("the replica to count", || {
+    eventually("the replica to acknowledge a write", || {
         say(&mut conn, "DURABLE.SET k v") == "+OK\r\n"
     });
     let before = primary.info_number("stats", "sync_partial_ok");
@@ -185,7 +187,7 @@ fn a_wait_outlives_a_partial_resynchronization() {
     assert_eq!(get(&replica, "k"), get(&primary, "k"));
     assert!(
         primary.info_number("stats", "sync_partial_ok") > before,
-        "it was a partial one"
+        "there was no partial resynchronization"
     );
     wait_for_waiters(&primary, 0);
     unload_and_load_again(&primary);
@@ -213,7 +215,7 @@ fn replicas_that_keep_losing_their_link_lose_no_reply() {
 
 #[test]
 fn an_outage_of_the_replicas_costs_what_waits_and_no_more() {
-    // Reads, so that the stream, which the server keeps for the replica, does not grow by them.
+    // Reads do not grow the stream that the server keeps for the replica.
     const CLIENTS: usize = 50;
     let group = replicated(1);
     let primary = &group.primary;
@@ -233,7 +235,7 @@ fn an_outage_of_the_replicas_costs_what_waits_and_no_more() {
             }
         }
     };
-    // What the server keeps of the stream for the replica is not what is asked about.
+    // The memory of the server without the stream that it keeps for the replica.
     let rest = || {
         primary.info_number("memory", "used_memory")
             - primary.info_number("memory", "mem_total_replication_buffers")
@@ -242,8 +244,8 @@ fn an_outage_of_the_replicas_costs_what_waits_and_no_more() {
     let before = rest();
     rounds(10);
     let grown = rest() - before;
-    // Ten thousand waits that were given up: had each left a word of it behind, it were 80 KB.
-    assert!(grown < 80_000, "{grown} bytes more");
+    // 10,000 waits have timed out. 8 bytes left behind by each would be 80 KB.
+    assert!(grown < 80_000, "the memory grew by {grown} bytes");
     assert_eq!(info(primary, "waiters"), 0);
     group.replicas[0].resume();
     settles(&group);

@@ -1,4 +1,4 @@
-//! DURABLE.CALL: where its options end, where its keys are, and what becomes of commands that would block.
+//! DURABLE.CALL: where its options end, where its keys are, and blocking commands in it.
 
 use testkit::Server;
 
@@ -37,7 +37,7 @@ fn options_end_at_the_first_word_that_is_none() {
         let line = format!("DURABLE.CALL {options} GET TIMEOUT");
         assert_eq!(say(&mut conn, &line), "$1\r\nv\r\n", "{line}");
     }
-    // Behind the command they are its own arguments.
+    // After the command's name they are its own arguments.
     assert_eq!(
         say(&mut conn, "DURABLE.CALL GET TIMEOUT TIMEOUT 0"),
         "-ERR wrong number of arguments for 'get' command\r\n"
@@ -100,7 +100,7 @@ fn the_inner_commands_own_complaints_are_handed_through() {
     let group = replicated(1);
     let mut conn = group.primary.raw();
     say(&mut conn, "RPUSH list a");
-    // Nobody can acknowledge anything, so that a reply at all shows that errors come at once.
+    // No replica can acknowledge, so any reply shows that errors do not wait.
     group.replicas[0].pause();
     for line in [
         "GET",
@@ -126,7 +126,7 @@ fn the_inner_commands_own_complaints_are_handed_through() {
     group.replicas[0].resume();
 }
 
-/// Lines whose keys stand in many different places.
+/// Commands with their keys in many different places.
 const KEYED: &[&str] = &[
     "GET a",
     "MSET a 1 b 2",
@@ -196,7 +196,7 @@ fn a_line_without_keys_has_none() {
             "{line}: {reply}"
         );
     }
-    // It calls itself on and on, but not when it is asked for its keys.
+    // DURABLE.CALL nested very deeply: the search for keys does not recurse.
     let mut words = vec!["COMMAND", "GETKEYS"];
     words.resize(100_000, "DURABLE.CALL");
     let reply = conn.call_text(&words);
@@ -230,14 +230,16 @@ fn blocking_commands_do_not_block_and_answer_as_in_a_transaction() {
             say(&mut conn, "MULTI");
             say(&mut conn, line);
             let executed = say(&mut conn, "EXEC");
-            let plain = executed.strip_prefix("*1\r\n").expect("one reply");
+            let plain = executed
+                .strip_prefix("*1\r\n")
+                .expect("EXEC has more than one reply");
             assert_eq!(
                 say(&mut conn, &format!("DURABLE.CALL {line}")),
                 plain,
                 "{line}"
             );
         }
-        // Where there is something, they take it.
+        // With data they answer at once.
         say(&mut conn, "RPUSH k a b");
         let popped = say(&mut conn, "DURABLE.CALL BLPOP k 0");
         assert_eq!(popped, "*2\r\n$1\r\nk\r\n$1\r\na\r\n");
@@ -260,7 +262,7 @@ fn a_client_that_blocks_for_itself_is_served_by_a_durable_push() {
     let mut second = primary.raw();
     send(&mut popper, "BLPOP k 0");
     send(&mut second, "BLPOP k2 0");
-    testkit::eventually("both to wait for a push", || {
+    testkit::eventually("both clients to wait for a push", || {
         primary.info_number("clients", "blocked_clients") == 2
     });
     assert_eq!(say(&mut pusher, "DURABLE.RPUSH k a"), ":1\r\n");
@@ -268,7 +270,7 @@ fn a_client_that_blocks_for_itself_is_served_by_a_durable_push() {
     assert_eq!(say(&mut pusher, "DURABLE.CALL RPUSH k2 b"), ":1\r\n");
     assert_eq!(second.read_reply_bytes(), b"*2\r\n$2\r\nk2\r\n$1\r\nb\r\n");
     assert_eq!(say(&mut pusher, "DURABLE.WAIT"), ":1\r\n");
-    // What was popped meanwhile is popped on the replica, too.
+    // The pops have reached the replica.
     assert_eq!(say(&mut group.replicas[0].raw(), "EXISTS k k2"), ":0\r\n");
 }
 

@@ -1,5 +1,6 @@
-//! The keys of DURABLE.CALL in a cluster, where the command filter moves them: clients are told of them, nobody is executed
-//! under keys of another command, and access control and memory do not notice.
+//! The keys of DURABLE.CALL in a cluster, where the command filter moves them to fixed places.
+//! Clients get the keys from COMMAND GETKEYS, no client reaches a key by naming another, and the
+//! filter changes neither access control nor memory.
 
 use testkit::Cluster;
 
@@ -78,7 +79,7 @@ fn words_that_look_like_its_own_are_still_the_clients() {
     for line in ["DURABLE.CALL", "DURABLE.CALL REPLICAS 0"] {
         assert_eq!(say(&mut conn, line), wrong_arity, "{line}");
     }
-    // Nobody reaches a key by naming another.
+    // The client sends the filter's own words, and reaches no key with them.
     let foreign = key_of(&cluster, 1);
     for line in [
         "DURABLE.CALL one-key".into(),
@@ -107,7 +108,8 @@ fn words_that_look_like_its_own_are_still_the_clients() {
     assert_eq!(say(&mut conn, "DBSIZE"), ":2\r\n");
 }
 
-/// The server stores a key under the slot that it was told of.
+/// The server stores a key in the slot of the keys that a command declares, so a wrong declaration
+/// would corrupt its data.
 #[test]
 fn nobody_stores_a_key_under_the_slot_of_another() {
     let cluster = cluster();
@@ -154,12 +156,13 @@ fn nobody_stores_a_key_under_the_slot_of_another() {
         say(&mut conn, &format!("DEL {own}"));
     }
     assert_eq!(say(&mut conn, "DBSIZE"), ":0\r\n");
-    // What the filter makes of a call may also be sent.
+    // The connection still works.
     let sent = conn.call_text(&["DURABLE.CALL", "SET", &own, "v"]);
     assert_eq!(sent, "+OK\r\n");
 }
 
-/// The server leaks what it finds for a module, and everybody's commands pass the module, whatever they may run.
+/// The server leaks the key positions that it finds for a module, and the filter sees the commands
+/// of all users.
 #[test]
 fn keys_are_found_without_leaving_memory_behind() {
     let cluster = Cluster::builder(1, 0)
@@ -196,14 +199,17 @@ fn keys_are_found_without_leaving_memory_behind() {
             };
             let before = used_after(100);
             let grown = used_after(2000) - before;
-            // All positions that were found would be some 5 MB.
-            assert!(grown < 1_000_000, "{grown} bytes, {inner:?} of {rules}");
+            // All positions that were found would take about 5 MB.
+            assert!(
+                grown < 1_000_000,
+                "the memory grew by {grown} bytes: {inner:?} with the rules {rules}"
+            );
         }
     }
 }
 
-/// Its key specifications find the first of several STORE, the command itself takes the last. Some servers say that they
-/// are not to be relied on; others give a module the first, too.
+/// The key specifications of GEORADIUS find the first of several STORE, the command takes the last.
+/// Some servers flag these specifications as incomplete. Others give a module the first key, too.
 #[test]
 fn where_a_command_takes_another_key_than_its_specifications_find_the_server_is_asked() {
     let cluster = cluster();
@@ -274,7 +280,7 @@ fn a_key_that_a_user_may_not_reach_is_denied_and_others_are_not() {
     assert!(denied.starts_with("-NOPERM "), "{denied}");
 }
 
-/// Valkey 9 remembers two slots of one call for the next ones, which the module's own calls have to get over.
+/// Valkey 9 keeps the cross-slot flag of one call for later calls, also for those of the module.
 #[test]
 fn a_script_that_reaches_for_two_slots_does_not_stop_durable_writes() {
     let cluster = cluster();

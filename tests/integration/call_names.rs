@@ -1,12 +1,12 @@
-//! DURABLE.CALL with names that the server does not know, or knows by another name: judged by what they are, and what
-//! cannot be judged is not called.
+//! DURABLE.CALL with unknown, removed and renamed commands. It answers unknown names like the
+//! server, and judges a renamed command by what it is, not by its name.
 
 use crate::support::{info, patient, replicated, say};
 use testkit::{RawConn, Server};
 
-/// What the server itself says is what DURABLE.CALL says.
+/// Asserts that DURABLE.CALL answers an unknown command like the server.
 #[track_caller]
-fn said_alike(conn: &mut RawConn, words: &[&[u8]]) {
+fn answered_alike(conn: &mut RawConn, words: &[&[u8]]) {
     let plain = conn.call(words);
     assert!(plain.starts_with(b"-ERR unknown "), "{words:?}");
     let durable = [&[&b"DURABLE.CALL"[..]], words].concat();
@@ -36,13 +36,13 @@ fn what_the_server_does_not_know_is_refused_in_its_own_words() {
         &[b"XINFO", &long],
     ];
     for words in cases {
-        said_alike(&mut conn, words);
+        answered_alike(&mut conn, words);
     }
     assert_eq!(say(&mut conn, "DURABLE.CALL SET k v"), "+OK\r\n");
 }
 
-/// The server looks subcommands up as texts that end at a null byte, in a table that it enters by all the bytes; so
-/// that some spellings with such a byte find a command that COMMAND INFO does not.
+/// The server hashes all bytes of a subcommand's name, but compares them only up to a null byte. So
+/// some names with a null byte find a command that COMMAND INFO does not find.
 #[test]
 fn a_name_with_a_null_byte_in_it_is_called_by_no_spelling() {
     let group = replicated(1);
@@ -120,7 +120,7 @@ fn a_command_that_was_renamed_is_what_it_was() {
     assert_eq!(say(&mut conn, "DURABLE.CALL length k"), ":1\r\n");
 }
 
-/// By these the module ends waits and judges commands, so that it must not run without them.
+/// The module needs these commands to end waits and to judge commands.
 #[test]
 fn a_server_without_the_commands_that_the_module_needs_does_not_load_it() {
     for name in ["ROLE", "CLIENT", "COMMAND"] {

@@ -1,5 +1,5 @@
-//! What DURABLE.CALL does not run: whatever is no data command, scripts, its own kind, and other
-//! modules' commands that nobody allowed. It says so before anything is executed, and the server lives.
+//! Commands that DURABLE.CALL refuses: those that are not data commands, scripts, the module's own,
+//! and commands of other modules without a setting. It refuses them before anything is executed.
 
 use testkit::differences::HAS_VECTOR_SETS;
 use testkit::{RawConn, Server};
@@ -24,10 +24,10 @@ fn other_modules(name: &str) -> String {
     )
 }
 
-/// The rule of the contract, by what the server says of the command: `None` for one that runs.
+/// The expected refusal by the server's description of the command, `None` for a command that runs.
 fn expected_refusal(name: &str, info: &CommandInfo) -> Option<String> {
     let flag = |name: &str| info.flags.iter().any(|flag| flag == name);
-    let outer = name.split('|').next().expect("a name");
+    let outer = name.split('|').next().expect("an empty name");
     if info
         .categories
         .iter()
@@ -51,10 +51,10 @@ fn expected_refusal(name: &str, info: &CommandInfo) -> Option<String> {
     }
 }
 
-/// A line with as many arguments as the command wants; most are no good, which is for it to say.
+/// A command with as many arguments as its arity needs. Most are wrong, and the command says so.
 fn line(name: &str, info: &CommandInfo, word: &str) -> Vec<String> {
     let mut words: Vec<String> = name.split('|').map(str::to_owned).collect();
-    let wanted = usize::try_from(info.arity.abs()).expect("a number of words");
+    let wanted = usize::try_from(info.arity.abs()).expect("an arity");
     while words.len() < wanted {
         words.push(word.to_owned());
     }
@@ -71,17 +71,17 @@ fn call(conn: &mut RawConn, words: &[String]) -> String {
 fn every_command_of_the_server_either_runs_or_is_refused_before_anything_is_executed() {
     let group = replicated(1);
     let primary = &group.primary;
-    // The server's own messages to its replicas would move the offset that is compared here.
+    // The server's PINGs to its replicas would move the offset that is compared here.
     primary.run::<()>(&["CONFIG", "SET", "repl-ping-replica-period", "3600"]);
     let mut conn = primary.raw();
     let (mut refused, mut ran) = (0, 0);
     for (name, command) in all_commands(primary) {
         if name == "command" {
-            // Has subcommands and runs without: a test of its own.
+            // COMMAND has subcommands and also runs without one. The next test is about it.
             continue;
         }
         if !command.subcommands.is_empty() {
-            // By itself it is no command; the server says so.
+            // Without a subcommand the server answers an error.
             let reply = call(&mut conn, std::slice::from_ref(&name));
             assert!(reply.starts_with("-ERR "), "{name}: {reply}");
             continue;
@@ -90,7 +90,7 @@ fn every_command_of_the_server_either_runs_or_is_refused_before_anything_is_exec
             let words = line(&name, &command, word);
             let expected = expected_refusal(&name, &command);
             if expected.is_some() {
-                // Fields of hashes, from 7.4 on, expire by themselves, and the digest with them.
+                // From 7.4 on fields of hashes can expire and change the digest.
                 say(&mut conn, "FLUSHALL");
             }
             say(&mut conn, "SET kept v");
@@ -193,7 +193,11 @@ fn scripts_are_refused_before_they_run() {
     let mut conn = group.primary.raw();
     let write = "return redis.call('SET', 'k', 'v')";
     let digest = conn.call_text(&["SCRIPT", "LOAD", write]);
-    let sha = digest.lines().nth(1).expect("a digest").to_owned();
+    let sha = digest
+        .lines()
+        .nth(1)
+        .expect("SCRIPT LOAD without a digest")
+        .to_owned();
     let library = "#!lua name=lib\nredis.register_function('f', function() return redis.call('SET', 'k', 'v') end)";
     conn.call_text(&["FUNCTION", "LOAD", library]);
     let lines: [&[&str]; 11] = [
@@ -218,7 +222,7 @@ fn scripts_are_refused_before_they_run() {
         say(&mut conn, &format!("SCRIPT EXISTS {sha}")),
         "*1\r\n:1\r\n"
     );
-    // What the error advises works.
+    // The way that the error names works.
     assert_eq!(say(&mut conn, "FCALL f 0"), "+OK\r\n");
     assert_eq!(say(&mut conn, "DURABLE.WAIT"), ":1\r\n");
     assert_eq!(get(&group.replicas[0], "k").as_deref(), Some("v"));
@@ -236,7 +240,7 @@ fn durable_commands_are_refused_however_often_they_are_nested() {
         "DURABLE.REPLICAS",
         "DURABLE.HELP",
     ] {
-        let name = line.split(' ').next().expect("a name");
+        let name = line.split(' ').next().expect("an empty name");
         assert_eq!(
             say(&mut conn, &format!("DURABLE.CALL {line}")),
             not_data(name)
@@ -252,7 +256,7 @@ fn another_modules_commands_run_if_the_setting_names_them() {
     let group = replicated(1);
     let mut conn = group.primary.raw();
     if !group.primary.has(HAS_VECTOR_SETS) {
-        // No second module is at hand there. That none is needed to know the rule: core's own tests.
+        // These servers come without a second module. The unit tests of core/ check the rule.
         return;
     }
     let add = "VADD vectors VALUES 2 1.0 0.5 element";
@@ -265,7 +269,7 @@ fn another_modules_commands_run_if_the_setting_names_them() {
         other_modules("vcard")
     );
     assert_eq!(say(&mut conn, "EXISTS vectors"), ":0\r\n");
-    // A part of the name is not the name.
+    // A part of a name does not allow the command.
     for setting in ["vad", "vaddx", "vcard vsim"] {
         conn.call_text(&["CONFIG", "SET", "durable.call-allow", setting]);
         assert_eq!(
@@ -283,7 +287,7 @@ fn another_modules_commands_run_if_the_setting_names_them() {
     );
     assert_eq!(say(&mut conn, "DURABLE.CALL VCARD vectors"), ":1\r\n");
     assert_eq!(say(&mut group.replicas[0].raw(), "VCARD vectors"), ":1\r\n");
-    // Scripts and the module's own kind stay refused whatever the setting says.
+    // The setting allows neither scripts nor the module's own commands.
     conn.call_text(&[
         "CONFIG",
         "SET",
@@ -307,7 +311,7 @@ fn another_modules_commands_run_if_the_setting_names_them() {
 
 #[test]
 fn what_was_found_out_about_a_command_is_forgotten_when_modules_come_and_go() {
-    // By way of this very module: it goes, and what it knew goes with it.
+    // This module is unloaded and loaded again, and its registry of commands with it.
     let server = Server::builder().start();
     if stays_for_good(&server) {
         return unload_and_load_again(&server);

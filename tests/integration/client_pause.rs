@@ -1,14 +1,14 @@
-//! CLIENT PAUSE: the server aborts when a module writes to the replicas meanwhile, so the request for
-//! acknowledgements has to wait, and with it the writes of the same turn.
+//! CLIENT PAUSE: the server aborts when a module writes to the replicas during a pause. So the
+//! request for acknowledgements waits for its end, and with it the writes of the same turn.
 
 use testkit::{eventually, FakeReplica, RawConn, Server};
 
 use crate::support::{connections, info, packet, patient, replicated, say, send, silent_replica};
 
-/// Two clients in one turn, the write before the pause.
+/// Two clients whose commands run in one turn, the write before the pause.
 ///
-/// The server serves sockets in the order in which they became readable, except that the one it has
-/// served last may still be at the front: so the writer is the one that it greets last.
+/// The server serves sockets in the order in which they became readable, but the socket that it
+/// served last may still be first. So the writer is the client that connected last.
 fn write_and_pause_in_one_turn(primary: &Server, write: &str, pause: &str) -> (RawConn, RawConn) {
     let mut clients = connections(primary, 2);
     let (mut pauser, mut writer) = (clients.remove(0), clients.remove(0));
@@ -32,7 +32,7 @@ fn a_write_in_the_turn_of_a_pause_for_all_is_acknowledged() {
 
 #[test]
 fn a_write_in_the_turn_of_a_pause_for_writes_is_acknowledged_when_the_pause_ends() {
-    // A replica that speaks only when it is asked.
+    // A replica that acknowledges only when the test says so.
     let primary = patient(Server::builder().name("primary")).start();
     let mut fake = silent_replica(&primary);
     let before = info(&primary, "ack_requests_total");
@@ -40,7 +40,7 @@ fn a_write_in_the_turn_of_a_pause_for_writes_is_acknowledged_when_the_pause_ends
     let (mut writer, mut pauser) =
         write_and_pause_in_one_turn(&primary, "DURABLE.SET k v", "CLIENT PAUSE 86400000 WRITE");
     fake.wait_for_offset(primary.offset());
-    // Turns go by, and nobody may be asked in any of them.
+    // Turns pass, and no request is sent in any of them.
     for _ in 0..10 {
         assert_eq!(say(&mut pauser, "PING"), "+PONG\r\n");
     }
@@ -49,7 +49,7 @@ fn a_write_in_the_turn_of_a_pause_for_writes_is_acknowledged_when_the_pause_ends
     assert!(!writer.is_readable_now());
 
     assert_eq!(say(&mut pauser, "CLIENT UNPAUSE"), "+OK\r\n");
-    let asked = |fake: &FakeReplica| {
+    let requested = |fake: &FakeReplica| {
         let commands = fake.commands();
         let write = commands
             .iter()
@@ -60,7 +60,7 @@ fn a_write_in_the_turn_of_a_pause_for_writes_is_acknowledged_when_the_pause_ends
                 .any(|command| command[0] == "REPLCONF")
         })
     };
-    eventually("the request to follow the pause", || asked(&fake));
+    eventually("the request after the pause", || requested(&fake));
     fake.ack_what_was_read();
     assert_eq!(writer.read_reply_bytes(), b"+OK\r\n");
 }
@@ -84,7 +84,7 @@ fn a_write_that_arrives_during_the_pause_is_executed_when_it_ends() {
     let (mut writer, mut operator) = (primary.raw(), primary.raw());
     assert_eq!(say(&mut operator, "CLIENT PAUSE 86400000 WRITE"), "+OK\r\n");
     send(&mut writer, "DURABLE.SET k v");
-    eventually("the server to hold the write back", || {
+    eventually("the server to hold back the write", || {
         primary.info_number("clients", "blocked_clients") == 1
     });
     assert_eq!(say(&mut operator, "EXISTS k"), ":0\r\n");

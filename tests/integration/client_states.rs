@@ -1,4 +1,5 @@
-//! Clients in unusual states: the server lives, and each gets what the state says.
+//! Clients in unusual states: without replies, subscribed, tracking keys, monitoring, inline,
+//! reset. The server survives, and each client gets the replies that fit its state.
 
 use testkit::differences::BLOCKS_NO_SUBSCRIBERS;
 
@@ -17,7 +18,7 @@ fn a_client_that_wants_no_replies_gets_none_and_its_writes_are_made() {
         "CLIENT REPLY ON",
         "DURABLE.SET k4 v",
     ]));
-    // The first is that of CLIENT REPLY ON itself.
+    // The first reply is that of CLIENT REPLY ON.
     assert_eq!(conn.read_reply_bytes(), b"+OK\r\n");
     assert_eq!(conn.read_reply_bytes(), b"+OK\r\n");
     assert_eq!(say(&mut conn, "PING"), "+PONG\r\n");
@@ -97,7 +98,7 @@ fn a_subscriber_in_resp3_waits_among_its_messages_or_executes_nothing() {
     group.replicas[0].pause();
     send(&mut conn, "DURABLE.SET k v");
     wait_for_waiters(&group.primary, 1);
-    // A message may overtake the reply that is held, and is not mixed into it.
+    // A message may come before the held reply, and is not mixed into it.
     group.primary.run::<()>(&["PUBLISH", "news", "hello"]);
     assert!(conn
         .read_reply_bytes()
@@ -114,14 +115,14 @@ fn a_client_that_tracks_keys_hears_of_durable_writes_of_others() {
     assert_eq!(say(&mut reader, "CLIENT TRACKING ON"), "+OK\r\n");
     assert_eq!(say(&mut reader, "GET k"), "_\r\n");
     assert_eq!(say(&mut writer, "DURABLE.SET k v"), "+OK\r\n");
-    let heard = reader.read_reply_bytes();
+    let push = reader.read_reply_bytes();
     assert_eq!(
-        heard,
+        push,
         b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n",
         "{}",
-        heard.escape_ascii()
+        push.escape_ascii()
     );
-    // And so does one that tracks its own.
+    // A client also gets the invalidation of its own write.
     assert_eq!(say(&mut reader, "GET k"), "$1\r\nv\r\n");
     send(&mut reader, "DURABLE.SET k w");
     let mut both = [reader.read_reply_bytes(), reader.read_reply_bytes()];
@@ -140,7 +141,7 @@ fn a_monitor_sees_durable_writes_and_the_server_lives() {
     let (mut monitor, mut writer) = (group.primary.raw(), group.primary.raw());
     assert_eq!(say(&mut monitor, "MONITOR"), "+OK\r\n");
     assert_eq!(say(&mut writer, "DURABLE.SET k v"), "+OK\r\n");
-    testkit::eventually("the write among what the monitor sees", || {
+    testkit::eventually("the monitor to show the write", || {
         let line = monitor.read_reply_bytes();
         String::from_utf8_lossy(&line).contains("\"DURABLE.SET\" \"k\" \"v\"")
     });

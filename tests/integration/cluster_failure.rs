@@ -1,5 +1,5 @@
-//! A cluster that fails while clients wait: they are told that their write was executed, before the
-//! server tells them CLUSTERDOWN, which cluster clients take for "not executed".
+//! A cluster that fails while clients wait. The module answers UNACKED, which says that the write
+//! was executed, before the server answers CLUSTERDOWN, which clients understand as "not executed".
 
 use testkit::{eventually, Cluster, FakeReplica, RawConn, Server};
 
@@ -10,7 +10,8 @@ use crate::support::{
 const FAILED: &str = "-UNACKED 0 of 1 replicas acknowledged; the cluster failed while waiting; \
      applied on the primary, may still reach the replicas\r\n";
 
-/// Three primaries, and a replica of the first that acknowledges no more than it has to, to count.
+/// Three primaries, and a fake replica of the first that has acknowledged one write, so that it
+/// counts.
 fn cluster() -> (Cluster, FakeReplica) {
     let cluster = Cluster::builder(3, 0)
         .node(|_, builder| patient(builder))
@@ -26,12 +27,12 @@ fn cluster() -> (Cluster, FakeReplica) {
     (cluster, fake)
 }
 
-/// A key of the first node's.
+/// A key of the first node.
 fn key(cluster: &Cluster) -> String {
     let first = cluster.nodes[0].port();
     let mut keys = (0..).map(|number| format!("k{number}"));
     let own = keys.find(|key| cluster.owner_of_key(key).port() == first);
-    own.expect("a key of the first node's")
+    own.expect("no key for the first node")
 }
 
 fn waiting(node: &Server, line: &str, count: usize) -> Vec<RawConn> {
@@ -63,8 +64,7 @@ fn clients_that_wait_when_most_primaries_are_gone_are_told_unacked() {
     are_told_that_it_failed(&mut clients);
     assert_eq!(info(node, "unacked_total"), before + 100);
     assert_eq!(info(node, "waiters"), 0);
-    // The connections are as good as before, and what has a key is refused as the server refuses
-    // it.
+    // The connections still work, and the server refuses commands with a key.
     let refused = say(&mut clients[0], &format!("DURABLE.INCR {{{key}}}:n"));
     assert!(refused.starts_with("-CLUSTERDOWN "), "{refused}");
     drop(clients);
@@ -79,7 +79,7 @@ fn clients_that_wait_when_a_slot_has_no_owner_any_more_are_told_unacked() {
     let mut clients = waiting(node, &format!("DURABLE.APPEND {key} x"), 3);
     clients.extend(waiting_too(node, "DURABLE.WAIT", 4));
     cluster.notice_failures();
-    // The other two agree about it by messages.
+    // The other two primaries agree about the failure.
     cluster.nodes[2].kill();
     are_told_that_it_failed(&mut clients);
 }
@@ -102,7 +102,7 @@ fn a_cluster_that_goes_on_without_some_slots_ends_no_wait() {
     cluster.notice_failures();
     cluster.nodes[2].kill();
     let lost = cluster.id_of(&cluster.nodes[2]);
-    eventually("the node to be taken for failed", || {
+    eventually("the node to be marked as failed", || {
         let nodes: String = node.run(&["CLUSTER", "NODES"]);
         let line = nodes.lines().find(|line| line.starts_with(lost));
         let flags = line.and_then(|line| line.split(' ').nth(2));
@@ -134,12 +134,10 @@ fn a_slot_that_moves_away_ends_no_wait() {
         ];
         cluster.nodes[to].run::<()>(&set);
     }
-    // The server's cron visits every client within a second.
+    // The server's cron checks every client within a second.
     let crons = || node.info_number("server", "uptime_in_seconds");
     let before = crons();
-    eventually("the cron to have been at every client", || {
-        crons() > before + 2
-    });
+    eventually("the cron to check every client", || crons() > before + 2);
     assert!(clients.iter_mut().all(|client| !client.is_readable_now()));
     fake.wait_for_offset(node.offset());
     fake.ack(node.offset());

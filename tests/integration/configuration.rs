@@ -1,11 +1,11 @@
-//! The settings at run time: CONFIG GET, SET and REWRITE, and what a change does not touch.
+//! The settings at run time: CONFIG GET, SET and REWRITE. A change does not touch present waits.
 
 use testkit::differences::REPORTS_FSYNCS;
 use testkit::Server;
 
 use crate::support::{info, replicated, say, send, wait_for_waiters};
 
-/// Name, default, another value, and the values at the ends of the range.
+/// Name, default, another value, lowest and highest value.
 const NUMBERS: &[(&str, &str, &str, [&str; 2])] = &[
     ("durable.expected-replicas", "0", "3", ["0", "1000"]),
     ("durable.timeout-ms", "1000", "250", ["0", "86400000"]),
@@ -16,7 +16,11 @@ const NUMBERS: &[(&str, &str, &str, [&str; 2])] = &[
 
 fn value(server: &Server, name: &str) -> String {
     let pair: Vec<String> = server.run(&["CONFIG", "GET", name]);
-    assert_eq!(pair.len(), 2, "{name} is one setting: {pair:?}");
+    assert_eq!(
+        pair.len(),
+        2,
+        "CONFIG GET {name} is not one setting: {pair:?}"
+    );
     pair[1].clone()
 }
 
@@ -62,7 +66,7 @@ fn numbers_are_taken_within_their_range_and_refused_beyond_it() {
         assert_eq!(
             value(&server, name),
             ends[1],
-            "a refused value changes nothing"
+            "a refused value changed {name}"
         );
     }
 }
@@ -98,7 +102,7 @@ fn the_commands_that_may_be_called_are_printable_words() {
         "+OK\r\n"
     );
     assert_eq!(value(&server, "durable.call-allow"), "json.set json.get");
-    // A quote would be written into redis.conf as it is by Valkey 8.1, which could then not read it.
+    // Valkey 8.1 writes a quote into redis.conf without escaping it, and then cannot read the file.
     for bad in ["a\nb", "a\"b", "a'b", "a\\b", "\u{e4}"] {
         assert_eq!(
             set(&server, "durable.call-allow", bad),
@@ -148,7 +152,7 @@ fn settings_survive_a_rewrite_and_a_restart() {
     for (name, other) in &changed {
         assert_eq!(value(&server, name), *other, "{name} after the restart");
     }
-    // Back to the defaults, which leaves no line behind that would say otherwise.
+    // Back to the defaults: no line with another value is left in the file.
     for (name, default, ..) in NUMBERS {
         assert_eq!(set(&server, name, default), "+OK\r\n");
     }
@@ -179,12 +183,15 @@ fn a_requirement_is_fixed_when_its_command_is_accepted() {
     for (name, other) in relaxed {
         assert_eq!(set(primary, name, other), "+OK\r\n");
     }
-    // A later command goes by the new settings, and has had its turns.
+    // A later command follows the new settings. Its reply shows that turns have passed.
     let mut later = primary.raw();
     assert_eq!(say(&mut later, "DURABLE.SET later v"), "+OK\r\n");
     assert_eq!(info(primary, "waiters"), 1);
-    assert!(!conn.is_readable_now(), "the wait was relaxed");
-    // Nor is it made harder.
+    assert!(
+        !conn.is_readable_now(),
+        "the new settings ended an earlier wait"
+    );
+    // A stricter setting does not change the wait either.
     assert_eq!(set(primary, "durable.replicas", "2"), "+OK\r\n");
     group.replicas[0].resume();
     assert_eq!(conn.read_reply_bytes(), b"+OK\r\n");

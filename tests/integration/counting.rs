@@ -1,5 +1,5 @@
-//! Who counts as a replica: an online one that has acknowledged something it can have, that says where
-//! it listens, and each host and port once.
+//! Which links count as replicas: online, with an acknowledged offset that is above 0 and within
+//! the stream, and with a listening port. Each host and port counts once.
 
 use testkit::{eventually, Cut, FakeReplica, Server};
 
@@ -11,7 +11,7 @@ fn primary() -> Server {
     primary
 }
 
-/// Waits until the server shows this acknowledged offset for the last of its links.
+/// Waits until the primary shows this acknowledged offset for its last link.
 fn wait_until_told(primary: &Server, offset: u64) {
     eventually(
         &format!("the acknowledgement of {offset} to arrive"),
@@ -31,7 +31,7 @@ fn a_replica_that_came_back_after_an_unnoticed_cut_counts_once() {
         .config("replicaof", &format!("127.0.0.1 {}", cut.port()))
         .start();
     let mut conn = primary.raw();
-    eventually("the replica to count", || {
+    eventually("the replica to acknowledge a write", || {
         say(&mut conn, "DURABLE.SET k v") == "+OK\r\n"
     });
     cut.sever();
@@ -45,14 +45,14 @@ fn a_replica_that_came_back_after_an_unnoticed_cut_counts_once() {
                     .all(|link| link.port == replica.port() && link.acked_offset > 0)
         },
     );
-    // The old link counted a moment ago, and goes on counting for admission for two seconds.
+    // For admission the old link still counts for two seconds.
     eventually("two replicas to be refused", || {
         say(&mut conn, "DURABLE.WAIT REPLICAS 2 TIMEOUT 1") == refusal(1, 2, 1)
     });
     let counts: Vec<_> = verdicts(&primary).into_iter().collect();
     let dead = (0, "same address as a newer link".to_owned());
     assert_eq!(counts, [dead, (1, String::new())]);
-    // The new link does its work; the old one is dead, and is not waited for.
+    // The new link acknowledges. The old one is dead, and no wait depends on it.
     assert_eq!(say(&mut conn, "DURABLE.SET k w"), "+OK\r\n");
     assert_eq!(say(&mut replica.raw(), "GET k"), "$1\r\nw\r\n");
     assert_eq!(say(&mut conn, "DURABLE.WAIT"), ":1\r\n");
@@ -76,16 +76,17 @@ fn a_link_that_never_acknowledged_anything_does_not_count() {
 
 #[test]
 fn a_newcomer_is_asked_without_anybody_waiting() {
-    // It counts only once it has acknowledged something, and a silent server would let it wait.
+    // A new replica counts after its first acknowledgement. An idle primary would never request
+    // one.
     let primary = primary();
     let mut conn = primary.raw();
     let mut fake = FakeReplica::start(&primary);
-    let asked = |fake: &FakeReplica| {
+    let requested = |fake: &FakeReplica| {
         let commands = fake.commands();
         commands.iter().any(|command| command[0] == "REPLCONF")
     };
-    eventually("the newcomer to be asked", || asked(&fake));
-    eventually("what it acknowledged to make it count", || {
+    eventually("a request to the new replica", || requested(&fake));
+    eventually("the new replica to count after its acknowledgement", || {
         fake.ack_what_was_read();
         !say(&mut conn, "DURABLE.WAIT TIMEOUT 1").starts_with("-NOREPLICAS ")
     });
@@ -118,7 +119,10 @@ fn a_wait_is_not_ended_by_a_link_that_begins_to_lie() {
     liar.ack(impossible);
     wait_until_told(&primary, impossible);
     assert_eq!(info(&primary, "waiters"), 1);
-    assert!(!conn.is_readable_now(), "a lie was believed");
+    assert!(
+        !conn.is_readable_now(),
+        "an offset beyond the stream was believed"
+    );
 }
 
 #[test]
@@ -147,7 +151,7 @@ fn a_client_that_reports_offsets_without_being_a_replica_acknowledges_nothing() 
     let (mut conn, mut stranger) = (primary.raw(), primary.raw());
     send(&mut conn, "DURABLE.SET k w");
     wait_for_waiters(&primary, 1);
-    // The server answers nothing to this.
+    // The server does not answer REPLCONF ACK.
     send(&mut stranger, &format!("REPLCONF ACK {}", primary.offset()));
     assert_eq!(say(&mut stranger, "PING"), "+PONG\r\n");
     assert_eq!(info(&primary, "waiters"), 1);
@@ -164,11 +168,11 @@ fn a_replica_that_is_still_loading_its_full_sync_does_not_count() {
     say(&mut conn, "DEBUG POPULATE 2000 key 200");
     let replica = Server::builder()
         .name("replica")
-        // Loads from a file, slowly, and looks up from it often enough to be spoken to.
+        // Loads from a file, slowly, and processes events while it loads.
         .config("repl-diskless-load", "disabled")
         .config("loading-process-events-interval-bytes", "1024")
         .start();
-    // Twenty milliseconds a key: far longer than this test looks at it.
+    // 20 ms per key: the load takes longer than this test.
     replica.run::<()>(&["CONFIG", "SET", "key-load-delay", "20000"]);
     replica.replica_of(&primary);
     eventually("the replica to be online and loading", || {
@@ -182,7 +186,7 @@ fn a_replica_that_is_still_loading_its_full_sync_does_not_count() {
     assert_eq!(
         replica.info_number("persistence", "loading"),
         1,
-        "it was loading all along"
+        "the replica has loaded before the end of the check"
     );
     replica.run::<()>(&["CONFIG", "SET", "key-load-delay", "0"]);
     eventually("the replica to count once it has loaded", || {

@@ -1,6 +1,6 @@
-//! A primary that loses its role while clients wait, in the ways in which not every server turns them away by
-//! itself: in a cluster, and clients that take redirections. What they wait for is of a stream that is not this
-//! server's any more; when it is a primary again, offsets of the next stream must not answer them.
+//! A primary that becomes a replica while clients wait, in cases where not every server ends their
+//! waits itself: in a cluster, and clients with CLIENT CAPA REDIRECT. Their offsets belong to the
+//! old stream. After the server is a primary again, offsets of a new stream must not release them.
 
 use testkit::differences::HAS_CLIENT_CAPA;
 use testkit::{eventually, Cluster, RawConn, Role, Server};
@@ -11,7 +11,7 @@ use crate::support::{
 
 const LINES: [&str; 3] = ["DURABLE.SET k precious", "DURABLE.GET k", "DURABLE.WAIT"];
 
-/// Clients that wait for the replica, which is given to be frozen.
+/// Clients that wait for `replica`, which is paused here. Each first sends the lines of `prepare`.
 fn waiting(primary: &Server, replica: &Server, prepare: &[&str]) -> Vec<RawConn> {
     let mut clients = connections(primary, LINES.len());
     for client in &mut clients {
@@ -27,11 +27,11 @@ fn waiting(primary: &Server, replica: &Server, prepare: &[&str]) -> Vec<RawConn>
     clients
 }
 
-/// One error, and after it nothing or the end of the connection.
+/// Asserts that each client gets UNBLOCKED.
 #[track_caller]
 fn turned_away(clients: &mut [RawConn]) {
     for (client, line) in clients.iter_mut().zip(LINES) {
-        let last = String::from_utf8(client.read_reply_bytes()).expect("a text");
+        let last = String::from_utf8(client.read_reply_bytes()).expect("a reply that is not UTF-8");
         assert!(last.starts_with("-UNBLOCKED "), "{line}: {last}");
     }
 }
@@ -51,15 +51,15 @@ fn in_a_cluster_waiting_clients_are_turned_away_and_never_told_of_another_histor
         .node(|_, builder| builder.module_args(&["timeout-ms", "0"]))
         .start();
     let [primary, _, _, replica, ..] = &cluster.nodes[..] else {
-        panic!("three primaries with replicas");
+        panic!("the cluster has fewer than four nodes");
     };
     let key = (0..)
         .map(|number| format!("key{number}"))
         .find(|key| cluster.owner_of_key(key).port() == primary.port())
-        .expect("a key of every node");
+        .expect("no key for the first node");
     let mut conn = primary.raw();
     assert_eq!(say(&mut conn, &format!("SET {key} old")), "+OK\r\n");
-    eventually("the replica to have it", || {
+    eventually("the replica to have the key", || {
         replica.offset() == primary.offset()
     });
     replica.run::<()>(&["SAVE"]);
@@ -70,7 +70,8 @@ fn in_a_cluster_waiting_clients_are_turned_away_and_never_told_of_another_histor
         &format!("DURABLE.SET {key} precious REPLICAS 1"),
     );
     wait_for_waiters(primary, 1);
-    // The replica dies and comes back while the primary stands still; it takes over without what was written.
+    // The replica dies and comes back while the primary is paused. It takes over without the last
+    // write.
     replica.kill();
     primary.pause();
     replica.restart();
@@ -79,19 +80,19 @@ fn in_a_cluster_waiting_clients_are_turned_away_and_never_told_of_another_histor
         replica.role() == Role::Primary
     });
     let mut new = replica.raw();
-    // Far more than the old stream had.
+    // The new stream becomes much longer than the old one.
     for number in 0..100 {
         let line = format!("SET {{{key}}}{number} {}", "x".repeat(100));
         assert_eq!(say(&mut new, &line), "+OK\r\n");
     }
     assert_eq!(say(&mut new, &format!("SET {key} newer")), "+OK\r\n");
     primary.resume();
-    let last = String::from_utf8(client.read_reply_bytes()).expect("a text");
+    let last = String::from_utf8(client.read_reply_bytes()).expect("a reply that is not UTF-8");
     assert!(last.starts_with("-UNBLOCKED "), "{last}");
     assert_eq!(info(primary, "waiters"), 0);
     assert_eq!(info(primary, "demoted_total"), 1);
     assert_eq!(info(primary, "acked_total"), 0);
-    eventually("the old primary to follow", || {
+    eventually("the old primary to replicate from the new one", || {
         primary.role() == Role::Replica && get_readonly(primary, &key) == "newer"
     });
     unload_and_load_again(primary);
@@ -110,7 +111,7 @@ fn clients_that_take_redirections_are_turned_away_too() {
     let group = replicated(1);
     let primary = &group.primary;
     if say(&mut primary.raw(), "CLIENT CAPA REDIRECT").starts_with("-ERR") {
-        // Valkey alone has it.
+        // Only Valkey has CLIENT CAPA.
         assert!(!primary.has(HAS_CLIENT_CAPA));
         return;
     }
@@ -119,15 +120,15 @@ fn clients_that_take_redirections_are_turned_away_too() {
     primary.replica_of(&other);
     turned_away(&mut clients);
     counted(primary);
-    // Back again, with replicas that acknowledge: nobody is told anything more.
+    // A primary again, with a replica that acknowledges: the clients get no further reply.
     primary.promote();
     group.replicas[0].resume();
     let mut conn = primary.raw();
-    eventually("the replica to count again", || {
+    eventually("the replica to acknowledge a write again", || {
         say(&mut conn, "DURABLE.SET k w") == "+OK\r\n"
     });
     for client in &mut clients {
-        // Where the server turned them away by itself it has closed their connections.
+        // A server that ended the waits itself has closed the connections.
         if client.is_readable_now() {
             assert_eq!(client.read_until_closed(), b"");
         }

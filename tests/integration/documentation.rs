@@ -1,15 +1,15 @@
-//! What clients show of the commands: COMMAND DOCS has the plain command's arguments, and behind them the
-//! requirement options where those are taken.
+//! COMMAND DOCS, which clients show to their users: the arguments of the plain command, then the
+//! requirement options of commands that take them.
 
 use testkit::redis::Value;
 use testkit::Server;
 
 use crate::samples::FAMILY;
 
-/// A field of a map, which RESP2 writes as names and values in turn.
+/// A field of a map. In RESP2 a map is an array of names and values: `[name, value, name, value]`.
 fn field<'a>(map: &'a Value, name: &str) -> Option<&'a Value> {
     let Value::Array(parts) = map else {
-        panic!("not a map: {map:?}");
+        panic!("{map:?} instead of a map");
     };
     let mut pairs = parts.chunks(2);
     pairs
@@ -18,7 +18,8 @@ fn field<'a>(map: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 fn text(value: &Value) -> String {
-    testkit::redis::from_redis_value_ref(value).unwrap_or_else(|_| panic!("no text: {value:?}"))
+    testkit::redis::from_redis_value_ref(value)
+        .unwrap_or_else(|_| panic!("{value:?} instead of a text"))
 }
 
 fn elements(value: Option<&Value>) -> &[Value] {
@@ -34,7 +35,8 @@ fn docs(server: &Server, name: &str) -> Value {
     reply.remove(1)
 }
 
-/// An argument without what only the server's own documentation has: histories, displayed names.
+/// An argument in one line, without the parts that only the server's own commands have: history and
+/// display text.
 fn shown(argument: &Value) -> String {
     let part = |name: &str| field(argument, name).map(text).unwrap_or_default();
     let mut flags: Vec<String> = elements(field(argument, "flags"))

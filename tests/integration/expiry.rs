@@ -1,5 +1,5 @@
-//! Waits that end together are looked up together: Valkey finds a client by its id only by looking
-//! at all clients.
+//! Waits that time out together are looked up by one CLIENT LIST: Valkey scans all of its clients
+//! for each lookup by id.
 
 use testkit::{Cluster, RawConn, Server};
 
@@ -7,7 +7,7 @@ use crate::support::{connections, packet, patient, replicated, say, send};
 
 const TOGETHER: usize = 300;
 
-/// How often the server was asked for clients.
+/// How often CLIENT LIST was called.
 fn lists(server: &Server) -> usize {
     let stats = server.info("commandstats");
     let calls = |line: &String| line.split(['=', ',']).nth(1)?.parse().ok();
@@ -17,8 +17,8 @@ fn lists(server: &Server) -> usize {
         .unwrap_or(0)
 }
 
-/// All of them send one command that waits for a tenth of a second, and the server sleeps for
-/// longer meanwhile.
+/// All clients send `line`, which waits for 0.1 s, and the server sleeps for 0.3 s, so all waits
+/// time out at once.
 fn expire_together(server: &Server, clients: &mut [RawConn], line: &str) {
     let mut operator = server.raw();
     say(&mut operator, "PING");
@@ -43,14 +43,17 @@ fn writes_that_expire_together_are_looked_up_together() {
         let reply = client.read_reply_bytes();
         assert!(reply.starts_with(b"-UNACKED "), "{}", reply.escape_ascii());
     }
-    let asked = lists(primary) - before;
-    assert!(asked > 0 && asked < TOGETHER / 3, "{asked} times");
+    let calls = lists(primary) - before;
+    assert!(
+        calls > 0 && calls < TOGETHER / 3,
+        "{calls} calls of CLIENT LIST"
+    );
     group.replicas[0].resume();
 }
 
 #[test]
 fn watches_that_expire_together_are_looked_up_together() {
-    // In a cluster that has failed Redis answers watchers itself.
+    // A cluster that works: when a cluster has failed, Redis answers watchers itself.
     let cluster = Cluster::builder(1, 0)
         .node(|_, builder| patient(builder))
         .start();
@@ -58,14 +61,17 @@ fn watches_that_expire_together_are_looked_up_together() {
     let mut clients = connections(node, TOGETHER);
     let map = say(&mut clients[0], "SLOTHINT.MAP");
     let token = map.lines().nth(1).and_then(|line| line.strip_prefix(':'));
-    let token = token.expect("a token comes first").to_owned();
+    let token = token.expect("no token in SLOTHINT.MAP").to_owned();
     let before = lists(node);
     expire_together(node, &mut clients, &format!("SLOTHINT.WATCH {token} 100"));
     for client in &mut clients {
         assert_eq!(client.read_reply_bytes(), b"$-1\r\n");
     }
-    let asked = lists(node) - before;
-    assert!(asked > 0 && asked < TOGETHER / 3, "{asked} times");
+    let calls = lists(node) - before;
+    assert!(
+        calls > 0 && calls < TOGETHER / 3,
+        "{calls} calls of CLIENT LIST"
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The primary ends, or is made a replica, while clients wait. Nobody is told that a write is safe which is
-//! not, everybody is told something or sees the connection end, and the counters come back to nothing.
+//! The primary shuts down or becomes a replica while clients wait. No client gets OK for a write
+//! that is lost, each gets a reply or sees its connection end, and no wait is left.
 
 use testkit::differences::UNBLOCKS_LATE_AFTER_FAILOVER;
 use testkit::{eventually, Cluster, RawConn, Replicated, Role, Server};
@@ -26,10 +26,11 @@ fn waiting(group: &Replicated) -> Vec<RawConn> {
     clients
 }
 
-/// The server's own error, then the end of the connection.
+/// Asserts that each client gets the server's UNBLOCKED and then the end of the connection.
 fn turned_away(clients: &mut [RawConn]) {
     for (client, line) in clients.iter_mut().zip(LINES) {
-        let last = String::from_utf8(client.read_until_closed()).expect("a text");
+        let last =
+            String::from_utf8(client.read_until_closed()).expect("a reply that is not UTF-8");
         assert!(
             last.starts_with("-UNBLOCKED ") && last.lines().count() == 1,
             "{line}: {last}"
@@ -73,14 +74,15 @@ fn a_shutdown_that_waits_for_the_replicas_lets_them_acknowledge() {
     assert!(clients.iter_mut().all(|client| !client.is_readable_now()));
     group.replicas[0].resume();
     for (client, line) in clients.iter_mut().zip(LINES) {
-        // Acknowledged just before the end, or not answered any more; nothing else.
-        let last = String::from_utf8(client.read_until_closed()).expect("a text");
+        // Either acknowledged just before the end or not answered.
+        let last =
+            String::from_utf8(client.read_until_closed()).expect("a reply that is not UTF-8");
         let known =
             last.is_empty() || ["+OK\r\n", "$1\r\nv\r\n", ":1\r\n"].contains(&last.as_str());
         assert!(known, "{line}: {last}");
     }
     ended_in_order(&group.primary);
-    eventually("the write to be on the replica", || {
+    eventually("the write to reach the replica", || {
         get(&group.replicas[0], "k2").is_some()
     });
 }
@@ -109,7 +111,7 @@ fn a_shutdown_that_is_aborted_goes_on_as_before() {
 fn a_failover_turns_the_waiting_clients_away_or_answers_them() {
     let group = replicated(2);
     let (primary, chosen) = (&group.primary, &group.replicas[0]);
-    // Both are needed and one stands still, so that the waits outlast the failover.
+    // The writes need both replicas and one is paused, so the waits last longer than the failover.
     group.replicas[1].pause();
     let mut clients = connections(primary, 10);
     for client in &mut clients {
@@ -119,28 +121,29 @@ fn a_failover_turns_the_waiting_clients_away_or_answers_them() {
     let to = format!("FAILOVER TO 127.0.0.1 {}", chosen.port());
     assert_eq!(say(&mut primary.raw(), &to), "+OK\r\n");
     for client in &mut clients {
-        let last = String::from_utf8(client.read_reply_bytes()).expect("a text");
+        let last = String::from_utf8(client.read_reply_bytes()).expect("a reply that is not UTF-8");
         assert!(last.starts_with("-UNBLOCKED "), "{last}");
-        // Valkey 9 does that much later, so that the module has turned them away before.
+        // Others close the connection, too.
         if !primary.has(UNBLOCKS_LATE_AFTER_FAILOVER) {
             assert_eq!(client.read_until_closed(), b"");
         }
     }
-    eventually("the chosen one to be primary", || {
+    eventually("the chosen replica to become primary", || {
         chosen.role() == Role::Primary
     });
-    eventually("the old one to be a replica", || {
+    eventually("the old primary to become a replica", || {
         primary.role() == Role::Replica
     });
     assert_eq!(info(primary, "waiters"), 0);
     assert_eq!(info(primary, "demoted_total"), 10);
-    // The outcome was unknown to them; as it was, nothing is lost.
+    // The clients did not learn the outcome. In fact all writes survived.
     assert_eq!(get(chosen, "n").as_deref(), Some("10"));
     let mut conn = chosen.raw();
     say(&mut conn, "CONFIG SET durable.timeout-ms 0");
-    eventually("the old primary to count for the new one", || {
-        say(&mut conn, "DURABLE.SET k v") == "+OK\r\n"
-    });
+    eventually(
+        "the old primary to acknowledge a write of the new one",
+        || say(&mut conn, "DURABLE.SET k v") == "+OK\r\n",
+    );
     unload_and_load_again(primary);
     group.replicas[1].resume();
 }
@@ -151,7 +154,7 @@ fn a_failover_that_is_aborted_goes_on_as_before() {
     let mut clients = waiting(&group);
     let mut operator = group.primary.raw();
     assert_eq!(say(&mut operator, "FAILOVER"), "+OK\r\n");
-    // The server pauses writes and waits for the replica, as the clients do.
+    // The server pauses writes and waits for the replica, like the clients.
     for _ in 0..10 {
         assert_eq!(say(&mut operator, "PING"), "+PONG\r\n");
     }
@@ -179,7 +182,7 @@ fn a_demotion_turns_every_kind_of_waiting_client_away() {
     group.replicas[0].resume();
 }
 
-/// Clients that each write keys of their own, one after the other, and then hang up.
+/// Clients that each write keys of their own and then quit.
 struct Writers<'s> {
     primary: &'s Server,
     prefix: &'s str,
@@ -187,11 +190,11 @@ struct Writers<'s> {
     clients: Vec<RawConn>,
 }
 
-/// So many writes each.
+/// The number of writes of each client.
 const EACH: usize = 500;
 
 impl<'s> Writers<'s> {
-    /// `prefix` begins all of their keys.
+    /// All keys begin with `prefix`.
     fn start(primary: &'s Server, prefix: &'s str) -> Writers<'s> {
         let mut writers = Writers {
             primary,
@@ -218,15 +221,16 @@ impl<'s> Writers<'s> {
         format!("{}{}:{client}:{round}", self.prefix, self.batches)
     }
 
-    /// Goes on until some are turned away, with one of these errors. Returns the keys whose writes were answered OK.
+    /// Writes until some writes fail, each with one of the errors in `known`. Returns the keys
+    /// whose writes were answered OK.
     fn until_turned_away(mut self, known: &[&str]) -> Vec<String> {
         let mut acknowledged = Vec::new();
         let mut others = 0;
         loop {
             for number in 0..self.clients.len() {
                 let text = self.clients[number].read_until_closed();
-                let text = String::from_utf8(text).expect("a text");
-                // Behind the writes there is the answer to QUIT, if it came to that.
+                let text = String::from_utf8(text).expect("a reply that is not UTF-8");
+                // The reply after the writes is that of QUIT, if the server got to it.
                 for (round, reply) in text.lines().take(EACH).enumerate() {
                     if reply == "+OK" {
                         acknowledged.push(self.key(number, round));
@@ -244,14 +248,14 @@ impl<'s> Writers<'s> {
     }
 }
 
-/// Every one of these keys is on `heir`.
+/// Asserts that `heir` has all of these keys.
 #[track_caller]
 fn are_kept(acknowledged: &[String], heir: &Server) {
     let mut conn = heir.raw();
     for keys in acknowledged.chunks(100) {
         let exist = say(&mut conn, &format!("EXISTS {}", keys.join(" ")));
         let expected = format!(":{}\r\n", keys.len());
-        assert_eq!(exist, expected, "of {keys:?}, which were acknowledged");
+        assert_eq!(exist, expected, "acknowledged keys are lost, of {keys:?}");
     }
 }
 
@@ -260,13 +264,13 @@ fn what_was_acknowledged_under_load_survives_a_failover() {
     let group = builder(1).start();
     let (primary, replica) = (&group.primary, &group.replicas[0]);
     let writers = Writers::start(primary, "k");
-    eventually("some of it to be done", || {
+    eventually("500 acknowledged writes", || {
         info(primary, "acked_total") >= 500
     });
     assert_eq!(say(&mut primary.raw(), "FAILOVER"), "+OK\r\n");
     let acknowledged = writers.until_turned_away(&["-UNBLOCKED ", "-READONLY "]);
     assert!(acknowledged.len() >= 500);
-    eventually("the replica to be primary", || {
+    eventually("the replica to become primary", || {
         replica.role() == Role::Primary
     });
     are_kept(&acknowledged, replica);
@@ -286,25 +290,26 @@ fn a_manual_failover_in_a_cluster_loses_nothing_that_was_acknowledged() {
     let tag = (0..)
         .map(|number| format!("{{tag{number}}}"))
         .find(|tag| cluster.owner_of_key(tag).port() == primary.port())
-        .expect("a tag of the first node");
+        .expect("no tag for the first node");
     let writers = Writers::start(primary, &tag);
-    eventually("some of it to be done", || {
+    eventually("500 acknowledged writes", || {
         info(primary, "acked_total") >= 500
     });
     assert_eq!(say(&mut replica.raw(), "CLUSTER FAILOVER"), "+OK\r\n");
     let known = ["-UNBLOCKED ", "-MOVED ", "-NOREPLICAS "];
     let acknowledged = writers.until_turned_away(&known);
     assert!(acknowledged.len() >= 500);
-    eventually("the replica to be primary", || {
+    eventually("the replica to become primary", || {
         replica.role() == Role::Primary
     });
     are_kept(&acknowledged, replica);
     wait_for_waiters(primary, 0);
     let mut conn = replica.raw();
     let line = format!("DURABLE.SET {tag} v");
-    eventually("the old primary to count for the new one", || {
-        say(&mut conn, &line) == "+OK\r\n"
-    });
+    eventually(
+        "the old primary to acknowledge a write of the new one",
+        || say(&mut conn, &line) == "+OK\r\n",
+    );
 }
 
 #[test]
@@ -314,22 +319,22 @@ fn a_cluster_that_fails_during_the_wait_says_so() {
     let key = (0..)
         .map(|number| format!("key{number}"))
         .find(|key| cluster.owner_of_key(key).port() == primary.port())
-        .expect("a key of the first node");
+        .expect("no key for the first node");
     let mut conn = primary.raw();
     cluster.notice_failures();
     replica.pause();
     send(&mut conn, &format!("DURABLE.SET {key} v"));
     wait_for_waiters(primary, 1);
-    // Without a majority of primaries the cluster is down.
+    // Without a majority of its primaries the cluster fails.
     for number in [1, 2, 4, 5] {
         cluster.nodes[number].kill();
     }
-    let reply = String::from_utf8(conn.read_reply_bytes()).expect("a text");
+    let reply = String::from_utf8(conn.read_reply_bytes()).expect("a reply that is not UTF-8");
     let expected = "-UNACKED 0 of 1 replicas acknowledged; the cluster failed while waiting; ";
     assert!(reply.starts_with(expected), "{reply}");
     wait_for_waiters(primary, 0);
     assert_eq!(info(primary, "unacked_total"), 1);
-    // The write was made.
+    // The write was executed.
     assert_eq!(primary.run::<i64>(&["DBSIZE"]), 1);
     unload_and_load_again(primary);
     replica.resume();

@@ -1,5 +1,5 @@
-//! The family: each of its commands is the server's own one, seen from outside: it exists, takes as many
-//! arguments, has the same flags and the same keys, and takes the requirement options or not.
+//! Each command of the family has the arity, flags and keys of the plain command. Commands of fixed
+//! arity take the requirement options, variadic ones do not.
 
 use crate::samples::{command_info, FAMILY};
 use crate::support::{info, replicated, say};
@@ -8,7 +8,7 @@ use testkit::Server;
 
 const OPTIONS: &str = "accepted are [REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT ms]";
 
-/// Flags that a module cannot set: the server works them out, or they are for its own commands.
+/// The flags without those that a module cannot set: the server computes them.
 fn comparable(flags: &[String]) -> Vec<&str> {
     let mut kept: Vec<&str> = flags
         .iter()
@@ -23,10 +23,11 @@ fn comparable(flags: &[String]) -> Vec<&str> {
 fn every_command_has_the_arity_flags_and_key_positions_of_the_plain_one() {
     let server = Server::builder().start();
     for sample in FAMILY {
-        let plain = command_info(&server, sample.name).expect("a command of every server");
+        let plain = command_info(&server, sample.name).expect("the server has no such command");
         let name = format!("durable.{}", sample.name.to_lowercase());
-        let durable = command_info(&server, &name).unwrap_or_else(|| panic!("there is no {name}"));
-        // What takes options takes more words than the plain command.
+        let durable = command_info(&server, &name)
+            .unwrap_or_else(|| panic!("the server has no command {name}"));
+        // With options the arity is a minimum.
         let arity = match sample.takes_options {
             true => -plain.arity.abs(),
             false => plain.arity,
@@ -71,7 +72,8 @@ fn what_is_done_to_the_keys_is_told_as_for_the_plain_command() {
             &mut conn,
             &format!("COMMAND GETKEYSANDFLAGS {}", sample.durable()),
         );
-        // Of SET the server knows by its arguments whether it reads; of ours only that it writes.
+        // The sample of SET has no GET: with it the server flags the plain command's key as read,
+        // too.
         assert_eq!(durable, plain, "{}", sample.name);
     }
 }
@@ -209,7 +211,7 @@ fn an_option_behind_a_complete_variadic_command_is_refused_before_anything_runs(
         }
         assert_eq!(say(&mut conn, "DEBUG DIGEST"), digest, "{}", sample.name);
     }
-    // Also where several stand there, and inside MULTI.
+    // Also several options, and inside MULTI.
     for line in [
         "DURABLE.MSET TIMEOUT 5 REPLICAS ALL",
         "DURABLE.DEL k k2 REPLICAS 2 TIMEOUT 500",
@@ -233,15 +235,15 @@ fn words_at_the_end_of_a_variadic_command_that_are_no_option_are_executed() {
     let group = replicated(1);
     let mut conn = group.primary.raw();
     for (line, reply) in [
-        // No such value.
+        // The value is not one that the option takes.
         ("DURABLE.SADD s REPLICAS x", ":2\r\n"),
         ("DURABLE.SADD s FSYNC ALL", ":2\r\n"),
         ("DURABLE.SADD s TIMEOUT 86400001", ":2\r\n"),
-        // Nothing would be left to do without them.
+        // Without these words the command would be incomplete.
         ("DURABLE.DEL REPLICAS 2", ":0\r\n"),
         ("DURABLE.HSET h REPLICAS 2", ":1\r\n"),
         ("DURABLE.RPUSH l TIMEOUT 5", ":2\r\n"),
-        // The way out that the error names.
+        // The alternatives that the error names.
         ("DURABLE.CALL SADD s k REPLICAS 2", ":2\r\n"),
         ("DURABLE.CALL REPLICAS 1 SREM s k", ":1\r\n"),
     ] {

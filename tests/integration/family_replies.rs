@@ -1,17 +1,16 @@
-//! The same script of commands, thousands of them by chance but the same in every run, goes to three
-//! places: plain to a server without the module, through the family, and through DURABLE.CALL.
-//! Every reply is the same, byte for byte, errors included, and so is the data in the end, on the
-//! primaries and on their replicas.
+//! Random scripts of commands, the same in every run, are sent three times: plain to a server
+//! without the module, through the family, and through DURABLE.CALL. Every reply is the same byte
+//! for byte, errors included. In the end the data is the same on the primaries and on their
+//! replicas.
 
 use testkit::{RawConn, Replicated, Server};
 
 use crate::samples::{sample, Chance};
 use crate::support::{replicated, say};
 
-/// Templates of lines. What is random or depends on the time of day is left out, and so are the
-/// orders of hash tables, which differ from process to process.
-///
-/// Where a time to live is compared with another (GT), a millisecond more or less would decide.
+/// Templates of commands. Commands whose replies are random or depend on the time or on the order
+/// of a hash table are left out. So is GT, which compares times to live: one millisecond would
+/// matter.
 ///
 /// `K` is a key, `F` a field or member, `V` a value, `N` a number, `I` the id of a stream's entry,
 /// `T` a time to live in seconds.
@@ -82,7 +81,7 @@ const TEMPLATES: &[&str] = &[
     "XADD K NOMKSTREAM I F V",
     "XDEL K I I",
     "XACK K g I I",
-    // The rest, which has no twin and goes through DURABLE.CALL.
+    // Commands outside the family, which go through DURABLE.CALL.
     "MGET K K K",
     "MSETNX K V K V",
     "GETSET K V",
@@ -188,7 +187,7 @@ const TIMES: [&str; 4] = ["5000", "90000", "-1", "0"];
 fn line(chance: &mut Chance) -> Vec<&'static str> {
     let template = TEMPLATES[chance.below(TEMPLATES.len())];
     let fill = |word: &'static str| match word {
-        // Mostly the key that has the right type, or nearly all replies were errors.
+        // Mostly a key of the right type. Otherwise nearly all replies would be errors.
         "K" if chance.below(4) > 0 => KEYS[usual_key(template)],
         "K" => chance.one_of(&KEYS),
         "F" => chance.one_of(&FIELDS),
@@ -201,7 +200,7 @@ fn line(chance: &mut Chance) -> Vec<&'static str> {
     template.split(' ').map(fill).collect()
 }
 
-/// Which key commands like this one mostly work on.
+/// The index of the key that holds the type of this command.
 fn usual_key(template: &str) -> usize {
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| template.starts_with(prefix));
     match template.as_bytes()[0] {
@@ -218,8 +217,8 @@ fn usual_key(template: &str) -> usize {
     }
 }
 
-/// As it goes through the family, or through DURABLE.CALL where it has no twin, or where the twin
-/// may be refused because its last words read as an option.
+/// The command through the family. Through DURABLE.CALL if the family does not have it, or if its
+/// last words look like an option, which the family refuses.
 fn by_family(line: &[&str]) -> Vec<String> {
     let last_but_one = line.iter().rev().nth(1);
     let is_option =
@@ -241,8 +240,8 @@ fn by_call(line: &[&str], options: &str) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-/// A reply as the plain command gives it. A wrong number of arguments is noticed by the server
-/// before the module is asked, and it says the name of what was sent.
+/// A reply with the plain command's name. The server itself checks the number of arguments, and its
+/// error names the command that was sent.
 fn comparable(reply: Vec<u8>) -> String {
     let text: String = reply.escape_ascii().to_string();
     text.replace("for 'durable.", "for '")
@@ -271,12 +270,12 @@ fn run(seed: u64, protocol: u8, lines: usize) {
     let mut plain = connect_to(&plain_server, protocol);
     let mut by_name = connect(&family, protocol);
     let mut by_word = connect(&called, protocol);
-    // How many replies were no errors: or else the comparison has compared little.
+    // The number of replies that are not errors. Few of them would make the comparison weak.
     let mut fine = 0;
     for number in 0..lines {
         let words = line(&mut chance);
         let shown = || format!("line {number} of seed {seed}, RESP{protocol}: {words:?}");
-        // In its own words inside MULTI a blocking command does not block, and so it is in a call.
+        // A blocking command does not block inside MULTI, nor inside DURABLE.CALL.
         let blocking = words[0].starts_with('B') && !words[0].starts_with("BIT");
         let expected = comparable(if blocking {
             in_multi(&mut plain, &words)
@@ -298,16 +297,27 @@ fn run(seed: u64, protocol: u8, lines: usize) {
             shown()
         );
     }
-    assert!(fine * 3 > lines, "{fine} of {lines} replies were no errors");
+    assert!(
+        fine * 3 > lines,
+        "only {fine} of {lines} replies are not errors"
+    );
     let expected = digest(&plain_server);
     for group in [&family, &called] {
-        assert_eq!(digest(&group.primary), expected, "the primary's data");
+        assert_eq!(
+            digest(&group.primary),
+            expected,
+            "the data of the primary differs"
+        );
         assert_eq!(say(&mut group.primary.raw(), "DURABLE.WAIT"), ":1\r\n");
-        assert_eq!(digest(&group.replicas[0]), expected, "the replica's data");
+        assert_eq!(
+            digest(&group.replicas[0]),
+            expected,
+            "the data of the replica differs"
+        );
     }
 }
 
-/// The one reply of a transaction of one command.
+/// The reply of a command that runs alone in a transaction.
 fn in_multi(conn: &mut RawConn, words: &[&str]) -> Vec<u8> {
     assert_eq!(say(conn, "MULTI"), "+OK\r\n");
     assert_eq!(conn.call(words), b"+QUEUED\r\n");

@@ -1,4 +1,4 @@
-//! DURABLE.WAIT: a fence behind everything executed so far, by anyone.
+//! DURABLE.WAIT: a fence after everything that was executed so far, by any client.
 
 use testkit::Server;
 
@@ -12,7 +12,7 @@ fn the_integer_is_how_many_replicas_have_acknowledged() {
     let mut conn = group.primary.raw();
     say(&mut conn, "SET k v");
     assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 2"), ":2\r\n");
-    // More than are required may have.
+    // More replicas than required may have acknowledged.
     let one_is_enough = say(&mut conn, "DURABLE.WAIT");
     assert!(
         [":1\r\n", ":2\r\n"].contains(&one_is_enough.as_str()),
@@ -82,12 +82,12 @@ fn what_is_acknowledged_already_is_not_asked_for_again() {
     send(&mut conn, "DURABLE.SET k v");
     wait_for_waiters(&primary, 1);
     fake.wait_for_offset(primary.offset());
-    // As a real replica does, it leaves out the request that it answers.
+    // Like a real replica, it acknowledges the offset before the request that it answers.
     let request = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n";
     assert!(fake.stream().ends_with(request));
     fake.ack(fake.offset() - request.len() as u64);
     assert_eq!(conn.read_reply_bytes(), b"+OK\r\n");
-    // From here on the replica is silent: replies come from what is known.
+    // From here on the replica is silent: the replies use what it has acknowledged.
     let before = info(&primary, "ack_requests_total");
     for _ in 0..10 {
         assert_eq!(say(&mut conn, "DURABLE.WAIT"), ":1\r\n");

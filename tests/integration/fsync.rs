@@ -1,12 +1,12 @@
-//! FSYNC: of the replicas that acknowledge, how many have also written to disk. Servers before 7.2 do not know, and
-//! refuse the option.
+//! The option FSYNC: how many of the replicas must also have fsynced the write. Without reports of
+//! fsyncs (see testkit's `differences`) the module refuses the option.
 
 use testkit::differences::REPORTS_FSYNCS;
 use testkit::{Replicated, Server};
 
 use crate::support::{builder, info, replicated, say, send, wait_for_waiters};
 
-/// A primary whose replicas keep an append-only file and fsync it like this.
+/// A primary whose replicas keep an append-only file with this `appendfsync` policy.
 fn with_files(replicas: usize, policy: &'static str) -> Replicated {
     builder(replicas)
         .replica(move |_, builder| {
@@ -17,7 +17,8 @@ fn with_files(replicas: usize, policy: &'static str) -> Replicated {
         .start()
 }
 
-/// True, and the options are refused, where the server cannot tell.
+/// Returns false on servers with reports of fsyncs. On others it asserts that FSYNC is refused, and
+/// returns true.
 pub fn refused_for_want_of_knowledge(primary: &Server) -> bool {
     if primary.has(REPORTS_FSYNCS) {
         return false;
@@ -40,7 +41,9 @@ pub fn refused_for_want_of_knowledge(primary: &Server) -> bool {
 pub fn fsynced_offsets(primary: &Server) -> Vec<i64> {
     let links: Vec<std::collections::HashMap<String, String>> = primary.run(&["DURABLE.REPLICAS"]);
     let fsynced = |link: &std::collections::HashMap<String, String>| {
-        link["fsynced-offset"].parse().expect("a number")
+        link["fsynced-offset"]
+            .parse()
+            .expect("fsynced-offset is not a number")
     };
     links.iter().map(fsynced).collect()
 }
@@ -65,7 +68,7 @@ fn replicas_that_fsync_always_answer_it() {
         "$2\r\n19\r\n"
     );
     assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 2 FSYNC 1"), ":2\r\n");
-    // What both have on disk survives both.
+    // What is on disk survives a crash of the replica.
     group.replicas[0].kill();
     group.replicas[0].restart();
     assert_eq!(say(&mut group.replicas[0].raw(), "GET k"), "$2\r\n19\r\n");
@@ -77,9 +80,9 @@ fn the_servers_own_count_of_fsyncs_agrees() {
     if refused_for_want_of_knowledge(&group.primary) {
         return;
     }
-    // The server asks for the offset at which it answered the client: of one that waited that is
-    // later than its write. So the client that WAITAOF is about writes plainly, before the one that
-    // waits.
+    // WAITAOF is about the offset at which the server answered its client. For a client that
+    // waited, that is later than its write. So another client writes plainly first, and calls
+    // WAITAOF.
     let (mut plain, mut conn) = (group.primary.raw(), group.primary.raw());
     for number in 0..50 {
         assert_eq!(say(&mut plain, &format!("SET k {number}")), "+OK\r\n");
@@ -87,7 +90,7 @@ fn the_servers_own_count_of_fsyncs_agrees() {
             say(&mut conn, &format!("DURABLE.SET k {number} FSYNC 1")),
             "+OK\r\n"
         );
-        // What is known at this moment is answered at once.
+        // The fsync is known already, so WAITAOF answers at once.
         let known = say(&mut plain, "WAITAOF 0 1 1");
         assert!(known.ends_with(":1\r\n"), "{known}");
     }
@@ -115,7 +118,7 @@ fn a_replica_without_a_file_never_answers_it() {
     let id = conn.client_id();
     send(&mut conn, "DURABLE.SET k v FSYNC 1");
     wait_for_waiters(primary, 1);
-    // Acknowledged it is; that one can be had at once.
+    // The write is acknowledged: a fence without FSYNC is answered at once.
     assert_eq!(
         say(&mut operator, "DURABLE.WAIT REPLICAS 1 FSYNC 0"),
         ":1\r\n"
@@ -126,7 +129,7 @@ fn a_replica_without_a_file_never_answers_it() {
         say(&mut operator, &format!("CLIENT UNBLOCK {id}")),
         ":1\r\n"
     );
-    let reply = String::from_utf8(conn.read_reply_bytes()).expect("a text");
+    let reply = String::from_utf8(conn.read_reply_bytes()).expect("a reply that is not UTF-8");
     assert!(
         reply.starts_with("-UNACKED 1 of 1 replicas acknowledged and 0 of 1 fsynced within ")
             && reply.ends_with(" ms; applied on the primary, may still reach the replicas\r\n"),
@@ -172,7 +175,7 @@ fn the_setting_counts_where_the_command_names_none() {
             "{line}: {reply}"
         );
     }
-    // Who waits for no replica waits for no replica's disk; and a command may ask for less.
+    // REPLICAS 0 needs no fsync either, and a command may require less than the setting.
     assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 0"), "+OK\r\n");
     assert_eq!(say(&mut conn, "DURABLE.SET k v FSYNC 0"), "+OK\r\n");
     say(&mut conn, "CONFIG SET durable.fsync 2");
@@ -199,5 +202,9 @@ fn the_configured_requirement_tells_the_acknowledged_offset() {
     assert_eq!(say(&mut conn, "DURABLE.SET k w"), "+OK\r\n");
     assert!(info(primary, "acknowledged_offset") > acknowledged);
     say(&mut conn, "CONFIG SET durable.replicas 2");
-    assert_eq!(info(primary, "acknowledged_offset"), 0, "not met at all");
+    assert_eq!(
+        info(primary, "acknowledged_offset"),
+        0,
+        "two replicas are required and one is connected"
+    );
 }

@@ -1,5 +1,6 @@
-//! When replicas are asked for what they have fsynced. They answer a request before the fsync of the turn that
-//! brought it, and are silent for up to a second after that; so each has to be asked once more, at the right moment.
+//! When requests for fsyncs are sent. A replica answers a request before the fsync of the same
+//! turn, and then reports nothing for up to a second. So each replica needs a second request at the
+//! right moment.
 
 use testkit::differences::REPORTS_FSYNCS;
 use testkit::{eventually, FakeReplica, Server};
@@ -12,12 +13,13 @@ fn requests(replica: &FakeReplica) -> usize {
     commands.iter().filter(is_request).count()
 }
 
-/// Two replicas that have acknowledged all there is: one without an append-only file, and one that has fsynced.
+/// Two replicas that have acknowledged everything: `fast` has no append-only file, `slow` has
+/// fsynced.
 fn fast_and_slow(primary: &Server) -> (FakeReplica, FakeReplica) {
     let (mut fast, mut slow) = (FakeReplica::start(primary), FakeReplica::start(primary));
     primary.run::<()>(&["SET", "first", "v"]);
     let mut conn = primary.raw();
-    eventually("both to count", || {
+    eventually("both replicas to acknowledge, one with an fsync", || {
         fast.ack_what_was_read();
         let offset = slow.offset();
         slow.ack_fsynced(offset, offset);
@@ -40,13 +42,13 @@ fn a_replica_is_asked_again_when_it_has_acknowledged_and_not_when_another_has() 
     let target = primary.offset();
     fast.wait_for_offset(target);
     slow.wait_for_offset(target);
-    // The one that keeps no file is fast. That is no reason to ask: the other has not even acknowledged.
+    // `fast` acknowledges. That causes no request: `slow` has not even acknowledged.
     fast.ack(target);
     assert_eq!(say(&mut other, "DURABLE.WAIT REPLICAS 1 FSYNC 0"), ":1\r\n");
     let before = requests(&slow);
-    // Now it has, and its fsync comes after this very answer.
+    // Now `slow` acknowledges. Its fsync follows after this answer.
     slow.ack_fsynced(target, fsynced);
-    eventually("the slow one to be asked again", || {
+    eventually("a second request to the slow replica", || {
         requests(&slow) > before
     });
     assert!(!conn.is_readable_now());
@@ -69,8 +71,10 @@ fn one_that_fsyncs_in_its_own_time_is_not_asked_again_and_again() {
     slow.wait_for_offset(target);
     let before = requests(&slow);
     slow.ack_fsynced(target, fsynced);
-    eventually("the second request", || requests(&slow) > before);
-    // It answers that, and has still not fsynced; turns of the event loop come and go.
+    eventually("the second request to the slow replica", || {
+        requests(&slow) > before
+    });
+    // It answers the second request without an fsync, and turns of the event loop pass.
     let mut other = primary.raw();
     for _ in 0..50 {
         slow.ack_fsynced(slow.offset(), fsynced);
@@ -78,7 +82,7 @@ fn one_that_fsyncs_in_its_own_time_is_not_asked_again_and_again() {
     }
     assert!(
         requests(&slow) <= before + 2,
-        "{} requests",
+        "{} requests to the slow replica",
         requests(&slow)
     );
     assert!(!conn.is_readable_now());
@@ -102,7 +106,7 @@ fn pretenders_are_looked_up_once() {
         });
         calls.unwrap_or(0)
     };
-    // They claim to be the slow one.
+    // The pretenders announce the port of `slow`.
     let port = slow.listening_port().to_string();
     let mut pretenders: Vec<_> = (0..20).map(|_| primary.raw()).collect();
     let mut pretend = |offset: u64| {
@@ -110,7 +114,8 @@ fn pretenders_are_looked_up_once() {
         for pretender in &mut pretenders {
             pretender.send(&["REPLCONF", "listening-port", &port]);
             pretender.read_reply_bytes();
-            // The server answers nothing to this; the answer to the next command shows that it was heard.
+            // The server does not answer REPLCONF ACK. The reply to PING shows that it was
+            // executed.
             pretender.send(&["REPLCONF", "ACK", &offset, "FACK", &offset]);
             assert_eq!(say(pretender, "PING"), "+PONG\r\n");
         }

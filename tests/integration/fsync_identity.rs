@@ -1,4 +1,5 @@
-//! Whose word for a replica's disk is taken: that of the link which the server lists as this replica, and no other.
+//! Whose fsync reports count: those of the link that the server lists as the replica, and no
+//! others.
 
 use testkit::{eventually, eventually_some, FakeReplica, Server};
 
@@ -29,7 +30,10 @@ fn waiting_for_fsync() -> Option<Waiting> {
         primary.replica_links()[0].acked_offset >= target
     });
     assert_eq!(info(&primary, "waiters"), 1);
-    assert!(!conn.is_readable_now(), "acknowledged is not fsynced");
+    assert!(
+        !conn.is_readable_now(),
+        "answered after the acknowledgement, without the fsync"
+    );
     Some(Waiting {
         primary,
         fake,
@@ -44,9 +48,9 @@ fn only_an_offset_that_covers_the_write_is_an_answer() {
         return;
     };
     let end = waiting.primary.offset();
-    // The offset before the write and its request: nothing of either is on disk.
+    // Offset 1 is before the write, so the write is not on disk.
     waiting.fake.ack_fsynced(end, 1);
-    eventually("the report to be seen", || {
+    eventually("DURABLE.REPLICAS to show the report", || {
         fsynced_offsets(&waiting.primary) == [1]
     });
     assert_eq!(info(&waiting.primary, "waiters"), 1);
@@ -68,13 +72,13 @@ fn a_clients_word_for_a_replicas_disk_is_not_taken() {
     );
     assert_eq!(say(&mut liar, "REPLCONF ip-address 127.0.0.1"), "+OK\r\n");
     let end = waiting.primary.offset();
-    // The server answers nothing to this.
+    // The server does not answer REPLCONF ACK.
     send(&mut liar, &format!("REPLCONF ACK {end} FACK {end}"));
     assert_eq!(say(&mut liar, "PING"), "+PONG\r\n");
     assert_eq!(info(&waiting.primary, "waiters"), 1);
     assert!(!waiting.conn.is_readable_now(), "a client was believed");
     assert_eq!(fsynced_offsets(&waiting.primary), [-1]);
-    // Nor does it keep the replica's own word from being taken.
+    // The replica's own report still counts.
     waiting.fake.ack_fsynced(end, end);
     assert_eq!(waiting.conn.read_reply_bytes(), b"+OK\r\n");
 }
@@ -88,17 +92,17 @@ fn of_two_links_that_show_one_port_the_disk_of_each_counts_once_it_has_proved_it
     let mut same = FakeReplica::builder()
         .listening_port(waiting.fake.listening_port())
         .start(primary);
-    // What stood in the stream before the second link came proves neither of them.
+    // An offset from before the second link came proves neither link.
     let before = waiting.target;
     same.ack_fsynced(before, before);
     waiting.fake.ack_fsynced(before, before);
-    eventually("the reports to be seen", || {
+    eventually("DURABLE.REPLICAS to show the reports", || {
         fsynced_offsets(primary) == [before as i64; 2]
     });
     assert_eq!(info(primary, "waiters"), 1);
     assert!(
         !waiting.conn.is_readable_now(),
-        "a report without a proof was taken"
+        "a report of a link without a proof was believed"
     );
     primary.run::<()>(&["SET", "later", "v"]);
     let end = primary.offset();
@@ -113,7 +117,10 @@ fn of_two_links_that_show_one_port_the_disk_of_each_counts_once_it_has_proved_it
             .all(|link| link.acked_offset == end)
     });
     assert_eq!(info(primary, "waiters"), 1);
-    assert!(!waiting.conn.is_readable_now(), "nobody has fsynced it");
+    assert!(
+        !waiting.conn.is_readable_now(),
+        "answered although no replica has fsynced the write"
+    );
     same.ack_fsynced(end, end);
     assert_eq!(waiting.conn.read_reply_bytes(), b"+OK\r\n");
 }
@@ -124,7 +131,7 @@ fn nobody_has_fsynced_more_than_was_acknowledged() {
         return;
     };
     let mut second = waiting.primary.raw();
-    // One word for the disk far beyond the stream, and none for the stream itself.
+    // A report of an fsync far beyond the stream, with a true acknowledgement.
     waiting.fake.send(&[
         "REPLCONF",
         "ACK",
@@ -135,7 +142,10 @@ fn nobody_has_fsynced_more_than_was_acknowledged() {
     assert_eq!(waiting.conn.read_reply_bytes(), b"+OK\r\n");
     send(&mut second, "DURABLE.SET k w FSYNC 1");
     wait_for_waiters(&waiting.primary, 1);
-    assert!(!second.is_readable_now(), "the future was acknowledged");
+    assert!(
+        !second.is_readable_now(),
+        "an fsync beyond the stream was believed for a later write"
+    );
     let end = waiting.primary.offset();
     waiting.fake.wait_for_offset(end);
     waiting.fake.ack_fsynced(end, end);
@@ -165,7 +175,7 @@ fn of_a_replica_that_came_before_the_module_nothing_is_known_until_it_comes_agai
     let reply = say(&mut conn, "DURABLE.SET k v FSYNC 1 TIMEOUT 20");
     assert!(reply.contains(" 0 of 1 fsynced "), "{reply}");
     primary.run::<()>(&["CLIENT", "KILL", "TYPE", "replica"]);
-    let reply = eventually_some("the replica to come again", || {
+    let reply = eventually_some("the replica to connect again", || {
         let reply = say(&mut conn, "DURABLE.SET k v FSYNC 1");
         (!reply.starts_with("-NOREPLICAS ")).then_some(reply)
     });

@@ -1,4 +1,5 @@
-//! Replicas that do not answer, and replicas that are not there: UNACKED and NOREPLICAS.
+//! UNACKED for replicas that do not acknowledge in time, and NOREPLICAS for replicas that are
+//! missing.
 
 use testkit::{eventually, Server};
 
@@ -27,7 +28,7 @@ fn a_write_that_no_replica_acknowledged_in_time_is_told_so_and_is_applied() {
     eventually("the write to reach the replica", || {
         get(replica, "k").is_some()
     });
-    // The connection is as good as before.
+    // The connection still works.
     assert_eq!(say(&mut conn, "DURABLE.SET k w"), "+OK\r\n");
 }
 
@@ -90,7 +91,7 @@ fn a_replica_that_went_away_is_missed_at_once() {
     let mut conn = group.primary.raw();
     assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 2"), "+OK\r\n");
     group.replicas[1].kill();
-    eventually("the primary to see it go", || {
+    eventually("the primary to lose the killed replica", || {
         group.primary.replica_links().len() == 1
     });
     assert_eq!(
@@ -109,7 +110,7 @@ fn a_timeout_of_zero_waits_until_the_replica_answers() {
     group.replicas[0].pause();
     send(&mut for_ever, "DURABLE.SET k v TIMEOUT 0");
     wait_for_waiters(primary, 1);
-    // Deadlines that come and go do not touch it.
+    // Waits of others that time out do not end it.
     for timeout in ["1", "20", "40"] {
         let reply = say(
             &mut others,
@@ -146,12 +147,15 @@ fn of_two_required_replicas_the_one_that_acknowledged_is_counted() {
     let mut conn = primary.raw();
     send(&mut conn, "DURABLE.SET k v REPLICAS 2 TIMEOUT 0");
     wait_for_waiters(primary, 1);
-    // A fence that one replica is enough for: what stands before it, that one has.
+    // This fence needs one replica, which then has everything before the fence.
     let mut other = primary.raw();
     assert_eq!(say(&mut other, "DURABLE.WAIT REPLICAS 1"), ":1\r\n");
-    assert!(!conn.is_readable_now(), "one of two is not two");
+    assert!(
+        !conn.is_readable_now(),
+        "answered by one of two required replicas"
+    );
 
-    // Given up by an operator, so that no clock decides whether the first one was in time.
+    // An operator ends the wait, so that no clock decides whether the first replica was in time.
     let mut given_up = primary.raw();
     let id = given_up.client_id();
     send(&mut given_up, "DURABLE.SET k w REPLICAS 2 TIMEOUT 0");
@@ -174,7 +178,7 @@ fn thousands_of_waits_that_time_out_leave_nothing_behind() {
     let primary = &group.primary;
     let mut clients = connections(primary, 100);
     group.replicas[0].pause();
-    // Each client waits for one at a time, so these are forty storms of a hundred.
+    // Each client waits for one command at a time: forty rounds of a hundred waits.
     let sets = packet(&["DURABLE.SET k v TIMEOUT 1"; 40]);
     for client in &mut clients {
         client.send_bytes(&sets);
@@ -194,14 +198,14 @@ fn thousands_of_waits_that_time_out_leave_nothing_behind() {
     unload_and_load_again(primary);
     group.replicas[0].resume();
     let mut conn = primary.raw();
-    eventually("the replica to count again", || {
+    eventually("the replica to acknowledge a write again", || {
         say(&mut conn, "DURABLE.SET k v TIMEOUT 0") == "+OK\r\n"
     });
 }
 
 #[test]
 fn more_waits_than_one_turn_gives_up_all_end_at_one_deadline() {
-    // The module gives up some hundreds in a turn.
+    // More than the per-turn budget of waits that time out.
     const COUNT: usize = 2500;
     let group = replicated(1);
     let primary = &group.primary;

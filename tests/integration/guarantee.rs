@@ -1,12 +1,12 @@
-//! No durable reply shows a state that the required replicas do not have: not that of a write that
-//! changed nothing, not that of a read. And where they have everything, nobody is asked again.
+//! No durable reply shows a state that the required replicas do not have, neither the reply of a
+//! read nor that of a write that changed nothing. If they have everything, no request is sent.
 
 use testkit::{eventually, RawConn, Server};
 
 use crate::samples::FAMILY;
 use crate::support::{connections, get, info, packet, replicated, say, send, wait_for_waiters};
 
-/// Lines that leave the data as it is, after the line that makes it so.
+/// A command that makes data, and a durable command that does not change it.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ("SET k v", "DURABLE.SET k w NX"),
     ("SET k v", "DURABLE.SET nokey w XX"),
@@ -49,7 +49,7 @@ fn what_changes_nothing_waits_for_what_others_wrote_just_before() {
     let primary = &group.primary;
     let mut writer = primary.raw();
     let mut clients = connections(primary, WITHOUT_EFFECT.len());
-    // All the data, and then one more write, which stays with the primary alone.
+    // All the data, and then one more write that only the primary has.
     for (before, _) in WITHOUT_EFFECT {
         say(&mut writer, before);
     }
@@ -61,7 +61,10 @@ fn what_changes_nothing_waits_for_what_others_wrote_just_before() {
         wait_for_waiters(primary, number as i64 + 1);
     }
     for (client, (_, line)) in clients.iter_mut().zip(WITHOUT_EFFECT) {
-        assert!(!client.is_readable_now(), "{line} was answered");
+        assert!(
+            !client.is_readable_now(),
+            "answered without an acknowledgement: {line}"
+        );
     }
     group.replicas[0].resume();
     for (client, (_, line)) in clients.iter_mut().zip(WITHOUT_EFFECT) {
@@ -81,7 +84,11 @@ fn each_of_the_family_waits_while_no_replica_answers() {
         group.replicas[0].pause();
         send(&mut conn, &sample.durable());
         wait_for_waiters(primary, 1);
-        assert!(!conn.is_readable_now(), "{} was answered", sample.name);
+        assert!(
+            !conn.is_readable_now(),
+            "answered without an acknowledgement: {}",
+            sample.name
+        );
         group.replicas[0].resume();
         let reply = conn.read_reply_bytes();
         assert!(
@@ -118,7 +125,10 @@ fn a_read_in_the_very_turn_of_somebody_elses_write_waits_for_it() {
         group.replicas[0].pause();
         let mut reader = write_and_read_in_one_turn(primary, "SET k v", read);
         wait_for_waiters(primary, 1);
-        assert!(!reader.is_readable_now(), "{read} was answered");
+        assert!(
+            !reader.is_readable_now(),
+            "answered without an acknowledgement: {read}"
+        );
         group.replicas[0].resume();
         let reply = reader.read_reply_bytes();
         assert!(!reply.starts_with(b"-"), "{}", reply.escape_ascii());
@@ -152,7 +162,7 @@ fn a_read_that_finds_a_key_expired_waits_for_its_deletion() {
     ] {
         say(&mut operator, "SET k v PX 1");
         assert_eq!(say(&mut operator, "DURABLE.WAIT"), ":1\r\n");
-        // The server's own clock passes the millisecond; the key is looked at by nobody.
+        // Waits until the key has expired by the server's own clock, without accessing the key.
         let now = || -> (u64, u64) { primary.run(&["TIME"]) };
         let (second, micros) = now();
         let (second, micros) = if micros >= 990_000 {
@@ -160,13 +170,19 @@ fn a_read_that_finds_a_key_expired_waits_for_its_deletion() {
         } else {
             (second, micros + 10_000)
         };
-        eventually("the key to be over its time", || now() > (second, micros));
+        eventually("the key to expire", || now() > (second, micros));
         let offset = primary.offset();
         group.replicas[0].pause();
         send(&mut conn, read);
         wait_for_waiters(primary, 1);
-        assert!(primary.offset() > offset, "the deletion is in the stream");
-        assert!(!conn.is_readable_now(), "{read} was answered");
+        assert!(
+            primary.offset() > offset,
+            "the deletion is not in the stream"
+        );
+        assert!(
+            !conn.is_readable_now(),
+            "answered without an acknowledgement: {read}"
+        );
         group.replicas[0].resume();
         conn.read_reply_bytes();
         assert_eq!(
@@ -179,24 +195,26 @@ fn a_read_that_finds_a_key_expired_waits_for_its_deletion() {
 
 #[test]
 fn what_a_durable_read_returned_the_replica_has() {
-    // A writer that never stops and is not durable; each value that the reader is shown is on the
-    // replica when it is shown.
+    // A plain writer never stops. The replica has each value that the reader gets, when it gets it.
     let group = replicated(1);
     let primary = &group.primary;
     let (mut writer, mut reader) = (primary.raw(), primary.raw());
     let mut replica = group.replicas[0].raw();
     let number = |reply: String| -> u64 {
-        let digits = reply.lines().nth(1).expect("a value");
-        digits.parse().expect("a number")
+        let digits = reply.lines().nth(1).expect("a reply without a value");
+        digits.parse().expect("a value that is not a number")
     };
     say(&mut writer, "SET counter 0");
     for round in 0..300 {
-        // They race: now this arrives first, now that.
+        // The two clients race.
         writer.send_bytes(&packet(&["INCR counter"; 7]));
         let read = ["DURABLE.GET counter", "DURABLE.CALL GET counter"][round % 2];
         let shown = number(say(&mut reader, read));
         let there = number(say(&mut replica, "GET counter"));
-        assert!(there >= shown, "{shown} was shown, the replica has {there}");
+        assert!(
+            there >= shown,
+            "the reader got {shown}, but the replica has {there}"
+        );
         for _ in 0..7 {
             writer.read_reply_bytes();
         }
@@ -246,7 +264,7 @@ fn errors_of_the_inner_command_come_at_once_through_the_whole_family() {
 fn where_nothing_is_outstanding_reads_ask_nobody() {
     let group = replicated(1);
     let primary = &group.primary;
-    // The server's own messages to its replicas would be something outstanding.
+    // The server's PINGs to its replicas would be unacknowledged.
     primary.run::<()>(&["CONFIG", "SET", "repl-ping-replica-period", "3600"]);
     let mut conn = primary.raw();
     assert_eq!(say(&mut conn, "DURABLE.SET k v"), "+OK\r\n");
@@ -257,8 +275,8 @@ fn where_nothing_is_outstanding_reads_ask_nobody() {
         assert_eq!(say(&mut conn, "DURABLE.DEL nokey"), ":0\r\n");
     }
     assert_eq!(info(primary, "ack_requests_total"), requests);
-    assert_eq!(primary.offset(), offset, "and nothing entered the stream");
-    // They were acknowledged all the same, and not let through unlooked at.
+    assert_eq!(primary.offset(), offset, "something entered the stream");
+    // All of them were counted as acknowledged.
     assert_eq!(info(primary, "acked_total"), 301);
 }
 
@@ -274,7 +292,10 @@ fn both_required_replicas_have_what_a_read_shows() {
     wait_for_waiters(primary, 1);
     let mut other = primary.raw();
     assert_eq!(say(&mut other, "DURABLE.WAIT REPLICAS 1"), ":1\r\n");
-    assert!(!conn.is_readable_now(), "one replica is not two");
+    assert!(
+        !conn.is_readable_now(),
+        "answered by one of two required replicas"
+    );
     group.replicas[1].resume();
     assert_eq!(conn.read_reply_bytes(), b"$1\r\nv\r\n");
 }

@@ -1,4 +1,4 @@
-//! DURABLE.HELP.
+//! DURABLE.HELP has the form of the server's own HELP, and names every command and option.
 
 use std::collections::BTreeSet;
 
@@ -23,12 +23,15 @@ fn help_is_lines_as_the_servers_own_help_prints_them() {
                 "{text}"
             );
         }
-        // Every command that there is, and every option.
+        // It names every command and every option.
         let names: BTreeSet<String> =
             server.run(&["COMMAND", "LIST", "FILTERBY", "MODULE", "durable"]);
         for name in names.iter().filter(|name| name.starts_with("durable.")) {
             let name = name.trim_start_matches("durable.").to_uppercase();
-            assert!(ours.contains(&name), "{name} is not in {ours}");
+            assert!(
+                ours.contains(&name),
+                "DURABLE.HELP does not name {name}: {ours}"
+            );
         }
         for word in [
             "REPLICAS",
@@ -40,7 +43,10 @@ fn help_is_lines_as_the_servers_own_help_prints_them() {
             "UNACKED",
             "OVERLOADED",
         ] {
-            assert!(ours.contains(word), "{word} is not in {ours}");
+            assert!(
+                ours.contains(word),
+                "DURABLE.HELP does not name {word}: {ours}"
+            );
         }
     }
     let wrong = "-ERR wrong number of arguments for 'durable.help' command\r\n";

@@ -1,4 +1,4 @@
-//! What operators look at: INFO durable and the latency monitor.
+//! INFO durable and the latency monitor.
 
 use testkit::{eventually, FakeReplica, Replicated, Server};
 
@@ -6,7 +6,7 @@ use crate::support::{
     builder, connections, info, patient, replicated, say, send, wait_for_waiters,
 };
 
-/// Those of the durable commands; the slot hints have their own.
+/// The fields of the durable commands. Slot hints have fields of their own.
 const FIELDS: [&str; 23] = [
     "version",
     "waiters",
@@ -52,7 +52,7 @@ fn the_section_has_the_fields_of_the_contract_in_its_order() {
             "{field}: {value}"
         );
     }
-    // It is one of the sections of modules, and of everything; not of the short INFO.
+    // The section is in INFO modules and INFO everything, not in the default INFO.
     for (section, there) in [("modules", true), ("everything", true), ("default", false)] {
         let text: String = server.run(&["INFO", section]);
         assert_eq!(text.contains("durable_waiters:"), there, "INFO {section}");
@@ -103,7 +103,7 @@ fn each_end_of_a_wait_and_each_refusal_moves_its_own_counter_by_one() {
     assert_eq!(numbers(primary), [1, 1, 1, 1, 1, 1]);
     assert_eq!(info(primary, "waiters_peak"), 1);
     group.replicas[0].resume();
-    // A reply without a wait, an inner error, a bad option: none of them counts.
+    // A reply without a wait, a bad option and an error of the inner command count nowhere.
     let alone = patient(Server::builder()).start();
     let mut conn = alone.raw();
     say(&mut conn, "DURABLE.SET k v REPLICAS 0");
@@ -116,14 +116,18 @@ fn each_end_of_a_wait_and_each_refusal_moves_its_own_counter_by_one() {
 fn replicas_online_are_those_that_count() {
     let group = replicated(2);
     let primary = &group.primary;
-    eventually("both to count", || info(primary, "replicas_online") == 2);
-    // Without a listening port one is a reader of the stream, and no copy.
+    eventually("both replicas to count", || {
+        info(primary, "replicas_online") == 2
+    });
+    // A link without a listening port reads the stream and is not a replica.
     let _reader = FakeReplica::builder()
         .without_listening_port()
         .start(primary);
     assert_eq!(info(primary, "replicas_online"), 2);
     group.replicas[1].kill();
-    eventually("one to be gone", || info(primary, "replicas_online") == 1);
+    eventually("one replica to disappear", || {
+        info(primary, "replicas_online") == 1
+    });
 }
 
 #[test]
@@ -137,12 +141,12 @@ fn the_acknowledged_offset_is_that_of_the_configured_requirement() {
     group.replicas[1].pause();
     assert_eq!(say(&mut conn, "DURABLE.SET k w REPLICAS 1"), "+OK\r\n");
     let one = info(primary, "acknowledged_offset");
-    assert!(one >= both, "{one} of one replica, {both} of both");
+    assert!(one >= both, "{one} for one replica, {both} for both");
     say(&mut conn, "CONFIG SET durable.replicas 2");
     let two = info(primary, "acknowledged_offset");
     assert!(
         0 < two && two <= both && two < one,
-        "{two} of two replicas, {both} before"
+        "{two} for two replicas, {both} before"
     );
     say(&mut conn, "CONFIG SET durable.replicas 3");
     assert_eq!(info(primary, "acknowledged_offset"), 0);
@@ -158,33 +162,35 @@ fn the_acknowledged_offset_is_that_of_the_configured_requirement() {
 fn what_the_configuration_requires_is_told_with_whether_it_is_met() {
     let group = replicated(2);
     let primary = &group.primary;
-    eventually("both to count", || info(primary, "replicas_online") == 2);
+    eventually("both replicas to count", || {
+        info(primary, "replicas_online") == 2
+    });
     let mut conn = primary.raw();
-    let outlook = || ["required_replicas", "requirement_met"].map(|field| info(primary, field));
-    assert_eq!(outlook(), [1, 1]);
+    let requirement = || ["required_replicas", "requirement_met"].map(|field| info(primary, field));
+    assert_eq!(requirement(), [1, 1]);
     for (setting, wanted) in [
         ("durable.replicas 2", [2, 1]),
         ("durable.replicas 3", [3, 0]),
-        // Nothing is expected, so it is no number, and every write is refused.
+        // durable.expected-replicas is 0, so a majority is not defined, and every write is refused.
         ("durable.replicas majority", [0, 0]),
         ("durable.expected-replicas 4", [2, 1]),
         ("durable.replicas all", [4, 0]),
         ("durable.replicas 0", [0, 1]),
     ] {
         assert_eq!(say(&mut conn, &format!("CONFIG SET {setting}")), "+OK\r\n");
-        assert_eq!(outlook(), wanted, "{setting}");
+        assert_eq!(requirement(), wanted, "{setting}");
     }
-    // What INFO tells is what a write meets.
+    // A write is refused accordingly.
     say(&mut conn, "CONFIG SET durable.replicas 2");
     group.replicas[1].kill();
-    eventually("one to be gone", || outlook() == [2, 0]);
+    eventually("one replica to disappear", || requirement() == [2, 0]);
     assert!(say(&mut conn, "DURABLE.SET k v").starts_with("-NOREPLICAS "));
-    // A replica accepts no write, whatever is required.
+    // A replica accepts no write, so the requirement is not met.
     say(&mut conn, "CONFIG SET durable.replicas 0");
-    assert_eq!(outlook(), [0, 1]);
+    assert_eq!(requirement(), [0, 1]);
     let other = Server::builder().start();
     primary.replica_of(&other);
-    assert_eq!(outlook(), [0, 0]);
+    assert_eq!(requirement(), [0, 0]);
 }
 
 #[test]
@@ -192,7 +198,7 @@ fn the_oldest_wait_is_that_of_the_client_that_waits_longest() {
     let group = replicated(1);
     let primary = &group.primary;
     let oldest = || info(primary, "oldest_wait_ms");
-    assert_eq!(oldest(), 0, "nobody waits");
+    assert_eq!(oldest(), 0, "an age without waits");
     group.replicas[0].pause();
     let mut conns = connections(primary, 2);
     send(&mut conns[0], "DURABLE.SET k v");
@@ -200,16 +206,19 @@ fn the_oldest_wait_is_that_of_the_client_that_waits_longest() {
     let before_the_second = server_time(primary);
     send(&mut conns[1], "DURABLE.SET k v");
     wait_for_waiters(primary, 2);
-    assert!(oldest() >= 20, "the first still waits");
-    // The first leaves: the second cannot have waited since before it came.
+    assert!(oldest() >= 20, "the age is not that of the first wait");
+    // The first client leaves. The second cannot have waited longer than since its command.
     drop(conns.remove(0));
     wait_for_waiters(primary, 1);
     let second = oldest();
     let passed = server_time(primary).saturating_sub(before_the_second) / 1000;
-    assert!(second <= passed as i64 + 1, "{second} of {passed}");
+    assert!(
+        second <= passed as i64 + 1,
+        "an age of {second} ms, {passed} ms after the command"
+    );
     group.replicas[0].resume();
     assert_eq!(conns[0].read_reply_bytes(), b"+OK\r\n");
-    assert_eq!(oldest(), 0, "nobody waits any more");
+    assert_eq!(oldest(), 0, "an age after the last wait");
 }
 
 #[test]
@@ -220,15 +229,15 @@ fn the_build_is_the_version_and_a_commit() {
     let commit = build
         .strip_prefix(&format!("{} (", fields["durable_version"]))
         .and_then(|rest| rest.strip_suffix(')'));
-    let commit = commit.unwrap_or_else(|| panic!("{build}"));
-    // Images and packages name what they were built from in their own way.
+    let commit = commit.unwrap_or_else(|| panic!("durable_build is {build}"));
+    // Images and packages may use other names for a commit.
     assert!(
         !commit.is_empty() && commit.bytes().all(|b| b.is_ascii_graphic()),
         "{build}"
     );
 }
 
-/// Microseconds on the server's clock.
+/// The server's clock in microseconds.
 fn server_time(server: &Server) -> u64 {
     let (seconds, micros): (u64, u64) = server.run(&["TIME"]);
     seconds * 1_000_000 + micros
@@ -258,7 +267,7 @@ fn slow_waits_are_in_the_latency_monitor_if_the_operator_wants_them() {
     assert_eq!(
         say(&mut operator, "LATENCY HISTORY durable-wait"),
         "*0\r\n",
-        "the threshold is 0"
+        "a sample although the threshold is 0"
     );
     assert_eq!(
         say(&mut operator, "CONFIG SET latency-monitor-threshold 1"),
@@ -267,7 +276,7 @@ fn slow_waits_are_in_the_latency_monitor_if_the_operator_wants_them() {
     slow_wait(&group);
     let latest = say(&mut operator, "LATENCY LATEST");
     assert!(latest.contains("durable-wait"), "{latest}");
-    // Beyond the threshold only.
+    // A wait below the threshold is no sample.
     say(
         &mut operator,
         "CONFIG SET latency-monitor-threshold 1000000",
@@ -275,7 +284,7 @@ fn slow_waits_are_in_the_latency_monitor_if_the_operator_wants_them() {
     say(&mut operator, "LATENCY RESET");
     slow_wait(&group);
     assert_eq!(say(&mut operator, "LATENCY HISTORY durable-wait"), "*0\r\n");
-    // A wait that is given up took its time, too.
+    // A wait that times out is a sample, too.
     say(&mut operator, "CONFIG SET latency-monitor-threshold 1");
     group.replicas[0].pause();
     assert!(say(&mut primary.raw(), "DURABLE.SET k v TIMEOUT 10").starts_with("-UNACKED "));
@@ -302,7 +311,11 @@ fn the_times_are_those_of_the_acknowledged_waits() {
     };
     group.replicas[0].pause();
     assert!(say(&mut primary.raw(), "DURABLE.SET k v TIMEOUT 20").starts_with("-UNACKED "));
-    assert_eq!(percentiles(), [0, 0, 0, 0], "nobody was acknowledged");
+    assert_eq!(
+        percentiles(),
+        [0, 0, 0, 0],
+        "a wait without an acknowledgement was counted"
+    );
     group.replicas[0].resume();
     slow_wait(&group);
     let [half, most, nearly_all, longest] = percentiles();

@@ -1,10 +1,10 @@
-//! Servers with I/O threads: clients are read and written by other threads than the one that the
-//! module lives on, and at other moments of the turn.
+//! Servers with I/O threads. They read and write clients in other threads than the module's, and at
+//! other moments of the turn.
 //!
-//! From 8.0 on Redis takes each client that has to wait away from its I/O thread. It stops that
-//! thread and starts it again, and each of the two spins until the other has seen it. Where more
-//! threads want a core than there are cores, each of these meetings costs a whole turn of the
-//! scheduler. So clients and rounds are few here; more of them show nothing else.
+//! From 8.0 on Redis moves each client that has to wait from its I/O thread to the main thread. It
+//! stops the I/O thread and starts it again, and each of the two spins until the other has seen it.
+//! With more threads than cores each of these meetings costs a time slice of the scheduler. So
+//! these tests use few clients and rounds. More of them would show nothing else.
 
 use testkit::{Cluster, RawConn, Replicated};
 
@@ -13,7 +13,7 @@ use crate::support::{
     wait_for_waiters,
 };
 
-/// How many clients wait at the same time.
+/// The number of clients that wait at the same time.
 const CLIENTS: usize = 10;
 
 fn with_io_threads() -> Replicated {
@@ -116,8 +116,8 @@ fn clients_that_leave_while_they_wait_leave_nothing_behind() {
     unload_and_load_again(primary);
 }
 
-/// Valkey asks commands for their keys on those threads, in a cluster; with the stream or the file to write to, that
-/// crashed it.
+/// In a cluster Valkey gets the keys of commands on its I/O threads. With replicas or an
+/// append-only file that crashed it.
 #[test]
 fn in_a_cluster_any_command_is_called_while_others_write() {
     let cluster = Cluster::builder(2, 1)

@@ -1,5 +1,5 @@
-//! Clients that stop waiting: they close, are killed, or are unblocked by an operator. Each wait ends
-//! once, is counted once, and leaves nothing behind that would keep the module loaded.
+//! Clients that stop waiting: they disconnect, are killed, or are unblocked by an operator. Each
+//! wait ends once and is counted once. Afterwards the module can be unloaded.
 
 use testkit::{eventually, RawConn, Replicated};
 
@@ -7,7 +7,7 @@ use crate::support::{
     connections, get, info, packet, replicated, say, send, unload_and_load_again, wait_for_waiters,
 };
 
-/// A client that waits for a replica that stands still.
+/// A client that waits for a paused replica, and its client id.
 fn waiting() -> (Replicated, RawConn, u64) {
     let group = replicated(1);
     let mut conn = group.primary.raw();
@@ -18,7 +18,7 @@ fn waiting() -> (Replicated, RawConn, u64) {
     (group, conn, id)
 }
 
-/// What became of the waits: acknowledged, given up, left, demoted.
+/// The ends of waits: acknowledged, timed out, disconnected, demoted.
 fn ends(group: &Replicated) -> [i64; 4] {
     [
         "acked_total",
@@ -29,7 +29,8 @@ fn ends(group: &Replicated) -> [i64; 4] {
     .map(|field| info(&group.primary, field))
 }
 
-/// The write was made, whatever became of its client, and the module can go and come.
+/// Asserts that the write was executed, whatever happened to its client, and that the module can be
+/// unloaded and loaded.
 fn settles(group: &Replicated) {
     unload_and_load_again(&group.primary);
     let replica = &group.replicas[0];
@@ -39,7 +40,7 @@ fn settles(group: &Replicated) {
     });
     let mut conn = group.primary.raw();
     eventually(
-        "the replica to count for the module that was loaded again",
+        "the replica to acknowledge a write of the new module",
         || say(&mut conn, "DURABLE.SET k w TIMEOUT 0") == "+OK\r\n",
     );
 }
@@ -74,8 +75,8 @@ fn a_client_that_an_operator_unblocks_is_told_that_nobody_acknowledged() {
             &format!("CLIENT UNBLOCK {id} {how}"),
         );
         assert_eq!(unblocked, ":1\r\n");
-        let reply = String::from_utf8(conn.read_reply_bytes()).expect("a text");
-        // What had passed is told, since no time was allowed.
+        let reply = String::from_utf8(conn.read_reply_bytes()).expect("a reply that is not UTF-8");
+        // The error names the time that has passed, since the wait had no timeout.
         assert!(
             reply.starts_with("-UNACKED 0 of 1 replicas acknowledged within ")
                 && reply.ends_with(" ms; applied on the primary, may still reach the replicas\r\n"),
@@ -95,7 +96,7 @@ fn a_client_that_an_operator_unblocks_with_an_error_is_told_by_the_server() {
         &format!("CLIENT UNBLOCK {id} ERROR"),
     );
     assert_eq!(unblocked, ":1\r\n");
-    let reply = String::from_utf8(conn.read_reply_bytes()).expect("a text");
+    let reply = String::from_utf8(conn.read_reply_bytes()).expect("a reply that is not UTF-8");
     assert!(reply.starts_with("-UNBLOCKED "), "{reply}");
     assert_eq!(ends(&group), [0, 0, 1, 0]);
     assert_eq!(say(&mut conn, "GET k"), "$1\r\nv\r\n");
@@ -107,7 +108,7 @@ fn a_client_is_unblocked_once() {
     let (group, mut conn, id) = waiting();
     let mut operator = group.primary.raw();
     let twice = format!("CLIENT UNBLOCK {id}");
-    // Both in one turn: the second finds nobody.
+    // Both in one turn: the second finds no blocked client.
     operator.send_bytes(&packet(&[&twice, &twice]));
     assert_eq!(operator.read_reply_bytes(), b":1\r\n");
     assert_eq!(operator.read_reply_bytes(), b":0\r\n");
@@ -150,7 +151,7 @@ fn what_a_client_sent_behind_its_write_is_executed_after_the_wait() {
 
 #[test]
 fn unblocking_and_acknowledging_at_the_same_moment_answers_each_client_once() {
-    // The acknowledgement and the operator's word arrive in one turn, in either order.
+    // The acknowledgement and CLIENT UNBLOCK can arrive in one turn, in either order.
     let group = replicated(1);
     let primary = &group.primary;
     let mut clients = connections(primary, 20);
@@ -173,7 +174,7 @@ fn unblocking_and_acknowledging_at_the_same_moment_answers_each_client_once() {
             let reply = client.read_reply_bytes();
             let known = reply == b"+OK\r\n" || reply.starts_with(b"-UNACKED ");
             assert!(known, "{}", reply.escape_ascii());
-            // The next reply is that of the next command.
+            // The next reply belongs to the next command.
             let echo = say(client, &format!("ECHO {round}"));
             assert!(echo.ends_with(&format!("\r\n{round}\r\n")), "{echo}");
         }
@@ -195,7 +196,7 @@ fn the_module_is_not_unloaded_under_a_waiting_client() {
 
 #[test]
 fn a_deadline_that_is_no_longer_needed_does_not_keep_the_module_loaded() {
-    // A timer that stayed armed for a day would; the server refuses to unload a module that has one.
+    // The server refuses to unload a module with an armed timer, here one of a day.
     let (group, conn, _) = waiting();
     let primary = &group.primary;
     let mut other = primary.raw();
@@ -205,7 +206,7 @@ fn a_deadline_that_is_no_longer_needed_does_not_keep_the_module_loaded() {
     unload_and_load_again(primary);
     group.replicas[0].resume();
     let mut acknowledged = primary.raw();
-    eventually("the replica to count again", || {
+    eventually("the replica to acknowledge a write again", || {
         say(&mut acknowledged, "DURABLE.SET k v TIMEOUT 86400000") == "+OK\r\n"
     });
     unload_and_load_again(primary);

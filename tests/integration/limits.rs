@@ -1,4 +1,5 @@
-//! `durable.max-waiters` and `durable.max-waiters-per-user`: beyond them nothing is executed.
+//! `durable.max-waiters` and `durable.max-waiters-per-user`: commands above the limit are refused
+//! before anything is executed.
 
 use testkit::{RawConn, Server};
 
@@ -22,10 +23,10 @@ fn one_client_more_than_may_wait_is_refused_before_it_writes() {
     assert_eq!(say(&mut refused, "DURABLE.WAIT"), expected);
     assert_eq!(info(primary, "overloaded_total"), 2);
     assert_eq!(say(&mut refused, "EXISTS refused"), ":0\r\n");
-    // What does not wait is none of the many.
+    // A command that does not wait is not limited.
     assert_eq!(say(&mut refused, "DURABLE.SET k w REPLICAS 0"), "+OK\r\n");
 
-    // The first that leaves makes room.
+    // A client that leaves makes room for another.
     clients.pop();
     wait_for_waiters(primary, 2);
     send(&mut refused, "DURABLE.SET accepted v");
@@ -91,7 +92,7 @@ fn as_many_as_may_wait_in_one_turn_do_and_the_rest_is_refused() {
     assert_eq!(say(&mut primary.raw(), "DBSIZE"), ":20\r\n");
 }
 
-/// Connections of a user that may do everything.
+/// Connections of a user with all permissions.
 fn of_user(server: &Server, name: &str, count: usize) -> Vec<RawConn> {
     let mut clients = connections(server, count);
     say(
@@ -125,13 +126,13 @@ fn one_client_more_than_the_share_of_its_user_is_refused_before_it_writes() {
     assert_eq!(info(primary, "overloaded_total"), 2);
     assert_eq!(say(&mut alice[2], "EXISTS refused"), ":0\r\n");
     assert_eq!(say(&mut alice[2], "DURABLE.SET k w REPLICAS 0"), "+OK\r\n");
-    // Others have shares of their own.
+    // Another user has a share of its own.
     for (number, client) in bob.iter_mut().enumerate() {
         send(client, "DURABLE.SET k v");
         wait_for_waiters(primary, number as i64 + 3);
     }
 
-    // The first that leaves makes room, as does one that is given up, and those that are
+    // A client that leaves makes room in the share, as does a wait that times out or is
     // acknowledged.
     alice.remove(0);
     wait_for_waiters(primary, 3);
@@ -165,8 +166,8 @@ fn a_share_counts_those_that_wait_already_when_it_is_set() {
     };
     set("2");
     assert_eq!(say(&mut alice[2], "DURABLE.SET k v"), SHARE_USED_UP);
-    // Without a share nothing is counted, and what began meanwhile is counted when there is one
-    // again.
+    // Without a limit waits are not counted per user. A new limit also counts the waits that began
+    // meanwhile.
     set("0");
     send(&mut alice[2], "DURABLE.SET k v");
     wait_for_waiters(primary, 3);

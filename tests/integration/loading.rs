@@ -1,4 +1,4 @@
-//! How the module comes into a server: arguments of `loadmodule`, lines of redis.conf, MODULE LOAD.
+//! Loading the module: arguments of `loadmodule`, lines of redis.conf, MODULE LOAD.
 
 use testkit::differences::REPORTS_FSYNCS;
 use testkit::{module_path, Server};
@@ -48,7 +48,7 @@ fn arguments_and_changes_survive_a_rewrite_and_a_restart() {
     let server = Server::builder()
         .module_args(&["timeout-ms", "500", "replicas", "2"])
         .start();
-    // One back to what is the default without the argument, the other to something new.
+    // One setting to the default without the argument, the other to a new value.
     for (name, other) in [
         ("durable.timeout-ms", "1000"),
         ("durable.replicas", "majority"),
@@ -59,7 +59,7 @@ fn arguments_and_changes_survive_a_rewrite_and_a_restart() {
     server.restart();
     assert_eq!(value(&server, "durable.timeout-ms"), "1000");
     assert_eq!(value(&server, "durable.replicas"), "majority");
-    // And back to the argument.
+    // Back to the value of the argument.
     server.run::<()>(&["CONFIG", "SET", "durable.timeout-ms", "500"]);
     assert_eq!(say(&mut server.raw(), "CONFIG REWRITE"), "+OK\r\n");
     server.restart();
@@ -122,7 +122,7 @@ fn a_bad_line_of_the_configuration_file_refuses_the_start() {
     let cases = [
         ("durable.timeout-ms", "86400001", "durable.timeout-ms"),
         ("durable.replicas", "most", "durable.replicas"),
-        // The server finds nobody to give it to, and does not say the name.
+        // The server's own message, which does not name the setting.
         ("durable.nosuch", "1", "Module Configuration detected"),
     ];
     for (name, bad, reason) in cases {
@@ -195,18 +195,20 @@ fn a_load_that_is_refused_at_run_time_leaves_nothing_and_can_be_repeated() {
     }
 }
 
-/// The example is what users copy: it has to load as it stands, to name every setting, and to show the
-/// default of each.
+/// Users copy the example. It has to load as it is, to name every setting, and to show its default.
 #[test]
 fn the_example_configuration_loads_and_shows_every_default() {
     let example = include_str!("../../redis.conf.example");
     let installed = "loadmodule /usr/local/lib/redis-durable/libredis_durable.so";
     let here = format!("loadmodule {}", module_path().display());
-    assert!(example.contains(installed), "where is the module loaded?");
-    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    assert!(
+        example.contains(installed),
+        "redis.conf.example does not load the module"
+    );
+    let mut file = tempfile::NamedTempFile::new().expect("cannot create a temporary file");
     std::io::Write::write_all(&mut file, example.replace(installed, &here).as_bytes())
-        .expect("the temporary file is written");
-    let path = file.path().to_str().expect("a path in UTF-8");
+        .expect("cannot write the temporary file");
+    let path = file.path().to_str().expect("a path that is not UTF-8");
     let from_example = Server::builder()
         .module(false)
         .config("include", path)

@@ -1,5 +1,5 @@
-//! A second load of the module, from a configuration file and at run time: it is refused, the log
-//! says why, and the module that is there goes on.
+//! A second load of the module, from a configuration file or at run time, is refused. The log says
+//! why, and the first module continues.
 
 use testkit::{module_path, Server};
 
@@ -13,10 +13,10 @@ fn a_second_load_at_run_time_is_refused_and_the_first_module_goes_on() {
     let group = replicated(1);
     let primary = &group.primary;
     let own = module_path().display().to_string();
-    let directory = tempfile::tempdir().expect("a directory");
-    // Loaded from another path it is another library to the server, with variables of its own.
+    let directory = tempfile::tempdir().expect("cannot create a directory");
+    // From another path the server loads another library, with variables of its own.
     let copy = directory.path().join("copy.so");
-    std::fs::copy(module_path(), &copy).expect("a copy of the module");
+    std::fs::copy(module_path(), &copy).expect("cannot copy the module");
     let copy = copy.display().to_string();
 
     group.replicas[0].pause();
@@ -44,7 +44,7 @@ fn a_second_load_at_run_time_is_refused_and_the_first_module_goes_on() {
     }
     let settings: Vec<String> = primary.run(&["CONFIG", "GET", "durable.timeout-ms"]);
     assert_eq!(settings[1], "0");
-    // Its deadlines and releases go on.
+    // The first module still times out and releases waits.
     let given_up = say(&mut operator, "DURABLE.SET k v TIMEOUT 20");
     assert!(given_up.starts_with("-UNACKED 0 of 1 "), "{given_up}");
     group.replicas[0].resume();
@@ -54,20 +54,21 @@ fn a_second_load_at_run_time_is_refused_and_the_first_module_goes_on() {
     unload_and_load_again(primary);
 }
 
-/// Sentinel has CONFIG REWRITE done at each failover, and the server writes a line for what an
-/// included file has loaded.
+/// Sentinel runs CONFIG REWRITE at each failover. The server then writes a `loadmodule` line for a
+/// module that an included file has loaded.
 #[test]
 fn a_configuration_that_loads_it_twice_says_so_before_the_server_gives_up() {
-    let mut included = tempfile::NamedTempFile::new().expect("a temporary file");
+    let mut included = tempfile::NamedTempFile::new().expect("cannot create a temporary file");
     let line = format!("loadmodule {}", module_path().display());
-    std::io::Write::write_all(&mut included, line.as_bytes()).expect("the file is written");
-    let include = included.path().to_str().expect("a path in UTF-8");
+    std::io::Write::write_all(&mut included, line.as_bytes())
+        .expect("cannot write the temporary file");
+    let include = included.path().to_str().expect("a path that is not UTF-8");
     let server = Server::builder()
         .module(false)
         .config("include", include)
         .start();
     let file = server.dir().join("redis.conf");
-    let read = || std::fs::read_to_string(&file).expect("redis.conf");
+    let read = || std::fs::read_to_string(&file).expect("cannot read redis.conf");
     assert!(!read().contains(&line));
     assert_eq!(say(&mut server.raw(), "CONFIG REWRITE"), "+OK\r\n");
     let rewritten = read();

@@ -1,5 +1,5 @@
-//! What the server's log tells an operator of the replicas: one line when the requirement can no
-//! longer be met, one when it can be again, one for links that do not count, none for a write.
+//! The module's log lines about replicas: one when the requirement can no longer be met, one when
+//! it can be met again, and one for links that do not count. A write logs nothing.
 
 use testkit::{eventually, FakeReplica, Replicated, Server};
 
@@ -25,11 +25,11 @@ fn a_lost_replica_is_one_line_and_its_return_another_with_what_happened_meanwhil
     eventually("the requirement to be met", || {
         say(&mut conn, "DURABLE.SET k v TIMEOUT 0") == "+OK\r\n"
     });
-    // The log may have had a line about replicas that took long to connect.
+    // The log may already have a line about replicas that took long to connect.
     let before = lines(primary, UNMET);
     let met_before = lines(primary, MET);
     group.replicas[0].kill();
-    eventually("the line about the requirement", || {
+    eventually("the log line about the requirement", || {
         lines(primary, UNMET) == before + 1
     });
     for _ in 0..5 {
@@ -37,7 +37,7 @@ fn a_lost_replica_is_one_line_and_its_return_another_with_what_happened_meanwhil
         assert!(refused.starts_with("-NOREPLICAS 1 of 2 "), "{refused}");
     }
     group.replicas[0].restart();
-    eventually("the line about the return", || {
+    eventually("the log line about the returned replica", || {
         lines(primary, MET) == met_before + 1
     });
     assert_eq!(lines(primary, UNMET), before + 1);
@@ -45,7 +45,7 @@ fn a_lost_replica_is_one_line_and_its_return_another_with_what_happened_meanwhil
     let line = log
         .lines()
         .rfind(|line| line.contains(MET))
-        .expect("it is there");
+        .expect("no log line about the returned replica");
     assert!(
         line.contains("meanwhile 5 commands were refused (NOREPLICAS) and 0 given up (UNACKED)"),
         "{line}"

@@ -1,5 +1,5 @@
-//! Where a client cannot wait: MULTI and scripts. Nothing is executed there that would have to be
-//! waited for, and the fence is for afterwards.
+//! MULTI and scripts, where a client cannot wait. A command that would have to wait is refused
+//! there. A DURABLE.WAIT after it waits instead.
 
 use testkit::eventually;
 
@@ -58,7 +58,8 @@ fn what_requires_nothing_is_executed_in_a_transaction() {
     say(&mut conn, "DURABLE.SET k w GET REPLICAS 0");
     say(&mut conn, "DURABLE.WAIT REPLICAS 0");
     let executed = say(&mut conn, "EXEC");
-    // How many have what is in front of the transaction; its own writes are not in the stream yet.
+    // DURABLE.WAIT counts the replicas for the offset before the transaction, whose own writes are
+    // not yet in the stream.
     assert!(
         executed.starts_with("*3\r\n+OK\r\n$1\r\nv\r\n:"),
         "{executed}"
@@ -77,7 +78,7 @@ fn a_durable_write_in_a_script_is_refused_before_it_writes() {
         "1",
         "k",
     ]);
-    // Some servers put the kind of error first, some do not.
+    // Some servers put the error code first, others do not.
     assert!(
         caught.contains("DURABLE.SET cannot wait inside MULTI or a script; nothing was executed"),
         "{caught}"
@@ -113,7 +114,7 @@ fn a_configuration_that_requires_nothing_lets_both_through() {
     assert_eq!(say(&mut conn, "EXEC"), "*1\r\n+OK\r\n");
     let script = "return redis.call('DURABLE.SET', KEYS[1], 'w')";
     assert_eq!(conn.call_text(&["EVAL", script, "1", "k"]), "+OK\r\n");
-    // And the command may ask for more again.
+    // A command may require more than the setting.
     say(&mut conn, "MULTI");
     say(&mut conn, "DURABLE.SET k x REPLICAS 1");
     assert_eq!(say(&mut conn, "EXEC"), format!("*1\r\n-{REFUSED}\r\n"));

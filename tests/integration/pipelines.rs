@@ -1,4 +1,4 @@
-//! Many commands in one packet: answered in order, each when it is acknowledged.
+//! Many commands in one packet are answered in order, each when it is acknowledged.
 
 use crate::support::{connections, get, info, packet, replicated, say};
 

@@ -1,5 +1,5 @@
-//! Argument vectors by chance, the same ones in every run, for DURABLE.CALL in a cluster: it is redirected where the plain
-//! command is, and nowhere else, whatever stands at the places of keys.
+//! Random arguments for DURABLE.CALL in a cluster, the same in every run: a call is redirected
+//! exactly when the plain command is, whatever words are at the positions of keys.
 
 use testkit::{Cluster, RawConn};
 
@@ -7,8 +7,8 @@ use crate::random_vectors::vector;
 use crate::samples::{Chance, FAMILY};
 use crate::support::say;
 
-/// Commands whose keys stand in all kinds of places, besides the family. Not XREAD and PFMERGE: Redis 8.6 finds other
-/// keys in some of their shorter forms than it tells a module.
+/// Commands outside the family with keys in many different places. Not XREAD and PFMERGE: in some
+/// of their shorter forms Redis 8.6 finds other keys than those it gives a module.
 const OTHERS: &[&str] = &[
     "ZUNIONSTORE",
     "ZINTER",
@@ -33,7 +33,7 @@ const OTHERS: &[&str] = &[
     "TIMEOUT",
 ];
 
-/// Ways to write it before the inner command.
+/// Spellings of the words before the inner command.
 const CALLS: &[&str] = &[
     "DURABLE.CALL REPLICAS 0",
     "durable.call replicas 0 timeout 5 fsync 0",
@@ -53,7 +53,7 @@ fn heads() -> Vec<Vec<Vec<u8>>> {
         .collect()
 }
 
-/// What the cluster says to it; nothing where this node takes it, whatever comes of that.
+/// The redirection or cluster error in a reply. `None` if this node took the command.
 fn redirection(reply: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(reply).into_owned();
     let codes = [
@@ -81,7 +81,8 @@ fn queued(conn: &mut RawConn, words: &[Vec<u8>]) -> Vec<u8> {
     reply
 }
 
-/// Sends each vector to a node plainly and through DURABLE.CALL.
+/// Sends each random command to a node, plain and through DURABLE.CALL, and compares the
+/// redirections.
 fn compare(
     cluster: &Cluster,
     node: usize,
@@ -111,7 +112,10 @@ fn compare(
         assert_eq!(told, expected, "{}", shown());
         redirected += u32::from(told.is_some());
     }
-    assert!((200..1300).contains(&redirected), "{redirected} redirected");
+    assert!(
+        (200..1300).contains(&redirected),
+        "{redirected} of 1500 commands were redirected"
+    );
 }
 
 fn cluster() -> Cluster {
@@ -127,7 +131,7 @@ fn a_call_is_redirected_where_the_plain_command_is() {
 fn a_call_in_a_transaction_is_redirected_where_the_plain_command_is() {
     let cluster = cluster();
     compare(&cluster, 1, 12, queued);
-    // A replica of the other one.
+    // A replica of the other primary.
     compare(&cluster, 2, 13, queued);
 }
 

@@ -1,12 +1,12 @@
-//! Argument vectors by chance, but the same in every run, thrown at every command: the server lives, answers
-//! each once, and what is refused has changed nothing.
+//! Random arguments for every command, the same in every run. The server survives, answers each
+//! command once, and a refused command has changed nothing.
 
 use testkit::{RawConn, Replicated};
 
 use crate::samples::{all_commands, Chance, FAMILY};
 use crate::support::{builder, info, say, unload_and_load_again, wait_for_waiters};
 
-/// Words that mean something to somebody, and some that mean nothing to anybody.
+/// Words with a meaning for some command, and some without.
 const WORDS: &[&[u8]] = &[
     b"TIMEOUT",
     b"timeout",
@@ -81,7 +81,7 @@ const WORDS: &[&[u8]] = &[
 
 pub fn vector(chance: &mut Chance, heads: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
     let mut words = heads[chance.below(heads.len())].clone();
-    // Mostly as many as commands take, now and then far too many.
+    // Mostly as many words as commands take, sometimes far too many.
     let count = match chance.below(40) {
         0 => 300,
         _ => chance.below(9),
@@ -89,7 +89,7 @@ pub fn vector(chance: &mut Chance, heads: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
     for _ in 0..count {
         words.push(WORDS[chance.below(WORDS.len())].to_vec());
     }
-    // Often with options that are right, or nothing would be executed durably.
+    // Often with valid options. Otherwise almost nothing would be executed.
     match chance.below(4) {
         0 => words.extend([b"TIMEOUT".to_vec(), b"0".to_vec()]),
         1 => words.extend([b"REPLICAS".to_vec(), b"1".to_vec()]),
@@ -98,7 +98,7 @@ pub fn vector(chance: &mut Chance, heads: &[Vec<Vec<u8>>]) -> Vec<Vec<u8>> {
     words
 }
 
-/// Data of every type, and what would change it or stop the test by itself switched off.
+/// Makes data of every type, and switches off expiry and PINGs, which would change data and offset.
 fn prepare(group: &Replicated) {
     let mut conn = group.primary.raw();
     for line in [
@@ -117,7 +117,8 @@ fn prepare(group: &Replicated) {
     }
 }
 
-/// Nothing was executed: the module says so, or the server stopped it before the module was asked.
+/// Whether nothing was executed, by the module's error or by an error that the server gives before
+/// it calls the module.
 fn is_refused(reply: &[u8]) -> bool {
     let text = String::from_utf8_lossy(reply);
     text.starts_with('-')
@@ -150,7 +151,7 @@ fn throw(seed: u64, count: usize, heads: &[Vec<Vec<u8>>], group: &Replicated) {
             assert_eq!(
                 after,
                 before,
-                "{} was answered {}",
+                "{} changed something, but was answered {}",
                 shown(),
                 reply.escape_ascii()
             );
@@ -170,13 +171,13 @@ fn throw(seed: u64, count: usize, heads: &[Vec<Vec<u8>>], group: &Replicated) {
     assert_eq!(
         say(&mut operator, "DEBUG DIGEST"),
         replica,
-        "the replica has the same"
+        "the replica has other data"
     );
     assert!(info(primary, "acked_total") > 0);
     unload_and_load_again(primary);
 }
 
-/// Waits end soon, whatever a vector asks for: the replica answers, from its disk as well.
+/// A group in which every wait ends soon: its replica acknowledges and fsyncs.
 fn group() -> Replicated {
     let group = builder(1)
         .primary(|builder| builder.module_args(&["timeout-ms", "0", "expected-replicas", "1"]))

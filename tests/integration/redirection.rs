@@ -1,5 +1,5 @@
-//! In a cluster the family and DURABLE.CALL are redirected as the plain commands are: MOVED, ASK, CROSSSLOT,
-//! TRYAGAIN and CLUSTERDOWN.
+//! In a cluster the family and DURABLE.CALL get the same MOVED, ASK, CROSSSLOT, TRYAGAIN and
+//! CLUSTERDOWN as the plain commands.
 
 use testkit::Cluster;
 
@@ -12,12 +12,12 @@ pub fn cluster() -> Cluster {
         .start()
 }
 
-/// A key that this node owns.
+/// A key that the node with this index owns.
 pub fn key_of(cluster: &Cluster, node: usize) -> String {
     let owned = (0..).map(|number| format!("key{number}"));
     let mut owned =
         owned.filter(|key| cluster.owner_of_key(key).port() == cluster.nodes[node].port());
-    owned.next().expect("a key of every node")
+    owned.next().expect("no key for this node")
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn in_a_cluster_it_is_redirected_as_the_plain_command_is() {
             assert_eq!(say(&mut conn, &durable), plain, "{durable}");
         }
     }
-    // Keys in places that only the inner command knows.
+    // Keys at positions that only the inner command knows.
     for line in [
         format!("ZUNIONSTORE {foreign} 1 {foreign}"),
         format!("XREAD COUNT 1 STREAMS {foreign} {{{foreign}}}2 0 0"),
@@ -113,7 +113,7 @@ fn in_a_transaction_it_is_redirected_when_it_is_queued() {
             );
         }
     }
-    // What is queued is executed as it was sent.
+    // Queued commands are executed as they were sent.
     let mut conn = cluster.nodes[0].raw();
     say(&mut conn, "MULTI");
     for line in [
@@ -150,7 +150,7 @@ fn while_a_slot_moves_it_is_answered_ask_and_tryagain_as_the_plain_command_is() 
         say(&mut conn, &format!("DURABLE.GET {{{key}}}here")),
         "$1\r\nv\r\n"
     );
-    // The other node takes it after ASKING, and only then.
+    // The other node executes it after ASKING, and only then.
     for (durable, reply) in [
         (format!("DURABLE.SET {{{key}}}gone v"), "+OK\r\n"),
         (format!("DURABLE.CALL GET {{{key}}}gone"), "$1\r\nv\r\n"),
@@ -162,7 +162,7 @@ fn while_a_slot_moves_it_is_answered_ask_and_tryagain_as_the_plain_command_is() 
         assert_eq!(say(&mut there, "ASKING"), "+OK\r\n");
         assert_eq!(say(&mut there, &durable), reply, "{durable}");
     }
-    // Some of the keys are there, and some are not yet.
+    // Only some of the keys have moved.
     let line = format!("DEL {{{key}}}gone {{{key}}}here");
     assert_eq!(say(&mut there, "ASKING"), "+OK\r\n");
     let plain = say(&mut there, &line);
@@ -175,7 +175,8 @@ fn while_a_slot_moves_it_is_answered_ask_and_tryagain_as_the_plain_command_is() 
     }
 }
 
-/// The map that hints are told from may be old; a redirection by it would lead back and forth.
+/// The slot map of the hints may be old. Redirections by an old map would send clients back and
+/// forth.
 #[test]
 fn a_slot_that_has_just_moved_is_served_at_once_whatever_the_age_of_the_map() {
     let cluster = Cluster::builder(2, 0)

@@ -1,5 +1,5 @@
-//! Durable reads on replicas: in a cluster they are sent to the primary, in the very words of the
-//! server's own MOVED, even after READONLY; elsewhere they are answered READONLY.
+//! Durable reads on replicas. In a cluster they get a MOVED to the primary, byte for byte like the
+//! server's own, even after READONLY. Without cluster mode they get READONLY.
 
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -18,8 +18,8 @@ fn talk(conn: &mut impl Talk, line: &str) -> String {
     String::from_utf8_lossy(&conn.take()).into_owned()
 }
 
-/// What the server tells this connection of that key, and the module too, whatever the connection
-/// has said.
+/// The server's MOVED for this key on this connection. Asserts that durable commands get the same,
+/// after READWRITE and after READONLY.
 #[track_caller]
 fn moved(conn: &mut impl Talk, key: &str) -> String {
     assert_eq!(talk(conn, "READWRITE"), "+OK\r\n");
@@ -37,7 +37,7 @@ fn moved(conn: &mut impl Talk, key: &str) -> String {
             assert_eq!(talk(conn, &line), plain, "{line} after {mode}");
         }
     }
-    // The plain command is served by this replica: the comparison is one of what the module says.
+    // After READONLY this replica serves the plain command, so the MOVED above were the module's.
     let served = talk(conn, &format!("GET {key}"));
     assert!(!served.starts_with('-'), "{served}");
     plain
@@ -52,7 +52,7 @@ fn a_durable_read_is_moved_to_the_primary_even_after_readonly() {
     let port = cluster.nodes[0].port();
     let expected = format!("-MOVED {slot} 127.0.0.1:{port}\r\n");
     assert_eq!(moved(&mut conn, &key), expected);
-    // The other primary's slots are redirected by the server, as ever.
+    // For slots of the other primary the server itself redirects.
     let foreign = key_of(&cluster, 1);
     let plain = say(&mut conn, &format!("GET {foreign}"));
     assert_eq!(say(&mut conn, &format!("DURABLE.GET {foreign}")), plain);
@@ -68,11 +68,11 @@ fn it_is_moved_in_a_transaction_and_whatever_its_options_would_need() {
     assert_eq!(say(&mut conn, "MULTI"), "+OK\r\n");
     assert_eq!(say(&mut conn, "DURABLE.GET k"), "+QUEUED\r\n");
     assert_eq!(say(&mut conn, "EXEC"), format!("*1\r\n{plain}"));
-    // The setting that it needs is the primary's.
+    // The settings for REPLICAS ALL are checked on the primary, not here.
     assert_eq!(say(&mut conn, "DURABLE.GET k REPLICAS ALL"), plain);
     let bad = say(&mut conn, "DURABLE.GET k REPLICAS x");
     assert!(bad.starts_with("-ERR REPLICAS does not take 'x'"), "{bad}");
-    // Nothing tells what connection a script's call is for.
+    // A script's call has no connection, so its kind (plain or TLS) is unknown.
     conn.send(&["EVAL_RO", "return redis.call('DURABLE.GET', 'k')", "1", "k"]);
     let called = String::from_utf8_lossy(&conn.read_reply_bytes()).into_owned();
     let readonly = "-READONLY DURABLE.GET needs a primary, this is a replica";
@@ -127,7 +127,7 @@ fn the_host_is_what_the_preferred_endpoint_type_makes_of_it() {
 #[test]
 fn an_ipv6_host_is_written_as_the_server_writes_it() {
     if TcpListener::bind("[::1]:0").is_err() {
-        eprintln!("::1 is not available here: nothing was tested");
+        eprintln!("::1 is not available here: this test did nothing");
         return;
     }
     let cluster = Cluster::builder(1, 1)
@@ -145,7 +145,7 @@ fn an_ipv6_host_is_written_as_the_server_writes_it() {
     for conn in [&mut v4, &mut v6] {
         assert_eq!(moved(conn, "k"), expected);
     }
-    // Valkey may announce another address to each family.
+    // Valkey can announce different addresses to IPv4 and IPv6 clients.
     if primary.has(ANNOUNCES_AN_ADDRESS_PER_FAMILY) {
         set(primary, "cluster-announce-client-ipv4", "192.0.2.4");
         set(primary, "cluster-announce-client-ipv6", "2001:db8::4");
@@ -192,7 +192,7 @@ fn each_kind_of_connection_is_told_its_port() {
     }
 }
 
-/// By an old map a client would be sent to the former owner, which sends it back here or nowhere.
+/// With an old slot map a client would be sent to the former owner of the slot.
 #[test]
 fn the_age_of_the_map_does_not_send_a_client_to_the_former_owner() {
     let cluster = Cluster::builder(2, 1)
@@ -202,13 +202,13 @@ fn the_age_of_the_map_does_not_send_a_client_to_the_former_owner() {
     let slot = cluster.slot_of(&key).to_string();
     let target = &cluster.nodes[1];
     let mut conn = cluster.nodes[3].raw();
-    // Known from now on.
+    // From now on the map is cached.
     assert!(say(&mut conn, &format!("SLOTHINT {key}")).starts_with('*'));
     for node in [target, &cluster.nodes[0]] {
         node.run::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", cluster.id_of(target)]);
     }
     let expected = format!("-MOVED {slot} 127.0.0.1:{}\r\n", target.port());
-    eventually("the replica to hear of the move", || {
+    eventually("the replica to learn of the moved slot", || {
         say(&mut conn, "READWRITE");
         say(&mut conn, &format!("GET {key}")) == expected
     });
@@ -221,7 +221,7 @@ fn outside_a_cluster_a_replica_says_that_it_is_one() {
     let replica = Server::builder().start();
     replica.replica_of(&primary);
     primary.run::<()>(&["SET", "k", "v"]);
-    eventually("the replica to have it", || {
+    eventually("the replica to have the key", || {
         get(&replica, "k").as_deref() == Some("v")
     });
     let mut conn = replica.raw();

@@ -1,10 +1,11 @@
-//! DURABLE.REPLICAS: who is online, what each has acknowledged, and when it last said so.
+//! DURABLE.REPLICAS: the online links, the acknowledged offset of each, its age, and whether it
+//! counts.
 
 use testkit::{eventually, FakeReplica, Replicated, Server};
 
 use crate::support::{info, patient, replicated, say, verdicts};
 
-/// A primary with a fake replica that has acknowledged what it read.
+/// A primary, a fake replica that has acknowledged what it read, and that offset.
 fn with_fake() -> (Server, FakeReplica, u64) {
     let primary = patient(Server::builder())
         .config("repl-ping-replica-period", "3600")
@@ -19,13 +20,13 @@ fn with_fake() -> (Server, FakeReplica, u64) {
     (primary, fake, acked)
 }
 
-/// A reply of DURABLE.REPLICAS without the one number that time changes.
+/// A reply of DURABLE.REPLICAS with `AGE` in place of the age, which changes with time.
 fn without_age(reply: &str) -> String {
     let mut lines: Vec<&str> = reply.split("\r\n").collect();
     let age = lines
         .iter()
         .position(|line| *line == "ack-age-ms")
-        .expect("an age");
+        .expect("no ack-age-ms");
     assert!(lines[age + 1].starts_with(':'), "{reply}");
     lines[age + 1] = ":AGE";
     lines.join("\r\n")
@@ -68,7 +69,11 @@ fn a_replica_that_has_not_acknowledged_anything_is_listed_too() {
         listed.starts_with("*1\r\n") && listed.contains("acked-offset\r\n:0\r\n"),
         "{listed}"
     );
-    assert_eq!(info(&primary, "replicas_online"), 0, "it does not count");
+    assert_eq!(
+        info(&primary, "replicas_online"),
+        0,
+        "a link without an acknowledgement counts"
+    );
 }
 
 #[test]
@@ -81,15 +86,17 @@ fn the_age_is_that_of_the_last_word() {
         let at = lines
             .iter()
             .position(|line| *line == "ack-age-ms")
-            .expect("an age");
-        lines[at + 1][1..].parse::<u64>().expect("a number")
+            .expect("no ack-age-ms");
+        lines[at + 1][1..].parse::<u64>().expect("not a number")
     };
     eventually("the age to grow", || age() >= 20);
     primary.run::<()>(&["SET", "k", "w"]);
     fake.wait_for_offset(primary.offset());
     let old = age();
     fake.ack_what_was_read();
-    eventually("the age to begin anew", || age() < old);
+    eventually("the age to start again after an acknowledgement", || {
+        age() < old
+    });
 }
 
 #[test]
@@ -107,8 +114,8 @@ fn it_is_listed_which_replica_lags() {
         let entry = listed
             .iter()
             .find(|entry| entry["port"] == port)
-            .expect("an entry for each");
-        entry["lag-bytes"].parse().expect("a number")
+            .expect("no entry for a replica");
+        entry["lag-bytes"].parse().expect("not a number")
     };
     assert!(lag(group.replicas[0].port()) < 1000);
     assert!(lag(group.replicas[1].port()) >= 1000);
@@ -141,7 +148,8 @@ fn every_link_is_listed_with_the_reason_why_it_does_not_count() {
     eventually("the acknowledgements to arrive", || {
         verdicts(&primary) == expected
     });
-    // What a setting does not name does not count, and counts again when it is named.
+    // A link that durable.replica-allow does not match does not count. It counts again when it
+    // matches.
     primary.run::<()>(&["CONFIG", "SET", "durable.replica-allow", &allowed]);
     assert_eq!(verdicts(&primary)[0], of(0, "not in durable.replica-allow"));
     assert_eq!(info(&primary, "replicas_online"), 1);
@@ -154,7 +162,9 @@ fn every_link_is_listed_with_the_reason_why_it_does_not_count() {
     primary.run::<()>(&["CONFIG", "SET", "durable.replica-allow", "127.*:* x:1"]);
     assert_eq!(info(&primary, "replicas_online"), 2);
     let refused = primary.try_run::<()>(&["CONFIG", "SET", "durable.replica-allow", "10.0.0.1"]);
-    let refused = refused.expect_err("no port, no pattern").to_string();
+    let refused = refused
+        .expect_err("a pattern without a port was accepted")
+        .to_string();
     assert!(refused.contains("glob patterns of host:port"), "{refused}");
     assert_eq!(info(&primary, "links"), 5);
     assert_eq!(info(&primary, "links_not_counted"), 3);
@@ -170,7 +180,7 @@ fn an_idle_primary_has_replicas_that_do_not_lag() {
             group.primary.run(&["DURABLE.REPLICAS"]);
         links[0]["lag-bytes"].clone()
     };
-    // The request for the acknowledgement is in the stream, and covered by no answer.
+    // The request for acknowledgements is in the stream, and no acknowledgement covers it.
     assert_eq!(lag(), "0");
     assert_eq!(info(&group.primary, "max_lag_bytes"), 0);
     group.replicas[0].pause();

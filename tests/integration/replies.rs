@@ -1,13 +1,13 @@
-//! The reply of DURABLE.SET is that of SET, byte for byte, and so is what it leaves behind: on the
-//! primary and on the replica, in RESP2 and in RESP3.
+//! DURABLE.SET has the reply and the effect of SET, byte for byte: on the primary and on the
+//! replica, in RESP2 and in RESP3.
 
 use testkit::differences::SET_HAS_IFEQ;
 use testkit::RawConn;
 
 use crate::support::{replicated, say, wait_for_waiters};
 
-/// What is there before, and what follows SET's name. `IFEQ` and its like are a syntax error where
-/// the server has none; that reply, too, is to be the same.
+/// A command that makes data, and the arguments of SET. Servers without `IFEQ` and the like answer
+/// a syntax error, and so must DURABLE.SET.
 const CASES: &[(&str, &str)] = &[
     ("", "k v"),
     ("SET k old", "k v"),
@@ -25,7 +25,7 @@ const CASES: &[(&str, &str)] = &[
     ("", "k v PX 5000000"),
     ("", "k v EXAT 99999999999"),
     ("", "k v PXAT 99999999999999"),
-    // The past: the key is gone, or was never there.
+    // A time in the past: the key is deleted at once.
     ("SET k old", "k v PXAT 1"),
     ("SET k old", "k v EXAT 1 GET"),
     ("SET k old", "k v IFEQ old"),
@@ -36,7 +36,7 @@ const CASES: &[(&str, &str)] = &[
     ("SET k old", "k v IFDEQ REPLICAS"),
     ("SET k old", "k v IFDNE TIMEOUT"),
     ("", "k v IFEQ"),
-    // Values and keys that are spelt like options.
+    // Values and keys that look like options.
     ("", "k TIMEOUT"),
     ("", "k REPLICAS"),
     ("SET TIMEOUT old", "TIMEOUT FSYNC GET"),
@@ -55,16 +55,16 @@ const CASES: &[(&str, &str)] = &[
     ("", "k v extra words NX"),
 ];
 
-/// The reply, and everything that can be told about the key afterwards.
+/// The reply, and afterwards the value of the key and whether it expires.
 fn outcome(conn: &mut RawConn, prepare: &str, command: &str) -> (String, String, bool) {
     say(conn, "FLUSHALL");
     if !prepare.is_empty() {
         say(conn, prepare);
     }
     let reply = say(conn, command);
-    let key = command.split_whitespace().nth(1).expect("a key");
+    let key = command.split_whitespace().nth(1).expect("no key");
     let value = say(conn, &format!("DUMP {key}"));
-    // When it expires depends on when the command ran; whether it does, not.
+    // The time of expiry depends on when the command ran, so only its existence is compared.
     let expires = say(conn, &format!("PEXPIRETIME {key}")) != ":-1\r\n";
     (reply, value, expires)
 }
@@ -88,7 +88,7 @@ fn reply_and_effect_are_those_of_set_in_both_protocols() {
         }
         for (prepare, arguments) in CASES {
             let plain = outcome(&mut conn, prepare, &format!("SET {arguments}"));
-            // IFEQ's own missing value cannot be told from an option that follows.
+            // After IFEQ without its value, an option would be taken for the value.
             let options: &[&str] = if arguments.ends_with("IFEQ") {
                 &[""]
             } else {
@@ -102,7 +102,7 @@ fn reply_and_effect_are_those_of_set_in_both_protocols() {
                     "{command} after {prepare:?}, RESP{protocol}"
                 );
             }
-            let key = arguments.split_whitespace().next().expect("a key");
+            let key = arguments.split_whitespace().next().expect("no key");
             same_on_the_replica(&mut conn, &mut replica, key);
         }
     }
@@ -110,7 +110,7 @@ fn reply_and_effect_are_those_of_set_in_both_protocols() {
 
 #[test]
 fn the_kinds_of_reply_are_what_set_documents() {
-    // So that the comparison above is known to have compared something.
+    // Shows that the comparison above compares different kinds of replies.
     let group = replicated(1);
     let (mut two, mut three) = (group.primary.raw(), group.primary.raw());
     three.hello3();
@@ -136,7 +136,7 @@ fn the_word_after_ifeq_is_a_value_whatever_it_is_spelt_like() {
     let mut conn = group.primary.raw();
     say(&mut conn, "SET k TIMEOUT");
     let reply = say(&mut conn, "DURABLE.SET k v IFEQ TIMEOUT TIMEOUT 0");
-    // Older servers have no IFEQ, and say so of the whole command.
+    // Older servers have no IFEQ, and answer a syntax error.
     if group.primary.has(SET_HAS_IFEQ) {
         assert_eq!(reply, "+OK\r\n");
         assert_eq!(say(&mut conn, "GET k"), "$1\r\nv\r\n");
@@ -178,11 +178,11 @@ fn keys_and_values_are_bytes_of_any_kind() {
         expected.extend_from_slice(b"\r\n");
         assert!(
             replica.call(&[b"GET", key]) == expected,
-            "{shown} on the replica"
+            "the replica has another value for {shown}"
         );
-        // The old value comes back as long as it was.
+        // GET returns the whole old value.
         let held = conn.call(&[b"DURABLE.SET", key, b"next", b"GET"]);
-        assert!(held == expected, "{shown} with GET");
+        assert!(held == expected, "GET returned another value for {shown}");
     }
 }
 
@@ -192,7 +192,8 @@ fn errors_of_the_inner_command_do_not_wait_for_a_replica() {
     let mut conn = group.primary.raw();
     say(&mut conn, "RPUSH list a");
     group.replicas[0].pause();
-    // A reply at all is the proof: nobody can acknowledge anything, and the timeout is for ever.
+    // No replica can acknowledge and there is no timeout, so any reply shows that errors do not
+    // wait.
     let syntax = say(&mut conn, "DURABLE.SET k v BOGUS");
     assert_eq!(syntax, "-ERR syntax error\r\n");
     assert!(say(&mut conn, "DURABLE.SET list v GET").starts_with("-WRONGTYPE "));
@@ -210,8 +211,8 @@ fn a_server_without_memory_refuses_as_it_refuses_set() {
     assert_eq!(say(&mut conn, "EXISTS k"), ":0\r\n");
 }
 
-/// The server turns a number into an integer only where nobody else holds the string, and a client that waits holds
-/// its arguments.
+/// The server encodes a number as an integer only if nothing else references the string. A client
+/// that waits references its arguments.
 #[test]
 fn what_is_stored_is_encoded_as_by_the_plain_command_also_while_the_client_waits() {
     let group = replicated(1);
@@ -244,7 +245,7 @@ fn what_is_stored_is_encoded_as_by_the_plain_command_also_while_the_client_waits
         group.replicas[0].resume();
         assert_eq!(waiting.read_reply_bytes(), b"+OK\r\n");
     }
-    // More arguments than are given to the server one by one.
+    // More arguments than the module passes to the server one by one.
     let many: Vec<String> = (0..60).map(|number| format!("k{number}")).collect();
     let mut command = vec!["DURABLE.MSET"];
     command.extend(many.iter().map(String::as_str));

@@ -1,5 +1,5 @@
-//! What a requirement comes to in numbers, when it is fixed, and the errors of the contract that belong to
-//! it, through the family and DURABLE.CALL as well as DURABLE.SET.
+//! The numbers that a requirement resolves to, the moment when they are fixed, and the errors for a
+//! requirement that is not met, for the whole family and DURABLE.CALL.
 
 use crate::samples::FAMILY;
 use crate::support::{
@@ -10,7 +10,7 @@ use crate::support::{
 fn a_majority_counts_the_primary_and_all_does_not() {
     let group = replicated(0);
     let mut conn = group.primary.raw();
-    // Expected replicas, how many of them with the primary are a majority.
+    // The expected replicas, and how many of them make a majority together with the primary.
     for (expected, majority) in [
         (1, 1),
         (2, 1),
@@ -38,7 +38,11 @@ fn a_majority_counts_the_primary_and_all_does_not() {
                 assert_eq!(say(&mut conn, &line), missing, "{line}");
             }
             say(&mut conn, &format!("CONFIG SET durable.replicas {word}"));
-            assert_eq!(say(&mut conn, "DURABLE.DEL k"), missing, "as a setting");
+            assert_eq!(
+                say(&mut conn, "DURABLE.DEL k"),
+                missing,
+                "{word} as a setting"
+            );
         }
     }
     assert_eq!(say(&mut conn, "DBSIZE"), ":0\r\n");
@@ -134,7 +138,7 @@ fn without_replicas_nothing_of_the_family_is_executed() {
             (say(&mut conn, "DEBUG DIGEST"), group.primary.offset()),
             before
         );
-        // Without a requirement they do what the plain ones do.
+        // Without a requirement they are executed.
         if sample.takes_options {
             let reply = say(&mut conn, &format!("{} REPLICAS 0", sample.durable()));
             assert!(!reply.starts_with('-'), "{}: {reply}", sample.name);
@@ -226,16 +230,16 @@ fn an_acknowledgement_of_less_than_the_write_is_none() {
     testkit::eventually("the write to reach the replica", || {
         fake.commands().iter().any(|command| command[0] == write)
     });
-    // One byte less than the write itself, which ends before the request that follows it.
+    // One byte less than the end of the write. The request follows after the write.
     let request = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n".len() as u64;
-    testkit::eventually("the request to follow", || {
+    testkit::eventually("the request after the write", || {
         fake.commands()
             .last()
             .is_some_and(|command| command[0] == "REPLCONF")
     });
     let end = fake.offset() - request;
     fake.ack(end - 1);
-    testkit::eventually("it to arrive", || {
+    testkit::eventually("the short acknowledgement to arrive", || {
         primary.replica_links()[0].acked_offset == end - 1
     });
     assert_eq!(info(primary, "waiters"), 1);

@@ -1,4 +1,5 @@
-//! CONFIG RESETSTAT resets the module's counters with the server's, and nothing else does.
+//! CONFIG RESETSTAT resets the module's counters together with the server's. Nothing else resets
+//! them.
 
 use testkit::{eventually, RawConn, Server};
 
@@ -7,10 +8,10 @@ use crate::support::{builder, connections, info, packet, replicated, say, send, 
 
 const QUEUED: &str = "+QUEUED\r\n";
 
-/// A write that is refused and counted, since nobody has so many replicas.
+/// A write that is refused and counted, since the primary does not have nine replicas.
 const REFUSED: &str = "DURABLE.INCR n REPLICAS 9 FSYNC 0";
 
-/// Counts so many refused writes.
+/// Makes `times` refused writes.
 #[track_caller]
 fn refuse(conn: &mut RawConn, times: usize) {
     for _ in 0..times {
@@ -22,7 +23,7 @@ fn refused(server: &Server) -> i64 {
     info(server, "noreplicas_total")
 }
 
-/// Sends these commands as one packet, and returns their replies.
+/// Sends the commands as one packet, and returns their replies.
 #[track_caller]
 fn at_once(conn: &mut RawConn, lines: &[&str]) -> Vec<String> {
     conn.send_bytes(&packet(lines));
@@ -67,7 +68,7 @@ fn counters_and_percentiles_begin_anew_and_gauges_stay() {
     for counter in &counters[1..] {
         assert_eq!(info(primary, counter), 0, "{counter}");
     }
-    // One still waits, and has since before.
+    // One client has waited since before the reset.
     assert_eq!(info(primary, "waiters_peak"), 1);
     assert_eq!(info(primary, "waiters"), 1);
     assert_eq!(info(primary, "replicas_online"), 1);
@@ -106,8 +107,7 @@ fn the_totals_of_slot_hints_begin_anew_and_the_token_stays() {
 fn what_is_counted_after_a_reset_in_the_same_packet_stays() {
     let server = Server::builder().start();
     let mut conn = server.raw();
-    // The second reset follows the first after as few commands as there can be, and as many as have
-    // been executed since then follow it before the turn ends.
+    // Only one command is between the two resets, and many follow before the turn ends.
     for _ in 0..2 {
         let mut lines = vec!["CONFIG RESETSTAT", REFUSED, "config resetstat"];
         lines.extend(["PING"; 50]);
@@ -128,21 +128,26 @@ fn a_reset_that_the_server_refuses_resets_nothing() {
     let mut guest = server.raw();
     assert_eq!(say(&mut guest, "AUTH guest x"), "+OK\r\n");
     assert!(say(&mut guest, "CONFIG RESETSTAT").starts_with("-NOPERM "));
-    assert_eq!(refused(&server), 3, "no permission");
+    assert_eq!(refused(&server), 3, "reset without permission");
     assert!(at_once(&mut guest, &["CONFIG RESETSTAT", "PING"])[0].starts_with("-NOPERM "));
     at_once(&mut guest, &many);
-    assert_eq!(refused(&server), 3, "no permission, in a pipeline");
+    assert_eq!(
+        refused(&server),
+        3,
+        "reset without permission, in a pipeline"
+    );
     assert!(say(&mut conn, "CONFIG RESETSTAT now").starts_with("-ERR "));
-    assert_eq!(refused(&server), 3, "wrong arity");
+    assert_eq!(refused(&server), 3, "reset with a wrong arity");
     for script in [
         "return redis.call('CONFIG','RESETSTAT')",
         "return redis.pcall('CONFIG','RESETSTAT')",
     ] {
-        let reply = String::from_utf8(conn.call(&["EVAL", script, "0"])).expect("text");
+        let reply = String::from_utf8(conn.call(&["EVAL", script, "0"]))
+            .expect("a reply that is not UTF-8");
         assert!(reply.starts_with("-ERR "), "{reply}");
         assert_eq!(refused(&server), 3, "{script}");
     }
-    // What merely looks like it.
+    // Other commands with the same words.
     assert_eq!(say(&mut conn, "GET RESETSTAT"), "$-1\r\n");
     assert!(say(&mut conn, "DURABLE.CALL CONFIG RESETSTAT").starts_with("-ERR "));
     assert_eq!(refused(&server), 3);
@@ -150,7 +155,7 @@ fn a_reset_that_the_server_refuses_resets_nothing() {
     let reply = say(&mut server.raw(), "CONFIG RESETSTAT");
     assert!(reply.starts_with("-NOAUTH "), "{reply}");
     conn.call(&["CONFIG", "SET", "requirepass", ""]);
-    assert_eq!(refused(&server), 3, "not authenticated");
+    assert_eq!(refused(&server), 3, "reset without authentication");
 }
 
 #[test]
@@ -158,27 +163,35 @@ fn inside_a_transaction_it_resets_when_that_is_executed_and_not_before() {
     let server = Server::builder().start();
     let mut conn = server.raw();
     let mut other = server.raw();
-    // Few commands since the last reset, and many in the transaction: their number shows nothing.
+    // The numbers of commands since the last reset and in the transaction do not matter.
     for others in [0, 1, 40] {
         say(&mut other, "CONFIG RESETSTAT");
         refuse(&mut other, 2);
         say(&mut conn, "MULTI");
         assert_eq!(say(&mut conn, "CONFIG RESETSTAT"), QUEUED);
-        assert_eq!(refused(&server), 2, "queued");
+        assert_eq!(refused(&server), 2, "reset by a queued command");
         for _ in 0..30 {
             assert_eq!(say(&mut conn, "PING"), QUEUED);
         }
-        // Transactions of others in between.
+        // Other transactions in between.
         for _ in 0..others {
             at_once(&mut other, &["MULTI", "PING", "EXEC"]);
         }
-        assert_eq!(refused(&server), 2, "still queued");
+        assert_eq!(refused(&server), 2, "reset before EXEC");
         assert!(say(&mut conn, "EXEC").starts_with("*31\r\n+OK\r\n"));
-        assert_eq!(refused(&server), 0, "executed, {others}");
+        assert_eq!(
+            refused(&server),
+            0,
+            "not reset by EXEC, with {others} other transactions"
+        );
         refuse(&mut other, 1);
-        assert_eq!(refused(&server), 1, "what comes after counts, {others}");
+        assert_eq!(
+            refused(&server),
+            1,
+            "not counted after EXEC, with {others} other transactions"
+        );
     }
-    // The whole transaction as one packet, followed by what counts.
+    // The whole transaction as one packet, followed by refused writes.
     refuse(&mut other, 5);
     let lines = [
         "MULTI",
@@ -225,19 +238,19 @@ fn a_transaction_that_is_not_executed_resets_nothing() {
     assert_eq!(say(&mut conn, "CONFIG RESETSTAT"), QUEUED);
     assert_eq!(say(&mut conn, "DISCARD"), "+OK\r\n");
     at_once(&mut conn, &["MULTI", "PING", "EXEC"]);
-    assert_eq!(refused(&server), 2, "discarded");
+    assert_eq!(refused(&server), 2, "reset after DISCARD");
     say(&mut conn, "MULTI");
     say(&mut conn, "CONFIG RESETSTAT");
     assert!(say(&mut conn, "NO.SUCH.COMMAND").starts_with("-ERR "));
     assert!(say(&mut conn, "EXEC").starts_with("-EXECABORT "));
-    assert_eq!(refused(&server), 2, "aborted");
+    assert_eq!(refused(&server), 2, "reset by an aborted transaction");
     say(&mut conn, "MULTI");
     say(&mut conn, "CONFIG RESETSTAT");
     drop(conn);
-    eventually("the client to be gone", || {
+    eventually("the client to disappear", || {
         server.info_number("clients", "connected_clients") == 1
     });
-    assert_eq!(refused(&server), 2, "left");
+    assert_eq!(refused(&server), 2, "reset by a client that left");
 }
 
 #[test]

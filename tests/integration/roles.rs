@@ -1,4 +1,5 @@
-//! Replicas execute nothing durable, and a primary that becomes one turns its waiting clients away.
+//! Replicas execute no durable command. A primary that becomes a replica ends the waits of its
+//! clients.
 
 use testkit::{eventually, Server};
 
@@ -15,7 +16,7 @@ fn a_replica_refuses_as_it_refuses_plain_writes() {
     assert!(plain.starts_with("-READONLY "), "{plain}");
     assert_eq!(say(&mut conn, "DURABLE.SET k v"), plain);
     assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 0"), plain);
-    // A fence is no write, so that the server lets it through.
+    // A fence is not a write, so the module refuses it, not the server.
     let fence = "-READONLY DURABLE.WAIT needs a primary, this is a replica\r\n";
     assert_eq!(say(&mut conn, "DURABLE.WAIT"), fence);
     assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 0"), fence);
@@ -54,7 +55,7 @@ fn a_demoted_primary_turns_its_waiting_clients_away() {
             last.starts_with("-UNBLOCKED ") && last.ends_with("\r\n"),
             "{last}"
         );
-        assert_eq!(last.lines().count(), 1, "one answer: {last}");
+        assert_eq!(last.lines().count(), 1, "more than one reply: {last}");
     }
     assert_eq!(info(primary, "waiters"), 0);
     assert_eq!(info(primary, "demoted_total"), 10);
@@ -83,9 +84,10 @@ fn a_promoted_replica_waits_for_replicas_of_its_own() {
     assert!(refused.starts_with("-NOREPLICAS 0 of 1 "), "{refused}");
     follower.replica_of(new);
     group.primary.replica_of(new);
-    eventually("both to count for the new primary", || {
-        say(&mut conn, "DURABLE.SET k v REPLICAS 2 TIMEOUT 0") == "+OK\r\n"
-    });
+    eventually(
+        "both replicas to acknowledge a write of the new primary",
+        || say(&mut conn, "DURABLE.SET k v REPLICAS 2 TIMEOUT 0") == "+OK\r\n",
+    );
     for replica in [follower, &group.primary] {
         assert_eq!(get(replica, "k").as_deref(), Some("v"));
     }
@@ -93,7 +95,7 @@ fn a_promoted_replica_waits_for_replicas_of_its_own() {
 
 #[test]
 fn a_server_that_was_a_replica_for_a_while_knows_its_stream_again() {
-    // What the module knew of the stream's offsets is void after each change of role.
+    // After each change of role the offsets that the module knew are no longer valid.
     let primary = patient(Server::builder().name("primary")).start();
     let other = patient(Server::builder().name("other")).start();
     for round in 0..6 {
@@ -106,7 +108,7 @@ fn a_server_that_was_a_replica_for_a_while_knows_its_stream_again() {
         lower.replica_of(upper);
         let mut conn = upper.raw();
         let set = format!("DURABLE.SET k {round} TIMEOUT 0");
-        eventually("the other one to count", || {
+        eventually("the other server to acknowledge a write", || {
             say(&mut conn, &set) == "+OK\r\n"
         });
         assert_eq!(get(lower, "k"), Some(round.to_string()));

@@ -1,17 +1,16 @@
-//! One valid line for each command of the family, and small things that several subjects need: a
-//! seeded source of chance, and what the server says of a command.
+//! One valid example of each command of the family, a seeded random generator, and COMMAND INFO.
 
 use testkit::redis::Value;
 use testkit::{RawConn, Server};
 
 use crate::support::say;
 
-/// One command of the family.
+/// An example of one command of the family.
 pub struct Sample {
     pub name: &'static str,
-    /// Whether it takes the requirement options behind its own arguments.
+    /// Whether it takes the requirement options after its own arguments.
     pub takes_options: bool,
-    /// What has to be there before: commands, separated by semicolons.
+    /// Commands that make the data for `args`, separated by semicolons.
     pub before: &'static str,
     /// Its arguments.
     pub args: &'static str,
@@ -26,7 +25,7 @@ impl Sample {
         format!("DURABLE.{} {}", self.name, self.args)
     }
 
-    /// Makes the data what `args` were written for.
+    /// Replaces all data by the data for `args`.
     #[track_caller]
     pub fn prepare(&self, conn: &mut RawConn) {
         say(conn, "FLUSHALL");
@@ -55,7 +54,7 @@ const fn variadic(name: &'static str, before: &'static str, args: &'static str) 
     }
 }
 
-/// The family as the contract names it.
+/// The whole family.
 pub const FAMILY: [Sample; 33] = [
     options("SET", "", "k v EX 5000"),
     options("GET", "SET k v", "k"),
@@ -96,12 +95,12 @@ pub const FAMILY: [Sample; 33] = [
     ),
 ];
 
-/// The sample of a command of the family.
+/// The example of a command, `None` for one outside the family.
 pub fn sample(name: &str) -> Option<&'static Sample> {
     FAMILY.iter().find(|sample| sample.name == name)
 }
 
-/// Chance that is the same in every run with the same seed (xorshift).
+/// A random generator (xorshift). The same seed gives the same numbers in every run.
 pub struct Chance(u64);
 
 impl Chance {
@@ -122,7 +121,7 @@ impl Chance {
     }
 }
 
-/// What `COMMAND INFO` says of a command.
+/// The description of a command by `COMMAND INFO`.
 pub struct CommandInfo {
     pub arity: i64,
     pub flags: Vec<String>,
@@ -134,23 +133,25 @@ pub struct CommandInfo {
     pub subcommands: Vec<String>,
 }
 
-/// `None` for a command that the server does not have.
+/// `None` for an unknown command.
 #[track_caller]
 pub fn command_info(server: &Server, name: &str) -> Option<CommandInfo> {
     let entries: Vec<Value> = server.run(&["COMMAND", "INFO", name]);
     read_info(&entries[0])
 }
 
-/// Every command of the server, the subcommands of the others included.
+/// Every command of the server, with all subcommands.
 #[track_caller]
 pub fn all_commands(server: &Server) -> Vec<(String, CommandInfo)> {
     let mut names: Vec<String> = server.run(&["COMMAND", "LIST"]);
     names.sort();
     let mut all = Vec::new();
     for name in names {
-        let info = command_info(server, &name).expect("a command of the server's own list");
+        let info =
+            command_info(server, &name).expect("COMMAND INFO does not know a listed command");
         for sub in &info.subcommands {
-            let of_sub = command_info(server, sub).expect("a subcommand that was just listed");
+            let of_sub =
+                command_info(server, sub).expect("COMMAND INFO does not know a listed subcommand");
             all.push((sub.clone(), of_sub));
         }
         all.push((name, info));
@@ -190,5 +191,5 @@ fn name_of(entry: &Value) -> Option<String> {
 }
 
 fn words(list: &Value) -> Vec<String> {
-    testkit::redis::from_redis_value_ref(list).expect("a list of words")
+    testkit::redis::from_redis_value_ref(list).expect("not a list of words")
 }

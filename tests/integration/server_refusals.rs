@@ -1,5 +1,6 @@
-//! Where the server refuses the plain command for reasons of its own, it refuses the durable one in the same
-//! words, and nothing is executed: no memory, no disk, too few good replicas, a pause, a script, a load.
+//! Where the server itself refuses the plain command, the durable one gets the same error, and
+//! nothing is executed: no memory, a failed save, min-replicas-to-write, a replica, a pause, a long
+//! script, a load.
 
 use std::fs;
 
@@ -8,7 +9,8 @@ use testkit::{eventually, RawConn};
 use crate::samples::{command_info, FAMILY};
 use crate::support::{builder, get, info, replicated, say, send, wait_for_waiters};
 
-/// The plain command is refused with this code, and so are its twin and DURABLE.CALL.
+/// Asserts that the plain command is refused with this code, and that its durable form and
+/// DURABLE.CALL get the same error.
 #[track_caller]
 fn refused_alike(conn: &mut RawConn, line: &str, code: &str) {
     let plain = say(conn, line);
@@ -51,7 +53,7 @@ fn a_script_that_may_write_without_memory_writes_durably_too() {
         "redis.pcall('SET', 'k', 'v')",
         "redis.pcall('DURABLE.SET', 'k', 'v', 'REPLICAS', '0')",
     ] {
-        // Allowed by its flags, or because it has written already.
+        // The script may write by its flags, or because it has already written.
         for start in [
             "#!lua flags=allow-oom\nreturn",
             "redis.call('DEL', 'old') return",
@@ -76,7 +78,7 @@ fn with_too_few_good_replicas_the_server_itself_refuses_writes() {
     refused_alike(&mut conn, "SET k v", "-NOREPLICAS ");
     refused_alike(&mut conn, "DEL k", "-NOREPLICAS ");
     let plain = say(&mut conn, "SET k v");
-    // DURABLE.CALL counts as a write, whatever it runs.
+    // The server treats DURABLE.CALL as a write, whatever command it runs.
     assert_eq!(say(&mut conn, "DURABLE.CALL GET k"), plain);
     assert_eq!(say(&mut conn, "DURABLE.GET k"), "$-1\r\n");
     assert_eq!(say(&mut conn, "DBSIZE"), ":0\r\n");
@@ -94,12 +96,12 @@ fn after_a_failed_save_writes_are_refused_as_plain_ones() {
     let primary = &group.primary;
     let mut conn = primary.raw();
     say(&mut conn, "SET old v");
-    // A directory stands where the file is to be.
+    // A directory with the name of the snapshot makes the save fail.
     let path = primary.dir().join("dump.rdb");
     let _ = fs::remove_file(&path);
-    fs::create_dir(path.clone()).expect("a directory");
+    fs::create_dir(path.clone()).expect("cannot create a directory");
     eventually("the save to fail", || {
-        // Refused while the replica's full synchronization still has a process of its own.
+        // The server refuses it while the child process of a full synchronization runs.
         say(&mut conn, "BGSAVE");
         let state = primary.info("persistence");
         state
@@ -170,13 +172,13 @@ fn a_replica_that_lost_its_primary_and_serves_no_stale_data_says_so() {
         .start();
     group.primary.kill();
     let mut conn = group.replicas[0].raw();
-    eventually("the replica to notice", || {
+    eventually("the replica to notice the lost primary", || {
         say(&mut conn, "GET k").starts_with("-MASTERDOWN ")
     });
     let plain = say(&mut conn, "GET k");
     assert_eq!(say(&mut conn, "DURABLE.GET k"), plain);
     assert_eq!(say(&mut conn, "DURABLE.WAIT"), plain);
-    // DURABLE.CALL counts as a write, whatever it runs.
+    // The server treats DURABLE.CALL as a write, whatever command it runs.
     let write = say(&mut conn, "SET k v");
     assert_eq!(say(&mut conn, "DURABLE.SET k v"), write);
     assert_eq!(say(&mut conn, "DURABLE.CALL GET k"), write);
@@ -202,11 +204,11 @@ fn a_pause_of_writes_holds_them_and_every_call_back_and_lets_reads_through() {
         send(&mut conn, line);
         held.push(conn);
         let count = held.len() as i64;
-        eventually("the server to hold it back", || {
+        eventually("the server to hold the command back", || {
             primary.info_number("clients", "blocked_clients") == count
         });
     }
-    // Replicas have everything, so that a read needs no word with them.
+    // The replica has everything, so a read does not wait.
     assert_eq!(say(&mut operator, "DURABLE.GET k"), "$1\r\nv\r\n");
     assert_eq!(info(primary, "waiters"), 0);
     assert!(held.iter_mut().all(|conn| !conn.is_readable_now()));
@@ -232,7 +234,7 @@ fn with_the_append_only_file_on_a_pause_of_writes_does_not_kill_the_server() {
     assert_eq!(say(&mut operator, "CLIENT PAUSE 86400000 WRITE"), "+OK\r\n");
     let mut conn = primary.raw();
     send(&mut conn, "DURABLE.CALL SET k v");
-    eventually("the server to hold it back", || {
+    eventually("the server to hold the command back", || {
         primary.info_number("clients", "blocked_clients") == 1
     });
     let mut reader = primary.raw();
@@ -252,7 +254,7 @@ fn while_a_script_runs_too_long_everybody_is_told_so() {
     send(&mut waiting, "DURABLE.SET before v");
     wait_for_waiters(primary, 1);
     busy.send(&["EVAL", "while true do end", "0"]);
-    eventually("the script to be over its time", || {
+    eventually("the script to exceed its time", || {
         say(&mut conn, "GET k").starts_with("-BUSY ")
     });
     refused_alike(&mut conn, "SET k v", "-BUSY ");
@@ -284,11 +286,11 @@ fn while_the_server_loads_its_data_it_says_so() {
     wait_for_waiters(primary, 1);
     say(&mut conn, "CONFIG SET key-load-delay 1000");
     send(&mut reloading, "DEBUG RELOAD");
-    eventually("the server to be loading", || {
+    eventually("the server to load", || {
         say(&mut conn, "GET k").starts_with("-LOADING ")
     });
     let plain = say(&mut conn, "GET k");
-    // What takes turns with the load is answered by the server; the load goes on all along.
+    // The server answers these commands itself. The load is still running.
     for line in [
         "DURABLE.GET k",
         "DURABLE.SET k v",
@@ -300,7 +302,7 @@ fn while_the_server_loads_its_data_it_says_so() {
     assert!(say(&mut conn, "DURABLE.HELP").starts_with('*'));
     assert!(
         !waiting.is_readable_now(),
-        "while nobody has acknowledged it"
+        "answered without an acknowledgement"
     );
     let reloaded = say(&mut conn, "CONFIG SET key-load-delay 0");
     assert!(

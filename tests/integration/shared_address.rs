@@ -1,5 +1,5 @@
-//! Several links that show one host and port: several replicas behind one address, or one replica
-//! whose old link died unnoticed.
+//! Several links with the same host and port: several replicas behind one address, or one replica
+//! whose old link is dead without the primary's notice.
 
 use std::net::Ipv4Addr;
 
@@ -9,10 +9,10 @@ use crate::fsync::refused_for_want_of_knowledge;
 use crate::stale_links::syncing_link;
 use crate::support::{patient, say, verdicts};
 
-/// A primary and two replicas at different addresses with the same port, which replicate through
-/// a proxy: to the primary both are 127.0.0.1 and that port.
+/// A primary and two replicas at different addresses with the same port, which replicate through a
+/// proxy. To the primary both have the address 127.0.0.1 and that port.
 struct BehindNat {
-    // Dropped in this order: replicas that lose their primary would fill their logs with it.
+    // Dropped in this order: otherwise lines about a lost primary would fill the replicas' logs.
     replicas: [Server; 2],
     _proxy: Cut,
     primary: Server,
@@ -47,15 +47,15 @@ fn behind_nat(replica: impl Fn(ServerBuilder) -> ServerBuilder) -> BehindNat {
     }
 }
 
-fn counting(primary: &Server) -> u64 {
+fn counted(primary: &Server) -> u64 {
     verdicts(primary).iter().map(|(counts, _)| counts).sum()
 }
 
 #[test]
 fn two_replicas_behind_one_address_count_twice() {
     let nat = behind_nat(|builder| builder);
-    // Also while nobody waits.
-    eventually("both to count", || counting(&nat.primary) == 2);
+    // Also without waits.
+    eventually("both replicas to count", || counted(&nat.primary) == 2);
     let mut conn = nat.primary.raw();
     assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 2"), "+OK\r\n");
     for replica in &nat.replicas {
@@ -68,7 +68,7 @@ fn two_replicas_behind_one_address_count_twice() {
 fn either_of_two_replicas_behind_one_address_suffices_when_the_other_is_frozen() {
     for frozen in [0, 1] {
         let nat = behind_nat(|builder| builder);
-        eventually("both to count", || counting(&nat.primary) == 2);
+        eventually("both replicas to count", || counted(&nat.primary) == 2);
         nat.replicas[frozen].pause();
         let mut conn = nat.primary.raw();
         assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 1"), "+OK\r\n");
@@ -85,15 +85,17 @@ fn either_of_two_replicas_behind_one_address_suffices_when_the_other_is_frozen()
 #[test]
 fn a_replica_that_goes_behind_a_shared_address_and_comes_back_is_counted_anew() {
     let nat = behind_nat(|builder| builder);
-    eventually("both to count", || counting(&nat.primary) == 2);
+    eventually("both replicas to count", || counted(&nat.primary) == 2);
     nat.replicas[1].kill();
     let mut conn = nat.primary.raw();
-    eventually("the one that is left to count alone", || {
-        counting(&nat.primary) == 1 && nat.primary.replica_links().len() == 1
+    eventually("only the remaining replica to count", || {
+        counted(&nat.primary) == 1 && nat.primary.replica_links().len() == 1
     });
     assert_eq!(say(&mut conn, "DURABLE.SET k v"), "+OK\r\n");
     nat.replicas[1].restart();
-    eventually("both to count again", || counting(&nat.primary) == 2);
+    eventually("both replicas to count again", || {
+        counted(&nat.primary) == 2
+    });
     assert_eq!(say(&mut conn, "DURABLE.SET k w REPLICAS 2"), "+OK\r\n");
     assert_eq!(say(&mut nat.replicas[1].raw(), "GET k"), "$1\r\nw\r\n");
 }
@@ -108,7 +110,7 @@ fn fsyncs_behind_one_address_are_told_apart() {
     if refused_for_want_of_knowledge(&nat.primary) {
         return;
     }
-    eventually("both to count", || counting(&nat.primary) == 2);
+    eventually("both replicas to count", || counted(&nat.primary) == 2);
     let mut conn = nat.primary.raw();
     for word in ["FSYNC 1", "REPLICAS 2 FSYNC 2", "REPLICAS 2 FSYNC 1"] {
         let reply = say(&mut conn, &format!("DURABLE.SET k v {word}"));
@@ -123,24 +125,24 @@ fn fsyncs_behind_one_address_are_told_apart() {
             "{reply}"
         );
         frozen.resume();
-        eventually("the thawed replica to have fsynced", || {
+        eventually("the resumed replica to fsync", || {
             say(&mut conn, "DURABLE.SET k w REPLICAS 2 FSYNC 2 TIMEOUT 1000") == "+OK\r\n"
         });
     }
 }
 
-/// Two fake replicas that announce one port. Both have acknowledged what they have read.
+/// Two fake replicas that announce the same port. Both have acknowledged what they have read.
 fn two_fakes() -> (Server, FakeReplica, FakeReplica) {
     let primary = patient(Server::builder().name("primary"))
         .config("repl-ping-replica-period", "3600")
         .start();
     let mut one = FakeReplica::start(&primary);
     let mut two = same_port(&primary, &one);
-    eventually("both to count", || {
+    eventually("both replicas to count", || {
         for fake in [&mut one, &mut two] {
             fake.ack_what_was_read();
         }
-        counting(&primary) == 2
+        counted(&primary) == 2
     });
     (primary, one, two)
 }
@@ -159,27 +161,27 @@ fn an_older_link_counts_once_it_has_acknowledged_what_came_after_the_newest() {
     primary.run::<()>(&["SET", "k", "v"]);
     let mut one = FakeReplica::start(&primary);
     let mut two = same_port(&primary, &one);
-    // Each link gets two requests, though nobody waits: the answer to the first is no proof.
+    // Each link gets two requests, also without waits: the answer to the first proves nothing.
     let requests = |fake: &FakeReplica| {
         let commands = fake.commands();
         commands.iter().filter(|word| word[0] == "REPLCONF").count()
     };
-    eventually("two requests since the second link came", || {
+    eventually("two requests after the second link came", || {
         requests(&two) >= 2
     });
     let end = primary.offset();
     one.wait_for_offset(end);
     two.wait_for_offset(end);
-    // What the stream was before the second link came proves nothing.
+    // An offset from before the second link came proves nothing.
     let before = end - 2 * 37;
     one.ack(before);
     two.ack(before);
-    eventually("the newest to count alone", || {
+    eventually("only the newest link to count", || {
         let counts: Vec<u64> = verdicts(&primary).iter().map(|link| link.0).collect();
         counts == [0, 1]
     });
     one.ack(end);
-    eventually("both to count", || counting(&primary) == 2);
+    eventually("both replicas to count", || counted(&primary) == 2);
 }
 
 #[test]
@@ -187,19 +189,19 @@ fn a_link_does_not_inherit_what_another_in_its_place_has_proved() {
     let (primary, one, mut two) = two_fakes();
     drop(one);
     let mut three = same_port(&primary, &two);
-    eventually("the first link to be gone", || {
+    eventually("the first link to disappear", || {
         primary.replica_links().len() == 2
     });
-    // As many links as before, and the first of them has acknowledged no less than before.
+    // There are as many links as before, and the first has acknowledged at least as much as before.
     let acked = primary.replica_links()[0].acked_offset;
     three.ack(acked);
     let unproved = (0, "same address as a newer link".to_owned());
-    eventually("the newest link to count alone", || {
+    eventually("only the newest link to count", || {
         verdicts(&primary) == [unproved.clone(), (1, String::new())]
     });
     eventually("the older link to prove itself", || {
         two.ack_what_was_read();
-        counting(&primary) == 2
+        counted(&primary) == 2
     });
 }
 
@@ -218,7 +220,7 @@ fn what_strangers_send_voids_nothing() {
     ] {
         let refused = say(&mut stranger, &line);
         assert!(refused.starts_with("-NOPERM "), "{refused}");
-        assert_eq!(counting(&primary), 2, "{line}");
+        assert_eq!(counted(&primary), 2, "{line}");
     }
 }
 
@@ -226,10 +228,10 @@ fn what_strangers_send_voids_nothing() {
 fn strangers_void_nothing_while_the_newest_link_is_synchronizing_either() {
     let (primary, mut one, mut two) = two_fakes();
     let _syncing = syncing_link(&primary, one.listening_port(), "127.0.0.1");
-    eventually("both to prove themselves", || {
+    eventually("both links to prove themselves", || {
         one.ack_what_was_read();
         two.ack_what_was_read();
-        counting(&primary) == 2
+        counted(&primary) == 2
     });
     let end = primary.offset();
     primary.run::<()>(&["ACL", "SETUSER", "nobody", "on", "nopass", "-@all"]);
@@ -238,7 +240,7 @@ fn strangers_void_nothing_while_the_newest_link_is_synchronizing_either() {
     for _ in 0..20 {
         let refused = say(&mut stranger, "PSYNC ? -1");
         assert!(refused.starts_with("-NOPERM "), "{refused}");
-        assert_eq!(counting(&primary), 2);
+        assert_eq!(counted(&primary), 2);
     }
-    assert_eq!(primary.offset(), end, "nobody was asked for anything");
+    assert_eq!(primary.offset(), end, "a request was sent");
 }

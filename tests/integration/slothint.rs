@@ -1,4 +1,4 @@
-//! SLOTHINT: the reply, the slots of keys, and where it is asked.
+//! SLOTHINT: its reply, the slots of keys, bad arguments, and its use in scripts and transactions.
 
 use testkit::redis::Value;
 use testkit::{eventually, Server};
@@ -14,7 +14,7 @@ const DISABLED: &str = "-ERR This instance has cluster support disabled\r\n";
 fn the_reply_is_the_same_in_both_protocols_and_on_every_node() {
     let cluster = afresh(2, 1).start();
     let [first, second, first_replica, second_replica] = &cluster.nodes[..] else {
-        panic!("two primaries, two replicas");
+        panic!("the cluster does not have four nodes");
     };
     // bar is in slot 5061, foo in 12182.
     let keys = ["{bar}x", "foo", "bar", "foo"];
@@ -33,11 +33,11 @@ fn the_reply_is_the_same_in_both_protocols_and_on_every_node() {
         nodes
             .iter()
             .position(|node| node.0.port() == owner.port())
-            .expect("a node")
+            .expect("not one of the two primaries")
     };
     let bar = format!("*2\r\n:5061\r\n:{}\r\n", index(first));
     let foo = format!("*2\r\n:12182\r\n:{}\r\n", index(second));
-    // Nodes may not all have heard the same at the very first moment.
+    // At first the nodes may have different views.
     let mut conn = first.raw();
     eventually("all nodes to agree", || {
         let mut tokens = cluster.nodes.iter().map(|node| token(&mut node.raw()));
@@ -53,7 +53,7 @@ fn the_reply_is_the_same_in_both_protocols_and_on_every_node() {
         conn.hello3();
         assert_eq!(say(&mut conn, &line), expected, "{} RESP3", node.name());
     }
-    // Only the owners of these keys.
+    // A hint lists only the owners of its keys.
     let one = format!(
         "*3\r\n:{token}\r\n*1\r\n{}*1\r\n{}*1\r\n*2\r\n:12182\r\n:0\r\n",
         written(second, 4),
@@ -99,7 +99,7 @@ fn slots_are_those_of_cluster_keyslot() {
     ]
     .map(|key| key.as_bytes().to_vec())
     .to_vec();
-    // Any bytes, with many braces among them.
+    // Random bytes with many braces.
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut next = || {
         state ^= state << 13;
@@ -124,7 +124,7 @@ fn slots_are_those_of_cluster_keyslot() {
         assert_eq!(Value::Int((*slot).into()), told, "{}", key.escape_ascii());
         assert_eq!(*index, 0);
     }
-    assert_eq!(hint.keys[0].0, 0, "the empty key");
+    assert_eq!(hint.keys[0].0, 0, "the slot of the empty key");
     assert_eq!(hint.keys[1].0, 0x31C3);
     assert_eq!(hint.nodes.len(), 1);
 }
@@ -176,7 +176,7 @@ fn keys_are_not_declared_and_need_no_permission() {
     let user = "ACL SETUSER asker on nopass resetkeys -@all +slothint";
     assert_eq!(say(&mut conn, user), "+OK\r\n");
     assert_eq!(say(&mut conn, "AUTH asker any"), "+OK\r\n");
-    // Slots of both nodes in one command.
+    // One command with keys of both nodes.
     let both = hint(&mut conn, &["foo", "bar"]);
     assert_eq!(both.nodes.len(), 2);
     assert!(say(&mut conn, "SLOTHINT.MAP").starts_with("-NOPERM"));
@@ -192,11 +192,11 @@ fn every_key_of_a_large_batch_is_answered_in_order() {
     let ids: Vec<&str> = hint.nodes.iter().map(id).collect();
     let mut expected: Vec<&str> = cluster.nodes.iter().map(|n| cluster.id_of(n)).collect();
     expected.sort();
-    assert_eq!(ids, expected, "each node once, by id");
+    assert_eq!(ids, expected, "not each node once, ordered by id");
     for ((slot, index), expected) in hint.keys.iter().zip((0..16384).rev()) {
         assert_eq!(*slot, expected);
         let owner = [5461, 10923, 16384].iter().position(|end| slot < end);
-        let owner = &cluster.nodes[owner.expect("a slot")];
+        let owner = &cluster.nodes[owner.expect("a slot above 16383")];
         assert_eq!(ids[*index as usize], cluster.id_of(owner), "slot {slot}");
     }
 }
@@ -235,7 +235,7 @@ fn wrong_arguments_are_named() {
     }
     let empty = conn.call_text(&["SLOTHINT.MAP", ""]);
     assert_eq!(empty, token(""));
-    // An error changes nothing: the same connection goes on, and nobody waits.
+    // After an error the connection still works, and no client waits.
     assert_eq!(say(&mut conn, "PING"), "+PONG\r\n");
     unload_and_load_again(&cluster.nodes[0]);
 }
@@ -270,7 +270,6 @@ fn scripts_and_transactions_are_answered_too() {
     assert_eq!(say(&mut conn, "SLOTHINT foo"), "+QUEUED\r\n");
     assert_eq!(say(&mut conn, "EXEC"), format!("*1\r\n{direct}"));
 
-    // Numbers of scripts are floating point, so the token comes as text.
     let script =
         "local r = redis.call('SLOTHINT', 'foo', 'bar') return {r[3][1][1], r[3][1][2], r[3][2][1], r[2][1][1]}";
     let expected = "*4\r\n:12182\r\n:0\r\n:5061\r\n$13\r\nfirst.example\r\n";
@@ -293,7 +292,7 @@ fn scripts_and_transactions_are_answered_too() {
         assert_eq!(conn.call_text(&["EVAL", &resp3, "0"]), expected);
         conn.hello3();
     }
-    // A script of a client that runs it in a transaction.
+    // A script inside a transaction.
     let mut other = node.raw();
     say(&mut other, "MULTI");
     other.call_text(&["EVAL", script, "0"]);
@@ -308,7 +307,11 @@ fn requests_and_keys_are_counted() {
     let cluster = alone("60000");
     let node = &cluster.nodes[0];
     let mut conn = node.raw();
-    assert_eq!(info(node, "slothint_token"), 0, "nobody asked");
+    assert_eq!(
+        info(node, "slothint_token"),
+        0,
+        "a token before the first request"
+    );
     let token = token(&mut conn);
     assert_eq!(info(node, "slothint_token"), token);
     hint(&mut conn, &["a", "b", "a"]);

@@ -1,4 +1,4 @@
-//! The map while slots, roles and nodes change: at every moment it is what CLUSTER SLOTS says.
+//! The slot map while slots, roles and nodes change: at every moment it agrees with CLUSTER SLOTS.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use crate::slothint_view::{
 };
 use crate::support::{say, send, unload_and_load_again};
 
-/// Looks again and again until `done`, at every running node: each look must agree with CLUSTER SLOTS, and
-/// each token must always stand for the same map.
+/// Reads the map of every running node until `done`. Asserts that each map agrees with CLUSTER
+/// SLOTS, and that each token always stands for the same map.
 #[track_caller]
 fn agreed_until(what: &str, cluster: &Cluster, mut done: impl FnMut(&[Map]) -> bool) -> Vec<Map> {
     let mut conns: Vec<RawConn> = running(cluster).iter().map(|node| node.raw()).collect();
@@ -23,7 +23,7 @@ fn agreed_until(what: &str, cluster: &Cluster, mut done: impl FnMut(&[Map]) -> b
         last = conns.iter_mut().map(|conn| agreed(conn)).collect();
         for map in &last {
             let first = known.entry(map.token).or_insert_with(|| map.clone());
-            assert_eq!(first, map, "one token, two maps");
+            assert_eq!(first, map, "one token stands for two maps");
         }
         done(&last)
     });
@@ -55,7 +55,7 @@ fn one_token(maps: &[Map]) -> bool {
 fn a_migrating_slot_belongs_to_its_source_until_it_has_moved() {
     let cluster = afresh(2, 0).start();
     let [first, second] = &cluster.nodes[..] else {
-        panic!("two nodes");
+        panic!("the cluster does not have two nodes");
     };
     let (source, target) = (cluster.id_of(first), cluster.id_of(second));
     let key = &a_key_of_each_slot()[100];
@@ -78,11 +78,11 @@ fn a_migrating_slot_belongs_to_its_source_until_it_has_moved() {
             (source, (100, 0))
         );
     }
-    // Each of several keys in a migrating slot would make the server answer TRYAGAIN.
+    // For several keys in a migrating slot the server would answer TRYAGAIN.
     let many = hint(&mut here, &[format!("{{{key}}}a"), format!("{{{key}}}b")]);
     assert_eq!(many.keys, [(100, 0), (100, 0)]);
     hand_over(&cluster, &[100], first, second);
-    agreed_until("the target to be told", &cluster, one_token);
+    agreed_until("both nodes to have the new owner", &cluster, one_token);
     for conn in [&mut here, &mut there] {
         assert_eq!(hint(conn, &[key]).nodes[0].address.id, target);
         assert_ne!(token(conn), before.token);
@@ -99,14 +99,14 @@ fn a_replica_that_fails_is_left_out_and_comes_back() {
     assert!(lists(&before, id));
     cluster.notice_failures();
     replica.kill();
-    let without = agreed_until("the replica to be left out", &cluster, |maps| {
+    let without = agreed_until("the map without the replica", &cluster, |maps| {
         maps.iter().all(|map| !lists(map, id)) && one_token(maps)
     });
     assert_ne!(without[0].token, before.token);
     assert_eq!(without[0].slots.ranges, before.slots.ranges);
     replica.restart();
-    // While it comes back, the nodes may see it at different moments.
-    agreed_until("the replica to be listed again", &cluster, |maps| {
+    // The nodes may see its return at different moments.
+    agreed_until("the map with the replica again", &cluster, |maps| {
         maps.iter().all(|map| *map == before)
     });
 }
@@ -115,18 +115,18 @@ fn a_replica_that_fails_is_left_out_and_comes_back() {
 fn a_primary_that_fails_without_a_replica_still_owns_its_slots() {
     let cluster = afresh(3, 0).start();
     let [first, second, third] = &cluster.nodes[..] else {
-        panic!("three nodes");
+        panic!("the cluster does not have three nodes");
     };
     let id = cluster.id_of(third);
     let before = agreed(&mut first.raw());
     cluster.notice_failures();
     third.kill();
     let mut conn = first.raw();
-    agreed_until("the cluster to be down", &cluster, |maps| {
+    agreed_until("the cluster to fail", &cluster, |maps| {
         assert!(maps.iter().all(|map| owns(map, id)));
         say(&mut conn, "GET bar").starts_with("-CLUSTERDOWN")
     });
-    // No hint is refused, and the map is what it was.
+    // Hints still work, and the map has not changed.
     assert_eq!(hint(&mut conn, a_key_of_each_slot()).nodes.len(), 3);
     assert_eq!(agreed(&mut second.raw()), before);
 }
@@ -135,7 +135,7 @@ fn a_primary_that_fails_without_a_replica_still_owns_its_slots() {
 fn a_replica_takes_over_after_a_crash_and_the_old_primary_comes_back() {
     let cluster = afresh(3, 1).start();
     let [primary, second, _, replica, ..] = &cluster.nodes[..] else {
-        panic!("three primaries with replicas");
+        panic!("the cluster has fewer than four nodes");
     };
     let (old, new) = (cluster.id_of(primary), cluster.id_of(replica));
     set(second, "cluster-require-full-coverage", "no");
@@ -154,8 +154,8 @@ fn a_replica_takes_over_after_a_crash_and_the_old_primary_comes_back() {
         .iter()
         .map(|(first, last, _)| u32::from(last - first) + 1)
         .sum();
-    assert_eq!(total, 16384, "no slot got lost");
-    // Its view of the cluster was not down, so it was told.
+    assert_eq!(total, 16384, "slots are missing in the map");
+    // By its own view the cluster did not fail, so the watcher gets the new map.
     let woken = read(&watcher.take());
     assert_ne!(crate::slothint_view::read_map(&woken).token, before);
     for node in running(&cluster) {
@@ -163,7 +163,7 @@ fn a_replica_takes_over_after_a_crash_and_the_old_primary_comes_back() {
     }
     primary.restart();
     agreed_until(
-        "the old primary to be listed as a replica",
+        "the map with the old primary as a replica",
         &cluster,
         |maps| maps.iter().all(|map| lists(map, old)) && one_token(maps),
     );
@@ -193,11 +193,16 @@ fn a_failover_that_is_asked_for_is_followed_by_all() {
         .nodes
         .iter()
         .find(|node| node.address.id == new);
-    assert_eq!(node.expect("the new primary").replicas.len(), 1);
+    assert_eq!(
+        node.expect("the new primary is not in the map")
+            .replicas
+            .len(),
+        1
+    );
     for (watcher, node) in watchers.iter_mut().zip(&cluster.nodes) {
         let reply = read(&watcher.take());
         if node.port() == primary.port() && !matches!(reply, Value::Array(_)) {
-            // The demoted primary's server ends every wait and closes the connection.
+            // A server that becomes a replica ends every wait and closes the connection.
             let text = format!("{reply:?}");
             assert!(text.contains("UNBLOCKED"), "{text}");
             continue;
@@ -212,7 +217,7 @@ fn a_failover_that_is_asked_for_is_followed_by_all() {
 
 #[test]
 fn a_watcher_whose_cluster_fails_is_told_so_or_goes_on() {
-    // Coverage is required, so the crash of a primary without a replica puts the cluster down.
+    // Full coverage is required, so the crash of a primary without a replica fails the cluster.
     let cluster = afresh(3, 0).start();
     let node = &cluster.nodes[0];
     let mut watcher = node.raw();
@@ -222,16 +227,16 @@ fn a_watcher_whose_cluster_fails_is_told_so_or_goes_on() {
     cluster.notice_failures();
     cluster.nodes[2].kill();
     let mut conn = node.raw();
-    eventually("the cluster to be down", || {
+    eventually("the cluster to fail", || {
         say(&mut conn, "GET bar").starts_with("-CLUSTERDOWN")
     });
     if node.has(UNBLOCKS_ALL_WHEN_THE_CLUSTER_FAILS) {
-        // Redis ends the wait of every blocked client; the map has not changed.
+        // The server itself ends the wait. The map has not changed.
         let reply = String::from_utf8_lossy(&watcher.take()).into_owned();
         assert!(reply.starts_with("-CLUSTERDOWN"), "{reply}");
         assert_eq!(token(&mut watcher), known);
     } else {
-        // Valkey only that of clients who wait for keys, so this one is still told of a change.
+        // The wait goes on, and the next change ends it.
         set(node, "cluster-preferred-endpoint-type", "unknown-endpoint");
         let woken = crate::slothint_view::read_map(&read(&watcher.take()));
         assert_ne!(woken.token, known);
@@ -253,7 +258,7 @@ fn a_replica_that_lost_its_primary_and_serves_no_stale_data_still_hints() {
     let mut conn = replica.raw();
     say(&mut conn, "READONLY");
     cluster.nodes[0].kill();
-    eventually("the link to be down", || {
+    eventually("the replica to lose its link", || {
         replica
             .info("replication")
             .get("master_link_status")
@@ -270,23 +275,23 @@ fn a_replica_that_lost_its_primary_and_serves_no_stale_data_still_hints() {
 fn a_node_that_is_forgotten_or_joins_is_followed() {
     let cluster = afresh(2, 1).start();
     let [first, _, replica, other] = &cluster.nodes[..] else {
-        panic!("two primaries, two replicas");
+        panic!("the cluster does not have four nodes");
     };
     let id = cluster.id_of(replica);
     cluster.notice_failures();
     replica.kill();
-    agreed_until("the replica to be left out", &cluster, |maps| {
+    agreed_until("the map without the replica", &cluster, |maps| {
         maps.iter().all(|map| !lists(map, id))
     });
     for node in running(&cluster) {
         node.run::<()>(&["CLUSTER", "FORGET", id]);
         agreed(&mut node.raw());
     }
-    // The other replica goes over to the first primary.
+    // The other replica moves to the first primary.
     let moved = cluster.id_of(other);
     other.run::<()>(&["CLUSTER", "REPLICATE", cluster.id_of(first)]);
     agreed_until(
-        "the replica to be listed by its new primary",
+        "the map with the replica below its new primary",
         &cluster,
         |maps| {
             maps.iter().all(|map| {
@@ -301,12 +306,13 @@ fn a_node_that_is_forgotten_or_joins_is_followed() {
     );
 }
 
-/// Valkey 9 moves whole slots by itself, unless a module is loaded that has not said it can bear that.
+/// CLUSTER MIGRATESLOTS moves whole slots. The server refuses it while a module is loaded that has
+/// not declared that it can handle it.
 #[test]
 fn valkey_moves_slots_by_itself_and_the_map_follows() {
     let cluster = afresh(2, 0).start();
     let [first, second] = &cluster.nodes[..] else {
-        panic!("two nodes");
+        panic!("the cluster does not have two nodes");
     };
     if !first.has(MIGRATES_SLOTS) {
         return;
@@ -323,7 +329,7 @@ fn valkey_moves_slots_by_itself_and_the_map_follows() {
     let target = cluster.id_of(second);
     let line = format!("CLUSTER MIGRATESLOTS SLOTSRANGE 0 49 NODE {target}");
     assert_eq!(say(&mut conn, &line), "+OK\r\n");
-    agreed_until("the slots to have moved", &cluster, |maps| {
+    agreed_until("the map with the moved slots", &cluster, |maps| {
         maps.iter()
             .all(|map| map.slots.ranges.first().is_some_and(|range| range.1 == 49))
             && one_token(maps)

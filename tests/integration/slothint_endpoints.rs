@@ -1,5 +1,5 @@
-//! Hosts and ports of slot hints: exactly those of the server's own MOVED and CLUSTER SLOTS, whatever
-//! the nodes announce.
+//! Hosts and ports of slot hints are exactly those of the server's MOVED and CLUSTER SLOTS,
+//! whatever the nodes announce.
 
 use std::net::TcpListener;
 
@@ -27,7 +27,7 @@ fn hints_for_every_slot_are_what_moved_says_with_host_names() {
         set(node, "cluster-preferred-endpoint-type", "hostname");
     }
     let mut conn = cluster.nodes[0].raw();
-    // Nobody has a name yet.
+    // No node has a name yet.
     let hosts = |slots: &Slots| -> Vec<String> {
         let mut hosts: Vec<String> = slots
             .nodes
@@ -62,7 +62,7 @@ fn hints_for_every_slot_are_what_moved_says_with_host_names() {
     });
     redirections_agree(&mut other, cluster.id_of(&cluster.nodes[1]));
 
-    // One node may be set otherwise than the others: its own redirections count.
+    // The setting is per node: hints follow the redirections of the node that answers.
     set(&cluster.nodes[1], "cluster-preferred-endpoint-type", "ip");
     assert_eq!(hosts(&agreed(&mut other).slots), ["127.0.0.1"; 3]);
     redirections_agree(&mut other, cluster.id_of(&cluster.nodes[1]));
@@ -89,16 +89,16 @@ fn hints_for_every_slot_are_what_moved_says_with_unknown_endpoints() {
     }
 }
 
-/// A node tells each other one what it announces every few seconds, and at once where it has to
-/// connect again.
+/// Makes a node send its announced address at once, by a new connection of the cluster bus.
+/// Otherwise it sends it every few seconds.
 #[track_caller]
-fn introduce_itself(node: &Server, to: &str) {
+fn announce_at_once(node: &Server, to: &str) {
     node.run::<()>(&["DEBUG", "CLUSTERLINK", "KILL", "TO", to]);
 }
 
 #[test]
 fn what_a_node_announces_at_run_time_is_told_at_once_there_and_soon_everywhere() {
-    // The nodes also speak to each other at the addresses they announce, and have to be there.
+    // The nodes use the announced addresses for the cluster bus, so they listen there.
     let cluster = Cluster::builder(2, 1)
         .node(|_, builder| {
             builder
@@ -107,7 +107,7 @@ fn what_a_node_announces_at_run_time_is_told_at_once_there_and_soon_everywhere()
         })
         .start();
     let [first, second, replica, _] = &cluster.nodes[..] else {
-        panic!("two primaries, two replicas");
+        panic!("the cluster does not have four nodes");
     };
     let mut here = first.raw();
     let mut there = second.raw();
@@ -129,17 +129,17 @@ fn what_a_node_announces_at_run_time_is_told_at_once_there_and_soon_everywhere()
         assert_ne!(token(&mut here), before, "{setting} {value}");
         let expected = Some((host.to_string(), port));
         assert_eq!(address(&mut here, id), expected, "{setting} {value}");
-        introduce_itself(first, cluster.id_of(second));
-        eventually("the other node to hear of it", || {
+        announce_at_once(first, cluster.id_of(second));
+        eventually("the other node to learn the new address", || {
             address(&mut there, id) == expected
         });
         redirections_agree(&mut there, cluster.id_of(second));
     }
-    // A replica's as well.
+    // The address of a replica, too.
     set(replica, "cluster-announce-ip", "127.0.0.8");
     for (conn, node) in [(&mut here, first), (&mut there, second)] {
-        introduce_itself(replica, cluster.id_of(node));
-        eventually("the replica's new address", || {
+        announce_at_once(replica, cluster.id_of(node));
+        eventually("the map with the replica's new address", || {
             let found = address(conn, cluster.id_of(replica));
             found == Some(("127.0.0.8".to_string(), replica.port()))
         });
@@ -175,13 +175,12 @@ fn nodes_of_an_ipv6_cluster_are_named_by_their_ipv6_addresses() {
     }
 }
 
-/// Valkey 8 announces one address to IPv6 clients and another to all others; Redis has one for all.
 #[test]
 fn valkey_tells_ipv6_clients_the_address_that_is_announced_to_them() {
     let cluster = two_families();
     let Some(cluster) = cluster else { return };
     let [first, second] = &cluster.nodes[..] else {
-        panic!("two nodes");
+        panic!("the cluster does not have two nodes");
     };
     set(first, "cluster-announce-client-ipv4", "192.0.2.4");
     set(first, "cluster-announce-client-ipv6", "2001:db8::4");
@@ -192,7 +191,7 @@ fn valkey_tells_ipv6_clients_the_address_that_is_announced_to_them() {
             host_of(&mut v4, cluster.id_of(first)) == "192.0.2.4"
                 && host_of(&mut v6, cluster.id_of(first)) == "2001:db8::4"
         });
-        // In turns, and whoever asked before.
+        // In turns: one family's answer does not depend on the other's.
         for _ in 0..3 {
             let four = agreed(&mut v4);
             let six = agreed(&mut v6);
@@ -202,7 +201,7 @@ fn valkey_tells_ipv6_clients_the_address_that_is_announced_to_them() {
         }
         redirections_agree(&mut v4, cluster.id_of(node));
         redirections_agree(&mut v6, cluster.id_of(node));
-        // A watcher of one family is not woken by looks for the other.
+        // Reading the map of one family does not wake watchers of the other.
         let six = token(&mut v6);
         let mut other = node.raw();
         v6.send(&["SLOTHINT.WATCH", &six.to_string(), "0"]);
@@ -240,7 +239,7 @@ fn host_of(conn: &mut RawConn, id: &str) -> String {
 fn has_ipv6() -> bool {
     let available = TcpListener::bind("[::1]:0").is_ok();
     if !available {
-        eprintln!("::1 is not available here: nothing was tested");
+        eprintln!("::1 is not available here: this test did nothing");
     }
     available
 }
@@ -257,7 +256,7 @@ fn the_kind_of_address_may_change_under_a_batch_of_connections() {
         for conn in &mut conns {
             let map = agreed(conn);
             assert_eq!(hint(conn, &["foo", "bar"]).token, map.token);
-            // The same token for the same map, and another for another.
+            // The same token for the same map, and different tokens for different maps.
             let known = seen.entry(map.token).or_insert_with(|| map.clone());
             assert_eq!(*known, map);
         }

@@ -1,4 +1,4 @@
-//! SLOTHINT.MAP, its token, and how old the map may be.
+//! SLOTHINT.MAP: its reply, its token, and the age of the map.
 
 use testkit::{eventually, module_path, Cluster};
 
@@ -50,7 +50,7 @@ fn the_token_changes_with_the_map_and_comes_back_with_it() {
     let other = cluster.id_of(&cluster.nodes[1]);
     let mut conn = node.raw();
     let first = agreed(&mut conn);
-    // What is no change of the map.
+    // These do not change the map.
     for line in [
         "SET bar 1",
         "CONFIG SET maxmemory 100mb",
@@ -65,7 +65,7 @@ fn the_token_changes_with_the_map_and_comes_back_with_it() {
         assert!(reply.starts_with('+'), "{line}: {reply}");
         assert_eq!(agreed(&mut conn), first, "{line}");
     }
-    // What is.
+    // These do.
     let mut tokens = vec![first.token];
     for (setting, value) in [
         ("cluster-announce-port", "7001"),
@@ -81,10 +81,10 @@ fn the_token_changes_with_the_map_and_comes_back_with_it() {
         assert!(!tokens.contains(&map.token), "{setting} {value}");
         tokens.push(map.token);
     }
-    // Another port or name is no change where neither is told.
+    // A hidden host name does not change the map.
     set(node, "cluster-announce-hostname", "three.example");
     assert_eq!(token(&mut conn), tokens[6]);
-    // Back again.
+    // The old map again.
     set(node, "cluster-preferred-endpoint-type", "ip");
     set(node, "cluster-announce-port", "0");
     set(node, "cluster-announce-ip", "127.0.0.1");
@@ -95,7 +95,7 @@ fn the_token_changes_with_the_map_and_comes_back_with_it() {
 fn alternating_slots_are_told_one_by_one() {
     let cluster = afresh(2, 0).start();
     let [first, second] = &cluster.nodes[..] else {
-        panic!("two nodes");
+        panic!("the cluster does not have two nodes");
     };
     let odd: Vec<u16> = (0..8192).filter(|slot| slot % 2 == 1).collect();
     let even: Vec<u16> = (8192..16384).filter(|slot| slot % 2 == 0).collect();
@@ -118,7 +118,7 @@ fn a_map_that_may_be_old_is_kept_until_it_may_not() {
     let mut conn = node.raw();
     let before = map(&mut conn);
     rename(node, "second.example");
-    // Nothing looks, whoever asks and however often, in whatever way.
+    // No request reads the topology again.
     assert_eq!(map(&mut conn), before);
     assert_eq!(map(&mut node.raw()), before);
     let hinted = hint(&mut conn, &["foo"]);
@@ -140,7 +140,7 @@ fn the_slots_of_an_old_map_stay_with_their_owner_until_the_next_look() {
         .node(|_, builder| builder.module_args(&["slothint-max-age-ms", "60000"]))
         .start();
     let [first, second] = &cluster.nodes[..] else {
-        panic!("two nodes");
+        panic!("the cluster does not have two nodes");
     };
     let slot_of_bar = cluster.slot_of("bar");
     let mut conn = second.raw();
@@ -155,7 +155,7 @@ fn the_slots_of_an_old_map_stay_with_their_owner_until_the_next_look() {
     assert_eq!(owner(&mut conn), cluster.id_of(second));
 }
 
-/// JavaScript and Lua read integers as doubles.
+/// JavaScript and Lua store integers as doubles, which are exact up to 2^53.
 #[test]
 fn the_token_is_below_2_to_the_53_and_survives_a_script() {
     let cluster = alone("0");
@@ -208,7 +208,7 @@ fn nobody_looks_while_nobody_asks() {
     rename(node, "second.example");
     let_cron_run(node);
     assert_eq!(looks(node), asked);
-    // INFO shows what was last told.
+    // INFO shows the token of the last reply.
     let known = info(node, "slothint_token");
     assert_ne!(token(&mut node.raw()), known);
 }
@@ -226,7 +226,7 @@ fn a_module_that_is_loaded_at_run_time_knows_the_map_at_once() {
         redirections_agree(&mut conn, cluster.id_of(node));
     }
     let [first, second, ..] = &cluster.nodes[..] else {
-        panic!("four nodes");
+        panic!("the cluster does not have four nodes");
     };
     hand_over(&cluster, &[0, 1, 2], first, second);
     for node in &cluster.nodes {
@@ -243,11 +243,11 @@ fn a_module_that_is_loaded_at_run_time_knows_the_map_at_once() {
 fn a_node_that_was_restarted_gives_the_token_it_gave_before() {
     let cluster = afresh(2, 0).start();
     let [first, second] = &cluster.nodes[..] else {
-        panic!("two nodes");
+        panic!("the cluster does not have two nodes");
     };
     let before = agreed(&mut second.raw());
     first.restart();
-    // It learns its own address from the others.
+    // It learns its own address from the other node.
     eventually("the restarted node to agree", || {
         agreed(&mut first.raw()) == before
     });

@@ -1,4 +1,4 @@
-//! Replies about slots, read strictly: the parts that SLOTHINT, SLOTHINT.MAP and CLUSTER SLOTS share.
+//! Strict parsers for the parts that SLOTHINT, SLOTHINT.MAP and CLUSTER SLOTS share.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use crate::slothint_view::{Address, Node, Slots};
 #[track_caller]
 pub fn read(reply: &[u8]) -> Value {
     parse_redis_value(reply)
-        .unwrap_or_else(|error| panic!("{} is no reply: {error}", reply.escape_ascii()))
+        .unwrap_or_else(|error| panic!("{} is not a reply: {error}", reply.escape_ascii()))
 }
 
 #[track_caller]
 pub fn array(value: &Value) -> &[Value] {
     match value {
         Value::Array(items) => items,
-        other => panic!("{other:?} where an array should be"),
+        other => panic!("{other:?} instead of an array"),
     }
 }
 
@@ -24,7 +24,7 @@ pub fn array(value: &Value) -> &[Value] {
 pub fn number(value: &Value) -> i64 {
     match value {
         Value::Int(number) => *number,
-        other => panic!("{other:?} where a number should be"),
+        other => panic!("{other:?} instead of a number"),
     }
 }
 
@@ -32,7 +32,7 @@ pub fn number(value: &Value) -> i64 {
 pub fn text(value: &Value) -> String {
     match value {
         Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        other => panic!("{other:?} where a text should be"),
+        other => panic!("{other:?} instead of a text"),
     }
 }
 
@@ -40,7 +40,7 @@ pub fn text(value: &Value) -> String {
 pub fn read_address(host: &Value, port: &Value, id: &Value) -> Address {
     let host = match host {
         Value::Nil => None,
-        // The server writes an own address that it does not know as an empty text.
+        // The server writes its own unknown address as an empty text.
         host => Some(text(host)).filter(|host| !host.is_empty()),
     };
     Address {
@@ -55,7 +55,11 @@ pub fn read_node(node: &Value) -> Node {
     let [host, port, id, replicas] = array(node) else {
         panic!("a node is {node:?}");
     };
-    assert_ne!(*host, Value::BulkString(Vec::new()), "nil, not empty");
+    assert_ne!(
+        *host,
+        Value::BulkString(Vec::new()),
+        "an unknown host is empty instead of nil"
+    );
     let replica = |replica: &Value| match array(replica) {
         [host, port, id] => read_address(host, port, id),
         other => panic!("a replica is {other:?}"),
@@ -66,7 +70,7 @@ pub fn read_node(node: &Value) -> Node {
     }
 }
 
-/// CLUSTER SLOTS in the form of the map. Servers add metadata after the id.
+/// CLUSTER SLOTS in the form of the map. Servers may add metadata after the id.
 #[track_caller]
 pub fn read_slots(reply: &Value) -> Slots {
     let address = |node: &Value| match array(node) {

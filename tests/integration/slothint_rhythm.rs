@@ -1,4 +1,5 @@
-//! When looks are taken for watchers, and that nothing is left over when the last has gone.
+//! The module reads the topology for watchers only while there are any, and their timer does not
+//! keep the module loaded.
 
 use testkit::{eventually, Server};
 
@@ -17,12 +18,16 @@ fn the_module_stays_while_somebody_watches_and_goes_when_nobody_does() {
     wait_for_blocked(node, 1);
     let refused = say(&mut operator, "MODULE UNLOAD durable");
     assert!(refused.starts_with("-ERR"), "{refused}");
-    assert_eq!(map(&mut operator).token, known, "it works as before");
+    assert_eq!(
+        map(&mut operator).token,
+        known,
+        "the module does not work after a refused unload"
+    );
     rename(node, "second.example");
     assert_ne!(read_map(&read(&watcher.take())).token, known);
     unload_and_load_again(node);
     let mut watcher = node.raw();
-    // Watchers whose time ended are no reason either.
+    // A watch that timed out does not keep the module loaded either.
     let known = token(&mut watcher);
     assert_eq!(
         say(&mut watcher, &format!("SLOTHINT.WATCH {known} 5")),
@@ -39,7 +44,7 @@ fn a_longer_age_does_not_delay_the_end_of_a_wait() {
     let known = token(&mut watcher);
     send(&mut watcher, &format!("SLOTHINT.WATCH {known} 0"));
     wait_for_blocked(node, 1);
-    // Its timer is armed for a minute from now; a shorter wait comes first.
+    // The timer is armed for a minute from now. A shorter wait still ends in time.
     assert_eq!(
         say(&mut node.raw(), &format!("SLOTHINT.WATCH {known} 5")),
         "$-1\r\n"
@@ -57,7 +62,11 @@ fn forgotten(node: &Server) {
     wait_for_blocked(node, 0);
     let before = looks(node);
     crate::slothint_view::let_cron_run(node);
-    assert_eq!(looks(node), before, "looks while nobody watches");
+    assert_eq!(
+        looks(node),
+        before,
+        "the module reads the topology without watchers"
+    );
 }
 
 #[test]
@@ -70,7 +79,9 @@ fn looks_go_on_only_while_somebody_watches() {
         send(&mut watcher, &format!("SLOTHINT.WATCH {known} 0"));
         wait_for_blocked(node, 1);
         let before = looks(node);
-        eventually("looks for the watcher", || looks(node) > before + 5);
+        eventually("the module to read the topology for the watcher", || {
+            looks(node) > before + 5
+        });
         drop(watcher);
         forgotten(node);
     }

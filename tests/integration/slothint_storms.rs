@@ -1,5 +1,5 @@
-//! Slot hints under many clients, I/O threads and senseless arguments: one reply for each command, and
-//! the server stays.
+//! Slot hints with many clients, I/O threads and random arguments: each command gets exactly one
+//! reply, and the server survives.
 
 use testkit::{eventually, Cluster, RawConn};
 
@@ -61,7 +61,7 @@ fn senseless_arguments_get_one_reply_each() {
                 _ => words[random.below(words.len())].to_vec(),
             });
         }
-        // A watch of the current map for ever or for a million years would wait.
+        // A watch of the current map with a long timeout would wait.
         let waits = command.len() == 3
             && command[0].eq_ignore_ascii_case(b"SLOTHINT.WATCH")
             && command[1] == known.as_bytes();
@@ -161,7 +161,7 @@ fn with_io_threads_every_client_is_told_the_same() {
             assert_eq!(client.take(), b"$-1\r\n");
         }
     }
-    // Watchers are woken, and one that is alone with the server as well.
+    // A change wakes ten watchers, and also a single one.
     for count in [10, 1] {
         let known = token(&mut clients[0]);
         for client in &mut clients[..count] {
@@ -200,7 +200,7 @@ fn clients_that_leave_in_the_middle_leave_nothing_behind() {
         clients.truncate(15);
         rename(node, &format!("n{round}.example"));
         drop(clients);
-        eventually("all to have left", || {
+        eventually("all clients to disconnect", || {
             node.info_number("clients", "connected_clients") == 1
         });
     }
@@ -209,7 +209,7 @@ fn clients_that_leave_in_the_middle_leave_nothing_behind() {
     unload_and_load_again(node);
 }
 
-/// One turn answers some hundreds of them; the rest have the turns after it.
+/// The per-turn budget is some hundreds of watchers. Later turns answer the others.
 #[test]
 fn more_watchers_than_one_turn_answers_are_all_told() {
     let cluster = alone("100");
@@ -226,7 +226,7 @@ fn more_watchers_than_one_turn_answers_are_all_told() {
     for watcher in &mut watchers[1..] {
         assert_eq!(read_map(&read(&watcher.take())), told);
     }
-    // And those whose time is over at one moment.
+    // The same for watches that time out together.
     for watcher in &mut watchers {
         watcher.put(&packet(&[&format!("SLOTHINT.WATCH {} 300", told.token)]));
     }

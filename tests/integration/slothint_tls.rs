@@ -1,4 +1,5 @@
-//! Slot hints on servers that listen for TLS beside plain connections: each kind is told its own ports.
+//! Slot hints on servers that listen for TLS and plain connections: each kind of connection gets
+//! its own ports.
 
 use std::rc::Rc;
 
@@ -63,7 +64,7 @@ fn with_an_encrypted_bus_each_kind_of_connection_is_told_its_ports() {
     for (number, node) in cluster.nodes.iter().enumerate() {
         let id = cluster.id_of(node);
         let (mut plain, mut encrypted) = (node.raw(), connect(&tls, number));
-        // In turns: what one was told is not told to the other.
+        // In turns: one kind's answer does not depend on the other's.
         for _ in 0..3 {
             assert_eq!(ports(&agreed(&mut plain)), plain_ports(&cluster));
             assert_eq!(ports(&agreed(&mut encrypted)), tls_ports(&tls));
@@ -77,7 +78,6 @@ fn with_an_encrypted_bus_each_kind_of_connection_is_told_its_ports() {
 #[test]
 fn with_a_plain_bus_each_kind_of_connection_is_told_what_the_server_knows() {
     let (cluster, tls) = cluster(false);
-    // Redis 7.0 knows TLS ports only where the bus is encrypted, and tells the plain ones to all.
     let knows_both = cluster.nodes[0].has(KNOWS_TLS_PORTS_WITHOUT_TLS_CLUSTER);
     let expected = if knows_both {
         tls_ports(&tls)
@@ -121,7 +121,7 @@ fn a_transaction_is_told_the_same_as_its_connection_and_a_script_is_answered() {
     let hints = encrypted.line("SLOTHINT foo bar");
     let expected = testkit::redis::Value::Array(vec![direct, hints]);
     assert_eq!(in_transaction, expected);
-    // Scripts have no connection, so they may be told the plain ports.
+    // Scripts have no connection, so they may get the plain ports.
     let script = "return redis.call('SLOTHINT', 'foo')[3][1][1]";
     let slot = encrypted.ask(&["EVAL", script, "0"]);
     assert_eq!(slot, testkit::redis::Value::Int(12182));
@@ -145,7 +145,7 @@ fn watchers_of_both_kinds_are_woken_by_one_change_each_with_its_map() {
     let woken = read_map(&read(&encrypted.take()));
     assert_eq!(ports(&woken), tls_ports(&tls));
     assert_eq!(woken, map(&mut encrypted));
-    // The other kind's token is another map, which is told at once.
+    // The token of the other kind is a different one, so the watch is answered at once.
     let plain_token = token(&mut plain);
     watch(&mut encrypted, plain_token);
     assert_eq!(read_map(&read(&encrypted.take())), woken);
@@ -165,7 +165,7 @@ fn a_change_that_only_one_kind_can_see_wakes_that_kind_alone() {
     let node = &cluster.nodes[0];
     let mut plain = node.raw();
     let mut encrypted: TlsConn = connect(&tls, 0);
-    // Redis 7.0 forgets its plain port where it announces another TLS port alone.
+    // Redis 7.0 loses its plain port if only another TLS port is announced.
     set(node, "cluster-announce-port", &node.port().to_string());
     set(node, "cluster-announce-tls-port", &tls.port(0).to_string());
     watch_current(&mut plain);

@@ -1,4 +1,5 @@
-//! Clients that track `__slothint__:topology` by prefix are told of a change of the map.
+//! Clients that track `__slothint__:topology` by prefix get an invalidation when the slot map
+//! changes.
 
 use testkit::{eventually, module_path, Cluster, RawConn, Server};
 
@@ -15,8 +16,10 @@ fn tracker(node: &Server) -> RawConn {
     let mut conn = node.raw();
     conn.hello3();
     track(&mut conn);
-    // The first look is what later ones are compared with.
-    eventually("the tracking client to be noticed", || looks(node) > before);
+    // Later maps are compared with the first one.
+    eventually("the module to notice the tracking client", || {
+        looks(node) > before
+    });
     conn
 }
 
@@ -26,7 +29,7 @@ fn track(conn: &mut RawConn) {
     assert_eq!(say(conn, line), "+OK\r\n");
 }
 
-/// The next invalidation of the map, and no other.
+/// Asserts that the next message is the invalidation of the map.
 #[track_caller]
 fn told(conn: &mut RawConn) {
     let push = conn.take();
@@ -45,16 +48,18 @@ fn each_change_is_told_to_clients_that_track_the_map() {
             rename(node, name);
             trackers.iter_mut().for_each(told);
         }
-        // What is no change is told to nobody.
+        // Without a change of the map there is no invalidation.
         set(node, "maxmemory", "100mb");
         node.run::<()>(&["SET", "__slothint__", "v"]);
         let before = looks(node);
-        eventually("further looks", || looks(node) > before + 5);
+        eventually("the module to read the topology again", || {
+            looks(node) > before + 5
+        });
         for conn in &mut trackers {
             assert!(!conn.is_readable_now());
             assert_eq!(say(conn, "PING"), "+PONG\r\n");
         }
-        // An armed timer would keep the module; tracking clients do not.
+        // Tracking clients do not keep the module loaded, unlike an armed timer.
         unload_and_load_again(node);
     }
 }
@@ -69,7 +74,9 @@ fn clients_of_resp2_are_told_through_the_client_they_redirect_to() {
     let before = looks(node);
     let line = format!("CLIENT TRACKING ON REDIRECT {id} BCAST PREFIX __slothint__:");
     assert_eq!(say(&mut conn, &line), "+OK\r\n");
-    eventually("the tracking client to be noticed", || looks(node) > before);
+    eventually("the module to notice the tracking client", || {
+        looks(node) > before
+    });
     rename(node, "second.example");
     let told = String::from_utf8_lossy(&listener.take()).into_owned();
     assert!(told.contains("__slothint__:topology"), "{told}");
@@ -138,17 +145,19 @@ fn looks_end_when_the_last_tracker_has_gone() {
     let mut first = tracker(node);
     let second = tracker_beside(node);
     let before = looks(node);
-    eventually("looks for the trackers", || looks(node) > before + 5);
+    eventually("the module to read the topology for the trackers", || {
+        looks(node) > before + 5
+    });
     drop(second);
     assert_eq!(say(&mut first, "CLIENT TRACKING OFF"), "+OK\r\n");
-    // It is looked now and then whether anybody tracks.
+    // The module still checks now and then whether a client tracks.
     let mut seen = looks(node);
-    eventually("the looks to end", || {
+    eventually("the module to stop reading the topology", || {
         let_cron_run(node);
         let before = std::mem::replace(&mut seen, looks(node));
         seen == before
     });
-    // Another tracker makes them begin again.
+    // With another tracker the module reads the topology again.
     let mut third = tracker(node);
     rename(node, "second.example");
     told(&mut third);
@@ -166,7 +175,7 @@ fn tracker_beside(node: &Server) -> RawConn {
 fn clients_that_track_other_keys_cost_no_looks() {
     let cluster = alone("0");
     let node = &cluster.nodes[0];
-    // By then the module knows that nobody tracked before it was loaded.
+    // Afterwards the module knows that no client tracked before it was loaded.
     let_cron_run(node);
     for mode in ["", " BCAST PREFIX user: PREFIX __slothint__:x"] {
         let mut conn = node.raw();
@@ -198,7 +207,9 @@ fn a_module_that_is_loaded_later_finds_the_clients_that_track() {
     let node = &cluster.nodes[0];
     let mut conn = tracker_beside(node);
     node.run::<()>(&["MODULE", "LOAD", &module_path().display().to_string()]);
-    eventually("the tracking client to be noticed", || looks(node) > 0);
+    eventually("the module to notice the tracking client", || {
+        looks(node) > 0
+    });
     rename(node, "second.example");
     told(&mut conn);
     assert_eq!(token(&mut node.raw()), token(&mut node.raw()));

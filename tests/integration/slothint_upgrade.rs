@@ -1,5 +1,5 @@
-//! Nodes whose files were written by Redis 7.0, which knows no shards. Later servers leave such nodes out of
-//! CLUSTER SHARDS, a primary itself out of its own answer for good.
+//! Nodes whose nodes.conf was written by Redis 7.0, without shard ids. Later servers leave such
+//! nodes out of CLUSTER SHARDS. A primary leaves itself out of its own answer for good.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use testkit::{eventually, Cluster};
 
 use crate::slothint_view::{a_key_of_each_slot, afresh, agreed, hint, redirections_agree, set};
 
-/// As Redis 7.0 wrote it: nothing after the host name.
+/// A line of nodes.conf as Redis 7.0 wrote it: nothing after the host name.
 fn without_shards(line: &str) -> String {
     let Some((before, after)) = line.split_once('@') else {
         return line.to_owned();
@@ -23,14 +23,14 @@ fn without_shards(line: &str) -> String {
     format!("{before}@{bus}{host} {rest}")
 }
 
-/// Ends all nodes, takes the shards out of their files, and starts them again.
+/// Ends all nodes, removes the shard ids from their files, and starts them again.
 fn upgraded_from_7_0(cluster: &Cluster) {
     for node in &cluster.nodes {
         node.shutdown();
         let file = node.dir().join("nodes.conf");
-        let text = fs::read_to_string(&file).expect("a file of nodes");
+        let text = fs::read_to_string(&file).expect("cannot read nodes.conf");
         let lines: Vec<String> = text.lines().map(without_shards).collect();
-        fs::write(&file, lines.join("\n") + "\n").expect("the file of nodes is written");
+        fs::write(&file, lines.join("\n") + "\n").expect("cannot write nodes.conf");
     }
     for node in &cluster.nodes {
         node.restart();
@@ -48,8 +48,8 @@ fn every_node_still_tells_all_slots_and_their_owners() {
         }
         for (number, node) in cluster.nodes.iter().enumerate() {
             let mut conn = node.raw();
-            // Where replicas are concerned the nodes may need a moment to hear of one another.
-            eventually("the map to be whole", || {
+            // The nodes may need a moment to learn the replicas of one another.
+            eventually("the map with every replica", || {
                 agreed(&mut conn)
                     .slots
                     .nodes
@@ -66,7 +66,7 @@ fn every_node_still_tells_all_slots_and_their_owners() {
             assert_eq!(slots, 16384);
             let keys = [0, 8_000, 16_000].map(|slot: usize| &a_key_of_each_slot()[slot]);
             assert_eq!(hint(&mut conn, &keys).nodes.len(), 3);
-            // Every slot of a primary and of a replica: the map itself agrees on all nodes.
+            // One primary and one replica are enough: the maps of all nodes agree.
             if [0, 5].contains(&number) {
                 redirections_agree(&mut conn, cluster.id_of(node));
             }

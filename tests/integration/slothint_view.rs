@@ -1,5 +1,5 @@
-//! What the tests of slot hints share: replies read strictly, and the same facts as the server's own
-//! CLUSTER SLOTS and MOVED tell them.
+//! Helpers for tests of slot hints: strict parsers, and comparisons with the server's CLUSTER SLOTS
+//! and MOVED.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use testkit::{
 pub use crate::slothint_read::read;
 use crate::slothint_read::{array, number, read_node, read_slots};
 
-/// A connection of any kind.
+/// A plain or TLS connection.
 pub trait Talk {
     fn put(&mut self, bytes: &[u8]);
     fn take(&mut self) -> Vec<u8>;
@@ -51,7 +51,7 @@ pub struct Node {
     pub replicas: Vec<Address>,
 }
 
-/// Nodes by id, and ranges with the index of their owner.
+/// Nodes ordered by id, and ranges: first slot, last slot, index of the owner in `nodes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slots {
     pub nodes: Vec<Node>,
@@ -68,17 +68,18 @@ pub struct Map {
 pub struct Hint {
     pub token: i64,
     pub nodes: Vec<Node>,
-    /// Slot and index, one for each key.
+    /// For each key its slot and the index of its owner in `nodes`.
     pub keys: Vec<(u16, i64)>,
 }
 
-/// A node that looks at the topology afresh for every turn, so that no test has to wait for age.
+/// A cluster whose nodes read the topology in every turn with a request, so that no map is old.
 pub fn afresh(primaries: usize, replicas: usize) -> ClusterBuilder {
     Cluster::builder(primaries, replicas)
         .node(|_, builder| builder.module_args(&["slothint-max-age-ms", "0"]))
 }
 
-/// One node with all slots, named by its host name, which [`rename`] changes: the quickest change of a map.
+/// A cluster of one node with all slots. [`rename`] changes its host name, which changes the map at
+/// once.
 pub fn alone(max_age_ms: &'static str) -> Cluster {
     Cluster::builder(1, 0)
         .node(move |_, builder| {
@@ -99,8 +100,7 @@ pub fn rename(server: &Server, name: &str) {
 pub fn set(server: &Server, name: &str, value: &str) {
     server.run::<()>(&["CONFIG", "SET", name, value]);
     if name == "cluster-announce-ip" && server.has(CACHES_CLUSTER_SLOTS) {
-        // Valkey keeps its answer to CLUSTER SLOTS, and forgets to make a new one for this setting; its
-        // MOVED tells the new address. Another setting, there and back, reminds it.
+        // Another setting, changed and changed back, renews the cached answer.
         let endpoint = "cluster-preferred-endpoint-type";
         let kept: Vec<String> = server.run(&["CONFIG", "GET", endpoint]);
         let other = if kept[1] == "ip" { "hostname" } else { "ip" };
@@ -164,7 +164,7 @@ pub fn read_map(reply: &Value) -> Map {
     }
 }
 
-/// The module's map and the server's CLUSTER SLOTS, of one moment.
+/// The module's map and the server's CLUSTER SLOTS, read in one transaction.
 #[track_caller]
 pub fn map_and_slots(conn: &mut impl Talk) -> (Map, Slots) {
     let packet: Vec<u8> = [
@@ -187,7 +187,7 @@ pub fn map_and_slots(conn: &mut impl Talk) -> (Map, Slots) {
     (read_map(map), read_slots(slots))
 }
 
-/// Asserts that the map is what CLUSTER SLOTS says to this connection.
+/// Asserts that the map agrees with CLUSTER SLOTS on this connection, and returns it.
 #[track_caller]
 pub fn agreed(conn: &mut impl Talk) -> Map {
     let (map, slots) = map_and_slots(conn);
@@ -195,8 +195,8 @@ pub fn agreed(conn: &mut impl Talk) -> Map {
     map
 }
 
-/// Asserts for a key of every slot that the hint is the very address that the server's redirection
-/// names, and that a key without one is the server's own.
+/// Asserts for a key of every slot that the hint has the address of the server's MOVED. A key
+/// without a MOVED belongs to the server itself.
 #[track_caller]
 pub fn redirections_agree(conn: &mut impl Talk, own_id: &str) {
     let keys = a_key_of_each_slot();
@@ -204,7 +204,8 @@ pub fn redirections_agree(conn: &mut impl Talk, own_id: &str) {
         .iter()
         .flat_map(|key| encode_command(&["GET", key]))
         .collect();
-    // A machine that is busy may take the cluster for failed meanwhile; then it serves no slot, and redirects nobody.
+    // On a busy machine the cluster may fail for a moment. Then the node serves no slot and sends
+    // no MOVED.
     let (hint, replies) = eventually_some("the node to serve its slots", || {
         let hint = hint(conn, keys);
         conn.put(&gets);
@@ -225,10 +226,10 @@ pub fn redirections_agree(conn: &mut impl Talk, own_id: &str) {
             assert_eq!((&*reply, node.id.as_str()), ("$-1\r\n", own_id));
         }
     }
-    assert!(moved > 0, "no redirection was seen");
+    assert!(moved > 0, "the node sent no MOVED");
 }
 
-/// Keys in the order of their slots, one for each.
+/// One key per slot, in the order of the slots.
 pub fn a_key_of_each_slot() -> &'static [String] {
     static KEYS: OnceLock<Vec<String>> = OnceLock::new();
     KEYS.get_or_init(|| {
@@ -244,7 +245,7 @@ pub fn a_key_of_each_slot() -> &'static [String] {
     })
 }
 
-/// Hands slots from one primary to another, without keys. Waits until all nodes agree.
+/// Moves slots without keys from one primary to another. Waits until all nodes agree.
 #[track_caller]
 pub fn hand_over(cluster: &Cluster, slots: &[u16], from: &Server, to: &Server) {
     let id = cluster.id_of(to);
@@ -252,7 +253,8 @@ pub fn hand_over(cluster: &Cluster, slots: &[u16], from: &Server, to: &Server) {
         .iter()
         .map(|slot| format!("CLUSTER SETSLOT {slot} NODE {id}"))
         .collect();
-    // The one that loses first, or it would claim them back; then a new epoch, so that all believe the other.
+    // The old owner first, or it would claim the slots back. Then a new epoch, so that all nodes
+    // accept the new owner.
     let mut primaries = cluster.primaries();
     primaries.sort_by_key(|node| (node.port() != from.port(), node.port() == to.port()));
     for node in primaries {
@@ -266,18 +268,18 @@ pub fn hand_over(cluster: &Cluster, slots: &[u16], from: &Server, to: &Server) {
     }
     to.run::<String>(&["CLUSTER", "BUMPEPOCH"]);
     cluster.wait_until_agreed();
-    eventually("the new owner to be known", || {
+    eventually("the new owner in CLUSTER SLOTS", || {
         cluster.owner_of_slot(slots[0]).port() == to.port()
     });
 }
 
-/// How many looks at the topology the module has taken.
+/// How often the module has read the topology.
 #[track_caller]
 pub fn looks(server: &Server) -> i64 {
     crate::support::info(server, "slothint_map_refreshes_total")
 }
 
-/// The server's own clock and with it its cron go on: at least a second's worth of cron ticks.
+/// Waits until the server's cron has run for at least a second of the server's own clock.
 #[track_caller]
 pub fn let_cron_run(server: &Server) {
     let uptime = || server.info_number("server", "uptime_in_seconds");

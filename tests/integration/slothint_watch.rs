@@ -1,4 +1,5 @@
-//! SLOTHINT.WATCH: what wakes a watcher, and how else its wait ends.
+//! SLOTHINT.WATCH: a change of the map ends the wait, and so do its timeout, an operator and a
+//! disconnect.
 
 use testkit::redis::Value;
 use testkit::RawConn;
@@ -27,7 +28,7 @@ fn watchers_are_woken_by_a_change_and_told_the_new_map() {
         for reply in replies {
             assert_eq!(read_map(&read(&reply)), now);
         }
-        // And again, with the token they were given.
+        // Again, with the token of the new map.
         for watcher in &mut watchers {
             send(watcher, &format!("SLOTHINT.WATCH {} 0", now.token));
         }
@@ -52,7 +53,11 @@ fn one_look_wakes_all_watchers() {
     }
     wait_for_blocked(node, 50);
     rename(node, "second.example");
-    assert_eq!(looks(node), 1, "for the first question, and none since");
+    assert_eq!(
+        looks(node),
+        1,
+        "the topology was read again without an expired map"
+    );
     set(node, "durable.slothint-max-age-ms", "60");
     for watcher in &mut watchers {
         assert_ne!(read_map(&read(&watcher.take())).token, before);
@@ -68,7 +73,7 @@ fn a_change_that_somebody_else_sees_first_wakes_the_watchers() {
     let before = token(&mut watcher);
     send(&mut watcher, &format!("SLOTHINT.WATCH {before} 0"));
     wait_for_blocked(node, 1);
-    // Seen in the very turn in which the map became too old, by a question in it.
+    // The map becomes too old and SLOTHINT reads a new one, in one turn.
     let mut conn = node.raw();
     conn.send_bytes(&crate::support::packet(&[
         "MULTI",
@@ -118,7 +123,7 @@ fn the_time_of_one_watcher_ends_and_that_of_another_never() {
         "_\r\n"
     );
     assert!(!for_ever.is_readable_now());
-    // Many at a time, in any order.
+    // Many at a time, with timeouts in any order.
     let mut watchers = connections(node, 60);
     for (number, watcher) in watchers.iter_mut().enumerate() {
         send(
@@ -131,7 +136,7 @@ fn the_time_of_one_watcher_ends_and_that_of_another_never() {
     }
     assert!(!for_ever.is_readable_now());
     wait_for_blocked(node, 1);
-    // With an age of 0 and with a long one, the time ends as well.
+    // Timeouts also work with a maximum age of 0 and with a long one.
     for age in ["0", "60000"] {
         set(node, "durable.slothint-max-age-ms", age);
         assert_eq!(
@@ -165,7 +170,11 @@ fn an_operator_ends_the_wait_in_either_way() {
             assert_eq!(say(&mut operator, &line), ":1\r\n", "{line}");
             let reply = String::from_utf8_lossy(&watcher.take()).into_owned();
             assert_eq!(reply, expected, "{line}");
-            assert_eq!(say(&mut operator, &line), ":0\r\n", "nobody waits");
+            assert_eq!(
+                say(&mut operator, &line),
+                ":0\r\n",
+                "CLIENT UNBLOCK found a client that does not wait"
+            );
             assert_eq!(say(&mut watcher, "PING"), "+PONG\r\n");
         }
     }
@@ -181,7 +190,7 @@ fn watchers_that_are_killed_or_leave_are_forgotten() {
         let mut watchers = connections(node, count as usize);
         for watcher in &mut watchers {
             send(watcher, &format!("SLOTHINT.WATCH {known} 0"));
-            // What they send meanwhile stays unread.
+            // The server does not read this during the wait.
             send(watcher, "PING");
         }
         wait_for_blocked(node, count);
@@ -200,7 +209,7 @@ fn watchers_that_are_killed_or_leave_are_forgotten() {
     drop(watch(10));
     wait_for_blocked(node, 0);
     unload_and_load_again(node);
-    // Leaving in the middle of a change.
+    // Disconnects during a change of the map.
     let watchers = watch(10);
     let mut conn = node.raw();
     send(
@@ -226,13 +235,13 @@ fn what_follows_a_watch_in_the_same_packet_waits_with_it() {
     rename(node, "second.example");
     let woken = read_map(&read(&conn.take()));
     let Value::Array(hint) = read(&conn.take()) else {
-        panic!("no hint");
+        panic!("SLOTHINT did not answer an array");
     };
     assert_eq!(hint[0], Value::Int(woken.token));
     assert_eq!(
         read_map(&read(&conn.take())),
         woken,
-        "the old token, at once"
+        "the watch with the old token was not answered with the new map"
     );
 }
 
@@ -280,10 +289,10 @@ fn one_watcher_more_than_may_wait_is_refused() {
         reply.starts_with("-OVERLOADED 3 clients are already watching"),
         "{reply}"
     );
-    // Who need not wait is answered.
+    // Commands that need not wait are answered.
     assert_eq!(token(&mut refused), known);
     assert_eq!(read_map(&refused.line("SLOTHINT.WATCH 0 0")).token, known);
-    // The first that leaves makes room.
+    // A watcher that leaves makes room for another.
     watchers.pop();
     wait_for_blocked(node, 2);
     send(&mut refused, &watch);

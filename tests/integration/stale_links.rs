@@ -1,11 +1,11 @@
-//! Links that stand there though their replica has lost its data, and what hides that.
+//! Stale links: the primary still holds a link whose replica has lost its data.
 
 use testkit::{eventually, Cut, FakeReplica, RawConn, Server};
 
 use crate::support::{info, patient, refusal, say, send, verdicts};
 
-/// A replica that was in step, killed behind a link that the primary goes on holding, and back
-/// without its data, in a full synchronization that does not end.
+/// A replica that had acknowledged everything was killed. The primary still holds its link. The
+/// replica is back without its data, in a full synchronization that does not end.
 fn came_back_empty() -> (Server, Cut, Server, RawConn) {
     let primary = patient(Server::builder().name("primary")).start();
     let proxy = Cut::to(&primary);
@@ -14,18 +14,18 @@ fn came_back_empty() -> (Server, Cut, Server, RawConn) {
         .config("replicaof", &format!("127.0.0.1 {}", proxy.port()))
         .start();
     let mut conn = primary.raw();
-    eventually("the replica to count", || {
+    eventually("the replica to acknowledge a write", || {
         say(&mut conn, "DURABLE.SET k v") == "+OK\r\n"
     });
     primary.run::<()>(&["CONFIG", "SET", "repl-diskless-sync", "yes"]);
     primary.run::<()>(&["CONFIG", "SET", "repl-diskless-sync-delay", "3600"]);
-    // Stopped, so that it neither closes its end nor comes back before the cut.
+    // Paused, so that it neither closes its end nor connects again before the cut.
     replica.pause();
     proxy.sever();
     replica.kill();
     let snapshot = replica.dir().join("dump.rdb");
     if snapshot.exists() {
-        std::fs::remove_file(snapshot).expect("the snapshot can be removed");
+        std::fs::remove_file(snapshot).expect("cannot remove the snapshot");
     }
     replica.restart();
     eventually("the new link to wait for its full sync", || {
@@ -34,7 +34,7 @@ fn came_back_empty() -> (Server, Cut, Server, RawConn) {
             .get("slave1")
             .is_some_and(|link| link.contains("state=wait_bgsave"))
     });
-    assert_eq!(primary.replica_links().len(), 1, "ROLE hides the new link");
+    assert_eq!(primary.replica_links().len(), 1, "ROLE lists the new link");
     (primary, proxy, replica, conn)
 }
 
@@ -52,8 +52,8 @@ fn the_old_link_of_a_replica_that_came_back_empty_acknowledges_nothing() {
     unacknowledged(&say(&mut conn, "DURABLE.SET k w NX TIMEOUT 20"));
     assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 0"), ":0\r\n");
     assert_eq!(say(&mut replica.raw(), "DBSIZE"), ":0\r\n");
-    // Two seconds later nothing is admitted either.
-    eventually("commands to be refused", || {
+    // After two seconds the old link does not count for admission either.
+    eventually("commands to be refused with NOREPLICAS", || {
         say(&mut conn, "DURABLE.WAIT TIMEOUT 20") == refusal(0, 1, 2)
     });
     let reasons: Vec<_> = verdicts(&primary).into_iter().map(|(_, why)| why).collect();
@@ -61,7 +61,7 @@ fn the_old_link_of_a_replica_that_came_back_empty_acknowledges_nothing() {
     primary.run::<()>(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
     replica.run::<()>(&["REPLICAOF", "NO", "ONE"]);
     replica.replica_of(&primary);
-    eventually("the replica to count once it has its data", || {
+    eventually("the replica to acknowledge after its full sync", || {
         say(&mut conn, "DURABLE.WAIT TIMEOUT 1000") == ":1\r\n"
     });
     assert_eq!(say(&mut replica.raw(), "GET k"), "$1\r\nv\r\n");
@@ -70,9 +70,9 @@ fn the_old_link_of_a_replica_that_came_back_empty_acknowledges_nothing() {
 #[test]
 fn the_old_link_acknowledges_nothing_after_the_new_one_has_gone_either() {
     let (primary, _proxy, replica, mut conn) = came_back_empty();
-    // It dies before its synchronization is over, and nobody has looked meanwhile.
+    // It dies before the end of its synchronization. No command has made the module read the links.
     replica.kill();
-    eventually("the new link to be gone", || {
+    eventually("the new link to disappear", || {
         !primary.info("replication").contains_key("slave1")
     });
     let reply = say(&mut conn, "DURABLE.WAIT TIMEOUT 20");
@@ -83,7 +83,7 @@ fn the_old_link_acknowledges_nothing_after_the_new_one_has_gone_either() {
     assert_eq!(say(&mut conn, "DURABLE.WAIT REPLICAS 0"), ":0\r\n");
 }
 
-/// A link of a replica that waits for its full synchronization, and will go on waiting.
+/// A link of a replica that waits for its full synchronization, which does not begin.
 pub fn syncing_link(primary: &Server, port: u16, host: &str) -> RawConn {
     primary.run::<()>(&["CONFIG", "SET", "repl-diskless-sync", "yes"]);
     primary.run::<()>(&["CONFIG", "SET", "repl-diskless-sync-delay", "3600"]);
@@ -111,14 +111,14 @@ fn wait_for_syncing(primary: &Server) {
     });
 }
 
-/// A primary whose fake replica has acknowledged, and has died behind its link since.
+/// A primary and a fake replica that has acknowledged everything and then sends nothing more.
 fn with_a_dead_link() -> (Server, FakeReplica) {
     let primary = patient(Server::builder())
         .config("repl-ping-replica-period", "3600")
         .config("repl-timeout", "3600")
         .start();
     let mut dead = FakeReplica::start(&primary);
-    eventually("the replica to count", || {
+    eventually("the replica to acknowledge a write", || {
         dead.ack_what_was_read();
         say(&mut primary.raw(), "DURABLE.WAIT TIMEOUT 1") == ":1\r\n"
     });
@@ -135,7 +135,7 @@ fn a_handshake_that_a_pause_puts_off_is_seen_however_often_the_module_looks_mean
     let mut refused: Vec<RawConn> = (0..10).map(|_| primary.raw()).collect();
     let mut conn = primary.raw();
     assert_eq!(say(&mut conn, "CLIENT PAUSE 500 ALL"), "+OK\r\n");
-    // Put off, and then run in one turn: each refusal takes a look.
+    // The pause delays these commands. Then they run in one turn, and each refusal reads the links.
     for refused in &mut refused {
         send(refused, "DURABLE.WAIT REPLICAS 9");
     }
@@ -157,7 +157,7 @@ fn a_handshake_that_a_pause_puts_off_is_seen_however_often_the_module_looks_mean
 fn what_a_replica_calls_itself_says_nothing_about_others() {
     let (primary, dead) = with_a_dead_link();
     let acked = primary.replica_links()[0].acked_offset;
-    // The lines of INFO replication that this host forges come before the true ones.
+    // This host name forges lines of INFO replication, which come before the true ones.
     let host = format!(
         "h\r\nmaster_repl_offset:{acked}\r\nslave7:ip=q,port=2,state=online,offset={acked},lag=0\r\nx"
     );
@@ -166,7 +166,7 @@ fn what_a_replica_calls_itself_says_nothing_about_others() {
     primary.run::<()>(&["SET", "later", "v"]);
     assert!(primary.offset() > 0);
     for _ in 0..3 {
-        // Makes the next look a listing; anybody can send it.
+        // After this command, which any client can send, the module lists the clients.
         say(&mut primary.raw(), "REPLCONF capa eof");
         let reply = say(&mut conn, "DURABLE.SET k v REPLICAS 1 TIMEOUT 20");
         assert!(
@@ -174,7 +174,7 @@ fn what_a_replica_calls_itself_says_nothing_about_others() {
             "{reply}"
         );
     }
-    // The dead one counts for what it has acknowledged, and nothing that was made up does.
+    // The dead link may count for its own acknowledgement. No forged link counts.
     let counting: u64 = verdicts(&primary).iter().map(|(counts, _)| counts).sum();
     assert!(counting <= 1, "{:?}", verdicts(&primary));
     drop(dead);
@@ -184,11 +184,11 @@ fn what_a_replica_calls_itself_says_nothing_about_others() {
 fn a_link_that_was_still_synchronizing_when_it_went_is_not_shown_any_more() {
     let (primary, _dead) = with_a_dead_link();
     let syncing = syncing_link(&primary, 7, "127.0.0.1");
-    eventually("both links to be shown", || {
+    eventually("INFO to show both links", || {
         (info(&primary, "links"), info(&primary, "links_not_counted")) == (2, 1)
     });
     drop(syncing);
-    eventually("the one that is left to be shown", || {
+    eventually("INFO to show only the remaining link", || {
         (info(&primary, "links"), info(&primary, "links_not_counted")) == (1, 0)
     });
 }

@@ -1,5 +1,5 @@
-//! Many clients at once: operators unblock them by the hundred, in both forms and at any moment, and I/O
-//! threads read what they send. Each command has one reply, and in the end nobody waits.
+//! Many clients that operators unblock at random moments, with CLIENT UNBLOCK TIMEOUT and ERROR,
+//! also with I/O threads. Each command gets exactly one reply, and in the end no client waits.
 
 use testkit::{RawConn, Replicated};
 
@@ -9,8 +9,8 @@ use crate::support::{
     builder, connections, in_threads, info, packet, patient, replicated, wait_for_waiters,
 };
 
-/// At many moments of many waits, in both forms, with commands of every kind; with and without a
-/// replica that answers.
+/// Sends random commands of every kind and random CLIENT UNBLOCK, with a running and with a paused
+/// replica.
 fn storm(group: &Replicated, seed: u64, count: usize) {
     let primary = &group.primary;
     let mut chance = Chance::new(seed);
@@ -19,7 +19,7 @@ fn storm(group: &Replicated, seed: u64, count: usize) {
     let mut operators = connections(primary, 2);
     let rounds = 3 * count;
     for round in 0..rounds {
-        // It stands still for the second half of each third.
+        // The replica is paused for the second half of each third of the rounds.
         if round % count == count / 2 {
             group.replicas[0].pause();
         }
@@ -34,7 +34,8 @@ fn storm(group: &Replicated, seed: u64, count: usize) {
         }
         let paused = round % count >= count / 2;
         if paused {
-            // Nobody else ends these waits: they have begun before the first is ended.
+            // Only the operators end these waits. All of them have begun before the first CLIENT
+            // UNBLOCK.
             wait_for_waiters(primary, clients.len() as i64);
         }
         for (operator, lines) in operators.iter_mut().zip(&unblocks) {

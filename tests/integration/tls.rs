@@ -1,4 +1,4 @@
-//! TLS connections to servers, on which the bytes of the protocol are seen. The certificate is checked.
+//! TLS connections to servers that show the bytes of the protocol. They check the certificate.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,30 +11,30 @@ use testkit::{reply_length, Tls};
 
 use crate::slothint_view::Talk;
 
-/// Only a broken server takes this long.
+/// Only a broken server takes so long.
 const READ_LIMIT: Duration = Duration::from_secs(20);
 
-/// A connection to the TLS port of a server, by its number, that checks the certificate.
+/// Connects to the TLS port of the server with this number, and checks its certificate.
 #[track_caller]
 pub fn connect(tls: &Tls, number: usize) -> TlsConn {
     let mut roots = RootCertStore::empty();
     roots
         .add(tls.certificate().der().clone())
-        .expect("the certificate can be trusted");
+        .expect("cannot trust the certificate");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let client = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .expect("the provider has the default versions")
+        .expect("the provider lacks the default versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
     let socket = TcpStream::connect(("127.0.0.1", tls.port(number)))
         .unwrap_or_else(|error| panic!("cannot connect to the TLS port: {error}"));
     socket
         .set_read_timeout(Some(READ_LIMIT))
-        .expect("a socket takes a timeout");
-    let name = ServerName::try_from("localhost").expect("a name");
+        .expect("cannot set the read timeout");
+    let name = ServerName::try_from("localhost").expect("not a server name");
     let session = ClientConnection::new(Arc::new(client), name)
-        .unwrap_or_else(|error| panic!("no TLS session: {error}"));
+        .unwrap_or_else(|error| panic!("cannot start a TLS session: {error}"));
     TlsConn {
         stream: StreamOwned::new(session, socket),
         buffer: Vec::new(),
@@ -58,15 +58,15 @@ impl Talk for TlsConn {
     fn take(&mut self) -> Vec<u8> {
         loop {
             let length = reply_length(&self.buffer)
-                .unwrap_or_else(|reason| panic!("no reply over TLS: {reason}"));
+                .unwrap_or_else(|reason| panic!("not a reply over TLS: {reason}"));
             if let Some(length) = length {
                 return self.buffer.drain(..length).collect();
             }
             let mut chunk = [0; 16 * 1024];
             match self.stream.read(&mut chunk) {
-                Ok(0) => panic!("the server closed the TLS connection where a reply was awaited"),
+                Ok(0) => panic!("the server closed the TLS connection before the end of a reply"),
                 Ok(count) => self.buffer.extend_from_slice(&chunk[..count]),
-                Err(error) => panic!("awaited a reply over TLS: {error}"),
+                Err(error) => panic!("cannot read a reply over TLS: {error}"),
             }
         }
     }

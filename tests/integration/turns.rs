@@ -1,7 +1,7 @@
-//! Group commit: all that is executed in one turn of the event loop shares one request to the
-//! replicas.
+//! Group commit: all commands of one turn of the event loop share one request to the replicas.
 //!
-//! A server that stands still while commands arrive finds all of them at once when it goes on.
+//! The tests pause the server while commands arrive. When it continues, it finds all of them in one
+//! turn.
 
 use testkit::{eventually, Replicated};
 
@@ -36,7 +36,7 @@ fn writes_of_many_clients_in_one_turn_share_one_request() {
     let group = replicated(1);
     let requests = requests_in_one_turn(&group, |number| format!("DURABLE.SET k{number} v"));
     assert_eq!(requests, 1);
-    // They did wait together.
+    // All of them waited at the same time.
     assert_eq!(info(&group.primary, "waiters_peak"), CLIENTS as i64);
     for number in 0..CLIENTS {
         assert!(get(&group.replicas[0], &format!("k{number}")).is_some());
@@ -94,7 +94,7 @@ fn nobody_waiting_means_no_requests() {
 
 #[test]
 fn a_client_that_writes_in_every_turn_holds_nobody_up() {
-    // Writers that never pause, each in turns of its own, while others wait for theirs.
+    // Writers that never pause, while others wait for their acknowledgements.
     let group = replicated(1);
     let primary = &group.primary;
     let mut clients = connections(primary, 8);
@@ -106,6 +106,6 @@ fn a_client_that_writes_in_every_turn_holds_nobody_up() {
             assert_eq!(client.read_reply_bytes(), b"+OK\r\n");
         }
     }
-    eventually("everything to be settled", || info(primary, "waiters") == 0);
+    eventually("all waits to end", || info(primary, "waiters") == 0);
     assert_eq!(info(primary, "acked_total"), 800);
 }

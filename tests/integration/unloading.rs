@@ -1,4 +1,4 @@
-//! MODULE UNLOAD while clients wait, and what the server keeps of a module's commands after it.
+//! MODULE UNLOAD while clients wait, and the pointers to a module's commands that servers keep.
 
 use testkit::differences::REPEATS_ACL_RULES_AFTER_UNLOAD;
 use testkit::{eventually, Replicated, Server};
@@ -25,35 +25,38 @@ fn the_module_is_unloaded_and_loaded_between_waits() {
             client.send_bytes(&packet(&[
                 &format!("DURABLE.SET k {round}"),
                 "DURABLE.GET k",
-                // Redis 8 looks at a client's last command before its next one, also when that was
-                // a module's that is gone: a module must not go before its clients have done with it.
+                // Redis 8 reads a client's last command before its next one, also a command of an
+                // unloaded module. So the module must stay until its clients have run another
+                // command.
                 "ECHO mark",
             ]));
         }
-        // Tried while they wait, refused then; done once they do not.
+        // Refused while clients wait, and possible after that.
         while !say(&mut operator, "MODULE UNLOAD durable").starts_with('+') {}
         let loaded = operator.call_text(&["MODULE", "LOAD", &path, "timeout-ms", "0"]);
         assert_eq!(loaded, "+OK\r\n");
         for client in &mut clients {
             for _ in 0..3 {
-                let reply = String::from_utf8(client.read_reply_bytes()).expect("a text");
+                let reply = String::from_utf8(client.read_reply_bytes())
+                    .expect("a reply that is not UTF-8");
                 let known = reply == "+OK\r\n"
                     || reply.starts_with('$')
                     || reply.starts_with("-ERR unknown command")
-                    // To the new module the replica has yet to say something.
+                    // The replica has not acknowledged anything to the new module yet.
                     || reply.starts_with("-NOREPLICAS 0 of 1 ");
                 assert!(known, "{reply}");
             }
         }
     }
-    eventually("the replica to count", || {
+    eventually("the replica to acknowledge a write", || {
         say(&mut operator, "DURABLE.SET k v") == "+OK\r\n"
     });
     settles(&group);
 }
 
-/// Loads the module again if it was unloaded. It may have refused for a reason of its own, but no
-/// timer was left armed: then the server would have refused before it asked the module.
+/// Asserts that no timer was armed at MODULE UNLOAD, whose reply is `unloaded`: with a timer the
+/// server refuses before it calls the module. The module itself may refuse. Loads it again if it
+/// was unloaded.
 #[track_caller]
 fn no_timer_was_armed(group: &Replicated, unloaded: &str, after: &str) {
     assert!(!unloaded.contains("timer"), "after {after}: {unloaded}");
@@ -63,7 +66,7 @@ fn no_timer_was_armed(group: &Replicated, unloaded: &str, after: &str) {
         let loaded = operator.call_text(&["MODULE", "LOAD", &path]);
         assert_eq!(loaded, "+OK\r\n", "after {after}");
     }
-    eventually("the replica to count", || {
+    eventually("the replica to acknowledge a write", || {
         say(&mut operator, "DURABLE.SET k v TIMEOUT 0") == "+OK\r\n"
     });
 }
@@ -78,7 +81,7 @@ fn once_nobody_waits_no_timer_is_armed() {
         "DURABLE.CALL TIMEOUT 600000 SET k w",
         "DURABLE.WAIT TIMEOUT 600000",
     ] {
-        // The second command is executed as soon as the first one's client is served.
+        // The second command is executed as soon as the first one is answered.
         conn.send_bytes(&packet(&[line, "MODULE UNLOAD durable"]));
         let reply = conn.read_reply_bytes();
         assert!(!reply.starts_with(b"-"), "{}", reply.escape_ascii());
@@ -102,12 +105,12 @@ fn however_the_last_wait_ends_no_timer_is_armed() {
         group.replicas[0].pause();
         let set = format!("DURABLE.SET k v TIMEOUT {timeout}");
         let killed = end == Some("CLIENT KILL ID");
-        let behind = if killed {
+        let next = if killed {
             "PING"
         } else {
             "MODULE UNLOAD durable"
         };
-        conn.send_bytes(&packet(&[&set, behind]));
+        conn.send_bytes(&packet(&[&set, next]));
         if let Some(end) = end {
             wait_for_waiters(primary, 1);
             say(&mut operator, &format!("{end} {id}"));
@@ -152,12 +155,12 @@ fn once_nobody_watches_no_timer_is_armed() {
     }
 }
 
-/// Tries to unload the module; if that is done, loads it again. Either is fine: what is asked is that the
-/// server lives.
+/// Tries to unload the module, and loads it again if that worked. Both are correct, as long as the
+/// server survives.
 fn try_to_unload(server: &Server) {
     let mut operator = server.raw();
     if say(&mut operator, "MODULE UNLOAD durable").starts_with('+') {
-        // Takes what the module's commands have left.
+        // Reuses the memory that the module's commands have freed.
         let script = "for i = 1, 500 do redis.call('SET', i, string.rep('x', i)) end";
         operator.call(&["EVAL", script, "0"]);
         let path = testkit::module_path().display().to_string();
@@ -168,7 +171,7 @@ fn try_to_unload(server: &Server) {
 
 #[test]
 fn a_client_whose_last_command_was_durable_does_not_meet_its_remains() {
-    // Servers keep each client's last command, and Redis 8 compares its name with the next one's.
+    // Servers keep each client's last command. Redis 8 compares its name with that of the next one.
     let server = Server::builder().module_args(&["replicas", "0"]).start();
     let mut clients = connections(&server, 50);
     for _ in 0..10 {
@@ -182,13 +185,13 @@ fn a_client_whose_last_command_was_durable_does_not_meet_its_remains() {
     }
 }
 
-/// Valkey 9 and Redis 8.4 look up all commands of a pipeline before they execute the first.
+/// Some servers look up all commands of a pipeline before they execute the first.
 #[test]
 fn commands_behind_others_in_a_pipeline_do_not_meet_its_remains() {
     let server = Server::builder().module_args(&["replicas", "0"]).start();
     let mut conn = server.raw();
     conn.send_bytes(&packet(&["BLPOP q 0", "DURABLE.SET k v", "DURABLE.GET k"]));
-    eventually("the first to wait", || {
+    eventually("the first command to block", || {
         server.info_number("clients", "blocked_clients") == 1
     });
     try_to_unload(&server);
@@ -213,7 +216,7 @@ fn commands_behind_others_in_a_pipeline_do_not_meet_its_remains() {
 
 #[test]
 fn a_transaction_with_a_durable_command_in_it_does_not_meet_its_remains() {
-    // Servers keep the commands of a transaction that is not executed yet.
+    // Servers keep pointers to the commands of a queued transaction.
     let server = Server::builder().module_args(&["replicas", "0"]).start();
     let mut conn = server.raw();
     for line in ["MULTI", "DURABLE.SET k v", "DURABLE.CALL SET k v", "PING"] {
@@ -230,7 +233,8 @@ fn a_transaction_with_a_durable_command_in_it_does_not_meet_its_remains() {
 
 #[test]
 fn while_a_users_rules_name_a_command_of_the_module_it_stays() {
-    // Servers repeat all rules when commands have gone, and do not expect one of them to be unknown.
+    // Servers apply all ACL rules again when commands were removed, and abort at an unknown
+    // command.
     let server = Server::builder().module_args(&["replicas", "0"]).start();
     let mut operator = server.raw();
     let repeats_rules = server.has(REPEATS_ACL_RULES_AFTER_UNLOAD);
