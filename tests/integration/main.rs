@@ -1,73 +1,120 @@
-//! The module on real servers.
+//! The module on real servers. The list below shows which folder tests which behaviour.
 
 #![forbid(unsafe_code)]
 
-mod samples;
-mod slothint_read;
-mod slothint_view;
+/// Helpers for the tests.
 mod support;
-mod tls;
 
-mod acknowledgement;
-mod acl;
-mod acl_categories;
-mod acl_recipes;
-mod aof;
-mod arguments;
-mod bad_days;
-mod call;
-mod call_keys;
-mod call_names;
-mod call_refusals;
-mod client_pause;
-mod client_states;
-mod cluster_failure;
-mod configuration;
-mod counting;
-mod demotion;
-mod documentation;
-mod expiry;
-mod failover;
-mod family;
-mod family_replies;
-mod fence;
-mod fsync;
-mod fsync_asking;
-mod fsync_identity;
-mod giving_up;
-mod guarantee;
-mod help;
-mod information;
-mod io_threads;
-mod leaving;
-mod limits;
-mod loading;
-mod loading_twice;
-mod log_lines;
-mod multi_and_scripts;
-mod pipelines;
-mod random_calls;
-mod random_vectors;
-mod redirection;
-mod replica_reads;
-mod replicas_command;
-mod replies;
-mod requirements;
-mod resetstat;
-mod roles;
-mod server_refusals;
-mod shared_address;
-mod slothint;
-mod slothint_changes;
-mod slothint_endpoints;
-mod slothint_map;
-mod slothint_rhythm;
-mod slothint_storms;
-mod slothint_tls;
-mod slothint_tracking;
-mod slothint_upgrade;
-mod slothint_watch;
-mod stale_links;
-mod storms;
-mod turns;
-mod unloading;
+/// When a durable command is answered, and what its answer shows.
+mod acknowledgement {
+    mod fence;
+    mod group_commit;
+    mod multi_and_scripts;
+    mod pipelines;
+    mod reads_and_no_ops;
+    mod unacked_and_noreplicas;
+    mod writes;
+}
+
+/// The requirement of a command: its options, the numbers that it resolves to, its limits.
+mod requirements {
+    mod arguments;
+    mod errors;
+    mod majority;
+    mod max_waiters;
+}
+
+/// Which links count as replicas.
+mod replicas {
+    mod counting;
+    mod listing;
+    mod shared_address;
+    mod stale_links;
+}
+
+/// The option FSYNC, and the reports of replicas about it.
+mod fsync {
+    mod identity;
+    mod option;
+    mod requests;
+}
+
+/// The family: DURABLE.SET and the other durable forms of plain commands.
+mod family {
+    mod declaration;
+    mod documentation;
+    mod help;
+    mod options;
+    mod random_arguments;
+    mod same_replies;
+    mod server_refusals;
+    mod set;
+}
+
+/// DURABLE.CALL.
+mod call {
+    mod blocking;
+    mod keys;
+    mod keys_in_a_cluster;
+    mod names;
+    mod options;
+    mod random_redirections;
+    mod refusals;
+}
+
+/// Clients that leave, pause, track keys, share I/O threads, or are unblocked by an operator.
+mod clients {
+    mod io_threads;
+    mod leaving;
+    mod pause;
+    mod states;
+    mod timing_out_together;
+    mod unblock_storms;
+}
+
+/// Changes of the primary's role, planned or by a failure.
+mod roles {
+    mod acknowledged_writes_survive;
+    mod changes;
+    mod demotion;
+    mod failover;
+    mod shutdown;
+}
+
+/// Durable commands in a cluster.
+mod cluster {
+    mod failure;
+    mod redirection;
+    mod replica_reads;
+}
+
+/// SLOTHINT, SLOTHINT.MAP and SLOTHINT.WATCH.
+mod slothint {
+    mod endpoints;
+    mod failures;
+    mod hint;
+    mod map;
+    mod moves;
+    mod storms;
+    mod tls;
+    mod topology_reads;
+    mod tracking;
+    mod upgrade;
+    mod watch;
+}
+
+/// What an operator works with: INFO, the log, settings, loading, unloading, ACL, data files.
+mod operations {
+    mod acl;
+    mod acl_categories;
+    mod acl_recipes;
+    mod data_files;
+    mod disturbances;
+    mod info;
+    mod loading;
+    mod loading_twice;
+    mod log_lines;
+    mod resetstat;
+    mod settings;
+    mod unloading;
+}

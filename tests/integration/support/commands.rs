@@ -1,0 +1,42 @@
+//! Sending commands and reading replies.
+
+use testkit::{RawConn, Server};
+
+/// Sends one command, given as words in a line, and returns the reply as text.
+#[track_caller]
+pub fn say(conn: &mut RawConn, line: &str) -> String {
+    send(conn, line);
+    String::from_utf8_lossy(&conn.read_reply_bytes()).into_owned()
+}
+
+/// Sends one command, given as words in a line.
+pub fn send(conn: &mut RawConn, line: &str) {
+    conn.send(&line.split_whitespace().collect::<Vec<_>>());
+}
+
+/// The bytes of several commands, each given as words in a line.
+pub fn packet(lines: &[&str]) -> Vec<u8> {
+    let encode = |line: &&str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        testkit::encode_command(&words)
+    };
+    lines.iter().flat_map(encode).collect()
+}
+
+/// Connections that the server has accepted.
+#[track_caller]
+pub fn connections(server: &Server, count: usize) -> Vec<RawConn> {
+    (0..count)
+        .map(|_| {
+            let mut conn = server.raw();
+            assert_eq!(say(&mut conn, "PING"), "+PONG\r\n");
+            conn
+        })
+        .collect()
+}
+
+/// The value of a key, or `None`.
+#[track_caller]
+pub fn get(server: &Server, key: &str) -> Option<String> {
+    server.run(&["GET", key])
+}

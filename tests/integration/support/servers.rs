@@ -1,0 +1,56 @@
+//! Servers as most tests start them.
+//!
+//! Waits have no deadline (`timeout-ms 0`) except in tests about deadlines, so that no test depends
+//! on the speed of the machine.
+
+use std::net::TcpListener;
+
+use testkit::{eventually, FakeReplica, Replicated, ReplicatedBuilder, Server, ServerBuilder};
+
+/// Loads the module with waits without a deadline.
+pub fn patient(builder: ServerBuilder) -> ServerBuilder {
+    builder.module_args(&["timeout-ms", "0"])
+}
+
+/// Two I/O threads besides the main thread. More of them would show nothing else, and would be slow
+/// on a machine with fewer cores.
+pub fn in_threads(builder: ServerBuilder) -> ServerBuilder {
+    builder
+        .config("io-threads", "3")
+        // Newer servers always read in threads, and still accept the setting.
+        .config("io-threads-do-reads", "yes")
+}
+
+/// A primary with `replicas` replicas and waits without a deadline.
+#[track_caller]
+pub fn replicated(replicas: usize) -> Replicated {
+    builder(replicas).start()
+}
+
+/// The description of [`replicated`], for changes before the start.
+pub fn builder(replicas: usize) -> ReplicatedBuilder {
+    Replicated::builder().replicas(replicas).primary(patient)
+}
+
+/// A fake replica, which never reports by itself. It has acknowledged the first bytes of the
+/// stream: a replica that has acknowledged nothing does not count.
+#[track_caller]
+pub fn silent_replica(primary: &Server) -> FakeReplica {
+    let mut fake = FakeReplica::start(primary);
+    primary.run::<()>(&["SET", "first", "v"]);
+    fake.wait_for_offset(primary.offset());
+    let acked = fake.ack_what_was_read();
+    eventually("the first acknowledgement to arrive", || {
+        primary.replica_links()[0].acked_offset == acked
+    });
+    fake
+}
+
+/// Whether the machine has the address ::1. Tests that need it do nothing without it.
+pub fn has_ipv6() -> bool {
+    let available = TcpListener::bind("[::1]:0").is_ok();
+    if !available {
+        eprintln!("::1 is not available here: this test did nothing");
+    }
+    available
+}
