@@ -1,5 +1,5 @@
-//! What one waiting client costs the module: the memory of the ledger, in a process without a server.
-//! The server's own cost of a blocked client, some 55 KB, is not counted.
+//! What one waiting client costs the module: the memory of the ledger, in a process without a
+//! server. The server's own cost of a blocked client, some 55 KB, is not counted.
 //!
 //! The module keeps nothing else per waiting client: the server holds the replies.
 
@@ -44,15 +44,16 @@ impl AllocationTracker for PerThread {
 }
 
 fn count(bytes: isize) {
-    // A thread that ends frees memory after its thread-locals are gone. No test reads its count then.
+    // A thread that ends frees memory after its thread-locals are gone. No test reads its count
+    // then.
     let _ = HELD.try_with(|held| {
         let now = held.get().0 + bytes;
         held.set((now, held.get().1.max(now)));
     });
 }
 
-/// A size as the server's allocator rounds it up: jemalloc has four classes between two powers of two.
-/// 130 bytes take 160.
+/// A size as the server's allocator rounds it up: jemalloc has four classes between two powers of
+/// two. 130 bytes take 160.
 fn rounded(size: usize) -> isize {
     let step = (size.next_power_of_two() / 8).max(16);
     isize::try_from(size.next_multiple_of(step)).expect("a size")

@@ -25,8 +25,8 @@ fn a_lost_replica_is_one_line_and_its_return_another_with_what_happened_meanwhil
     eventually("the requirement to be met", || {
         say(&mut conn, "DURABLE.SET k v TIMEOUT 0") == "+OK\r\n"
     });
-    // On a busy machine the replicas connect late, and the log has a line about it. A lost replica is
-    // logged again only after the line about their return.
+    // On a busy machine the replicas connect late, and the log has a line about it. A lost replica
+    // is logged again only after the line about their return.
     eventually("the log line about the return of late replicas", || {
         lines(primary, "requirement cannot be met")
             == lines(primary, "requirement can be met again")
