@@ -72,42 +72,16 @@
 //!   spoken there, so commands for these nodes end with [`Error::GaveUp`] and are not executed.
 #![warn(missing_docs)]
 
-mod backoff;
-mod batch;
-pub mod cache;
-mod client;
-mod command;
-mod connecting;
-mod connection;
-mod deadline;
-mod error;
-mod fences;
-mod fetches;
-mod greeting;
-pub mod hint;
-mod hinting;
-mod lanes;
-mod links;
-mod node;
-mod pending;
-mod redirect;
-mod refusals;
-mod roster;
-mod round;
-mod route;
-mod session;
-mod socket;
-mod stats;
-mod verdict;
-mod watch;
-mod window;
+mod decide;
+mod drive;
 
-pub use client::{Client, ClientBuilder};
-pub use command::Command;
-pub use error::Error;
-pub use hinting::Fill;
-pub use node::Node;
-pub use redirect::Redirect;
-pub use session::Session;
-pub use stats::Stats;
-pub use watch::Watch;
+pub use decide::command::Command;
+pub use decide::error::Error;
+pub use decide::node::Node;
+pub use decide::redirect::Redirect;
+pub use decide::stats::Stats;
+pub use decide::{cache, hint};
+pub use drive::client::{Client, ClientBuilder};
+pub use drive::hinting::Fill;
+pub use drive::session::Session;
+pub use drive::watch::Watch;

@@ -1,0 +1,239 @@
+//! What a reply means for the one who routes: done, go elsewhere, wait, or give it to the caller.
+
+use redis::{ServerError, Value};
+
+use crate::decide::command::Command;
+use crate::decide::redirect::Redirect;
+
+/// What to do about a reply.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Verdict {
+    /// It is the reply.
+    Done(Value),
+    /// It is the caller's error.
+    Failed(ServerError),
+    /// The slot is at another node.
+    Moved(Redirect),
+    /// This one command is to be asked at another node; the slot stays where it is.
+    Ask(Redirect),
+    /// Nothing was executed, and it may go better later.
+    Later(Why, ServerError),
+    /// Something may have been executed.
+    Unknown(ServerError),
+}
+
+/// Why nothing was executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Some keys of the command are here and some there: the slot is being moved.
+    TryAgain,
+    /// The cluster does not serve the slot now.
+    ClusterDown,
+    /// The node is reading its data and may come back as something else than it was.
+    Loading,
+    /// The node is a replica now, or has lost its primary.
+    NotPrimary,
+}
+
+impl Verdict {
+    pub(crate) fn of(command: &Command, reply: Value) -> Verdict {
+        let error = match reply {
+            Value::ServerError(error) => error,
+            reply => return Verdict::Done(reply),
+        };
+        let details = error.details().unwrap_or_default();
+        // A script may say MOVED and ASK as well, but then the server has said them long before: they are all that
+        // brings a script to its node, and are followed.
+        let redirect = match error.code() {
+            "MOVED" => Redirect::parse(details).map(Verdict::Moved),
+            "ASK" => Redirect::parse(details).map(Verdict::Ask),
+            _ => None,
+        };
+        if let Some(redirect) = redirect {
+            return redirect;
+        }
+        let Some(why) = Why::of(command, &error) else {
+            return Verdict::Failed(error);
+        };
+        // A command that waits for replicas has been executed when the server turns it away while it waits, and a
+        // fence has no meaning on the server that comes next.
+        let while_waiting = matches!(error.code(), "CLUSTERDOWN" | "UNBLOCKED")
+            && command.is_durable()
+            && !command.is_repeatable();
+        if command.is_fence() || while_waiting {
+            Verdict::Unknown(error)
+        } else if command.may_answer_as_it_likes() {
+            Verdict::Failed(error)
+        } else {
+            Verdict::Later(why, error)
+        }
+    }
+
+    /// Whether this is the command's result, so that it is not sent again.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Verdict::Done(_) | Verdict::Failed(_) | Verdict::Unknown(_)
+        )
+    }
+}
+
+impl Why {
+    fn of(command: &Command, error: &ServerError) -> Option<Why> {
+        let on_replica = || {
+            let details = error.details().unwrap_or_default();
+            command.is_durable() && details.ends_with("needs a primary, this is a replica")
+        };
+        match error.code() {
+            "TRYAGAIN" => Some(Why::TryAgain),
+            "CLUSTERDOWN" => Some(Why::ClusterDown),
+            "LOADING" => Some(Why::Loading),
+            "READONLY" | "MASTERDOWN" => Some(Why::NotPrimary),
+            "UNBLOCKED" if command.is_durable() => Some(Why::NotPrimary),
+            "ERR" if on_replica() => Some(Why::NotPrimary),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(command: &Command, error: &str) -> Verdict {
+        let reply = redis::parse_redis_value(format!("-{error}\r\n").as_bytes()).unwrap();
+        Verdict::of(command, reply)
+    }
+
+    #[test]
+    fn redirections_are_followed_and_unreadable_ones_are_the_callers() {
+        let get = Command::get("k");
+        let to = Redirect {
+            slot: 3999,
+            host: Some("fd00::3".into()),
+            port: 6381,
+        };
+        assert_eq!(
+            verdict(&get, "MOVED 3999 fd00::3:6381"),
+            Verdict::Moved(to.clone())
+        );
+        assert_eq!(verdict(&get, "ASK 3999 fd00::3:6381"), Verdict::Ask(to));
+        for error in ["MOVED 3999 host:0", "MOVED", "ASK 1"] {
+            assert!(
+                matches!(verdict(&get, error), Verdict::Failed(_)),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_turned_away_before_it_ran_is_tried_later() {
+        let set = Command::set("k", "v");
+        for (error, why) in [
+            (
+                "TRYAGAIN Multiple keys request during rehashing of slot",
+                Why::TryAgain,
+            ),
+            ("CLUSTERDOWN Hash slot not served", Why::ClusterDown),
+            (
+                "LOADING Redis is loading the dataset in memory",
+                Why::Loading,
+            ),
+            (
+                "READONLY You can't write against a read only replica.",
+                Why::NotPrimary,
+            ),
+            ("MASTERDOWN Link with MASTER is down", Why::NotPrimary),
+        ] {
+            let verdict = verdict(&set, error);
+            assert!(
+                matches!(verdict, Verdict::Later(met, _) if met == why),
+                "{error}: {verdict:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_durable_write_that_is_turned_away_while_it_waits_has_been_executed() {
+        let set = Command::new("DURABLE.SET").key("k").arg("v");
+        for error in ["CLUSTERDOWN The cluster is down", "UNBLOCKED force unblock"] {
+            assert!(
+                matches!(verdict(&set, error), Verdict::Unknown(_)),
+                "{error}"
+            );
+            let again = set.clone().repeatable();
+            assert!(
+                matches!(verdict(&again, error), Verdict::Later(..)),
+                "{error}"
+            );
+        }
+        let replica = "ERR DURABLE.SET needs a primary, this is a replica";
+        assert!(matches!(
+            verdict(&set, replica),
+            Verdict::Later(Why::NotPrimary, _)
+        ));
+    }
+
+    #[test]
+    fn a_fence_that_is_turned_away_is_not_tried_elsewhere() {
+        let fence = Command::new("DURABLE.WAIT").routed_by("k");
+        for fence in [fence.clone(), fence.repeatable()] {
+            for error in [
+                "CLUSTERDOWN The cluster is down",
+                "UNBLOCKED force unblock",
+                "LOADING Redis is loading the dataset in memory",
+                "READONLY You can't write against a read only replica.",
+                "MASTERDOWN Link with MASTER is down",
+                "TRYAGAIN x",
+                "ERR DURABLE.WAIT needs a primary, this is a replica",
+            ] {
+                let verdict = verdict(&fence, error);
+                assert!(matches!(verdict, Verdict::Unknown(_)), "{error}");
+            }
+            let verdict = verdict(&fence, "UNACKED 0 of 1");
+            assert!(matches!(verdict, Verdict::Failed(_)));
+        }
+    }
+
+    #[test]
+    fn what_a_script_says_is_the_callers_unless_it_may_be_repeated() {
+        let words = [
+            "TRYAGAIN come back",
+            "CLUSTERDOWN x",
+            "LOADING x",
+            "READONLY x",
+            "MASTERDOWN x",
+        ];
+        for name in ["EVAL", "EVALSHA_RO", "FCALL"] {
+            let script = Command::new(name).arg("x").arg(1).key("k");
+            for error in words {
+                let first = verdict(&script, error);
+                assert!(matches!(first, Verdict::Failed(_)), "{name}: {error}");
+                let again = verdict(&script.clone().repeatable(), error);
+                assert!(matches!(again, Verdict::Later(..)), "{name}: {error}");
+            }
+            let moved = verdict(&script, "MOVED 1 a:1");
+            assert!(matches!(moved, Verdict::Moved(_)), "{name}");
+        }
+    }
+
+    #[test]
+    fn all_other_errors_are_the_callers() {
+        let set = Command::new("DURABLE.SET").key("k").arg("v");
+        for error in [
+            "WRONGTYPE x",
+            "ERR unknown command 'X'",
+            "UNACKED 0 of 1",
+            "NOREPLICAS x",
+            "CROSSSLOT x",
+        ] {
+            assert!(
+                matches!(verdict(&set, error), Verdict::Failed(_)),
+                "{error}"
+            );
+        }
+        // A client of BLPOP is unblocked before anything has happened, and wants to know.
+        let blpop = Command::new("BLPOP").key("k").arg(0);
+        assert!(matches!(verdict(&blpop, "UNBLOCKED x"), Verdict::Failed(_)));
+    }
+}

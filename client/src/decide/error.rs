@@ -1,0 +1,156 @@
+//! What can go wrong with a command, and whether it may have been executed all the same.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{ParsingError, RedisError, ServerError};
+
+use crate::decide::hint::Unreadable;
+use crate::decide::node::Node;
+
+/// Why a command has no reply to hand back. [`Error::may_have_been_executed`] says what that means for
+/// the data.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The server answered with an error that is the caller's: `WRONGTYPE`, `NOPERM`, `UNACKED` …
+    Server(ServerError),
+    /// A script or function ended with an error, which may be its own words: also `TRYAGAIN`, `CLUSTERDOWN`,
+    /// `LOADING`, `READONLY` and `MASTERDOWN`, for which other commands are sent again. Whether it had written before
+    /// that is open. The server says the same words when it turns a script away before it runs; that cannot be told
+    /// apart here, except for one that is [`crate::Command::repeatable`].
+    Script(ServerError),
+    /// The command was sent and no reply came back, or one that leaves it open. It was not sent
+    /// again, since that might execute it twice. Of a fence: that the writes before it are acknowledged cannot be
+    /// learnt any more; see [`crate::Command::routed_by`].
+    OutcomeUnknown {
+        /// Where it was sent.
+        node: Node,
+        /// What ended the wait for its reply: the connection's error, or `UNBLOCKED` or `CLUSTERDOWN` from
+        /// a command that waits for replicas.
+        cause: RedisError,
+    },
+    /// Every attempt within the time for retries was turned away.
+    GaveUp {
+        /// How long ago it was turned away for the first time, or an earlier command of its slot that it waited for.
+        after: Duration,
+        /// How many attempts there were.
+        attempts: u32,
+        /// What the last one met: a node that could not be reached, `CLUSTERDOWN`, `TRYAGAIN` …
+        last: String,
+        /// Whether an attempt ended without a reply, or may have been turned away while it waited for replicas. Only
+        /// repeatable commands are tried again then.
+        sent: bool,
+    },
+    /// A node refuses this client, so that trying again is no use: wrong password, a certificate that is not
+    /// trusted, TLS not supported …
+    Connect {
+        /// The node.
+        node: Node,
+        /// The redis crate's error.
+        cause: RedisError,
+    },
+    /// The command cannot be sent this way. Says why.
+    Refused(&'static str),
+    /// The reply is not of the type that was asked for. The command has been executed.
+    Conversion(ParsingError),
+    /// A server's slot hint is not what its documentation says.
+    Hint(Unreadable),
+    /// The client was given no node, or an address of an unknown kind.
+    Configuration(Arc<str>),
+}
+
+impl Error {
+    /// False only where the command is certain to have had no effect.
+    ///
+    /// Of a server's errors that is certain for those that are given before anything runs; any other
+    /// word is taken to leave it open, and so is every error of a script, which may fail half-way.
+    pub fn may_have_been_executed(&self) -> bool {
+        match self {
+            Error::Server(error) => !matches!(
+                error.code(),
+                "MOVED"
+                    | "ASK"
+                    | "TRYAGAIN"
+                    | "CLUSTERDOWN"
+                    | "CROSSSLOT"
+                    | "LOADING"
+                    | "READONLY"
+                    | "MASTERDOWN"
+                    | "NOPERM"
+                    | "NOAUTH"
+                    | "WRONGTYPE"
+                    | "MISCONF"
+                    | "NOREPLICAS"
+                    | "OVERLOADED"
+            ),
+            Error::Script(_) | Error::OutcomeUnknown { .. } | Error::Conversion(_) => true,
+            Error::GaveUp { sent, .. } => *sent,
+            Error::Connect { .. }
+            | Error::Refused(_)
+            | Error::Hint(_)
+            | Error::Configuration(_) => false,
+        }
+    }
+
+    /// The code of a server's error, such as `WRONGTYPE`.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Error::Server(error) | Error::Script(error) => Some(error.code()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Server(error) | Error::Script(error) => {
+                write!(out, "{} {}", error.code(), error.details().unwrap_or_default())
+            }
+            Error::OutcomeUnknown { node, cause } => write!(
+                out,
+                "no reply from {node} ({cause}); the command may have been executed, it was not sent again"
+            ),
+            Error::GaveUp { after, attempts, last, sent } => {
+                let outcome = if *sent { "the command may have been executed" } else { "nothing was executed" };
+                let ms = after.as_millis();
+                write!(out, "gave up after {attempts} attempts in {ms} ms, the last one met: {last}; {outcome}")
+            }
+            Error::Connect { node, cause } => {
+                write!(out, "{node} cannot be used: {cause}; nothing was executed")
+            }
+            Error::Refused(why) => write!(out, "not sent: {why}; nothing was executed"),
+            Error::Conversion(error) => {
+                write!(out, "the reply is of another type: {error}; the command was executed")
+            }
+            Error::Hint(error) => write!(out, "{error}"),
+            Error::Configuration(why) => write!(out, "{why}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Server(error) | Error::Script(error) => Some(error),
+            Error::OutcomeUnknown { cause, .. } | Error::Connect { cause, .. } => Some(cause),
+            Error::Conversion(error) => Some(error),
+            Error::Hint(error) => Some(error),
+            Error::GaveUp { .. } | Error::Refused(_) | Error::Configuration(_) => None,
+        }
+    }
+}
+
+impl From<ParsingError> for Error {
+    fn from(error: ParsingError) -> Self {
+        Error::Conversion(error)
+    }
+}
+
+impl From<Unreadable> for Error {
+    fn from(error: Unreadable) -> Self {
+        Error::Hint(error)
+    }
+}

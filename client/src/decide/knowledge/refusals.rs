@@ -1,0 +1,109 @@
+//! Which node refuses which of the requests for hints. Pure.
+//!
+//! A node speaks for itself and for one command only: the module may be loaded elsewhere, and a user may have the
+//! permission for one of the commands and not for another.
+
+use std::collections::HashMap;
+
+use crate::decide::node::Node;
+
+/// A request that not every node answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// `SLOTHINT key …`
+    Keys,
+    /// `SLOTHINT.MAP`
+    Map,
+    /// `SLOTHINT.WATCH`, and `SLOTHINT.MAP` for what has changed.
+    Watch,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Refused {
+    keys: bool,
+    map: bool,
+    watch: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Refusals {
+    by_node: HashMap<Node, Refused>,
+}
+
+impl Refusals {
+    /// This user may not use the command at this node.
+    pub(crate) fn refuse(&mut self, node: &Node, request: Request) {
+        let refused = self.by_node.entry(node.clone()).or_default();
+        match request {
+            Request::Keys => refused.keys = true,
+            Request::Map => refused.map = true,
+            Request::Watch => refused.watch = true,
+        }
+    }
+
+    /// This node has no module, or is in no cluster.
+    pub(crate) fn refuse_all(&mut self, node: &Node) {
+        let all = Refused {
+            keys: true,
+            map: true,
+            watch: true,
+        };
+        self.by_node.insert(node.clone(), all);
+    }
+
+    pub(crate) fn has(&self, node: &Node, request: Request) -> bool {
+        self.by_node.get(node).is_some_and(|refused| match request {
+            Request::Keys => refused.keys,
+            Request::Map => refused.map,
+            Request::Watch => refused.watch || refused.map,
+        })
+    }
+
+    /// Asks this node again: it may have been started anew, with the module.
+    pub(crate) fn forget(&mut self, node: &Node) {
+        self.by_node.remove(node);
+    }
+
+    pub(crate) fn forget_all(&mut self) {
+        self.by_node.clear();
+    }
+
+    pub(crate) fn retain(&mut self, is_known: impl Fn(&Node) -> bool) {
+        self.by_node.retain(|node, _| is_known(node));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Request; 3] = [Request::Keys, Request::Map, Request::Watch];
+
+    fn refused(refusals: &Refusals, node: &Node) -> Vec<Request> {
+        let has = |request: &Request| refusals.has(node, *request);
+        ALL.into_iter().filter(has).collect()
+    }
+
+    #[test]
+    fn a_refusal_is_that_of_one_node_and_one_command() {
+        let (one, other) = (Node::tcp("n", 1), Node::tcp("n", 2));
+        let mut refusals = Refusals::default();
+        refusals.refuse(&one, Request::Watch);
+        assert_eq!(refused(&refusals, &one), [Request::Watch]);
+        refusals.refuse(&one, Request::Keys);
+        assert_eq!(refused(&refusals, &one), [Request::Keys, Request::Watch]);
+        assert_eq!(refused(&refusals, &other), []);
+        refusals.refuse_all(&other);
+        assert_eq!(refused(&refusals, &other), ALL);
+        refusals.forget(&other);
+        assert_eq!(refused(&refusals, &other), []);
+    }
+
+    #[test]
+    fn who_refuses_the_map_cannot_be_watched() {
+        let node = Node::tcp("n", 1);
+        let mut refusals = Refusals::default();
+        refusals.refuse(&node, Request::Map);
+        assert_eq!(refused(&refusals, &node), [Request::Map, Request::Watch]);
+    }
+}

@@ -1,0 +1,234 @@
+//! Every node that is known, each once, in the order in which to ask. Pure.
+//!
+//! The list is made anew when something about it has changed, and not for each command: it has a place for each
+//! node of the cluster, of which there may be a thousand.
+
+use std::collections::{HashSet, VecDeque};
+
+use crate::decide::cache::SlotCache;
+use crate::decide::node::Node;
+
+/// So many nodes are remembered that the cache no longer names.
+const MAX_FORMER: usize = 32;
+
+#[derive(Debug)]
+pub(crate) struct Roster {
+    /// The nodes that the caller named, at least one; the first that is up is the default node.
+    seeds: Vec<Node>,
+    /// Nodes that the cache named before, the latest last. The cache may have been told by a node that has lost sight
+    /// of the others, and then it is these that know better.
+    former: VecDeque<Node>,
+    /// Nodes that could not be reached, until they answer again. Nobody is sent to them but by a redirection.
+    down: HashSet<Node>,
+    /// Nodes that seem to belong to no cluster: they name no owner of any slot. They are asked after the others.
+    aside: HashSet<Node>,
+    /// Those of `seeds` and of the cache.
+    known: HashSet<Node>,
+    /// Seeds, primaries, replicas and former nodes, each once: those that answer, then those aside, then those down.
+    order: Vec<Node>,
+    /// How many of `order` answer.
+    fine: usize,
+    /// How many of `order` are not down.
+    up: usize,
+    /// The generation of the cache that this was made for; none where it has to be made anew.
+    made_for: Option<u64>,
+    #[cfg(test)]
+    pub(crate) times_made: usize,
+}
+
+impl Roster {
+    pub(crate) fn new(seeds: Vec<Node>) -> Self {
+        Self {
+            seeds,
+            former: VecDeque::new(),
+            down: HashSet::new(),
+            aside: HashSet::new(),
+            known: HashSet::new(),
+            order: Vec::new(),
+            fine: 0,
+            up: 0,
+            made_for: None,
+            #[cfg(test)]
+            times_made: 0,
+        }
+    }
+
+    /// To be called before the list is used. Returns whether it had to be made anew.
+    pub(crate) fn refresh(&mut self, cache: &SlotCache) -> bool {
+        if self.made_for == Some(cache.generation()) {
+            return false;
+        }
+        self.made_for = Some(cache.generation());
+        let mut known = HashSet::new();
+        let mut named = self.seeds.clone();
+        named.extend(cache.nodes());
+        named.retain(|node| known.insert(node.clone()));
+        let is_former = |node: &&Node| {
+            self.known.contains(*node) && !known.contains(*node) && !self.down.contains(*node)
+        };
+        self.former
+            .extend(self.order.iter().filter(is_former).cloned());
+        self.former.retain(|node| !known.contains(node));
+        while self.former.len() > MAX_FORMER {
+            self.former.pop_front();
+        }
+        named.extend(self.former.iter().cloned());
+        // Nodes that have left the cluster are not worth remembering for ever.
+        let named_now: HashSet<&Node> = named.iter().collect();
+        self.down.retain(|node| named_now.contains(node));
+        self.aside.retain(|node| named_now.contains(node));
+        let rank = |node: &Node| (self.down.contains(node), self.aside.contains(node));
+        named.sort_by_cached_key(rank);
+        self.fine = named.partition_point(|node| rank(node) == (false, false));
+        self.up = named.partition_point(|node| !rank(node).0);
+        (self.known, self.order) = (known, named);
+        #[cfg(test)]
+        {
+            self.times_made += 1;
+        }
+        true
+    }
+
+    /// Every node, the likeliest to answer first.
+    pub(crate) fn order(&self) -> &[Node] {
+        &self.order
+    }
+
+    /// The nodes that answer, or else those that are up, or else all: none is empty where there is any node.
+    pub(crate) fn best(&self) -> &[Node] {
+        let count = match (self.fine, self.up) {
+            (0, 0) => self.order.len(),
+            (0, up) => up,
+            (fine, _) => fine,
+        };
+        self.order.get(..count).unwrap_or(&self.order)
+    }
+
+    /// Whether the caller or the cache names this node.
+    pub(crate) fn knows(&self, node: &Node) -> bool {
+        self.known.contains(node)
+    }
+
+    pub(crate) fn is_down(&self, node: &Node) -> bool {
+        self.down.contains(node)
+    }
+
+    pub(crate) fn mark_down(&mut self, node: &Node) {
+        let was_former = self.former.len();
+        self.former.retain(|former| former != node);
+        if self.down.insert(node.clone()) || self.former.len() != was_former {
+            self.made_for = None;
+        }
+    }
+
+    pub(crate) fn mark_up(&mut self, node: &Node) {
+        if self.down.remove(node) {
+            self.made_for = None;
+        }
+    }
+
+    pub(crate) fn set_aside(&mut self, node: &Node) {
+        if self.aside.insert(node.clone()) {
+            self.made_for = None;
+        }
+    }
+
+    /// The node has shown that it is in a cluster that serves slots.
+    pub(crate) fn take_back(&mut self, node: &Node) {
+        if self.aside.remove(node) {
+            self.made_for = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::hint::{Hint, HintNode};
+
+    fn node(number: u16) -> Node {
+        Node::tcp("node", number)
+    }
+
+    fn nodes(numbers: &[u16]) -> Vec<Node> {
+        numbers.iter().copied().map(node).collect()
+    }
+
+    /// Tells the cache that these nodes have all slots, so many each.
+    fn learn(cache: &mut SlotCache, primaries: &[u16]) {
+        let each = 16384 / primaries.len() as u16;
+        let owner = |&primary: &u16| HintNode {
+            primary: node(primary),
+            replicas: Vec::new(),
+        };
+        let range = |index: usize| {
+            let first = index as u16 * each;
+            (first, first + each - 1, Some(index))
+        };
+        let hint = Hint {
+            token: 1,
+            nodes: primaries.iter().map(owner).collect(),
+            ranges: (0..primaries.len()).map(range).collect(),
+            is_whole: true,
+        };
+        let asked = cache.ask();
+        cache.learn(&hint, &node(1), asked);
+    }
+
+    #[test]
+    fn each_node_is_there_once_and_seeds_come_first() {
+        let mut cache = SlotCache::new();
+        let mut roster = Roster::new(nodes(&[8, 2, 8]));
+        learn(&mut cache, &[1, 2]);
+        assert!(roster.refresh(&cache));
+        assert_eq!(roster.order(), nodes(&[8, 2, 1]));
+        assert!(!roster.refresh(&cache), "nothing has changed");
+    }
+
+    #[test]
+    fn nodes_that_are_aside_or_down_come_after_the_others() {
+        let mut cache = SlotCache::new();
+        let mut roster = Roster::new(nodes(&[8, 9]));
+        learn(&mut cache, &[1, 2]);
+        roster.mark_down(&node(8));
+        roster.set_aside(&node(9));
+        roster.refresh(&cache);
+        assert_eq!(roster.order(), nodes(&[1, 2, 9, 8]));
+        assert_eq!(roster.best(), nodes(&[1, 2]));
+        roster.mark_down(&node(1));
+        roster.mark_down(&node(2));
+        roster.refresh(&cache);
+        assert_eq!(roster.best(), nodes(&[9]));
+        roster.mark_down(&node(9));
+        roster.refresh(&cache);
+        assert_eq!(roster.best(), roster.order());
+        roster.mark_up(&node(9));
+        roster.take_back(&node(9));
+        roster.refresh(&cache);
+        assert_eq!(roster.best(), nodes(&[9]));
+    }
+
+    #[test]
+    fn nodes_that_the_cache_named_before_are_asked_last_until_they_are_found_down() {
+        let mut cache = SlotCache::new();
+        let mut roster = Roster::new(nodes(&[8]));
+        learn(&mut cache, &[1, 2]);
+        roster.refresh(&cache);
+        learn(&mut cache, &[3]);
+        roster.refresh(&cache);
+        assert_eq!(roster.order(), nodes(&[8, 3, 1, 2]));
+        assert!(!roster.knows(&node(1)));
+        roster.mark_down(&node(1));
+        roster.refresh(&cache);
+        assert_eq!(roster.order(), nodes(&[8, 3, 2]));
+        learn(&mut cache, &[2]);
+        roster.refresh(&cache);
+        assert_eq!(roster.order(), nodes(&[8, 2, 3]));
+        for primary in 100..200 {
+            learn(&mut cache, &[primary]);
+            roster.refresh(&cache);
+        }
+        assert_eq!(roster.order().len(), 2 + MAX_FORMER);
+        assert_eq!(roster.order().last(), Some(&node(198)), "the latest");
+    }
+}

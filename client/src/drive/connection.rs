@@ -1,0 +1,233 @@
+//! A connection to one server: a socket, TLS on it where that is wanted, and the redis crate's
+//! parser.
+//!
+//! The redis crate's own connection shows neither its socket nor what it has buffered. Here both
+//! are needed: for one deadline over all reads of a reply, and to see before a command is sent that
+//! nothing is left of earlier ones.
+
+use std::io::{self, Read, Write};
+
+use redis::{ErrorKind, Parser, RedisError, RedisResult, Value};
+
+use crate::decide::deadline::Deadline;
+use crate::drive::socket::Socket;
+
+/// More than this that nobody asked for is not read: push messages of RESP3 that came meanwhile.
+const MOST_UNASKED: usize = 64 * 1024;
+/// Parsed when everything before it has been: what comes out shows whether anything was. No server
+/// sends this.
+const CANARY: &[u8] = b"+nothing is left before this\r\n";
+const CANARY_TEXT: &str = "nothing is left before this";
+
+pub(crate) struct Connection {
+    stream: Stream,
+    parser: Parser,
+}
+
+enum Stream {
+    Plain(Socket),
+    #[cfg(feature = "tls")]
+    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, Socket>>),
+}
+
+impl Connection {
+    pub(crate) fn plain(socket: Socket) -> Connection {
+        Connection {
+            stream: Stream::Plain(socket),
+            parser: Parser::new(),
+        }
+    }
+
+    /// Shakes hands, by `deadline`.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(
+        mut socket: Socket,
+        host: &str,
+        config: std::sync::Arc<rustls::ClientConfig>,
+        deadline: Deadline,
+    ) -> RedisResult<Connection> {
+        let invalid = |error: &dyn std::fmt::Display| {
+            let what = "TLS cannot be begun with these settings";
+            RedisError::from((ErrorKind::InvalidClientConfig, what, error.to_string()))
+        };
+        let name = rustls::pki_types::ServerName::try_from(host.to_owned());
+        let name = name.map_err(|error| invalid(&error))?;
+        let mut session =
+            rustls::ClientConnection::new(config, name).map_err(|error| invalid(&error))?;
+        socket.begin(deadline, usize::MAX);
+        while session.is_handshaking() {
+            session.complete_io(&mut socket)?;
+        }
+        let stream = Box::new(rustls::StreamOwned::new(session, socket));
+        Ok(Connection {
+            stream: Stream::Tls(stream),
+            parser: Parser::new(),
+        })
+    }
+
+    /// Sends all of this by `deadline`.
+    pub(crate) fn send(&mut self, bytes: &[u8], deadline: Deadline) -> RedisResult<()> {
+        self.stream.socket().begin(deadline, usize::MAX);
+        self.stream.write_all(bytes)?;
+        // What is encrypted is not sent yet.
+        self.stream.flush()?;
+        Ok(())
+    }
+
+    /// The next reply, read to its end by `deadline`. Push messages of RESP3 come at any time and
+    /// are none.
+    pub(crate) fn receive(&mut self, deadline: Deadline) -> RedisResult<Value> {
+        self.receive_at_most(usize::MAX, deadline)
+    }
+
+    /// The same, of so many bytes; what is longer is an error.
+    pub(crate) fn receive_at_most(
+        &mut self,
+        bytes: usize,
+        deadline: Deadline,
+    ) -> RedisResult<Value> {
+        self.stream.socket().begin(deadline, bytes);
+        loop {
+            match self.parser.parse_value(&mut self.stream)? {
+                Value::Push { .. } => {}
+                reply => return Ok(reply),
+            }
+        }
+    }
+
+    /// Whether a command can be sent: the server has not closed the connection, and has sent
+    /// nothing that would be taken for the reply. To be called when no reply is awaited. Does not
+    /// wait.
+    pub(crate) fn look(&mut self) -> Look {
+        // What TLS has deciphered shows only when it is read.
+        let is_quiet = match &self.stream {
+            Stream::Plain(socket) => socket.is_quiet(),
+            #[cfg(feature = "tls")]
+            Stream::Tls(_) => false,
+        };
+        if is_quiet {
+            return self.look_at(false);
+        }
+        let socket = self.stream.socket();
+        socket.begin(Deadline::after(None), MOST_UNASKED);
+        if socket.set_waiting(false).is_err() {
+            return Look::Closed;
+        }
+        let look = self.look_at(true);
+        match self.stream.socket().set_waiting(true) {
+            Ok(()) => look,
+            Err(_) => Look::Closed,
+        }
+    }
+
+    /// At what the parser has, and where `reads` at what the socket has too, which must not wait.
+    fn look_at(&mut self, reads: bool) -> Look {
+        let mut left = WhatIsLeft {
+            stream: reads.then_some(&mut self.stream),
+            canary: CANARY,
+            is_closed: false,
+        };
+        let found = loop {
+            match self.parser.parse_value(&mut left) {
+                Ok(Value::Push { .. }) => {}
+                found => break found,
+            }
+        };
+        match found {
+            _ if left.is_closed => Look::Closed,
+            Ok(Value::SimpleString(text)) if text == CANARY_TEXT => Look::Clean,
+            // Also where the canary was taken for the end of something that had begun.
+            _ => Look::Surplus,
+        }
+    }
+}
+
+/// What a look at an idle connection finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Clean,
+    Closed,
+    /// Something was there that no command had asked for. A reply would be taken for the one before
+    /// it.
+    Surplus,
+}
+
+impl Look {
+    pub(crate) fn error(self) -> Option<RedisError> {
+        let what = match self {
+            Look::Clean => return None,
+            Look::Closed => "the server has closed the connection",
+            Look::Surplus => "the server has sent a reply that no command had asked for",
+        };
+        Some((ErrorKind::Io, what).into())
+    }
+}
+
+/// What has come already, and the canary behind it.
+struct WhatIsLeft<'s> {
+    stream: Option<&'s mut Stream>,
+    canary: &'s [u8],
+    is_closed: bool,
+}
+
+impl Read for WhatIsLeft<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let nothing = || Err(io::ErrorKind::WouldBlock.into());
+        let read = self.stream.as_mut().map(|stream| stream.read(buffer));
+        match read.unwrap_or_else(nothing) {
+            Ok(0) => {
+                self.is_closed = true;
+                Err(io::ErrorKind::UnexpectedEof.into())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                match self.canary.read(buffer)? {
+                    0 => Err(error),
+                    read => Ok(read),
+                }
+            }
+            Err(error) => {
+                self.is_closed = true;
+                Err(error)
+            }
+            read => read,
+        }
+    }
+}
+
+impl Stream {
+    fn socket(&mut self) -> &mut Socket {
+        match self {
+            Stream::Plain(socket) => socket,
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => &mut stream.sock,
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.read(buffer),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(socket) => socket.write(bytes),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Plain(socket) => socket.flush(),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => stream.flush(),
+        }
+    }
+}
