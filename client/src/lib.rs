@@ -75,6 +75,7 @@
 mod decide;
 mod drive;
 
+pub use decide::asking::fill::Fill;
 pub use decide::command::Command;
 pub use decide::error::Error;
 pub use decide::node::Node;
@@ -82,6 +83,5 @@ pub use decide::redirect::Redirect;
 pub use decide::stats::Stats;
 pub use decide::{cache, hint};
 pub use drive::client::{Client, ClientBuilder};
-pub use drive::hinting::Fill;
 pub use drive::session::Session;
 pub use drive::watch::Watch;

@@ -14,17 +14,15 @@
 //! the first case nobody serves the slot, so that the former owner is as good a node to ask as any: it answers
 //! `CLUSTERDOWN`, and `MOVED` as soon as there is an owner. In the other cases the owner that is known is right.
 
+mod asked;
 mod shards;
 
 use durable_core::slot::SLOTS;
 
+pub use self::asked::Asked;
 use self::shards::{Shard, Shards};
 use crate::decide::hint::Hint;
 use crate::decide::node::Node;
-
-/// When a question was sent, counted in questions and corrections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Asked(u64);
 
 /// What a correction did to the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,13 +6,11 @@
 use durable_core::slot::SLOTS;
 use redis::Value;
 
+use crate::decide::host::{known_host, MAX_HOST_BYTES};
 use crate::decide::node::Node;
-use crate::decide::redirect::known_host;
 
 /// No cluster has more owners, replicas or ranges than slots.
 const MOST: usize = 16_384;
-/// What servers accept as a host name, and more than DNS does.
-pub(crate) const LONGEST_HOST: usize = 255;
 
 /// Some slots and who owns them, or all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -197,7 +195,7 @@ fn address(host: &Value, port: &Value, resolve: Resolve<'_>) -> Result<Option<No
         Value::SimpleString(text) => known_host(text),
         _ => return Err(Unreadable("a host")),
     };
-    if host.is_some_and(|host| host.len() > LONGEST_HOST) {
+    if host.is_some_and(|host| host.len() > MAX_HOST_BYTES) {
         return Err(Unreadable("a host of more than 255 bytes"));
     }
     Ok((port != 0).then(|| resolve(host, port)))

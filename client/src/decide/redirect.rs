@@ -2,7 +2,7 @@
 
 use durable_core::slot::SLOTS;
 
-use crate::decide::hint::LONGEST_HOST;
+use crate::decide::host::{known_host, MAX_HOST_BYTES};
 
 /// A slot, and the node that a `MOVED` or an `ASK` names for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Redirect {
         let mut words = text.split_ascii_whitespace();
         let slot = words.next()?.parse().ok().filter(|&slot| slot < SLOTS)?;
         let (host, port) = words.next()?.rsplit_once(':')?;
-        let host = Some(host).filter(|host| host.len() <= LONGEST_HOST)?;
+        let host = Some(host).filter(|host| host.len() <= MAX_HOST_BYTES)?;
         let port = port.parse().ok().filter(|&port| port != 0)?;
         Some(Redirect {
             slot,
@@ -33,16 +33,6 @@ impl Redirect {
             port,
         })
     }
-}
-
-/// The host that a server wrote, or `None` for the ways in which servers say that they know none.
-/// Brackets around an IPv6 address are not what servers write, but proxies do.
-pub(crate) fn known_host(host: &str) -> Option<&str> {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    Some(bare).filter(|host| !host.is_empty() && *host != "?")
 }
 
 #[cfg(test)]

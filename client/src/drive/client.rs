@@ -1,23 +1,19 @@
 //! The client: its settings, and what its sessions share.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use redis::IntoConnectionInfo;
 
 use crate::decide::error::Error;
-use crate::decide::knowledge::refusals::Request;
-use crate::decide::knowledge::Knowledge;
+use crate::decide::knowledge::HintRequest;
 use crate::decide::node::Node;
-use crate::decide::redirect::known_host;
-use crate::decide::stats::{Counters, Stats};
-use crate::drive::fetches::Fetches;
+use crate::decide::settings::Settings;
+use crate::decide::stats::Stats;
 use crate::drive::session::Session;
+use crate::drive::shared::Shared;
 use crate::drive::watch::Watch;
-
-type AddressMap = dyn Fn(&str, u16) -> (String, u16) + Send + Sync;
 
 /// A cluster as one program sees it. Cheap to clone, and all clones are the same client: they share
 /// the cache, so that what one session learns all know.
@@ -28,31 +24,7 @@ pub struct Client {
 
 /// Settings of a [`Client`]. Made by [`Client::builder`].
 pub struct ClientBuilder {
-    config: Config,
-    seeds: Vec<Node>,
-}
-
-/// What all sessions of a client share.
-pub(crate) struct Shared {
-    pub(crate) config: Config,
-    pub(crate) stats: Counters,
-    pub(crate) fetches: Fetches,
-    knowledge: Mutex<Knowledge>,
-}
-
-pub(crate) struct Config {
-    /// How the nodes that the caller named are connected to.
-    named: HashMap<Node, ConnectionInfo>,
-    /// The first of them: how all others are connected to, but for the address.
-    first: ConnectionInfo,
-    address_map: Option<Box<AddressMap>>,
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
-    pub(crate) hint_batches: bool,
-    pub(crate) retry_for: Duration,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) response_timeout: Option<Duration>,
-    pub(crate) check_idle: Duration,
+    shared: Shared,
 }
 
 impl Client {
@@ -79,33 +51,10 @@ impl Client {
     pub fn builder<I: IntoConnectionInfo>(
         nodes: impl IntoIterator<Item = I>,
     ) -> Result<ClientBuilder, Error> {
-        let (mut named, mut seeds, mut first) = (HashMap::new(), Vec::new(), None);
-        for node in nodes {
-            let info = node
-                .into_connection_info()
-                .map_err(|error| Error::Configuration(error.to_string().into()))?;
-            let node = Node::of(&info)
-                .ok_or_else(|| Error::Configuration("an address of an unknown kind".into()))?;
-            first.get_or_insert_with(|| info.clone());
-            if named.insert(node.clone(), info).is_none() {
-                seeds.push(node);
-            }
-        }
-        let first =
-            first.ok_or_else(|| Error::Configuration("no node of the cluster is named".into()))?;
-        let config = Config {
-            named,
-            first,
-            address_map: None,
-            #[cfg(feature = "tls")]
-            tls: None,
-            hint_batches: true,
-            retry_for: Duration::from_secs(20),
-            connect_timeout: Duration::from_secs(2),
-            response_timeout: Some(Duration::from_secs(5)),
-            check_idle: Duration::from_secs(5),
-        };
-        Ok(ClientBuilder { config, seeds })
+        let (settings, seeds) = Settings::of_nodes(nodes)?;
+        Ok(ClientBuilder {
+            shared: Shared::new(settings, seeds),
+        })
     }
 
     /// A session: what sends commands. Each thread that sends any needs one of its own. Connects
@@ -152,7 +101,7 @@ impl Client {
     /// learnt of are asked as well, so this may become true again. Where it is false, `MOVED` alone
     /// fills the cache.
     pub fn uses_hints(&self) -> bool {
-        self.shared.know().may_ask(Request::Keys)
+        self.shared.know().may_ask(HintRequest::Keys)
     }
 
     /// Asks all nodes for hints again, after the module has been loaded or the user been given the
@@ -174,7 +123,7 @@ impl ClientBuilder {
         mut self,
         map: impl Fn(&str, u16) -> (String, u16) + Send + Sync + 'static,
     ) -> ClientBuilder {
-        self.config.address_map = Some(Box::new(map));
+        self.shared.settings.address_map = Some(Box::new(map));
         self
     }
 
@@ -183,7 +132,7 @@ impl ClientBuilder {
     /// TLS in the documentation of the crate.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: Arc<rustls::ClientConfig>) -> ClientBuilder {
-        self.config.tls = Some(config);
+        self.shared.tls = Some(config);
         self
     }
 
@@ -195,7 +144,7 @@ impl ClientBuilder {
     /// fetches it for a slot that it has left open. Where no node has the module, redirections
     /// tell.
     pub fn hint_batches(mut self, hint: bool) -> ClientBuilder {
-        self.config.hint_batches = hint;
+        self.shared.settings.hint_batches = hint;
         self
     }
 
@@ -210,7 +159,7 @@ impl ClientBuilder {
     /// once. Zero is for one attempt. The hint before it takes as long at most: connecting, sending
     /// and the whole answer, of however many nodes.
     pub fn retry_for(mut self, limit: Duration) -> ClientBuilder {
-        self.config.retry_for = limit;
+        self.shared.settings.retry_for = limit;
         self
     }
 
@@ -221,7 +170,7 @@ impl ClientBuilder {
     /// read. Not included is the lookup of a host name, which the system limits. The addresses of a
     /// name share this time.
     pub fn connect_timeout(mut self, limit: Duration) -> ClientBuilder {
-        self.config.connect_timeout = limit.max(Duration::from_millis(1));
+        self.shared.settings.connect_timeout = limit.max(Duration::from_millis(1));
         self
     }
 
@@ -234,75 +183,23 @@ impl ClientBuilder {
     /// it has to be longer, too, than the largest value takes on the slowest line. Several nodes
     /// that are silent at a time are waited for together, each further one for an eighth of this.
     pub fn response_timeout(mut self, limit: Option<Duration>) -> ClientBuilder {
-        self.config.response_timeout = limit.map(|limit| limit.max(Duration::from_millis(1)));
+        self.shared.settings.response_timeout =
+            limit.map(|limit| limit.max(Duration::from_millis(1)));
         self
     }
 
     /// A connection that was not used for longer than this is tried with `PING` before a command is
     /// sent, since a server may have closed it. Default: 5 s.
     pub fn check_idle(mut self, after: Duration) -> ClientBuilder {
-        self.config.check_idle = after;
+        self.shared.settings.check_idle = after;
         self
     }
 
     /// The client. Connects to nobody yet.
     pub fn build(self) -> Client {
-        let shared = Shared {
-            config: self.config,
-            stats: Counters::default(),
-            fetches: Fetches::default(),
-            knowledge: Mutex::new(Knowledge::new(self.seeds)),
-        };
         Client {
-            shared: Arc::new(shared),
+            shared: Arc::new(self.shared),
         }
-    }
-}
-
-impl Config {
-    pub(crate) fn connection_info(&self, node: &Node) -> ConnectionInfo {
-        match self.named.get(node) {
-            Some(info) => info.clone(),
-            None => node.connection_info(&self.first),
-        }
-    }
-
-    /// Whether connections to this node are encrypted.
-    pub(crate) fn is_encrypted(&self, node: &Node) -> bool {
-        let like = self.named.get(node).unwrap_or(&self.first);
-        matches!(
-            (node, like.addr()),
-            (Node::Tcp(..), ConnectionAddr::TcpTls { .. })
-        )
-    }
-
-    /// The node that `told_by` means by that host, `None` for its own, and port.
-    pub(crate) fn resolve(&self, told_by: &Node, host: Option<&str>, port: u16) -> Node {
-        let host = host.and_then(known_host).unwrap_or_else(|| told_by.host());
-        match &self.address_map {
-            Some(map) => {
-                let (host, port) = map(host, port);
-                Node::tcp(&host, port)
-            }
-            // The node that is being talked to is dialled as it is, also where it was named in
-            // capitals.
-            None => match told_by {
-                Node::Tcp(own, own_port) if *own_port == port && own.eq_ignore_ascii_case(host) => {
-                    told_by.clone()
-                }
-                _ => Node::tcp(host, port),
-            },
-        }
-    }
-}
-
-impl Shared {
-    /// Nothing that runs under this lock can leave half of a change behind, so a panic elsewhere
-    /// does not matter.
-    pub(crate) fn know(&self) -> MutexGuard<'_, Knowledge> {
-        self.knowledge
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 

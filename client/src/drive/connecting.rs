@@ -1,18 +1,15 @@
 //! New connections: one made, several at a time, and whether it is any use to try again.
 
-use std::error::Error as _;
-use std::io;
-use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use redis::{ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, RedisResult, Value};
+use redis::{ConnectionAddr, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisResult, Value};
 
 use crate::decide::deadline::Deadline;
+use crate::decide::greeting::greeting;
 use crate::decide::node::Node;
-use crate::drive::client::Shared;
 use crate::drive::connection::Connection;
-use crate::drive::greeting::greet;
+use crate::drive::shared::Shared;
 use crate::drive::socket::Socket;
 
 /// So many connections are made at a time.
@@ -78,10 +75,12 @@ fn make_one(
     deadline: Deadline,
 ) -> (Node, RedisResult<Made>) {
     let Wanted { node, idle } = wanted;
-    if let Some(kept) = idle.and_then(|idle| still_answers(idle, deadline.at_most(limit))) {
+    if let Some(kept) =
+        idle.and_then(|idle| still_answers(idle, deadline.at_most(Instant::now(), limit)))
+    {
         return (node, Ok(Made::Kept(kept)));
     }
-    let connection = connect(&node, shared, deadline.at_most(limit));
+    let connection = connect(&node, shared, deadline.at_most(Instant::now(), limit));
     (node, connection.map(Made::New))
 }
 
@@ -95,10 +94,10 @@ fn still_answers(mut idle: Connection, deadline: Deadline) -> Option<Connection>
 /// A new connection, authenticated as the client is, made by `deadline`: looking up the name aside,
 /// that is for everything together.
 pub(crate) fn connect(node: &Node, shared: &Shared, deadline: Deadline) -> RedisResult<Connection> {
-    let info = shared.config.connection_info(node);
+    let info = shared.settings.connection_info(node);
     let connected = dial(&info, shared, deadline).and_then(|mut connection| {
         greet(&mut connection, info.redis_settings(), deadline)?;
-        let unusable = connection.look().error();
+        let unusable = connection.check().error();
         unusable.map_or(Ok(connection), Err)
     });
     match &connected {
@@ -118,7 +117,7 @@ fn dial(info: &ConnectionInfo, shared: &Shared, deadline: Deadline) -> RedisResu
         ConnectionAddr::Unix(path) => Ok(Connection::plain(Socket::unix(path, deadline)?)),
         #[cfg(feature = "tls")]
         ConnectionAddr::TcpTls { host, port, .. } => {
-            let Some(tls) = &shared.config.tls else {
+            let Some(tls) = &shared.tls else {
                 let what = "no settings for TLS: give them to ClientBuilder::tls";
                 return Err((ErrorKind::InvalidClientConfig, what).into());
             };
@@ -133,48 +132,26 @@ fn dial(info: &ConnectionInfo, shared: &Shared, deadline: Deadline) -> RedisResu
     }
 }
 
-/// Whether another attempt to connect would end the same way.
-pub(crate) fn is_permanent(error: &RedisError) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::AuthenticationFailed
-            | ErrorKind::InvalidClientConfig
-            | ErrorKind::RESP3NotSupported
-            | ErrorKind::Client
-    ) || is_refused_by_tls(error)
-}
-
-/// Whether the two sides cannot agree on TLS: a certificate that is not trusted, a server that
-/// speaks no TLS, one that wants a certificate of the client's. A handshake that was merely cut off
-/// is none of these.
-fn is_refused_by_tls(error: &RedisError) -> bool {
-    let cause = error.source();
-    let cause =
-        cause.and_then(|cause| cause.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>());
-    let io = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
-    // What rustls has to say about the other side's messages; nothing else on a socket is of this
-    // kind.
-    io.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_tls_refuses_is_refused_again_and_a_handshake_cut_off_is_not() {
-        let io = |kind: io::ErrorKind| RedisError::from(io::Error::new(kind, "x"));
-        assert!(is_permanent(&io(io::ErrorKind::InvalidData)));
-        for kind in [
-            io::ErrorKind::TimedOut,
-            io::ErrorKind::WouldBlock,
-            io::ErrorKind::UnexpectedEof,
-            io::ErrorKind::ConnectionReset,
-            io::ErrorKind::ConnectionRefused,
-        ] {
-            assert!(!is_permanent(&io(kind)), "{kind:?}");
-        }
-        let wrong = RedisError::from((ErrorKind::AuthenticationFailed, "wrong password"));
-        assert!(is_permanent(&wrong));
+/// Sends the greeting in one packet and reads the replies, all by `deadline`.
+fn greet(
+    connection: &mut Connection,
+    info: &RedisConnectionInfo,
+    deadline: Deadline,
+) -> RedisResult<()> {
+    let greeting = greeting(info);
+    if greeting.is_empty() {
+        return Ok(());
     }
+    let mut bytes = Vec::new();
+    for (_, command) in &greeting {
+        command.write_packed_command(&mut bytes);
+    }
+    connection.send(&bytes, deadline)?;
+    for (part, _) in greeting {
+        let reply = connection.receive(deadline)?;
+        if let Value::ServerError(error) = reply {
+            part.refused(error)?;
+        }
+    }
+    Ok(())
 }

@@ -7,17 +7,20 @@
 
 use std::io::{self, Read, Write};
 
-use redis::{ErrorKind, Parser, RedisError, RedisResult, Value};
+#[cfg(feature = "tls")]
+use redis::{ErrorKind, RedisError};
+use redis::{Parser, RedisResult, Value};
 
 use crate::decide::deadline::Deadline;
+use crate::decide::links::LinkCheck;
 use crate::drive::socket::Socket;
 
 /// More than this that nobody asked for is not read: push messages of RESP3 that came meanwhile.
 const MOST_UNASKED: usize = 64 * 1024;
 /// Parsed when everything before it has been: what comes out shows whether anything was. No server
 /// sends this.
-const CANARY: &[u8] = b"+nothing is left before this\r\n";
-const CANARY_TEXT: &str = "nothing is left before this";
+const SENTINEL: &[u8] = b"+nothing is left before this\r\n";
+const SENTINEL_TEXT: &str = "nothing is left before this";
 
 pub(crate) struct Connection {
     stream: Stream,
@@ -98,7 +101,7 @@ impl Connection {
     /// Whether a command can be sent: the server has not closed the connection, and has sent
     /// nothing that would be taken for the reply. To be called when no reply is awaited. Does not
     /// wait.
-    pub(crate) fn look(&mut self) -> Look {
+    pub(crate) fn check(&mut self) -> LinkCheck {
         // What TLS has deciphered shows only when it is read.
         let is_quiet = match &self.stream {
             Stream::Plain(socket) => socket.is_quiet(),
@@ -106,25 +109,25 @@ impl Connection {
             Stream::Tls(_) => false,
         };
         if is_quiet {
-            return self.look_at(false);
+            return self.check_buffered(false);
         }
         let socket = self.stream.socket();
-        socket.begin(Deadline::after(None), MOST_UNASKED);
+        socket.begin(Deadline::NEVER, MOST_UNASKED);
         if socket.set_waiting(false).is_err() {
-            return Look::Closed;
+            return LinkCheck::Closed;
         }
-        let look = self.look_at(true);
+        let check = self.check_buffered(true);
         match self.stream.socket().set_waiting(true) {
-            Ok(()) => look,
-            Err(_) => Look::Closed,
+            Ok(()) => check,
+            Err(_) => LinkCheck::Closed,
         }
     }
 
     /// At what the parser has, and where `reads` at what the socket has too, which must not wait.
-    fn look_at(&mut self, reads: bool) -> Look {
+    fn check_buffered(&mut self, reads: bool) -> LinkCheck {
         let mut left = WhatIsLeft {
             stream: reads.then_some(&mut self.stream),
-            canary: CANARY,
+            sentinel: SENTINEL,
             is_closed: false,
         };
         let found = loop {
@@ -134,39 +137,18 @@ impl Connection {
             }
         };
         match found {
-            _ if left.is_closed => Look::Closed,
-            Ok(Value::SimpleString(text)) if text == CANARY_TEXT => Look::Clean,
-            // Also where the canary was taken for the end of something that had begun.
-            _ => Look::Surplus,
+            _ if left.is_closed => LinkCheck::Closed,
+            Ok(Value::SimpleString(text)) if text == SENTINEL_TEXT => LinkCheck::Clean,
+            // Also where the sentinel was taken for the end of something that had begun.
+            _ => LinkCheck::Surplus,
         }
     }
 }
 
-/// What a look at an idle connection finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
-    Clean,
-    Closed,
-    /// Something was there that no command had asked for. A reply would be taken for the one before
-    /// it.
-    Surplus,
-}
-
-impl Look {
-    pub(crate) fn error(self) -> Option<RedisError> {
-        let what = match self {
-            Look::Clean => return None,
-            Look::Closed => "the server has closed the connection",
-            Look::Surplus => "the server has sent a reply that no command had asked for",
-        };
-        Some((ErrorKind::Io, what).into())
-    }
-}
-
-/// What has come already, and the canary behind it.
+/// What has come already, and the sentinel behind it.
 struct WhatIsLeft<'s> {
     stream: Option<&'s mut Stream>,
-    canary: &'s [u8],
+    sentinel: &'s [u8],
     is_closed: bool,
 }
 
@@ -180,7 +162,7 @@ impl Read for WhatIsLeft<'_> {
                 Err(io::ErrorKind::UnexpectedEof.into())
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                match self.canary.read(buffer)? {
+                match self.sentinel.read(buffer)? {
                     0 => Err(error),
                     read => Ok(read),
                 }

@@ -1,14 +1,14 @@
-//! Does it: sockets, TLS, threads and the clock.
+//! Does what [`crate::decide`] says: sockets, TLS, threads and the clock.
 
-pub(crate) mod batch;
+mod batch;
 pub(crate) mod client;
 mod connecting;
 mod connection;
+mod connections;
 mod fetches;
-mod greeting;
-pub(crate) mod hinting;
-mod links;
-mod round;
+mod hints;
+mod pipelines;
 pub(crate) mod session;
+mod shared;
 mod socket;
 pub(crate) mod watch;

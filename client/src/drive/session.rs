@@ -1,15 +1,18 @@
 //! A session: sends commands, one or many, each to its node.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use redis::{FromRedisValue, ToSingleRedisArg, Value};
 
+use crate::decide::asking::fill::Fill;
+use crate::decide::asking::inquiry::{Inquiry, Limits};
 use crate::decide::batch::fences::Fences;
 use crate::decide::command::Command;
 use crate::decide::error::Error;
-use crate::drive::batch::Batch;
-use crate::drive::client::Shared;
-use crate::drive::links::Links;
+use crate::drive::connections::Connections;
+use crate::drive::shared::Shared;
+use crate::drive::{batch, hints};
 
 /// Sends commands to the nodes of the cluster. Made by [`crate::Client::session`].
 ///
@@ -17,20 +20,15 @@ use crate::drive::links::Links;
 /// time, and may be handed from one to another. Several connections are made at a time, on threads that end with
 /// that; otherwise it has none.
 pub struct Session {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) links: Links,
-    pub(crate) fences: Fences,
-    /// The nodes that the cache named when connections to others were closed.
-    pub(crate) pruned_at: u64,
+    connections: Connections,
+    fences: Fences,
 }
 
 impl Session {
     pub(crate) fn new(shared: Arc<Shared>) -> Session {
         Session {
-            shared,
-            links: Links::default(),
+            connections: Connections::new(shared),
             fences: Fences::default(),
-            pruned_at: 0,
         }
     }
 
@@ -83,7 +81,7 @@ impl Session {
     /// at the same time. What makes it wait is a node that does not take what it is sent, for as long as the response
     /// timeout.
     pub fn batch(&mut self, commands: &[Command]) -> Vec<Result<Value, Error>> {
-        Batch::new(self, commands).run()
+        batch::run(&mut self.connections, &mut self.fences, commands)
     }
 
     /// The values of these keys, `None` where there is none, in the order of the keys: one `GET` each.
@@ -105,6 +103,43 @@ impl Session {
         let commands: Vec<Command> = pairs.into_iter().map(set).collect();
         let convert = |reply: Result<Value, Error>| reply.map(|_| ());
         self.batch(&commands).into_iter().map(convert).collect()
+    }
+
+    /// Fills the cache for these keys with one `SLOTHINT`, which names one key for each slot that
+    /// is not in the cache. Any node can be asked, so this is one round trip whatever the keys; a
+    /// node that gives no hint is followed by the next, until one does.
+    ///
+    /// [`Session::batch`] does so by itself unless told otherwise, but asks two nodes at most.
+    ///
+    /// # Errors
+    /// When no node can be asked, when one answers what is not a hint, or none names an owner. The
+    /// cache is as it was.
+    pub fn prefill<K: AsRef<[u8]>>(
+        &mut self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<Fill, Error> {
+        // The caller's iterator must not run while the knowledge is locked.
+        let keys: Vec<K> = keys.into_iter().collect();
+        let shared = &self.connections.shared;
+        let limits = Limits::for_the_caller(&shared.settings);
+        let inquiry = Inquiry::for_keys(keys, limits, &mut shared.know());
+        match inquiry {
+            Some(inquiry) => hints::ask(&mut self.connections, inquiry),
+            None => Ok(Fill::Known),
+        }
+    }
+
+    /// Fills the cache with every slot, by one `SLOTHINT.MAP`. Where nothing has changed since the
+    /// last time, the server answers nil and nothing is sent twice. A map in which no slot has an
+    /// owner, as a node gives that has left the cluster, is no answer: the next node is asked.
+    ///
+    /// # Errors
+    /// As [`Session::prefill`].
+    pub fn prefill_all(&mut self) -> Result<Fill, Error> {
+        let shared = &self.connections.shared;
+        let limits = Limits::for_the_caller(&shared.settings);
+        let inquiry = Inquiry::for_map(&HashSet::new(), limits, &mut shared.know());
+        hints::ask(&mut self.connections, inquiry)
     }
 }
 

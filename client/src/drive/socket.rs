@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::io::tcp::socket2::{Domain, SockAddr, SockRef, Type};
 use redis::io::tcp::{socket2, TcpSettings};
@@ -184,7 +184,7 @@ impl Write for Socket {
 
 /// What is left of the time; an error when nothing is.
 fn left(deadline: Deadline) -> io::Result<Option<Duration>> {
-    match deadline.left() {
+    match deadline.left(Instant::now()) {
         Some(left) if left.is_zero() => Err(io::ErrorKind::TimedOut.into()),
         left => Ok(left),
     }

@@ -7,8 +7,7 @@
 
 use std::collections::HashMap;
 
-/// The connections of a session, counted as they are made.
-pub(crate) type Serial = u64;
+use crate::decide::links::ConnectionId;
 
 /// The writes of each slot that no fence has spoken of.
 #[derive(Default)]
@@ -19,14 +18,14 @@ pub(crate) struct Fences {
 #[derive(Clone, Copy, PartialEq)]
 enum Writes {
     /// All of them on this connection.
-    On(Serial),
+    On(ConnectionId),
     /// On several, or it is not known where: no fence can speak of all of them.
     Apart,
 }
 
 impl Fences {
     /// A write to this slot was executed, or may have been, on this connection.
-    pub(crate) fn written(&mut self, slot: Option<u16>, connection: Serial) {
+    pub(crate) fn written(&mut self, slot: Option<u16>, connection: ConnectionId) {
         let own = Writes::On(connection);
         let writes = self.writes.entry(slot).or_insert(own);
         if *writes != own {
@@ -40,7 +39,7 @@ impl Fences {
     }
 
     /// Whether a fence on this connection speaks of all writes to this slot. It does where there were none.
-    pub(crate) fn cover(&self, slot: Option<u16>, connection: Serial) -> bool {
+    pub(crate) fn cover(&self, slot: Option<u16>, connection: ConnectionId) -> bool {
         let writes = self.writes.get(&slot);
         writes.is_none_or(|writes| *writes == Writes::On(connection))
     }
@@ -60,29 +59,29 @@ mod tests {
     #[test]
     fn a_fence_speaks_of_writes_to_its_slot_on_the_same_connection_only() {
         let mut fences = Fences::default();
-        assert!(fences.cover(SLOT, 7));
-        fences.written(SLOT, 7);
-        fences.written(SLOT, 7);
-        assert!(fences.cover(SLOT, 7));
-        assert!(!fences.cover(SLOT, 8));
-        assert!(fences.cover(Some(2), 8));
+        assert!(fences.cover(SLOT, ConnectionId(7)));
+        fences.written(SLOT, ConnectionId(7));
+        fences.written(SLOT, ConnectionId(7));
+        assert!(fences.cover(SLOT, ConnectionId(7)));
+        assert!(!fences.cover(SLOT, ConnectionId(8)));
+        assert!(fences.cover(Some(2), ConnectionId(8)));
     }
 
     #[test]
     fn writes_on_several_connections_are_covered_by_no_fence_until_the_caller_was_told() {
         let mut fences = Fences::default();
-        fences.written(SLOT, 7);
-        fences.written(SLOT, 8);
-        for connection in [7, 8, 9] {
+        fences.written(SLOT, ConnectionId(7));
+        fences.written(SLOT, ConnectionId(8));
+        for connection in [7, 8, 9].map(ConnectionId) {
             assert!(!fences.cover(SLOT, connection));
         }
-        fences.written(SLOT, 8);
-        assert!(!fences.cover(SLOT, 8));
+        fences.written(SLOT, ConnectionId(8));
+        assert!(!fences.cover(SLOT, ConnectionId(8)));
         fences.settled(SLOT);
-        assert!(fences.cover(SLOT, 8));
-        fences.written(SLOT, 8);
-        assert!(fences.cover(SLOT, 8));
+        assert!(fences.cover(SLOT, ConnectionId(8)));
+        fences.written(SLOT, ConnectionId(8));
+        assert!(fences.cover(SLOT, ConnectionId(8)));
         fences.written_somewhere(SLOT);
-        assert!(!fences.cover(SLOT, 8));
+        assert!(!fences.cover(SLOT, ConnectionId(8)));
     }
 }

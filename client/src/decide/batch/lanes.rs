@@ -56,9 +56,9 @@ pub(crate) enum Admission {
 
 /// What a lane makes of a command that was turned away.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Refused {
+pub(crate) struct Retry {
     pub(crate) since: Instant,
-    pub(crate) ready: Instant,
+    pub(crate) at: Instant,
 }
 
 impl Lanes {
@@ -138,15 +138,15 @@ impl Lanes {
         }
     }
 
-    /// A command of the slot was turned away, or could not be sent. The first `prompt` failures cost no wait.
+    /// A command of the slot was turned away, or could not be sent. The first `free_failures` cost no wait.
     pub(crate) fn refused(
         &mut self,
         slot: Option<u16>,
         avoid: Option<Node>,
-        prompt: u32,
+        free_failures: u32,
         now: Instant,
         random: f64,
-    ) -> Refused {
+    ) -> Retry {
         let round = self.round;
         let lane = self.lane(slot, now);
         lane.troubled_in = round;
@@ -154,15 +154,15 @@ impl Lanes {
             lane.failures = lane.failures.saturating_add(1);
             lane.avoid = avoid;
             lane.probing = true;
-            let wait = match lane.failures.saturating_sub(prompt) {
+            let wait = match lane.failures.saturating_sub(free_failures) {
                 0 => Duration::ZERO,
                 many => backoff::delay(many, random),
             };
             lane.ready = now + wait;
         }
-        Refused {
+        Retry {
             since: *lane.since.get_or_insert(now),
-            ready: lane.ready,
+            at: lane.ready,
         }
     }
 

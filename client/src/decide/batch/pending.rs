@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::decide::command::Command;
 use crate::decide::node::Node;
 
+#[derive(Debug)]
 pub(crate) struct Pending<'c> {
     /// Its place in the batch.
     pub(crate) place: usize,
@@ -19,7 +20,7 @@ pub(crate) struct Pending<'c> {
     /// When it was turned away first, or an earlier command of its slot that it waited for.
     pub(crate) since: Option<Instant>,
     /// An attempt may have been executed: it ended without a reply, or while it waited for replicas.
-    pub(crate) lost: bool,
+    pub(crate) in_doubt: bool,
 }
 
 /// Where a command goes next.
@@ -44,7 +45,7 @@ impl<'c> Pending<'c> {
             redirects: 0,
             attempts: 0,
             since: None,
-            lost: false,
+            in_doubt: false,
         }
     }
 

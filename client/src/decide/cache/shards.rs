@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Asked;
+use super::asked::Asked;
 use crate::decide::node::Node;
 
 #[derive(Clone, Debug)]

@@ -1,20 +1,24 @@
-//! Where a command goes: to the primary of its slot, or, where that is unknown or out of reach, to a node that
-//! will know. Pure.
+//! What all sessions of a client know, and where a command goes: to the primary of its slot, or, if
+//! that is unknown or out of reach, to a node that can redirect it. Pure.
 
-pub(crate) mod refusals;
+mod finding;
+mod refusals;
 mod roster;
 
 use std::collections::HashSet;
 
-use self::refusals::{Refusals, Request};
+pub(crate) use self::finding::Finding;
+pub(crate) use self::refusals::HintRequest;
+use self::refusals::Refusals;
 use self::roster::Roster;
-use crate::decide::cache::SlotCache;
+use crate::decide::cache::{Correction, SlotCache};
 use crate::decide::node::Node;
+use crate::decide::stats::Counters;
 
-/// Every so many failures, the primary is tried again although it could not be reached.
+/// One attempt of so many goes to the primary although it is marked as down: it may be back.
 const PRIMARY_AGAIN: usize = 8;
 
-/// What all sessions of a client know: the cache, which nodes did not answer lately, and which give no hints.
+/// The cache, the nodes that did not answer lately, and the nodes that give no hints.
 #[derive(Debug)]
 pub(crate) struct Knowledge {
     pub(crate) cache: SlotCache,
@@ -23,6 +27,7 @@ pub(crate) struct Knowledge {
 }
 
 impl Knowledge {
+    /// `seeds` are the nodes that the caller named, at least one.
     pub(crate) fn new(seeds: Vec<Node>) -> Self {
         Self {
             cache: SlotCache::new(),
@@ -31,53 +36,18 @@ impl Knowledge {
         }
     }
 
-    /// The node could not be reached, or did not answer.
-    pub(crate) fn mark_down(&mut self, node: &Node) {
-        self.roster.mark_down(node);
-        self.refusals.forget(node);
-    }
-
-    pub(crate) fn mark_up(&mut self, node: &Node) {
-        self.roster.mark_up(node);
-    }
-
-    /// The node names no owner of any slot, or of one that others serve.
-    pub(crate) fn set_aside(&mut self, node: &Node) {
-        self.roster.set_aside(node);
-    }
-
-    pub(crate) fn take_back(&mut self, node: &Node) {
-        self.roster.take_back(node);
-    }
-
-    /// The node answers no such request from this user.
-    pub(crate) fn refused(&mut self, node: &Node, request: Request) {
-        self.refusals.refuse(node, request);
-    }
-
-    /// The node answers no request for hints at all.
-    pub(crate) fn has_no_hints(&mut self, node: &Node) {
-        self.refusals.refuse_all(node);
-    }
-
-    pub(crate) fn forget_refusals(&mut self) {
-        self.refusals.forget_all();
-    }
-
-    /// Whether the caller or the cache names this node.
-    pub(crate) fn knows(&mut self, node: &Node) -> bool {
-        self.refresh();
-        self.roster.knows(node)
-    }
-
-    /// Where to send a command of `slot` after `failures` attempts, and not to `avoid`. `None` only where
-    /// there is no node at all.
+    /// Where to send a command of `slot` after `failures` attempts, avoiding `avoid`. `None` only
+    /// if there is no node at all.
     ///
-    /// First the primary. Then the replicas of its shard, since one of them is the most likely to have been
-    /// promoted. Then anybody, who will answer `MOVED`: a different one for each failure. When nobody seems to
-    /// be up, everybody is tried in turn; and the primary now and then, since it may come back as what it was.
+    /// First the primary. Then the replicas of its shard, because one of them has most likely been
+    /// promoted. Then any other node, which will answer `MOVED`: another one for each failure. If
+    /// no node seems to be up, all are tried in turn. Every eighth attempt goes to the primary,
+    /// which may come back in its old role.
     ///
-    /// This looks at the nodes of one shard, and not at all nodes.
+    /// For example, slot 0 belongs to A with the replica A1, the seeds are S and T, and A is down:
+    /// the attempts go to A1, S, T …, and with 7, 15 and 23 failures to A.
+    ///
+    /// The cost is that of one shard, not that of the cluster.
     pub(crate) fn route(
         &mut self,
         slot: Option<u16>,
@@ -91,7 +61,7 @@ impl Knowledge {
         if let Some(primary) = primary.filter(|node| its_turn || usable(node)) {
             return Some(primary.clone());
         }
-        // The first failure is the primary's own, so that the first substitute is the first replica.
+        // The first failure was that of the primary: the first substitute is the first replica.
         let turn = failures.saturating_sub(usize::from(primary.is_some()));
         let replicas = slot.map_or(&[][..], |slot| self.cache.replicas_of(slot));
         let replicas = replicas.iter().filter(usable);
@@ -103,21 +73,21 @@ impl Knowledge {
         let (after, from) = others.split_at_checked(turn.checked_rem(others.len())?)?;
         let mut others = from.iter().chain(after);
         let unlike = |node: &&Node| Some(*node) != avoid && Some(*node) != primary;
-        // The one to be avoided, where there is no other.
+        // If there is no other node, the one to avoid is better than none.
         let found = others.clone().find(unlike).or_else(|| others.next());
         found.cloned()
     }
 
-    /// Whether there is a node to ask for hints.
-    pub(crate) fn may_ask(&mut self, request: Request) -> bool {
+    /// Whether any node may be asked for such a hint.
+    pub(crate) fn may_ask(&mut self, request: HintRequest) -> bool {
         self.refresh();
         let mut order = self.roster.order().iter();
         order.any(|node| !self.refusals.has(node, request))
     }
 
-    /// Nodes to ask for hints, the likeliest to answer first and `last` after the others; those that refuse are
-    /// left out.
-    pub(crate) fn candidates(&mut self, request: Request, last: &HashSet<Node>) -> Vec<Node> {
+    /// The nodes that may be asked for such a hint. Those that are most likely to answer come
+    /// first, those in `last` come last.
+    pub(crate) fn candidates(&mut self, request: HintRequest, last: &HashSet<Node>) -> Vec<Node> {
         self.refresh();
         let order = self.roster.order();
         let willing = order
@@ -125,6 +95,75 @@ impl Knowledge {
             .filter(|node| !self.refusals.has(node, request));
         let (late, soon): (Vec<&Node>, Vec<&Node>) = willing.partition(|node| last.contains(node));
         soon.into_iter().chain(late).cloned().collect()
+    }
+
+    /// Takes in what a round has shown, in the order in which it was found.
+    pub(crate) fn note(&mut self, findings: Vec<Finding>, stats: &Counters) {
+        for finding in findings {
+            match finding {
+                Finding::Down(node) => self.mark_down(&node),
+                Finding::Up(node) => self.mark_up(&node),
+                Finding::Serves(node) => self.mark_serving(&node),
+                Finding::Owner {
+                    slot,
+                    owner,
+                    instead_of,
+                    asked,
+                } => match self.cache.moved(slot, &owner, instead_of.as_ref(), asked) {
+                    Correction::Patched => stats.patches.one(),
+                    Correction::FailedOver(_) => stats.failovers.one(),
+                    Correction::Known | Correction::Outdated => {}
+                },
+                Finding::ClusterDown { slot, node } => {
+                    if self.cache.primary_of(slot).is_none() {
+                        self.mark_outside(&node);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The node could not be reached, or did not answer in time. It may come back with the module,
+    /// so its refusals are forgotten.
+    pub(crate) fn mark_down(&mut self, node: &Node) {
+        self.roster.mark_down(node);
+        self.refusals.forget(node);
+    }
+
+    /// The node has answered.
+    pub(crate) fn mark_up(&mut self, node: &Node) {
+        self.roster.mark_up(node);
+    }
+
+    /// The node seems to be in no cluster: it knows no owner of any slot, or answers `CLUSTERDOWN`
+    /// for a slot that nobody has named an owner for.
+    pub(crate) fn mark_outside(&mut self, node: &Node) {
+        self.roster.mark_outside(node);
+    }
+
+    /// The node is in a cluster that serves slots.
+    pub(crate) fn mark_serving(&mut self, node: &Node) {
+        self.roster.mark_serving(node);
+    }
+
+    /// This user may not send such a request to the node.
+    pub(crate) fn refused(&mut self, node: &Node, request: HintRequest) {
+        self.refusals.refuse(node, request);
+    }
+
+    /// The node answers no requests for hints at all.
+    pub(crate) fn has_no_hints(&mut self, node: &Node) {
+        self.refusals.refuse_all(node);
+    }
+
+    pub(crate) fn forget_refusals(&mut self) {
+        self.refusals.forget_all();
+    }
+
+    /// Whether the caller or the cache names this node.
+    pub(crate) fn knows(&mut self, node: &Node) -> bool {
+        self.refresh();
+        self.roster.knows(node)
     }
 
     fn refresh(&mut self) {
@@ -222,7 +261,7 @@ mod tests {
         assert_eq!(lone.route(None, Some(&node(8)), 1), Some(node(8)));
     }
 
-    fn asked_for(knowledge: &mut Knowledge, request: Request) -> Vec<Node> {
+    fn asked_for(knowledge: &mut Knowledge, request: HintRequest) -> Vec<Node> {
         knowledge.candidates(request, &HashSet::new())
     }
 
@@ -230,36 +269,36 @@ mod tests {
     fn hints_are_asked_of_nodes_that_are_up_first() {
         let mut knowledge = knowledge();
         knowledge.mark_down(&node(8));
-        let candidates = asked_for(&mut knowledge, Request::Map);
+        let candidates = asked_for(&mut knowledge, HintRequest::Map);
         assert_eq!(candidates, [9, 1, 2, 11, 8].map(node));
         let last = HashSet::from([node(9)]);
-        let candidates = knowledge.candidates(Request::Map, &last);
+        let candidates = knowledge.candidates(HintRequest::Map, &last);
         assert_eq!(candidates, [1, 2, 11, 8, 9].map(node));
     }
 
     #[test]
     fn who_refuses_a_request_is_not_asked_again_until_it_has_been_down() {
         let mut knowledge = Knowledge::new(vec![node(8), node(9)]);
-        knowledge.refused(&node(8), Request::Watch);
+        knowledge.refused(&node(8), HintRequest::Watch);
         knowledge.has_no_hints(&node(9));
-        assert_eq!(asked_for(&mut knowledge, Request::Watch), []);
-        assert_eq!(asked_for(&mut knowledge, Request::Keys), [node(8)]);
+        assert_eq!(asked_for(&mut knowledge, HintRequest::Watch), []);
+        assert_eq!(asked_for(&mut knowledge, HintRequest::Keys), [node(8)]);
         knowledge.mark_down(&node(9));
         knowledge.mark_up(&node(9));
-        assert_eq!(asked_for(&mut knowledge, Request::Watch), [node(9)]);
+        assert_eq!(asked_for(&mut knowledge, HintRequest::Watch), [node(9)]);
         knowledge.forget_refusals();
-        assert_eq!(asked_for(&mut knowledge, Request::Watch).len(), 2);
+        assert_eq!(asked_for(&mut knowledge, HintRequest::Watch).len(), 2);
     }
 
     #[test]
     fn a_default_node_that_is_in_no_cluster_is_replaced_until_it_is_in_one() {
         let mut knowledge = knowledge();
-        knowledge.set_aside(&node(8));
+        knowledge.mark_outside(&node(8));
         assert_eq!(knowledge.route(Some(2), None, 0), Some(node(9)));
         // But the primary of a slot is asked whatever it said about others.
-        knowledge.set_aside(&node(1));
+        knowledge.mark_outside(&node(1));
         assert_eq!(knowledge.route(Some(0), None, 0), Some(node(1)));
-        knowledge.take_back(&node(8));
+        knowledge.mark_serving(&node(8));
         assert_eq!(knowledge.route(Some(2), None, 0), Some(node(8)));
     }
 
@@ -288,12 +327,12 @@ mod tests {
             knowledge.mark_down(&primary);
             knowledge.mark_down(&replica);
             found.extend(knowledge.route(Some(0), Some(&replica), failures));
-            asked_for(&mut knowledge, Request::Map);
+            asked_for(&mut knowledge, HintRequest::Map);
         }
         assert_eq!(found.len(), 2000, "everybody in turn but the dead replica");
-        assert_eq!(knowledge.roster.times_made, 1);
+        assert_eq!(knowledge.roster.rebuilds, 1);
         knowledge.mark_up(&primary);
         knowledge.route(Some(0), None, 0);
-        assert_eq!(knowledge.roster.times_made, 2);
+        assert_eq!(knowledge.roster.rebuilds, 2);
     }
 }

@@ -9,7 +9,7 @@ use crate::decide::node::Node;
 
 /// A request that not every node answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
+pub(crate) enum HintRequest {
     /// `SLOTHINT key …`
     Keys,
     /// `SLOTHINT.MAP`
@@ -19,7 +19,7 @@ pub(crate) enum Request {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Refused {
+struct RefusedRequests {
     keys: bool,
     map: bool,
     watch: bool,
@@ -27,23 +27,23 @@ struct Refused {
 
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
-    by_node: HashMap<Node, Refused>,
+    by_node: HashMap<Node, RefusedRequests>,
 }
 
 impl Refusals {
     /// This user may not use the command at this node.
-    pub(crate) fn refuse(&mut self, node: &Node, request: Request) {
+    pub(crate) fn refuse(&mut self, node: &Node, request: HintRequest) {
         let refused = self.by_node.entry(node.clone()).or_default();
         match request {
-            Request::Keys => refused.keys = true,
-            Request::Map => refused.map = true,
-            Request::Watch => refused.watch = true,
+            HintRequest::Keys => refused.keys = true,
+            HintRequest::Map => refused.map = true,
+            HintRequest::Watch => refused.watch = true,
         }
     }
 
     /// This node has no module, or is in no cluster.
     pub(crate) fn refuse_all(&mut self, node: &Node) {
-        let all = Refused {
+        let all = RefusedRequests {
             keys: true,
             map: true,
             watch: true,
@@ -51,11 +51,11 @@ impl Refusals {
         self.by_node.insert(node.clone(), all);
     }
 
-    pub(crate) fn has(&self, node: &Node, request: Request) -> bool {
+    pub(crate) fn has(&self, node: &Node, request: HintRequest) -> bool {
         self.by_node.get(node).is_some_and(|refused| match request {
-            Request::Keys => refused.keys,
-            Request::Map => refused.map,
-            Request::Watch => refused.watch || refused.map,
+            HintRequest::Keys => refused.keys,
+            HintRequest::Map => refused.map,
+            HintRequest::Watch => refused.watch || refused.map,
         })
     }
 
@@ -77,10 +77,10 @@ impl Refusals {
 mod tests {
     use super::*;
 
-    const ALL: [Request; 3] = [Request::Keys, Request::Map, Request::Watch];
+    const ALL: [HintRequest; 3] = [HintRequest::Keys, HintRequest::Map, HintRequest::Watch];
 
-    fn refused(refusals: &Refusals, node: &Node) -> Vec<Request> {
-        let has = |request: &Request| refusals.has(node, *request);
+    fn refused(refusals: &Refusals, node: &Node) -> Vec<HintRequest> {
+        let has = |request: &HintRequest| refusals.has(node, *request);
         ALL.into_iter().filter(has).collect()
     }
 
@@ -88,10 +88,13 @@ mod tests {
     fn a_refusal_is_that_of_one_node_and_one_command() {
         let (one, other) = (Node::tcp("n", 1), Node::tcp("n", 2));
         let mut refusals = Refusals::default();
-        refusals.refuse(&one, Request::Watch);
-        assert_eq!(refused(&refusals, &one), [Request::Watch]);
-        refusals.refuse(&one, Request::Keys);
-        assert_eq!(refused(&refusals, &one), [Request::Keys, Request::Watch]);
+        refusals.refuse(&one, HintRequest::Watch);
+        assert_eq!(refused(&refusals, &one), [HintRequest::Watch]);
+        refusals.refuse(&one, HintRequest::Keys);
+        assert_eq!(
+            refused(&refusals, &one),
+            [HintRequest::Keys, HintRequest::Watch]
+        );
         assert_eq!(refused(&refusals, &other), []);
         refusals.refuse_all(&other);
         assert_eq!(refused(&refusals, &other), ALL);
@@ -103,7 +106,10 @@ mod tests {
     fn who_refuses_the_map_cannot_be_watched() {
         let node = Node::tcp("n", 1);
         let mut refusals = Refusals::default();
-        refusals.refuse(&node, Request::Map);
-        assert_eq!(refused(&refusals, &node), [Request::Map, Request::Watch]);
+        refusals.refuse(&node, HintRequest::Map);
+        assert_eq!(
+            refused(&refusals, &node),
+            [HintRequest::Map, HintRequest::Watch]
+        );
     }
 }

@@ -21,19 +21,19 @@ pub(crate) struct Roster {
     /// Nodes that could not be reached, until they answer again. Nobody is sent to them but by a redirection.
     down: HashSet<Node>,
     /// Nodes that seem to belong to no cluster: they name no owner of any slot. They are asked after the others.
-    aside: HashSet<Node>,
+    outside: HashSet<Node>,
     /// Those of `seeds` and of the cache.
     known: HashSet<Node>,
     /// Seeds, primaries, replicas and former nodes, each once: those that answer, then those aside, then those down.
     order: Vec<Node>,
     /// How many of `order` answer.
-    fine: usize,
+    answering: usize,
     /// How many of `order` are not down.
     up: usize,
     /// The generation of the cache that this was made for; none where it has to be made anew.
     made_for: Option<u64>,
     #[cfg(test)]
-    pub(crate) times_made: usize,
+    pub(crate) rebuilds: usize,
 }
 
 impl Roster {
@@ -42,14 +42,14 @@ impl Roster {
             seeds,
             former: VecDeque::new(),
             down: HashSet::new(),
-            aside: HashSet::new(),
+            outside: HashSet::new(),
             known: HashSet::new(),
             order: Vec::new(),
-            fine: 0,
+            answering: 0,
             up: 0,
             made_for: None,
             #[cfg(test)]
-            times_made: 0,
+            rebuilds: 0,
         }
     }
 
@@ -76,15 +76,15 @@ impl Roster {
         // Nodes that have left the cluster are not worth remembering for ever.
         let named_now: HashSet<&Node> = named.iter().collect();
         self.down.retain(|node| named_now.contains(node));
-        self.aside.retain(|node| named_now.contains(node));
-        let rank = |node: &Node| (self.down.contains(node), self.aside.contains(node));
+        self.outside.retain(|node| named_now.contains(node));
+        let rank = |node: &Node| (self.down.contains(node), self.outside.contains(node));
         named.sort_by_cached_key(rank);
-        self.fine = named.partition_point(|node| rank(node) == (false, false));
+        self.answering = named.partition_point(|node| rank(node) == (false, false));
         self.up = named.partition_point(|node| !rank(node).0);
         (self.known, self.order) = (known, named);
         #[cfg(test)]
         {
-            self.times_made += 1;
+            self.rebuilds += 1;
         }
         true
     }
@@ -96,10 +96,10 @@ impl Roster {
 
     /// The nodes that answer, or else those that are up, or else all: none is empty where there is any node.
     pub(crate) fn best(&self) -> &[Node] {
-        let count = match (self.fine, self.up) {
+        let count = match (self.answering, self.up) {
             (0, 0) => self.order.len(),
             (0, up) => up,
-            (fine, _) => fine,
+            (answering, _) => answering,
         };
         self.order.get(..count).unwrap_or(&self.order)
     }
@@ -127,15 +127,15 @@ impl Roster {
         }
     }
 
-    pub(crate) fn set_aside(&mut self, node: &Node) {
-        if self.aside.insert(node.clone()) {
+    pub(crate) fn mark_outside(&mut self, node: &Node) {
+        if self.outside.insert(node.clone()) {
             self.made_for = None;
         }
     }
 
     /// The node has shown that it is in a cluster that serves slots.
-    pub(crate) fn take_back(&mut self, node: &Node) {
-        if self.aside.remove(node) {
+    pub(crate) fn mark_serving(&mut self, node: &Node) {
+        if self.outside.remove(node) {
             self.made_for = None;
         }
     }
@@ -191,7 +191,7 @@ mod tests {
         let mut roster = Roster::new(nodes(&[8, 9]));
         learn(&mut cache, &[1, 2]);
         roster.mark_down(&node(8));
-        roster.set_aside(&node(9));
+        roster.mark_outside(&node(9));
         roster.refresh(&cache);
         assert_eq!(roster.order(), nodes(&[1, 2, 9, 8]));
         assert_eq!(roster.best(), nodes(&[1, 2]));
@@ -203,7 +203,7 @@ mod tests {
         roster.refresh(&cache);
         assert_eq!(roster.best(), roster.order());
         roster.mark_up(&node(9));
-        roster.take_back(&node(9));
+        roster.mark_serving(&node(9));
         roster.refresh(&cache);
         assert_eq!(roster.best(), nodes(&[9]));
     }

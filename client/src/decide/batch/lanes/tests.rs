@@ -20,7 +20,7 @@ fn go(to: u16) -> Admission {
     Admission::Go(Some(node(to)))
 }
 
-fn refuse(lanes: &mut Lanes, now: Instant) -> Refused {
+fn refuse(lanes: &mut Lanes, now: Instant) -> Retry {
     lanes.refused(SLOT, None, 0, now, RANDOM)
 }
 
@@ -59,9 +59,9 @@ fn a_slot_that_is_kept_together_goes_to_one_node_in_a_round_and_waits_for_nothin
 fn the_wait_is_for_the_slot_that_is_ready_first() {
     let (mut lanes, now) = (Lanes::default(), Instant::now());
     lanes.begin_round();
-    let soon = refuse(&mut lanes, now).ready;
+    let soon = refuse(&mut lanes, now).at;
     lanes.begin_round();
-    let late = lanes.refused(Some(2), None, 0, soon, RANDOM).ready;
+    let late = lanes.refused(Some(2), None, 0, soon, RANDOM).at;
     let first = |slots: &[Option<u16>], now| lanes.not_before(slots.iter().copied(), now);
     assert_eq!(first(&[Some(2), SLOT], now), Some(soon));
     assert_eq!(first(&[Some(2)], now), Some(late));
@@ -78,7 +78,7 @@ fn commands_turned_away_in_one_round_wait_as_long_and_count_as_one_failure() {
     let second = lanes.refused(SLOT, None, 0, now, 0.9);
     assert_eq!(first, second);
     lanes.begin_round();
-    let later = first.ready;
+    let later = first.at;
     lanes.admit(SLOT, later, |failures, avoid| {
         assert_eq!((failures, avoid), (1, Some(&node(3))));
         None
@@ -90,7 +90,7 @@ fn commands_turned_away_in_one_round_wait_as_long_and_count_as_one_failure() {
 fn after_a_refusal_one_command_goes_and_the_others_follow_when_it_was_executed() {
     let (mut lanes, now) = (Lanes::default(), Instant::now());
     lanes.begin_round();
-    let ready = refuse(&mut lanes, now).ready;
+    let ready = refuse(&mut lanes, now).at;
     lanes.begin_round();
     assert_eq!(admit(&mut lanes, ready, 1), go(1));
     assert_eq!(admit(&mut lanes, ready, 1), Admission::Held);
@@ -137,9 +137,9 @@ fn the_first_redirections_are_followed_at_once_and_many_after_a_short_wait() {
 fn a_prompt_failure_costs_no_wait() {
     let (mut lanes, now) = (Lanes::default(), Instant::now());
     lanes.begin_round();
-    assert_eq!(lanes.refused(SLOT, None, 1, now, RANDOM).ready, now);
+    assert_eq!(lanes.refused(SLOT, None, 1, now, RANDOM).at, now);
     lanes.begin_round();
-    assert!(lanes.refused(SLOT, None, 1, now, RANDOM).ready > now);
+    assert!(lanes.refused(SLOT, None, 1, now, RANDOM).at > now);
 }
 
 #[test]
