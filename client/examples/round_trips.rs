@@ -1,12 +1,13 @@
-//! How many round trips and redirections it takes to read and write 10,000 random keys: with no cache, with a
-//! cache that `MOVED` fills, and with `SLOTHINT` first; then after a slot has moved, and after a failover.
+//! How many round trips and redirections it takes to read and write 10,000 random keys: with no
+//! cache, with a cache that `MOVED` fills, and with `SLOTHINT` first; then after a slot has moved,
+//! and after a failover.
 //!
 //!     cargo run --release -p redis-durable-client --example round_trips -- --demo
 //!     cargo run --release -p redis-durable-client --example round_trips -- redis://10.0.0.1:7000
 //!
-//! With `--demo` it starts a cluster of three primaries and three replicas and ends it afterwards; a slot is moved
-//! and a failover ordered there. On a cluster of yours it only sets and deletes keys that begin with
-//! `round-trips:`, and does not touch slots or roles.
+//! With `--demo` it starts a cluster of three primaries and three replicas and ends it afterwards;
+//! a slot is moved and a failover ordered there. On a cluster of yours it only sets and deletes
+//! keys that begin with `round-trips:`, and does not touch slots or roles.
 
 use anyhow::{bail, Context, Result};
 use redis_durable_client::{Client, Command, Error, Stats};
@@ -154,7 +155,8 @@ fn set_and_get(client: &Client, keys: &[String], batch: usize) -> Result<u64> {
     Ok(run(client, &sets, batch)? + run(client, &gets, batch)?)
 }
 
-/// Returns how many commands ended with an error. The key of a command is its value, so that a wrong answer shows.
+/// Returns how many commands ended with an error. The key of a command is its value, so that a
+/// wrong answer shows.
 fn run(client: &Client, commands: &[Command], batch: usize) -> Result<u64> {
     let mut session = client.session();
     let mut errors = 0;

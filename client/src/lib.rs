@@ -1,10 +1,11 @@
 //! Sends each command of a Redis or Valkey cluster to the node that has its key, with the commands,
 //! values and addresses of the [`redis`] crate.
 //!
-//! A client of a cluster has to know which node has which of the 16,384 slots. Learning that by being sent away
-//! (`MOVED`) costs a redirection for each slot it gets wrong. Where the servers have the durable module, one
-//! `SLOTHINT` tells the nodes of a whole batch of keys before the first command, one `SLOTHINT.MAP` tells
-//! everything, and `SLOTHINT.WATCH` tells when that changes. Where they have not, this works by `MOVED` alone.
+//! A client of a cluster has to know which node has which of the 16,384 slots. Learning that by
+//! being sent away (`MOVED`) costs a redirection for each slot it gets wrong. Where the servers
+//! have the durable module, one `SLOTHINT` tells the nodes of a whole batch of keys before the
+//! first command, one `SLOTHINT.MAP` tells everything, and `SLOTHINT.WATCH` tells when that
+//! changes. Where they have not, this works by `MOVED` alone.
 //!
 //! ```no_run
 //! use redis_durable_client::{Client, Command};
@@ -51,12 +52,13 @@
 //!
 //! # What it does not
 //!
-//! - Transactions, subscriptions, and whatever else belongs to one connection are refused: for these, ask
-//!   [`Client::node_of`] and connect with the redis crate.
+//! - Transactions, subscriptions, and whatever else belongs to one connection are refused: for
+//!   these, ask [`Client::node_of`] and connect with the redis crate.
 //! - Reads go to primaries. Replicas are known, and are not read from.
-//! - It is synchronous. Most of what happens here is deciding, which needs no runtime; a batch already keeps
-//!   all nodes busy from one thread; and programs of any runtime can use it in a blocking task. The
-//!   [`cache`] and the reading of hints have no I/O, so an asynchronous client can be built on them.
+//! - It is synchronous. Most of what happens here is deciding, which needs no runtime; a batch
+//!   already keeps all nodes busy from one thread; and programs of any runtime can use it in a
+//!   blocking task. The [`cache`] and the reading of hints have no I/O, so an asynchronous client
+//!   can be built on them.
 //!
 //! # TLS
 //!
@@ -65,11 +67,11 @@
 //! rustls, with a certificate of the client's where servers want one. Nodes that are learnt of are
 //! connected to with the same settings.
 //!
-//! - No other settings count: TLS parameters in a `redis::ConnectionInfo` cannot be read from there,
-//!   and `#insecure` at the end of an address has no effect.
+//! - No other settings count: TLS parameters in a `redis::ConnectionInfo` cannot be read from
+//!   there, and `#insecure` at the end of an address has no effect.
 //! - rustls needs a provider of cryptography, for example its feature `ring`.
-//! - Redis before 7.2 names the plain ports of other nodes unless `tls-cluster` is on. No TLS can be
-//!   spoken there, so commands for these nodes end with [`Error::GaveUp`] and are not executed.
+//! - Redis before 7.2 names the plain ports of other nodes unless `tls-cluster` is on. No TLS can
+//!   be spoken there, so commands for these nodes end with [`Error::GaveUp`] and are not executed.
 #![warn(missing_docs)]
 
 mod decide;

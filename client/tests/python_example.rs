@@ -1,8 +1,9 @@
 //! The cache in Python, `examples/slothint_cache.py`, on a real cluster.
 //!
-//! Takes the interpreter that `DURABLE_TEST_PYTHON` names, which has to have redis-py. Without that variable: python3
-//! if it has redis-py, else one in a virtual environment that is made here. Where that cannot be
-//! made either (no python3-venv, no network) nothing is tested, and the test says so.
+//! Takes the interpreter that `DURABLE_TEST_PYTHON` names, which has to have redis-py. Without that
+//! variable: python3 if it has redis-py, else one in a virtual environment that is made here. Where
+//! that cannot be made either (no python3-venv, no network) nothing is tested, and the test says
+//! so.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,14 +1,16 @@
-//! How long to wait before trying again: doubling, capped, and different for everybody.
+//! How long to wait before another attempt: doubling, capped, and partly random. Pure.
 
 use std::time::Duration;
 
-/// Between this and [`CAP`], before the jitter.
+/// The wait after the first failure, before the jitter.
 const FIRST: Duration = Duration::from_millis(8);
-/// Half of this to all of it is the longest single wait.
+/// The longest wait, before the jitter.
 const CAP: Duration = Duration::from_millis(512);
 
-/// The wait after so many failures, at least 1; `random` is in `0.0..1.0`. Half of the wait is random, so that clients
-/// which failed together do not come back together.
+/// The wait after so many failures, at least 1; `random` is in `0.0..1.0`.
+///
+/// Half of the wait is random, so that clients which failed together do not come back together. For
+/// example, the waits after 1, 2 and 9 failures are 4 to 8, 8 to 16 and 256 to 512 ms.
 pub(crate) fn delay(failures: u32, random: f64) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let full = FIRST.saturating_mul(1 << doublings).min(CAP);

@@ -1,18 +1,20 @@
-//! The cache itself: which shard has a slot, and which of the shard's nodes is its primary. Pure: no
+//! The cache: which shard has a slot, and which node is the primary of the shard. Pure: no
 //! connection, no clock.
 //!
-//! A slot points to a shard, and a shard is a primary with the replicas that are known of it. So one
-//! hint teaches a slot, one `MOVED` patches a slot, and one `MOVED` to a replica of the slot's shard
-//! moves every slot of that shard: a replica owns nothing, so it has been promoted.
+//! A slot points to a shard. A shard is a primary and its known replicas. One hint teaches a slot,
+//! and one `MOVED` patches a slot. A `MOVED` to a replica of the slot's shard moves every slot of
+//! that shard: a replica owns no slots, so this one has been promoted.
 //!
-//! Answers overtake one another. Each question gets a number when it is sent ([`SlotCache::ask`]), and
-//! each correction when it arrives. A hint never undoes a correction that arrived after the hint was
-//! asked for, and of two hints the one asked for later wins, in whichever order they arrive.
+//! Answers overtake one another. Each question gets a number when it is sent ([`SlotCache::ask`]),
+//! and each correction when it arrives. A hint never undoes a correction that arrived after the
+//! hint was requested. Of two hints the one that was requested later wins, in whichever order they
+//! arrive.
 //!
-//! A slot that is known is never forgotten, it only gets another owner. That a hint names no owner for it may mean
-//! that it has none, or that the node which was asked has left the cluster, is new in it or has lost sight of it. In
-//! the first case nobody serves the slot, so that the former owner is as good a node to ask as any: it answers
-//! `CLUSTERDOWN`, and `MOVED` as soon as there is an owner. In the other cases the owner that is known is right.
+//! A slot that is known is never forgotten: it only gets another owner. A hint may name no owner
+//! for it. Either the slot has none. Then the former owner is as good a node to ask as any: it
+//! answers `CLUSTERDOWN`, and `MOVED` as soon as there is an owner. Or the node that gave the hint
+//! has left the cluster, is new in it, or has lost contact with it. Then the owner in the cache is
+//! right.
 
 mod asked;
 mod shards;
@@ -31,10 +33,11 @@ pub enum Correction {
     Known,
     /// The slot alone was changed.
     Patched,
-    /// The node is a replica of the slot's shard: the whole shard, so many slots, has moved to it.
+    /// The node was a replica of the slot's shard: the whole shard, with so many slots, has moved
+    /// to it.
     FailedOver(usize),
-    /// Left alone: the cache has its answer from a later question, asked of somebody else. The command
-    /// itself follows its redirection all the same.
+    /// Nothing was changed: the cache has its answer from a later question to another node. The
+    /// command itself follows its redirection all the same.
     Outdated,
 }
 
@@ -44,16 +47,16 @@ pub struct SlotCache {
     clock: u64,
     slots: Vec<Entry>,
     shards: Shards,
-    /// The token of the whole map that the cache is exactly equal to, and whose map it is.
+    /// The token of the whole map that the cache is equal to, and the node that gave the map.
     token: Option<(Node, i64)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     shard: Option<usize>,
-    /// When the knowledge arrived, or for a hint, when it was asked for.
+    /// When the correction arrived, or when the hint was requested.
     changed: u64,
-    /// When it was asked for.
+    /// When the question was sent.
     asked: u64,
 }
 
@@ -64,7 +67,7 @@ impl Default for SlotCache {
 }
 
 impl SlotCache {
-    /// Knows nothing.
+    /// An empty cache.
     pub fn new() -> Self {
         Self {
             clock: 0,
@@ -74,8 +77,8 @@ impl SlotCache {
         }
     }
 
-    /// To be called before each question is sent, a command or a request for hints; its number goes
-    /// with the answer.
+    /// The number of a question. Call this before a command or a request for hints is sent, and
+    /// pass the number with the answer.
     pub fn ask(&mut self) -> Asked {
         Asked(self.tick())
     }
@@ -85,17 +88,17 @@ impl SlotCache {
         self.shard_of(slot).map(|shard| &shard.primary)
     }
 
-    /// The replicas known of the slot's shard; none for an unknown slot.
+    /// The known replicas of the slot's shard; none for an unknown slot.
     pub fn replicas_of(&self, slot: u16) -> &[Node] {
         self.shard_of(slot).map_or(&[], |shard| &shard.replicas)
     }
 
-    /// Every node that is known, each once: the primaries first.
+    /// Every known node once, the primaries first.
     pub fn nodes(&self) -> Vec<Node> {
         self.shards.nodes()
     }
 
-    /// Another number whenever [`SlotCache::nodes`] may have changed.
+    /// A number that changes whenever [`SlotCache::nodes`] may have changed.
     pub(crate) fn generation(&self) -> u64 {
         self.shards.generation()
     }
@@ -105,15 +108,16 @@ impl SlotCache {
         self.shards.all().map(|shard| shard.slots).sum()
     }
 
-    /// The token that `SLOTHINT.MAP` may be given on a connection to `node`: nil then means that there
-    /// is nothing to learn. None where corrections or gaps make the cache another map.
+    /// The token to send with `SLOTHINT.MAP` to `node`: nil then means that the map has not
+    /// changed. `None` if corrections or gaps make the cache differ from the map of that node.
     pub fn token_at(&self, node: &Node) -> Option<i64> {
         let (told_by, token) = self.token.as_ref()?;
         (told_by == node).then_some(*token)
     }
 
-    /// `from` answered `MOVED` to a command sent at `asked`; or, with no `from`, `to` has executed one
-    /// that was not expected to be its own.
+    /// Learns that `to` owns the slot, from a command that was sent at `asked`: `from` answered
+    /// `MOVED`, or, without `from`, `to` has executed a command of a slot that was not known to be
+    /// its own.
     pub fn moved(&mut self, slot: u16, to: &Node, from: Option<&Node>, asked: Asked) -> Correction {
         let now = self.tick();
         let Some(&entry) = self.slots.get(usize::from(slot)) else {
@@ -125,12 +129,13 @@ impl SlotCache {
                 self.stamp(slot, now, asked);
                 return Correction::Known;
             }
-            // Whoever disowns a slot is believed about itself, but not against later news of others.
+            // A node that disowns its own slot is right. About the slot of another node, later
+            // answers count for more.
             if entry.asked > asked.0 && Some(&shard.primary) != from {
                 return Correction::Outdated;
             }
         }
-        // The shard of an unknown slot is the one that the node is known to be a replica of.
+        // An unknown slot belongs to the shard of which the node is a known replica.
         let home = match entry.shard {
             Some(at) => Some(at).filter(|_| shard.is_some_and(|own| own.replicas.contains(to))),
             None if self.shards.of_primary(to).is_some() => None,
@@ -154,12 +159,12 @@ impl SlotCache {
         }
     }
 
-    /// Takes in an answer to `SLOTHINT` or `SLOTHINT.MAP` that `told_by` was asked for at `asked`. Returns
-    /// how many slots have another primary than before, gaps that were filled included. A slot without an owner stays
-    /// as it was.
+    /// Learns from an answer to `SLOTHINT` or `SLOTHINT.MAP` that was requested of `told_by` at
+    /// `asked`. Returns how many slots have another primary than before, or have one now. A slot
+    /// for which the hint names no owner stays as it was.
     pub fn learn(&mut self, hint: &Hint, told_by: &Node, asked: Asked) -> usize {
         let before = self.generation();
-        // Whether the cache is what the hint says, as far as that goes.
+        // Whether the cache says the same as the hint about the slots of the hint.
         let mut equal = true;
         let mut homes = Vec::with_capacity(hint.nodes.len());
         let replaced = self.shards.replaced_since(asked);
@@ -212,7 +217,8 @@ impl SlotCache {
         }
     }
 
-    /// The shard that the slot leaves may be empty then: [`Shards::drop_empty`] is still to be called.
+    /// Gives the slot to another shard. The former one may be empty then, so
+    /// [`Shards::drop_empty`] has to follow.
     fn assign(&mut self, slot: u16, to: usize) {
         let Some(entry) = self.slots.get_mut(usize::from(slot)) else {
             return;

@@ -1,12 +1,14 @@
-//! A command, the key that decides where it goes, and whether it may be sent twice.
+//! A command: the key that decides where it goes, and whether it may be sent twice. Pure.
 
 use durable_core::slot;
 use redis::{Cmd, ToRedisArgs, ToSingleRedisArg};
 
-/// Commands that change nothing, so that a lost reply is no reason not to ask again, another server if need be.
+/// Commands that change nothing, so they may be sent again when a reply is lost, also to another
+/// server.
 ///
-/// What means something on one server only is not here. A fence (DURABLE.WAIT) speaks of what its own server has
-/// executed. A cursor of SCAN, HSCAN, SSCAN and ZSCAN belongs to the server that gave it.
+/// Commands that have a meaning on one server only are left out. A fence (DURABLE.WAIT) covers what
+/// its own server has executed. A cursor of SCAN, HSCAN, SSCAN and ZSCAN belongs to the server that
+/// gave it.
 const READS: &str = " GET MGET STRLEN GETRANGE SUBSTR LCS GETBIT BITCOUNT BITPOS BITFIELD_RO EXISTS TYPE TTL PTTL \
     EXPIRETIME PEXPIRETIME DUMP OBJECT MEMORY SORT_RO EVAL_RO EVALSHA_RO FCALL_RO PING ECHO TIME \
     HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN HRANDFIELD HTTL HPTTL HEXPIRETIME HPEXPIRETIME \
@@ -16,12 +18,12 @@ const READS: &str = " GET MGET STRLEN GETRANGE SUBSTR LCS GETBIT BITCOUNT BITPOS
     XRANGE XREVRANGE XLEN XREAD XINFO XPENDING GEOPOS GEODIST GEOHASH GEOSEARCH \
     DURABLE.GET DURABLE.REPLICAS ";
 
-/// Commands whose errors can be the words of a script, whatever those are.
+/// Commands whose errors can be the text of a script.
 const SCRIPTS: &str = " EVAL EVALSHA EVAL_RO EVALSHA_RO FCALL FCALL_RO ";
 
-/// Commands that change what later commands on the same connection mean, or have no reply of their own.
-/// Connections are shared by the commands of a batch, so these are refused.
-const OF_A_CONNECTION: &str =
+/// Commands that change the meaning of later commands on the same connection, or have no reply of
+/// their own. The commands of a batch share connections, so these are refused.
+const CONNECTION_COMMANDS: &str =
     " MULTI EXEC DISCARD WATCH UNWATCH SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE \
     PUNSUBSCRIBE SUNSUBSCRIBE MONITOR SELECT AUTH HELLO ASKING READONLY READWRITE QUIT RESET SYNC PSYNC REPLCONF ";
 
@@ -31,29 +33,30 @@ const OF_A_CONNECTION: &str =
 /// use redis_durable_client::Command;
 ///
 /// let set = Command::new("SET").key("user:7").arg("Ada").arg("NX");
-/// // Runs wherever the slot of `user:7` is, without naming the key.
+/// // Goes to the node of the slot of `user:7`, without naming the key.
 /// let fence = Command::new("DURABLE.WAIT").routed_by("user:7");
 /// ```
 #[derive(Clone, Debug)]
 pub struct Command {
     cmd: Cmd,
     name: String,
-    /// What decides where it goes.
+    /// The key that decides where it goes.
     key: Option<Box<[u8]>>,
     names_key: bool,
-    /// The caller says so.
+    /// The caller has said so.
     repeatable: bool,
 }
 
 impl Command {
-    /// A command without arguments yet. One that never gets a key goes to any one node.
+    /// A command without arguments yet. A command without a key goes to any one node.
     pub fn new(name: &str) -> Command {
         let mut cmd = Cmd::new();
         cmd.arg(name);
         Command::of(cmd)
     }
 
-    /// A command of the redis crate, sent to where the slot of `key` is. `key` should be its first key.
+    /// A command of the redis crate, sent to the node of the slot of `key`, which should be its
+    /// first key.
     pub fn from_cmd(cmd: Cmd, key: impl AsRef<[u8]>) -> Command {
         let mut command = Command::of(cmd).routed_by(key);
         command.names_key = true;
@@ -70,8 +73,8 @@ impl Command {
         Command::new("SET").key(key).arg(value)
     }
 
-    /// Adds an argument that is a key. The first one decides where the command goes; the others have to
-    /// be of the same slot, or the server answers `CROSSSLOT`.
+    /// Adds an argument that is a key. The first key decides where the command goes. The others
+    /// have to be of the same slot, or the server answers `CROSSSLOT`.
     pub fn key(mut self, key: impl ToSingleRedisArg) -> Command {
         if let (false, Some(first)) = (self.names_key, key.to_redis_args().first()) {
             self.key = Some(first.as_slice().into());
@@ -81,38 +84,43 @@ impl Command {
         self
     }
 
-    /// Adds an argument, or several, that are no keys.
+    /// Adds one or more arguments that are not keys.
     pub fn arg(mut self, arguments: impl ToRedisArgs) -> Command {
         self.cmd.arg(arguments);
         self
     }
 
-    /// Goes to where the slot of `key` is, without adding an argument.
+    /// Goes to the node of the slot of `key`, without adding an argument.
     ///
-    /// A server does not redirect what names no key, so this is as right as the cache is, and it goes to the primary of
-    /// the slot or to nobody: while that cannot be reached it is tried again, as long as [`crate::ClientBuilder::retry_for`]
-    /// says. Where the slot is not known, it is asked for by a hint first; without an answer the command is refused.
+    /// Servers redirect only commands that name a key. So this one goes to the primary of the slot
+    /// as the cache knows it, and to no other node. While the primary cannot be reached, the
+    /// command is tried again, for [`crate::ClientBuilder::retry_for`]. If the slot is not known, a
+    /// hint is requested first; without an answer the command is refused.
     ///
-    /// A fence (`DURABLE.WAIT`) covers the writes of the same session to the same slot, also those before it in the
-    /// same batch, whichever node they end at. It is sent once, on the connection that all those writes since the last
-    /// fence were sent on, and never again to anybody: another server, or the same one after a restart, would answer
-    /// for writes of its own. Where they went over several connections, where theirs is gone, where there is none, or
-    /// where no reply comes, the result is [`crate::Error::OutcomeUnknown`]: the writes before it may be lost. That is
-    /// said once; the next fence speaks of what was written after this one. Writes of other sessions are covered as
-    /// far as they were executed by the same server. One thing does not show: a primary that was demoted and promoted again
-    /// between a write and its fence, while the connection stood, answers although it may have lost the write.
+    /// A fence (`DURABLE.WAIT`) covers the writes of the same session to the same slot, also those
+    /// before it in the same batch, and whichever node executed them. It is sent once, on the
+    /// connection on which all these writes since the last fence were sent. It is never sent again:
+    /// another server, or the same one after a restart, would answer for its own writes.
+    ///
+    /// The result is [`crate::Error::OutcomeUnknown`] if the writes went over several connections,
+    /// if their connection is gone, if there is none, or if no reply comes. The writes before the
+    /// fence may be lost then. This is reported once: the next fence covers what was written after
+    /// this one. Writes of other sessions are covered if the same server executed them.
+    ///
+    /// One case does not show. A primary that was demoted and promoted again between a write and
+    /// its fence, while the connection stayed open, answers although it may have lost the write.
     pub fn routed_by(mut self, key: impl AsRef<[u8]>) -> Command {
         self.key = Some(key.as_ref().into());
         self
     }
 
-    /// Says that executing this command twice is the same as executing it once, so that it may be sent again
-    /// when its outcome is unknown.
+    /// Declares that executing this command twice is the same as executing it once. It is sent
+    /// again then when its outcome is unknown.
     ///
-    /// Well-known reads are repeatable by themselves. A plain `SET` is not: somebody else may
-    /// have written between the two. Say so only where nobody else writes, or where it does not matter. Of a
-    /// script it says too that an error such as `TRYAGAIN` or `CLUSTERDOWN` is the server's and not its own. A fence
-    /// (`DURABLE.WAIT`) is never sent again all the same.
+    /// Well-known reads are repeatable by themselves. A plain `SET` is not: another client may have
+    /// written between the two. Declare it only if no other client writes, or if that does not
+    /// matter. For a script it also declares that errors such as `TRYAGAIN` or `CLUSTERDOWN` come
+    /// from the server and not from the script. A fence (`DURABLE.WAIT`) is never sent again.
     pub fn repeatable(mut self) -> Command {
         self.repeatable = true;
         self
@@ -151,17 +159,17 @@ impl Command {
             && !self.is_fence()
     }
 
-    /// Whether it speaks of what one server has executed so far.
+    /// Whether it covers what one server has executed so far.
     pub(crate) fn is_fence(&self) -> bool {
         self.name == "DURABLE.WAIT"
     }
 
-    /// Whether it may change something, whatever the caller says about repeating it.
+    /// Whether it may change something, whether or not the caller has declared it repeatable.
     pub(crate) fn may_write(&self) -> bool {
         !is_one_of(READS, &self.name) && !self.is_fence()
     }
 
-    /// Whether it has a meaning at the primary of its slot only, and no server would redirect it there.
+    /// Whether it has to go to the primary of its slot, and no server would redirect it there.
     pub(crate) fn is_pinned(&self) -> bool {
         !self.names_key && self.key.is_some()
     }
@@ -170,12 +178,14 @@ impl Command {
         is_one_of(SCRIPTS, &self.name)
     }
 
-    /// Whether `TRYAGAIN` and the like may be a script's own words, and it must not be executed again for them.
-    pub(crate) fn may_answer_as_it_likes(&self) -> bool {
+    /// Whether `TRYAGAIN` and similar errors may be the text of a script, so that it must not be
+    /// executed again for them.
+    pub(crate) fn has_errors_of_its_own(&self) -> bool {
         self.is_script() && !self.repeatable
     }
 
-    /// `XREAD … $` means what comes after this moment, and a later one leaves out what came in between.
+    /// `XREAD … $` reads what comes after this moment. A later one would leave out what came in
+    /// between.
     fn reads_from_now_on(&self) -> bool {
         let is_now = |argument: redis::Arg<&[u8]>| argument == redis::Arg::Simple(b"$");
         self.name == "XREAD" && self.cmd.args_iter().any(is_now)
@@ -186,12 +196,12 @@ impl Command {
         self.names_key
     }
 
-    /// Whether it belongs to the family that waits for replicas after having been executed.
+    /// Whether it is one of the commands that wait for replicas after they have been executed.
     pub(crate) fn is_durable(&self) -> bool {
         self.name.starts_with("DURABLE.")
     }
 
-    /// Why this command cannot be sent on a shared connection, if it cannot.
+    /// Why this command cannot be sent on a shared connection; `None` if it can.
     pub(crate) fn refusal(&self) -> Option<&'static str> {
         let second = self.cmd.args_iter().nth(1);
         let silent = self.name == "CLIENT"
@@ -202,7 +212,7 @@ impl Command {
             Some("a command without a reply cannot be told from a lost one")
         } else if self.name == "WAIT" || self.name == "WAITAOF" {
             Some("it counts for the writes of one connection, and connections are made and shared as needed; use DURABLE.WAIT")
-        } else if is_one_of(OF_A_CONNECTION, &self.name) {
+        } else if is_one_of(CONNECTION_COMMANDS, &self.name) {
             Some("it would change what other commands on the same connection mean")
         } else {
             None
@@ -241,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_may_be_repeated_and_writes_only_where_the_caller_says_so() {
+    fn reads_may_be_repeated_and_writes_only_where_the_caller_declares_it() {
         assert!(Command::get("k").is_repeatable());
         assert!(Command::new("hgetall").is_repeatable());
         assert!(Command::new("Durable.Get").is_repeatable());
@@ -263,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_something_on_one_server_or_at_one_moment_only_is_not_repeated() {
+    fn a_command_with_a_meaning_on_one_server_or_at_one_moment_only_is_not_repeated() {
         for name in ["SCAN", "HSCAN", "SSCAN", "ZSCAN", "DURABLE.WAIT"] {
             assert!(!Command::new(name).is_repeatable(), "{name}");
         }
@@ -275,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_answers_as_it_likes_unless_the_caller_vouches_for_it() {
+    fn a_script_has_errors_of_its_own_unless_the_caller_declares_it_repeatable() {
         for name in [
             "EVAL",
             "evalsha",
@@ -284,15 +294,15 @@ mod tests {
             "FCALL",
             "FCALL_RO",
         ] {
-            assert!(Command::new(name).may_answer_as_it_likes(), "{name}");
+            assert!(Command::new(name).has_errors_of_its_own(), "{name}");
             let repeatable = Command::new(name).repeatable();
-            assert!(!repeatable.may_answer_as_it_likes(), "{name}");
+            assert!(!repeatable.has_errors_of_its_own(), "{name}");
         }
-        assert!(!Command::set("k", "v").may_answer_as_it_likes());
+        assert!(!Command::set("k", "v").has_errors_of_its_own());
     }
 
     #[test]
-    fn what_would_confuse_a_shared_connection_is_refused() {
+    fn a_command_that_would_disturb_a_shared_connection_is_refused() {
         for name in ["MULTI", "exec", "Subscribe", "SELECT", "MONITOR", ""] {
             assert!(Command::new(name).refusal().is_some(), "{name}");
         }

@@ -18,7 +18,8 @@ pub(crate) fn is_permanent(error: &RedisError) -> bool {
 }
 
 /// Whether the two sides cannot agree on TLS: the certificate is not trusted, the server speaks no
-/// TLS, or it requires a certificate of the client. A handshake that was cut off is not such a case.
+/// TLS, or it requires a certificate of the client. A handshake that was cut off is not such a
+/// case.
 fn is_refused_by_tls(error: &RedisError) -> bool {
     let cause = error.source();
     let cause =

@@ -1,4 +1,4 @@
-//! What can go wrong with a command, and whether it may have been executed all the same.
+//! The errors of a command, and whether it may have been executed all the same. Pure.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,63 +9,64 @@ use redis::{ParsingError, RedisError, ServerError};
 use crate::decide::hint::Unreadable;
 use crate::decide::node::Node;
 
-/// Why a command has no reply to hand back. [`Error::may_have_been_executed`] says what that means for
-/// the data.
+/// Why a command has no reply. [`Error::may_have_been_executed`] says what that means for the data.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The server answered with an error that is the caller's: `WRONGTYPE`, `NOPERM`, `UNACKED` …
+    /// The server answered with an error that the client does not handle: `WRONGTYPE`, `NOPERM`,
+    /// `UNACKED` …
     Server(ServerError),
-    /// A script or function ended with an error, which may be its own words: also `TRYAGAIN`, `CLUSTERDOWN`,
-    /// `LOADING`, `READONLY` and `MASTERDOWN`, for which other commands are sent again. Whether it had written before
-    /// that is open. The server says the same words when it turns a script away before it runs; that cannot be told
-    /// apart here, except for one that is [`crate::Command::repeatable`].
+    /// A script or function ended with an error, and may have written before that. The error can be
+    /// the script's own text, even if it reads `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `READONLY` or
+    /// `MASTERDOWN`: the server uses the same words to turn a script away before it runs. So a
+    /// script is not sent again for them, unless it is [`crate::Command::repeatable`].
     Script(ServerError),
-    /// The command was sent and no reply came back, or one that leaves it open. It was not sent
-    /// again, since that might execute it twice. Of a fence: that the writes before it are acknowledged cannot be
-    /// learnt any more; see [`crate::Command::routed_by`].
+    /// The command was sent and no reply came back, or a reply that leaves the outcome open. It was
+    /// not sent again, since that might execute it twice. For a fence: it is not known whether the
+    /// writes before it are acknowledged; see [`crate::Command::routed_by`].
     OutcomeUnknown {
         /// Where it was sent.
         node: Node,
-        /// What ended the wait for its reply: the connection's error, or `UNBLOCKED` or `CLUSTERDOWN` from
-        /// a command that waits for replicas.
+        /// Why there is no reply: the connection's error, or `UNBLOCKED` or `CLUSTERDOWN` from a
+        /// command that waits for replicas.
         cause: RedisError,
     },
     /// Every attempt within the time for retries was turned away.
     GaveUp {
-        /// How long ago it was turned away for the first time, or an earlier command of its slot that it waited for.
+        /// The time since it was turned away first, or since an earlier command of its slot was,
+        /// for which it waited.
         after: Duration,
         /// How many attempts there were.
         attempts: u32,
-        /// What the last one met: a node that could not be reached, `CLUSTERDOWN`, `TRYAGAIN` …
+        /// What the last attempt met: a node that could not be reached, `CLUSTERDOWN`, `TRYAGAIN` …
         last: String,
-        /// Whether an attempt ended without a reply, or may have been turned away while it waited for replicas. Only
-        /// repeatable commands are tried again then.
+        /// Whether an attempt may have been executed: it ended without a reply, or may have been
+        /// turned away while it waited for replicas. Only repeatable commands are sent again then.
         sent: bool,
     },
-    /// A node refuses this client, so that trying again is no use: wrong password, a certificate that is not
-    /// trusted, TLS not supported …
+    /// A node refuses this client, and will refuse it again: wrong password, a certificate that is
+    /// not trusted, TLS not supported …
     Connect {
         /// The node.
         node: Node,
         /// The redis crate's error.
         cause: RedisError,
     },
-    /// The command cannot be sent this way. Says why.
+    /// The command cannot be sent this way, for this reason.
     Refused(&'static str),
-    /// The reply is not of the type that was asked for. The command has been executed.
+    /// The reply is not of the requested type. The command has been executed.
     Conversion(ParsingError),
-    /// A server's slot hint is not what its documentation says.
+    /// A server's slot hint differs from its documentation.
     Hint(Unreadable),
     /// The client was given no node, or an address of an unknown kind.
     Configuration(Arc<str>),
 }
 
 impl Error {
-    /// False only where the command is certain to have had no effect.
+    /// False only if the command has certainly had no effect.
     ///
-    /// Of a server's errors that is certain for those that are given before anything runs; any other
-    /// word is taken to leave it open, and so is every error of a script, which may fail half-way.
+    /// That is certain for the errors that a server gives before anything runs. All other errors
+    /// leave it open, and so does every error of a script, which may fail half-way.
     pub fn may_have_been_executed(&self) -> bool {
         match self {
             Error::Server(error) => !matches!(

@@ -1,5 +1,5 @@
-//! What a client says first on a new connection: user and password, protocol, database and its name.
-//! Pure.
+//! What a client says first on a new connection: user and password, protocol, database and its
+//! name. Pure.
 
 use redis::{
     Cmd, ErrorKind, ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult, ServerError,

@@ -1,7 +1,7 @@
-//! What a server tells of the slot map: the answers to `SLOTHINT` and `SLOTHINT.MAP`, read.
+//! Reads the answers to `SLOTHINT` and `SLOTHINT.MAP`. Pure.
 //!
-//! A server that is broken or means harm may say anything. What no cluster has is refused, so that
-//! taking in an answer costs time in proportion to what a cluster can have, whatever the answer.
+//! A faulty or malicious server may answer anything. An answer that describes more than a cluster
+//! can have is refused, so reading and learning it never costs more than the largest map.
 
 use durable_core::slot::SLOTS;
 use redis::Value;
@@ -10,17 +10,17 @@ use crate::decide::host::{known_host, MAX_HOST_BYTES};
 use crate::decide::node::Node;
 
 /// No cluster has more owners, replicas or ranges than slots.
-const MOST: usize = 16_384;
+const MAX_ITEMS: usize = 16_384;
 
 /// Some slots and who owns them, or all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hint {
-    /// Names the server's whole map: another map has another token. Means nothing beyond that.
+    /// Names the server's whole map: another map has another token. It has no other meaning.
     pub token: i64,
     /// The owners, as the server lists them.
     pub nodes: Vec<HintNode>,
-    /// Slots `first..=last` and the index of their owner in `nodes`; none if they have no owner. In
-    /// a whole map no slot is there twice.
+    /// Slots `first..=last` and the index of their owner in `nodes`; `None` if they have no owner.
+    /// A whole map has no slot twice.
     pub ranges: Vec<(u16, u16, Option<usize>)>,
     /// Whether slots that no range names are known to have no owner.
     pub is_whole: bool,
@@ -35,12 +35,12 @@ pub struct HintNode {
     pub replicas: Vec<Node>,
 }
 
-/// An answer that is not what `SLOTHINT` is documented to give. Says what was being read.
+/// An answer that differs from the documented one of `SLOTHINT`. Says which part was being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable(pub &'static str);
 
-/// Makes of an announced host, `None` for the one the client is connected to, and a port the node
-/// to dial.
+/// From an announced host and port to the node to dial. Without a host, the server means the host
+/// that the client is connected to.
 pub type Resolve<'r> = &'r dyn Fn(Option<&str>, u16) -> Node;
 
 impl Hint {
@@ -50,7 +50,7 @@ impl Hint {
     }
 
     /// Reads the answer to `SLOTHINT.MAP`: `[token, nodes, [[first, last, node index] …]]`. `None`
-    /// where it is nil: the map is still the one whose token was given.
+    /// if it is nil: the map is still the one whose token was sent.
     pub fn of_map(answer: &Value, resolve: Resolve<'_>) -> Result<Option<Hint>, Unreadable> {
         match answer {
             Value::Nil => Ok(None),
@@ -58,7 +58,7 @@ impl Hint {
         }
     }
 
-    /// Each slot that is told about, with the index of its owner. For a whole map, all slots.
+    /// Each slot of the hint with the index of its owner. For a whole map, all slots.
     pub fn slots(&self) -> impl Iterator<Item = (u16, Option<usize>)> + '_ {
         let named = self
             .ranges
@@ -79,7 +79,7 @@ impl Hint {
         named.chain(gaps)
     }
 
-    /// Whether no slot that it tells of has an owner.
+    /// Whether no slot of the hint has an owner.
     pub fn names_nobody(&self) -> bool {
         self.ranges.iter().all(|(.., owner)| owner.is_none())
     }
@@ -94,7 +94,7 @@ impl Hint {
             is_whole,
             ..Hint::default()
         };
-        // A node without a port for this kind of connection cannot be dialled, so its slots stay
+        // A node without a port for this kind of connection cannot be dialled. Its slots stay
         // unknown.
         let (mut index_of, mut replicas_told) = (Vec::new(), 0_usize);
         for node in at_most(array(nodes, "the nodes")?, "more than 16384 nodes")? {
@@ -104,7 +104,7 @@ impl Hint {
             let mut told = Vec::new();
             let replicas = array(replicas, "the replicas")?;
             replicas_told = replicas_told.saturating_add(replicas.len());
-            if replicas_told > MOST {
+            if replicas_told > MAX_ITEMS {
                 return Err(Unreadable("more than 16384 replicas"));
             }
             for replica in replicas {
@@ -135,7 +135,7 @@ impl Hint {
                 return Err(Unreadable("a range of slots ends before it begins"));
             }
             if is_whole {
-                // Each slot is marked once, so this is no longer than the map.
+                // Each slot is marked once, so this loop costs no more than a map.
                 let range = usize::from(first)..=usize::from(last);
                 for told in told.get_mut(range).unwrap_or_default() {
                     if std::mem::replace(told, true) {
@@ -165,7 +165,7 @@ fn array<'v>(value: &'v Value, what: &'static str) -> Result<&'v [Value], Unread
 
 fn at_most<'v>(items: &'v [Value], what: &'static str) -> Result<&'v [Value], Unreadable> {
     match items.len() {
-        0..=MOST => Ok(items),
+        0..=MAX_ITEMS => Ok(items),
         _ => Err(Unreadable(what)),
     }
 }
@@ -184,7 +184,7 @@ fn slot(value: &Value) -> Result<u16, Unreadable> {
         .ok_or(Unreadable("a slot is not in 0 to 16383"))
 }
 
-/// The node at that host and port; none where the port is 0.
+/// The node at that host and port; `None` if the port is 0.
 fn address(host: &Value, port: &Value, resolve: Resolve<'_>) -> Result<Option<Node>, Unreadable> {
     let port = u16::try_from(integer(port, "a port")?).map_err(|_| Unreadable("a port"))?;
     let host = match host {

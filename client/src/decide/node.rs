@@ -1,4 +1,4 @@
-//! Where a node is reached.
+//! A node of the cluster: the address at which it is dialled. Pure.
 
 use std::fmt;
 use std::path::Path;
@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use redis::{ConnectionAddr, ConnectionInfo};
 
-/// The address a node is dialled at. Two nodes are the same exactly if this is the same.
+/// The address at which a node is dialled. Two nodes are the same if and only if it is the same.
 ///
-/// Cheap to clone. For a node behind NAT it is what [`crate::ClientBuilder::address_map`] made of the
-/// announced address.
+/// Cheap to clone. For a node behind NAT it is the result of [`crate::ClientBuilder::address_map`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Node {
     /// A host name or IP address (IPv6 without brackets), and a port that is not 0.
     Tcp(Arc<str>, u16),
-    /// The path of a Unix socket. Only a node that the caller names can have one.
+    /// The path of a Unix socket. Only nodes that the caller names can have one.
     Unix(Arc<Path>),
 }
 
@@ -24,8 +23,8 @@ impl Node {
         Node::Tcp(host.into(), port)
     }
 
-    /// The host that stands for "the one you are connected to" in what this node says. A node behind a
-    /// Unix socket is on this machine, and so are those it calls neighbours.
+    /// The host that this node means when it names none: the one that the client is connected to. A
+    /// node behind a Unix socket is on this machine.
     pub fn host(&self) -> &str {
         match self {
             Node::Tcp(host, _) => host,
@@ -39,12 +38,12 @@ impl Node {
                 Some(Node::tcp(host, *port))
             }
             ConnectionAddr::Unix(path) => Some(Node::Unix(path.as_path().into())),
-            // The redis crate may learn of other kinds; there is nothing to compare them by.
+            // A later redis crate may have other kinds. There is no way to compare these.
             _ => None,
         }
     }
 
-    /// How to connect to this node: everything but the address as in `like`, TLS included.
+    /// How to connect to this node: as in `like`, TLS included, with this node's address.
     pub(crate) fn connection_info(&self, like: &ConnectionInfo) -> ConnectionInfo {
         let address = match (self, like.addr()) {
             (

@@ -1,15 +1,15 @@
-//! What a server means by `MOVED 3999 10.0.0.7:6381`, and by the hosts in a hint.
+//! Reads redirections: `MOVED 3999 10.0.0.7:6381`. Pure.
 
 use durable_core::slot::SLOTS;
 
 use crate::decide::host::{known_host, MAX_HOST_BYTES};
 
-/// A slot, and the node that a `MOVED` or an `ASK` names for it.
+/// A slot, and the node that `MOVED` or `ASK` names for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redirect {
     /// The slot, in `0..16384`.
     pub slot: u16,
-    /// The host; `None` stands for the host of the connection that the redirection came over.
+    /// The host; `None` stands for the host that the client is connected to.
     pub host: Option<String>,
     /// The port, not 0.
     pub port: u16,
@@ -18,9 +18,9 @@ pub struct Redirect {
 impl Redirect {
     /// Reads what follows the word `MOVED` or `ASK`: `3999 10.0.0.7:6381`.
     ///
-    /// Servers write IPv6 addresses without brackets, so the port is what follows the last colon. A node
-    /// without a host name (`?:6381`) and an unknown endpoint (`:6381`) have no host of their own. `None`
-    /// where no slot or no port that can be dialled is named.
+    /// Servers write IPv6 addresses without brackets, so the port follows the last colon. A node
+    /// without a host name (`?:6381`) and an unknown endpoint (`:6381`) have no host of their own.
+    /// Returns `None` if the text names no slot, or no port that can be dialled.
     pub fn parse(text: &str) -> Option<Redirect> {
         let mut words = text.split_ascii_whitespace();
         let slot = words.next()?.parse().ok().filter(|&slot| slot < SLOTS)?;

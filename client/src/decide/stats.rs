@@ -1,10 +1,10 @@
-//! What happened, counted.
+//! Counters of everything that happens in a client. Without locks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
-        /// How often each thing happened since the client was made, in all of its sessions
+        /// How often each thing has happened since the client was made, in all its sessions
         /// together.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
@@ -12,7 +12,7 @@ macro_rules! counters {
             $($(#[doc = $doc])+ pub $name: u64,)+
         }
 
-        /// The same, while it is counted.
+        /// The counters behind [`Stats`].
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
             $(pub(crate) $name: Count,)+
@@ -27,22 +27,22 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Commands with a key, counted once each however often they were sent.
+    /// Commands with a key. Each counts once, however often it was sent.
     commands,
-    /// Of these, those whose slot was in the cache.
+    /// Commands of these whose slot was in the cache.
     hits,
-    /// And those whose slot was not, so that they went to the default node.
+    /// Commands of these whose slot was not in the cache, so that they went to the default node.
     misses,
-    /// Pipelines sent and answered, one for each node of a batch, and requests for hints: what the
-    /// network costs.
+    /// Round trips: pipelines that were sent and answered, one for each window of a node, and
+    /// requests for hints.
     round_trips,
     /// `MOVED` answers.
     moved,
     /// `ASK` answers.
     asked,
-    /// Slots that a `MOVED` or an unexpected success corrected by itself.
+    /// Slots that were corrected one by one, by `MOVED` or an unexpected success.
     patches,
-    /// Shards that were moved as a whole, because a known replica had become their primary.
+    /// Shards that were corrected as a whole, because a known replica had become the primary.
     failovers,
     /// `TRYAGAIN` answers.
     try_again,
@@ -50,7 +50,7 @@ counters! {
     cluster_down,
     /// `LOADING` answers.
     loading,
-    /// `READONLY` and other answers of nodes that are no primary.
+    /// `READONLY` and other answers of nodes that are not a primary.
     not_primary,
     /// Commands that were sent again for any reason but a redirection.
     retries,
@@ -58,9 +58,9 @@ counters! {
     outcome_unknown,
     /// `SLOTHINT` requests.
     hint_requests,
-    /// `SLOTHINT.MAP` requests, those of the background refresh included.
+    /// `SLOTHINT.MAP` requests, including those of the background refresh.
     map_requests,
-    /// Slots that hints and maps taught or changed.
+    /// Slots that hints and maps have taught or changed.
     hinted_slots,
     /// Changes of the map that `SLOTHINT.WATCH` reported.
     watch_updates,
@@ -68,8 +68,8 @@ counters! {
     connections,
     /// Connections that broke, and attempts to connect that failed.
     connection_failures,
-    /// Connections that were closed because the server had sent what no command had asked for:
-    /// which reply belongs to which command is not known then.
+    /// Connections that were closed because the server had sent a reply that no command had
+    /// requested. It is not known then which reply belongs to which command.
     surplus_replies,
 }
 

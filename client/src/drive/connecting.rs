@@ -1,4 +1,4 @@
-//! New connections: one made, several at a time, and whether it is any use to try again.
+//! Makes connections, several at a time, and tries out idle ones.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 16;
 /// A connection that is wanted.
 pub(crate) struct Wanted {
     pub(crate) node: Node,
-    /// One that was idle for long: it will do if the server still answers on it.
+    /// A connection that was idle for long. It is kept if the server still answers on it.
     pub(crate) idle: Option<Connection>,
 }
 
@@ -28,8 +28,8 @@ pub(crate) enum Made {
     New(Connection),
 }
 
-/// Makes all of these, several at a time, each within `limit` and by `deadline`: nodes that do not
-/// answer are waited for together.
+/// Makes all of these, several at a time, each within `limit` and by `deadline`. So the waits for
+/// nodes that do not answer overlap.
 pub(crate) fn make(
     wanted: Vec<Wanted>,
     shared: &Shared,
@@ -40,7 +40,7 @@ pub(crate) fn make(
     let mut wanted = wanted.into_iter().peekable();
     while let Some(first) = wanted.next() {
         if wanted.peek().is_none() {
-            // No thread for the last one: mostly there is only one.
+            // The last one needs no thread. Mostly there is only one.
             made.push(make_one(first, shared, limit, deadline));
             break;
         }
@@ -56,8 +56,8 @@ pub(crate) fn make(
             for (node, thread) in threads {
                 made.push(match thread {
                     Ok(thread) => thread.join().unwrap_or_else(|panic| {
-                        // As it would have in this thread: what checks certificates is the caller's
-                        // code.
+                        // The caller's code checks certificates. Its panic reaches the caller as if
+                        // it had run in this thread.
                         std::panic::resume_unwind(panic)
                     }),
                     Err(error) => (node, Err(error.into())),
@@ -91,8 +91,8 @@ fn still_answers(mut idle: Connection, deadline: Deadline) -> Option<Connection>
     (reply == Value::SimpleString("PONG".into())).then_some(idle)
 }
 
-/// A new connection, authenticated as the client is, made by `deadline`: looking up the name aside,
-/// that is for everything together.
+/// A new connection with the client's user and password, made by `deadline`. That is for everything
+/// together, except for the lookup of the host name.
 pub(crate) fn connect(node: &Node, shared: &Shared, deadline: Deadline) -> RedisResult<Connection> {
     let info = shared.settings.connection_info(node);
     let connected = dial(&info, shared, deadline).and_then(|mut connection| {

@@ -1,9 +1,8 @@
-//! A connection to one server: a socket, TLS on it where that is wanted, and the redis crate's
-//! parser.
+//! A connection to one server: a socket, optionally with TLS, and the parser of the redis crate.
 //!
-//! The redis crate's own connection shows neither its socket nor what it has buffered. Here both
-//! are needed: for one deadline over all reads of a reply, and to see before a command is sent that
-//! nothing is left of earlier ones.
+//! The redis crate's own connection gives access neither to its socket nor to what it has buffered.
+//! Both are needed here: one deadline for all reads of a reply, and a check before a command is
+//! sent that nothing is left of earlier replies.
 
 use std::io::{self, Read, Write};
 
@@ -15,10 +14,10 @@ use crate::decide::deadline::Deadline;
 use crate::decide::links::LinkCheck;
 use crate::drive::socket::Socket;
 
-/// More than this that nobody asked for is not read: push messages of RESP3 that came meanwhile.
-const MOST_UNASKED: usize = 64 * 1024;
-/// Parsed when everything before it has been: what comes out shows whether anything was. No server
-/// sends this.
+/// A check reads at most this. Push messages of RESP3 may have arrived meanwhile.
+const MAX_CHECKED_BYTES: usize = 64 * 1024;
+/// A reply that no server sends. A check parses it after everything that has arrived: if it comes
+/// out unchanged, nothing was left before it.
 const SENTINEL: &[u8] = b"+nothing is left before this\r\n";
 const SENTINEL_TEXT: &str = "nothing is left before this";
 
@@ -41,7 +40,7 @@ impl Connection {
         }
     }
 
-    /// Shakes hands, by `deadline`.
+    /// Does the TLS handshake, by `deadline`.
     #[cfg(feature = "tls")]
     pub(crate) fn tls(
         mut socket: Socket,
@@ -72,18 +71,18 @@ impl Connection {
     pub(crate) fn send(&mut self, bytes: &[u8], deadline: Deadline) -> RedisResult<()> {
         self.stream.socket().begin(deadline, usize::MAX);
         self.stream.write_all(bytes)?;
-        // What is encrypted is not sent yet.
+        // TLS has encrypted it and not sent it yet.
         self.stream.flush()?;
         Ok(())
     }
 
-    /// The next reply, read to its end by `deadline`. Push messages of RESP3 come at any time and
-    /// are none.
+    /// The next reply, read to its end by `deadline`. Push messages of RESP3, which come at any
+    /// time, are skipped.
     pub(crate) fn receive(&mut self, deadline: Deadline) -> RedisResult<Value> {
         self.receive_at_most(usize::MAX, deadline)
     }
 
-    /// The same, of so many bytes; what is longer is an error.
+    /// The same. A reply of more than so many bytes is an error.
     pub(crate) fn receive_at_most(
         &mut self,
         bytes: usize,
@@ -99,10 +98,9 @@ impl Connection {
     }
 
     /// Whether a command can be sent: the server has not closed the connection, and has sent
-    /// nothing that would be taken for the reply. To be called when no reply is awaited. Does not
-    /// wait.
+    /// nothing that would be taken for the reply. No reply may be outstanding. Does not wait.
     pub(crate) fn check(&mut self) -> LinkCheck {
-        // What TLS has deciphered shows only when it is read.
+        // What TLS has decrypted shows only when it is read.
         let is_quiet = match &self.stream {
             Stream::Plain(socket) => socket.is_quiet(),
             #[cfg(feature = "tls")]
@@ -112,7 +110,7 @@ impl Connection {
             return self.check_buffered(false);
         }
         let socket = self.stream.socket();
-        socket.begin(Deadline::NEVER, MOST_UNASKED);
+        socket.begin(Deadline::NEVER, MAX_CHECKED_BYTES);
         if socket.set_waiting(false).is_err() {
             return LinkCheck::Closed;
         }
@@ -123,7 +121,7 @@ impl Connection {
         }
     }
 
-    /// At what the parser has, and where `reads` at what the socket has too, which must not wait.
+    /// Parses what is buffered and then, if `reads`, what the socket has. The socket must not wait.
     fn check_buffered(&mut self, reads: bool) -> LinkCheck {
         let mut left = WhatIsLeft {
             stream: reads.then_some(&mut self.stream),
@@ -139,13 +137,13 @@ impl Connection {
         match found {
             _ if left.is_closed => LinkCheck::Closed,
             Ok(Value::SimpleString(text)) if text == SENTINEL_TEXT => LinkCheck::Clean,
-            // Also where the sentinel was taken for the end of something that had begun.
+            // Also if the sentinel has become the end of a reply that had begun.
             _ => LinkCheck::Surplus,
         }
     }
 }
 
-/// What has come already, and the sentinel behind it.
+/// What has arrived already, and the sentinel behind it.
 struct WhatIsLeft<'s> {
     stream: Option<&'s mut Stream>,
     sentinel: &'s [u8],

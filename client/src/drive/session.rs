@@ -16,9 +16,9 @@ use crate::drive::{batch, hints};
 
 /// Sends commands to the nodes of the cluster. Made by [`crate::Client::session`].
 ///
-/// Has one connection for each node it talked to, of those that are still in the cluster. It is for one thread at a
-/// time, and may be handed from one to another. Several connections are made at a time, on threads that end with
-/// that; otherwise it has none.
+/// Has at most one connection to each node of the cluster. It is for one thread at a time, and may
+/// be moved from one thread to another. It starts threads only to make several connections at a
+/// time, and these end then.
 pub struct Session {
     connections: Connections,
     fences: Fences,
@@ -35,7 +35,8 @@ impl Session {
     /// Sends one command and returns its reply as it came.
     ///
     /// # Errors
-    /// See [`Error`]. Redirections are followed, and what was turned away before it was executed is tried again.
+    /// See [`Error`]. Redirections are followed. A command that was turned away before it was
+    /// executed is tried again.
     pub fn run(&mut self, command: &Command) -> Result<Value, Error> {
         let mut results = self.batch(std::slice::from_ref(command));
         results.pop().unwrap_or(Err(Error::Refused("no command")))
@@ -44,47 +45,51 @@ impl Session {
     /// Sends one command and returns its reply as a `T`.
     ///
     /// # Errors
-    /// As [`Session::run`], and [`Error::Conversion`] where the reply is no `T`.
+    /// As [`Session::run`], and [`Error::Conversion`] if the reply is not a `T`.
     pub fn query<T: FromRedisValue>(&mut self, command: &Command) -> Result<T, Error> {
         Ok(redis::from_redis_value(self.run(command)?)?)
     }
 
     /// Sends many commands, of any slots, and returns their results in the same order.
     ///
-    /// One pipeline goes to each node, and all are sent to before the first reply is read, so that a batch takes about
-    /// as long as its slowest node. An error is the error of one command; the others are not touched by
-    /// it. Commands that are redirected or turned away go again, together, while the others have their replies
-    /// already.
+    /// One pipeline goes to each node. All pipelines are sent before the first reply is read, so a
+    /// batch takes about as long as its slowest node. An error concerns one command and no other.
+    /// Commands that are redirected or turned away go again together, when the others have their
+    /// replies.
     ///
     /// # Order
-    /// Commands of one slot are sent in the order of the batch, and one that was not sent yet waits while an earlier
-    /// one of its slot has no result, whatever that has met: a redirection, `TRYAGAIN`, `CLUSTERDOWN`, a node that
-    /// cannot be reached. After one was turned away, they go one at a time until one is executed, so that a failover
-    /// does not disturb their order. So the servers execute them in this order, but for those of one window (below)
-    /// that they treat differently:
+    /// Commands of one slot are sent in the order of the batch. One that was not sent yet waits
+    /// while an earlier one of its slot has no result, whatever the reason: a redirection,
+    /// `TRYAGAIN`, `CLUSTERDOWN`, a node that cannot be reached. After one was turned away, they go
+    /// one at a time until one is executed, so a failover does not disturb their order.
     ///
-    /// - A command that is turned away or redirected by itself comes after the later ones that were under way with it
-    ///   and were executed. So it is with commands of several keys while their slot is being moved, with those of
-    ///   keys that have been moved already (`ASK`), and when a node begins or ends to serve the slot in the middle
-    ///   of the window.
-    /// - A read whose connection broke is repeated, and may then see later writes that were under way with it.
+    /// So the servers execute them in this order. The exceptions are within one window (below):
     ///
-    /// Commands without a key count as one slot. Nothing is promised between slots. Where a key is given by
-    /// [`Command::arg`], so that this crate does not know it, such commands are redirected one after another: name keys by
-    /// [`Command::key`].
+    /// - A command that alone is turned away or redirected is executed after later ones that were
+    ///   under way with it. This happens to commands of several keys while their slot is being
+    ///   moved, to commands of keys that have been moved already (`ASK`), and if a node begins or
+    ///   ends to serve the slot in the middle of the window.
+    /// - A read whose connection broke is repeated. It may see later writes that were under way
+    ///   with it.
+    ///
+    /// Commands without a key count as one slot. There is no order between slots. Name keys by
+    /// [`Command::key`]: this crate does not know a key that is given by [`Command::arg`], and such
+    /// commands are redirected one after another.
     ///
     /// # What is under way
-    /// A node is sent at most 1,000 commands or 256 KiB at a time, over TLS 16 KiB, and one command always. What is more
-    /// is sent when the replies to these have been read, which is a round trip for each window.
+    /// A window is at most 1,000 commands or 256 KiB, over TLS 16 KiB, and at least one command. A
+    /// node gets the next window when the replies to this one have been read. So each window is a
+    /// round trip.
     ///
-    /// Sending is done in turn by the calling thread; nodes that are not connected yet come last, and are connected to
-    /// at the same time. What makes it wait is a node that does not take what it is sent, for as long as the response
-    /// timeout.
+    /// The calling thread sends to one node after another. Nodes without a connection come last,
+    /// and these connections are made at the same time. A node that does not take what it is sent
+    /// holds up the others, for the response timeout at most.
     pub fn batch(&mut self, commands: &[Command]) -> Vec<Result<Value, Error>> {
         batch::run(&mut self.connections, &mut self.fences, commands)
     }
 
-    /// The values of these keys, `None` where there is none, in the order of the keys: one `GET` each.
+    /// The values of these keys in the order of the keys, by one `GET` each. `None` for a key that
+    /// does not exist.
     pub fn get_many<K: ToSingleRedisArg>(
         &mut self,
         keys: impl IntoIterator<Item = K>,
@@ -106,14 +111,15 @@ impl Session {
     }
 
     /// Fills the cache for these keys with one `SLOTHINT`, which names one key for each slot that
-    /// is not in the cache. Any node can be asked, so this is one round trip whatever the keys; a
-    /// node that gives no hint is followed by the next, until one does.
+    /// is not in the cache. Every node knows all slots, so this is one round trip whatever the
+    /// keys. If a node gives no hint, the next one is asked.
     ///
-    /// [`Session::batch`] does so by itself unless told otherwise, but asks two nodes at most.
+    /// [`Session::batch`] does this by itself, unless [`crate::ClientBuilder::hint_batches`] is
+    /// off, and asks two nodes at most.
     ///
     /// # Errors
-    /// When no node can be asked, when one answers what is not a hint, or none names an owner. The
-    /// cache is as it was.
+    /// If no node can be reached, if the answer is not a hint, or if it names no owner. The cache
+    /// is unchanged.
     pub fn prefill<K: AsRef<[u8]>>(
         &mut self,
         keys: impl IntoIterator<Item = K>,
@@ -129,9 +135,10 @@ impl Session {
         }
     }
 
-    /// Fills the cache with every slot, by one `SLOTHINT.MAP`. Where nothing has changed since the
-    /// last time, the server answers nil and nothing is sent twice. A map in which no slot has an
-    /// owner, as a node gives that has left the cluster, is no answer: the next node is asked.
+    /// Fills the cache with every slot, by one `SLOTHINT.MAP`. If nothing has changed since the
+    /// last time, the server answers nil and does not send the map again. A map in which no slot
+    /// has an owner does not count: a node that has left the cluster gives such a map. The next
+    /// node is asked then.
     ///
     /// # Errors
     /// As [`Session::prefill`].

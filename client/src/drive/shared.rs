@@ -31,7 +31,8 @@ impl Shared {
 
     /// Locks the knowledge. Nothing that runs under this lock waits or calls the caller's code.
     ///
-    /// It cannot leave half of a change behind either, so a panic of another thread does not matter.
+    /// It cannot leave half of a change behind either, so a panic of another thread does not
+    /// matter.
     pub(crate) fn know(&self) -> MutexGuard<'_, Knowledge> {
         self.knowledge
             .lock()

@@ -1,7 +1,8 @@
 //! A socket whose reads and writes all end by one deadline.
 //!
-//! A socket's own timeouts are for each read and each write, so that a server which sends a byte
-//! now and then could hold a reader for ever. Here each one waits for what is left.
+//! The timeouts of the system are for a single read or write: a server that sends a byte now and
+//! then could hold up a reader for ever. Here each read and write gets what is left of the
+//! deadline.
 
 use std::io::{self, Read, Write};
 #[cfg(unix)]
@@ -18,10 +19,10 @@ use crate::decide::deadline::Deadline;
 pub(crate) struct Socket {
     raw: Raw,
     deadline: Deadline,
-    /// So many more bytes are read before the peer is taken for one that never ends.
-    room: usize,
+    /// So many more bytes may be read until the reply counts as one without an end.
+    bytes_left: usize,
     waits: bool,
-    /// The timeouts that the socket has now: setting them costs a system call.
+    /// The timeouts that the socket has now. Setting one costs a system call.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
 }
@@ -32,7 +33,7 @@ enum Raw {
     Unix(std::os::unix::net::UnixStream),
 }
 
-/// Hands a call on to whichever socket it is.
+/// Calls the socket of whichever kind.
 macro_rules! of_raw {
     ($raw:expr, $socket:ident => $call:expr) => {
         match $raw {
@@ -44,8 +45,8 @@ macro_rules! of_raw {
 }
 
 impl Socket {
-    /// Connects to the first address of the host that takes the connection. All of them share the
-    /// deadline.
+    /// Connects to the first address of the host that accepts the connection. The addresses share
+    /// the deadline.
     pub(crate) fn tcp(
         host: &str,
         port: u16,
@@ -56,9 +57,9 @@ impl Socket {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         let mut to_try = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
         for address in addresses {
-            // One that is silent leaves time for the others.
+            // An address that does not answer leaves time for the others.
             let connected = match left(deadline)? {
-                Some(left) => TcpStream::connect_timeout(&address, at_least(left / to_try)),
+                Some(left) => TcpStream::connect_timeout(&address, not_zero(left / to_try)),
                 None => TcpStream::connect(address),
             };
             to_try = to_try.saturating_sub(1).max(1);
@@ -78,7 +79,7 @@ impl Socket {
         let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
         let address = SockAddr::unix(path)?;
         match left(deadline)? {
-            Some(left) => socket.connect_timeout(&address, at_least(left))?,
+            Some(left) => socket.connect_timeout(&address, not_zero(left))?,
             None => socket.connect(&address)?,
         }
         Ok(Socket::new(Raw::Unix(socket.into()), deadline))
@@ -94,26 +95,27 @@ impl Socket {
         Socket {
             raw,
             deadline,
-            room: usize::MAX,
+            bytes_left: usize::MAX,
             waits: true,
             read_timeout: None,
             write_timeout: None,
         }
     }
 
-    /// What comes now ends by `deadline`, and is not longer than `room` bytes.
-    pub(crate) fn begin(&mut self, deadline: Deadline, room: usize) {
-        (self.deadline, self.room) = (deadline, room);
+    /// All reads and writes from now on end by `deadline`. At most `max_bytes` are read.
+    pub(crate) fn begin(&mut self, deadline: Deadline, max_bytes: usize) {
+        (self.deadline, self.bytes_left) = (deadline, max_bytes);
     }
 
-    /// Whether reads wait for something to come; else they end with `WouldBlock`.
+    /// Whether reads wait for bytes. If not, they end with `WouldBlock`.
     pub(crate) fn set_waiting(&mut self, waits: bool) -> io::Result<()> {
         of_raw!(&self.raw, socket => socket.set_nonblocking(!waits))?;
         self.waits = waits;
         Ok(())
     }
 
-    /// Whether nothing has come, and the peer is still there. One system call that does not wait.
+    /// Whether nothing has arrived and the peer is still there. One system call, which does not
+    /// wait.
     #[cfg(unix)]
     pub(crate) fn is_quiet(&self) -> bool {
         let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
@@ -123,7 +125,7 @@ impl Socket {
         peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Not known here without more system calls.
+    /// Not known on this system without more system calls.
     #[cfg(not(unix))]
     pub(crate) fn is_quiet(&self) -> bool {
         false
@@ -147,8 +149,8 @@ impl Socket {
         Ok(())
     }
 
-    /// The system says `WouldBlock` for a timeout as well.
-    fn told<T>(&self, result: io::Result<T>) -> io::Result<T> {
+    /// The system reports a timeout as `WouldBlock` as well.
+    fn name_timeout<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock if self.waits => io::ErrorKind::TimedOut.into(),
             _ => error,
@@ -159,13 +161,13 @@ impl Socket {
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.arm_read()?;
-        let fits = buffer.len().min(self.room);
+        let fits = buffer.len().min(self.bytes_left);
         let Some(buffer) = buffer.get_mut(..fits).filter(|part| !part.is_empty()) else {
             return Err(io::Error::other("the reply does not end"));
         };
         let read = of_raw!(&mut self.raw, socket => socket.read(buffer));
-        let read = self.told(read)?;
-        self.room = self.room.saturating_sub(read);
+        let read = self.name_timeout(read)?;
+        self.bytes_left = self.bytes_left.saturating_sub(read);
         Ok(read)
     }
 }
@@ -174,7 +176,7 @@ impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.arm_write()?;
         let written = of_raw!(&mut self.raw, socket => socket.write(bytes));
-        self.told(written)
+        self.name_timeout(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -182,7 +184,7 @@ impl Write for Socket {
     }
 }
 
-/// What is left of the time; an error when nothing is.
+/// What is left of the time; an error if nothing is.
 fn left(deadline: Deadline) -> io::Result<Option<Duration>> {
     match deadline.left(Instant::now()) {
         Some(left) if left.is_zero() => Err(io::ErrorKind::TimedOut.into()),
@@ -190,14 +192,14 @@ fn left(deadline: Deadline) -> io::Result<Option<Duration>> {
     }
 }
 
-/// The system takes zero for "no limit".
-fn at_least(limit: Duration) -> Duration {
+/// For the system, zero is no limit.
+fn not_zero(limit: Duration) -> Duration {
     limit.max(Duration::from_micros(1))
 }
 
-/// Whether the difference to the timeout that the socket has is not worth a system call. The
-/// deadline itself is looked at before each wait, so that it is overrun once, by a sixteenth at
-/// most.
+/// Whether the timeout of the socket is so near the wanted one that setting it is not worth a
+/// system call. The deadline is checked before each wait, so it is exceeded once at most, by a
+/// sixteenth of what was left.
 fn is_near(has: Option<Duration>, wanted: Option<Duration>) -> bool {
     match (has, wanted) {
         (Some(has), Some(wanted)) => has.abs_diff(wanted) <= wanted / 16,
@@ -205,7 +207,7 @@ fn is_near(has: Option<Duration>, wanted: Option<Duration>) -> bool {
     }
 }
 
-/// As the redis crate applies them, but for `linger_time`, which it does not tell.
+/// Applies the settings as the redis crate does, except `linger_time`, which it does not publish.
 fn apply(settings: &TcpSettings, stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(settings.nodelay())?;
     let socket = SockRef::from(stream);

@@ -1,4 +1,5 @@
-//! A command that may go again, and whose earlier attempt may have been executed: no later refusal denies that.
+//! A command that may go again, and whose earlier attempt may have been executed: no later refusal
+//! denies that.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ fn durable_set(key: &str) -> Command {
     set.repeatable()
 }
 
-/// What a `DURABLE.SET` ends with that has been executed and waits for its replica, when `meanwhile` comes over it.
+/// What a `DURABLE.SET` ends with that has been executed and waits for its replica, when
+/// `meanwhile` comes over it.
 fn executed_and_then(retry_for: Duration, meanwhile: impl FnOnce(&Cluster)) -> Error {
     let cluster = Cluster::start(3, 1);
     let (primary, replica) = (&cluster.nodes[0], &cluster.nodes[3]);

@@ -1,4 +1,5 @@
-//! Which writes a fence speaks of: all of its slot since the last fence, or it says that they may be lost.
+//! Which writes a fence speaks of: all of its slot since the last fence, or it says that they may
+//! be lost.
 
 use std::time::Duration;
 
@@ -46,7 +47,8 @@ impl Shard {
         format!("{{{}}}{name}", self.tag)
     }
 
-    /// From here on what the primary executes does not get to its replicas. The connection can do what new ones cannot.
+    /// From here on what the primary executes does not get to its replicas. The connection can do
+    /// what new ones cannot.
     fn isolate(&self) -> redis::Connection {
         let primary = &self.cluster.nodes[0];
         let mut connection = primary.conn();

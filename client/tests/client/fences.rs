@@ -19,7 +19,8 @@ fn assert_unknown(client: &Client, result: Result<redis::Value, Error>) {
     assert!(client.stats().outcome_unknown >= 1);
 }
 
-/// Three shards with two replicas each; a key of the first, and a client that knows where everything is.
+/// Three shards with two replicas each; a key of the first, and a client that knows where
+/// everything is.
 fn cluster() -> (Cluster, String, Client, Session) {
     let cluster = Cluster::start(3, 2);
     let key = keys_of(&cluster, &cluster.nodes[0], 1).remove(0);

@@ -71,7 +71,8 @@ fn what_comes_after_a_command_of_several_keys_waits_for_it_while_the_slot_is_mov
     let (from, to) = (&cluster.nodes[0], &cluster.nodes[1]);
     let client = client_of(from);
     let (slot, keys) = half_moved(&cluster, &client, from, to);
-    // The first key has gone, so that what names it alone is sent after it (ASK); what names both is turned away.
+    // The first key has gone, so that what names it alone is sent after it (ASK); what names both
+    // is turned away.
     let set_both = Command::new("MSET").key(&keys[0]).arg("0,");
     let mut commands = vec![set_both.key(&keys[1]).arg("0,")];
     let append = |number| {

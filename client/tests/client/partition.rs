@@ -1,5 +1,5 @@
-//! Two nodes that both take writes for a slot, as on the two sides of a partition: a fence is not answered by the one
-//! that has not executed the write before it.
+//! Two nodes that both take writes for a slot, as on the two sides of a partition: a fence is not
+//! answered by the one that has not executed the write before it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

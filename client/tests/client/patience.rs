@@ -121,7 +121,8 @@ fn what_waits_behind_a_command_that_is_given_up_is_given_up_with_it() {
     assert!(failures < 100, "{failures} connections were tried");
 }
 
-/// Forwards connections to a server. The first one stands still until every gate of the barrier has one.
+/// Forwards connections to a server. The first one stands still until every gate of the barrier has
+/// one.
 fn gate(server: &Server, all: Arc<Barrier>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (port, target) = (listener.local_addr().unwrap().port(), server.addr());

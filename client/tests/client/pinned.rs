@@ -1,4 +1,5 @@
-//! What names no key goes to the primary of the slot it is for, or to nobody: no server would redirect it.
+//! What names no key goes to the primary of the slot it is for, or to nobody: no server would
+//! redirect it.
 
 use std::time::Duration;
 

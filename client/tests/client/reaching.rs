@@ -1,4 +1,5 @@
-//! How nodes are reached: with a password, over a Unix socket, behind NAT, under names that servers do not know.
+//! How nodes are reached: with a password, over a Unix socket, behind NAT, under names that servers
+//! do not know.
 
 use redis_durable_client::{Client, Command, Error};
 use testkit::{eventually, Cluster};

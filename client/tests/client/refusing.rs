@@ -1,4 +1,5 @@
-//! Nodes that refuse some of the requests for hints: the others are asked, and the other requests are made.
+//! Nodes that refuse some of the requests for hints: the others are asked, and the other requests
+//! are made.
 
 use redis_durable_client::{Client, Command, Fill};
 use testkit::{eventually, Cluster};

@@ -1,5 +1,5 @@
-//! The client over TLS: nodes that are learnt of are connected to with the same parameters, and told apart from
-//! their plain ports.
+//! The client over TLS: nodes that are learnt of are connected to with the same parameters, and
+//! told apart from their plain ports.
 
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -110,7 +110,8 @@ fn the_watch_and_a_failover_work_over_tls() {
     }
     cluster.notice_failures();
     cluster.nodes[0].kill();
-    // This returns when the replica has been promoted; until then others still name the node that is gone.
+    // This returns when the replica has been promoted; until then others still name the node that
+    // is gone.
     assert_own_values(&mut session, &of_the_dead);
     let before = client.stats().moved;
     assert_own_values(&mut session, &keys);
@@ -146,8 +147,8 @@ fn a_batch_larger_than_what_sockets_and_tls_hold_is_answered_whole() {
     assert_eq!(stats.connection_failures, 0, "{stats:?}");
 }
 
-/// With `tls-cluster no`, Redis before 7.2 names plain ports even over TLS, so that none but the first node can be
-/// used. All others name the TLS ports.
+/// With `tls-cluster no`, Redis before 7.2 names plain ports even over TLS, so that none but the
+/// first node can be used. All others name the TLS ports.
 #[test]
 fn without_tls_cluster_nodes_are_reached_where_the_server_names_tls_ports() {
     let (cluster, tls) = cluster(false);

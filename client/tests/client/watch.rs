@@ -20,7 +20,8 @@ fn watchers(cluster: &Cluster) -> usize {
     running.map(watching).sum()
 }
 
-/// It has the map, and waits for the next one. The very first question can be seen waiting as well, for a turn.
+/// It has the map, and waits for the next one. The very first question can be seen waiting as well,
+/// for a turn.
 #[track_caller]
 fn wait_until_it_watches(client: &Client, cluster: &Cluster) {
     eventually("the watch to wait with the map", || {

@@ -6,8 +6,9 @@ use testkit::{Cluster, Server};
 
 use crate::support::{assert_own_values, client_of, keys, set_to_themselves};
 
-/// Error replies of each server that begin with ERR, as `unknown command` does; MOVED is counted apart. Asked over a
-/// bare connection: the redis crate's own begin with a command that older servers do not know.
+/// Error replies of each server that begin with ERR, as `unknown command` does; MOVED is counted
+/// apart. Asked over a bare connection: the redis crate's own begin with a command that older
+/// servers do not know.
 fn errors(servers: &[Server]) -> Vec<u64> {
     let errors = |server: &Server| -> u64 {
         let text = server.raw().call_text(&["INFO", "errorstats"]);
@@ -126,8 +127,8 @@ fn a_write_that_meets_a_replica_goes_on_to_the_primary() {
 
 #[test]
 fn a_server_that_is_loading_is_waited_for() {
-    // Slow enough to be met while it loads; and it looks after its clients after every few keys. In a cluster
-    // the same server would answer CLUSTERDOWN, since it looks at the slots first.
+    // Slow enough to be met while it loads; and it looks after its clients after every few keys. In
+    // a cluster the same server would answer CLUSTERDOWN, since it looks at the slots first.
     let server = Server::builder()
         .module(false)
         .config("key-load-delay", "1500")

@@ -1,7 +1,8 @@
 //! Asks one node after another for a hint, until one gives it. Pure.
 //!
-//! The driver takes [`Inquiry::next_node`], makes sure of a connection to it, sends the question and
-//! reports the answer, until there is no next node. Then [`Inquiry::result`] says what came of it.
+//! The driver takes [`Inquiry::next_node`], makes sure of a connection to it, sends the question
+//! and reports the answer, until there is no next node. Then [`Inquiry::result`] says what came of
+//! it.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};

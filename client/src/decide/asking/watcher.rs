@@ -1,9 +1,9 @@
-//! Keeps the cache up to date: waits in `SLOTHINT.WATCH` on a connection of its own, and fetches the
-//! map when it has changed. Pure.
+//! Keeps the cache up to date: waits in `SLOTHINT.WATCH` on a connection of its own, and fetches
+//! the map when it has changed. Pure.
 //!
-//! `SLOTHINT.WATCH` brings the new map itself. But the question is old by then: the cache could take
-//! the map neither for newer than the corrections that arrived meanwhile, nor for older than it is.
-//! So the answer counts as a notice, and the map is requested afresh.
+//! `SLOTHINT.WATCH` brings the new map itself. But the question is old by then: the cache could
+//! take the map neither for newer than the corrections that arrived meanwhile, nor for older than
+//! it is. So the answer counts as a notice, and the map is requested afresh.
 //!
 //! The driver takes [`Watcher::next`], does it, and reports: `connected` or `not_connected` after
 //! `Connect`, `waited` after `Wait`, `fetched` after `Fetch`.

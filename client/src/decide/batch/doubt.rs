@@ -8,8 +8,8 @@ use crate::decide::batch::verdict::Verdict;
 use crate::decide::command::Command;
 use crate::decide::error::Error;
 
-/// Whether a later fence has to go over the same connection as this attempt. A write whose reply was
-/// lost and that goes again does not count here: its next attempt counts, if that is executed.
+/// Whether a later fence has to go over the same connection as this attempt. A write whose reply
+/// was lost and that goes again does not count here: its next attempt counts, if that is executed.
 pub(crate) fn may_have_written(pending: &Pending<'_>, outcome: &Outcome) -> bool {
     let command = pending.command;
     command.may_write()

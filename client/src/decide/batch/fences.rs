@@ -1,15 +1,16 @@
-//! Where the writes of a slot were executed, for the fences after them. Pure.
+//! The connections on which the writes of a slot were sent, for the fences after them. Pure.
 //!
-//! A fence (`DURABLE.WAIT`) says that what its server has executed is acknowledged. Of the writes before it that says
-//! something only where that server executed all of them: not after a failover, and not after a restart. As long as
-//! it is sent on their very connection, no other server has come in between, nor another run of this one. That its
-//! server was demoted and promoted again meanwhile does not show here: connections outlive that.
+//! A fence (`DURABLE.WAIT`) succeeds when everything that its server has executed is acknowledged.
+//! It covers the writes before it only if that server has executed all of them: not after a
+//! failover, and not after a restart. As long as the fence goes over the connection of its writes,
+//! neither another server nor another run of this one has come in between. One case does not show
+//! here: connections survive if the server was demoted and promoted again.
 
 use std::collections::HashMap;
 
 use crate::decide::links::ConnectionId;
 
-/// The writes of each slot that no fence has spoken of.
+/// The writes of each slot that no fence has covered yet.
 #[derive(Default)]
 pub(crate) struct Fences {
     writes: HashMap<Option<u16>, Writes>,
@@ -17,9 +18,9 @@ pub(crate) struct Fences {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Writes {
-    /// All of them on this connection.
+    /// All were sent on this connection.
     On(ConnectionId),
-    /// On several, or it is not known where: no fence can speak of all of them.
+    /// They were sent on several connections, or it is not known where. No fence covers them all.
     Apart,
 }
 
@@ -33,18 +34,20 @@ impl Fences {
         }
     }
 
-    /// A write to this slot may have been executed, and nobody knows where.
+    /// A write to this slot may have been executed, and it is not known where.
     pub(crate) fn written_somewhere(&mut self, slot: Option<u16>) {
         self.writes.insert(slot, Writes::Apart);
     }
 
-    /// Whether a fence on this connection speaks of all writes to this slot. It does where there were none.
+    /// Whether a fence on this connection covers all writes to this slot. It does if there were
+    /// none.
     pub(crate) fn cover(&self, slot: Option<u16>, connection: ConnectionId) -> bool {
         let writes = self.writes.get(&slot);
         writes.is_none_or(|writes| *writes == Writes::On(connection))
     }
 
-    /// The caller knows about the writes so far: a fence has succeeded, or has told that they may be lost.
+    /// The caller knows the outcome of the writes so far: a fence has succeeded, or has reported
+    /// that they may be lost.
     pub(crate) fn settled(&mut self, slot: Option<u16>) {
         self.writes.remove(&slot);
     }
@@ -57,7 +60,7 @@ mod tests {
     const SLOT: Option<u16> = Some(1);
 
     #[test]
-    fn a_fence_speaks_of_writes_to_its_slot_on_the_same_connection_only() {
+    fn a_fence_covers_writes_to_its_slot_on_the_same_connection_only() {
         let mut fences = Fences::default();
         assert!(fences.cover(SLOT, ConnectionId(7)));
         fences.written(SLOT, ConnectionId(7));
@@ -68,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_on_several_connections_are_covered_by_no_fence_until_the_caller_was_told() {
+    fn writes_on_several_connections_are_covered_by_no_fence_until_the_caller_knows() {
         let mut fences = Fences::default();
         fences.written(SLOT, ConnectionId(7));
         fences.written(SLOT, ConnectionId(8));

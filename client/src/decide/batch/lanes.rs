@@ -1,14 +1,15 @@
-//! The commands of one slot in their order, while some of them are turned away. Pure: the time and the randomness
-//! are given.
+//! Keeps the commands of a slot in order while some of them are redirected or turned away. Pure.
 //!
-//! A lane is made for a slot when one of its commands is redirected or turned away, or when not all of them would choose
-//! the same node; most slots never get one. It holds back what must not overtake:
+//! A slot gets a lane when one of its commands is redirected or turned away, or when its commands
+//! may choose different nodes. Most slots never get one. A lane holds back commands that would
+//! overtake:
 //!
-//! - All commands of a lane wait for as long, and go to one node in one round. Those that would go to another node
-//!   (`ASK`, or the primary where others go to a substitute) wait for the next round.
-//! - Once a command has been turned away, its lane sends one command at a time, until one of them is executed. A
-//!   pipeline that reaches a node just when that begins to serve the slot would otherwise be executed from its
-//!   middle on.
+//! - All commands of a lane wait equally long, and go to one node in one round. Those that would go
+//!   to another node wait for the next round: an `ASK`, or a command for the primary while others
+//!   go to a substitute.
+//! - Once a command has been turned away, its lane sends one command at a time until one is
+//!   executed. Otherwise a pipeline could reach a node at the moment when it begins to serve the
+//!   slot, and be executed from its middle on.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,9 +17,9 @@ use std::time::{Duration, Instant};
 use crate::decide::backoff;
 use crate::decide::node::Node;
 
-/// So many redirections of a command are followed at once; more are a sign that nodes disagree for the moment.
+/// So many redirections of a command are followed at once. More of them mean that nodes disagree.
 const PROMPT_REDIRECTS: u32 = 3;
-/// The longest wait between two redirections is that after so many failures.
+/// The longest wait between two redirections is the one after so many failures.
 const MAX_REDIRECT_WAIT: u32 = 4;
 
 #[derive(Default)]
@@ -30,33 +31,35 @@ pub(crate) struct Lanes {
 struct Lane {
     /// Nothing is sent before.
     ready: Instant,
-    /// When a command was turned away first, since one was executed last.
+    /// When a command was turned away first since the last one was executed.
     since: Option<Instant>,
     failures: u32,
     avoid: Option<Node>,
     /// Commands go one at a time.
     probing: bool,
-    /// The last round in which a command was turned away, and in which one was turned away or redirected.
+    /// The last round in which a command was turned away.
     refused_in: u64,
+    /// The last round in which a command was turned away or redirected.
     troubled_in: u64,
-    /// The node that this round's commands go to.
+    /// The node that the commands of this round go to.
     going: Option<Node>,
-    /// Whatever comes now is held back until the next round.
+    /// All further commands are held back until the next round.
     full: bool,
 }
 
 /// Whether a command goes in this round.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Admission {
-    /// To this node; none where there is nobody to send it to.
+    /// To this node; `None` if there is no node to send it to.
     Go(Option<Node>),
-    /// Not in this round: it is too early, or an earlier command of its slot comes first.
+    /// Not in this round: it is too early, or an earlier command of its slot goes first.
     Held,
 }
 
-/// What a lane makes of a command that was turned away.
+/// When a command that was turned away goes again.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Retry {
+    /// When the trouble of its slot began.
     pub(crate) since: Instant,
     pub(crate) at: Instant,
 }
@@ -74,7 +77,7 @@ impl Lanes {
         }
     }
 
-    /// When the first command of these slots may go; none for at once.
+    /// When the first command of these slots may go; `None` for at once.
     pub(crate) fn not_before(
         &self,
         slots: impl Iterator<Item = Option<u16>>,
@@ -89,8 +92,8 @@ impl Lanes {
         first
     }
 
-    /// Asks for a command of `slot`, in the order of the batch. `choose` is given how often the slot's commands were
-    /// turned away and the node to avoid, and names the node.
+    /// Whether a command of `slot` goes in this round. Call this in the order of the batch.
+    /// `choose` names the node, from the number of failures of the slot and the node to avoid.
     pub(crate) fn admit(
         &mut self,
         slot: Option<u16>,
@@ -115,7 +118,7 @@ impl Lanes {
         Admission::Go(Some(node))
     }
 
-    /// A command of the slot has been executed, or has an error of its own.
+    /// A command of the slot has been executed, or has an error for the caller.
     pub(crate) fn executed(&mut self, slot: Option<u16>, now: Instant) {
         let round = self.round;
         let untroubled = |lane: &&mut Lane| lane.troubled_in != round;
@@ -138,7 +141,8 @@ impl Lanes {
         }
     }
 
-    /// A command of the slot was turned away, or could not be sent. The first `free_failures` cost no wait.
+    /// A command of the slot was turned away, or could not be sent. The first `free_failures` cost
+    /// no wait.
     pub(crate) fn refused(
         &mut self,
         slot: Option<u16>,
@@ -166,8 +170,8 @@ impl Lanes {
         }
     }
 
-    /// The time for a command of the slot is over. What was held back behind it has its one attempt now, and
-    /// together: its time has been running as long.
+    /// The time for a command of the slot is over. The commands that were held back behind it get
+    /// their one attempt now and together: their time has been running as long.
     pub(crate) fn gave_up(&mut self, slot: Option<u16>, now: Instant) {
         if let Some(lane) = self.lanes.get_mut(&slot) {
             (lane.ready, lane.probing) = (now, false);

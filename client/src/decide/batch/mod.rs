@@ -51,7 +51,8 @@ pub(crate) struct Batch<'c> {
 
 /// What is to be done next for a batch.
 pub(crate) enum BatchStep<'c> {
-    /// Ask for a hint. Its result does not matter here: without a hint, redirections fill the cache.
+    /// Ask for a hint. Its result does not matter here: without a hint, redirections fill the
+    /// cache.
     Hint(Inquiry),
     /// The same, at most once at a time for all sessions ([`super::asking::fetches`]).
     SharedFetch(Inquiry),
@@ -126,8 +127,8 @@ impl<'c> Batch<'c> {
         BatchStep::Send(self.admit(knowledge, now))
     }
 
-    /// Takes in a round. `now` is the instant of its end, `random` is in `0.0..1.0`. Returns what the
-    /// knowledge has to note.
+    /// Takes in a round. `now` is the instant of its end, `random` is in `0.0..1.0`. Returns what
+    /// the knowledge has to note.
     pub(crate) fn settle(
         &mut self,
         pipelines: Vec<Pipeline<'c>>,

@@ -1,4 +1,4 @@
-//! A command of a batch that has no result yet.
+//! A command of a batch that has no result yet. Pure.
 
 use std::time::Instant;
 
@@ -11,26 +11,28 @@ pub(crate) struct Pending<'c> {
     pub(crate) place: usize,
     pub(crate) command: &'c Command,
     pub(crate) target: Target,
-    /// The cache says that it goes to the primary of its slot.
+    /// The node of the present attempt is the primary of its slot, as far as the cache knows.
     pub(crate) at_owner: bool,
-    /// It is among the hits or the misses.
+    /// It has been counted as a hit or a miss.
     pub(crate) counted: bool,
     pub(crate) redirects: u32,
     pub(crate) attempts: u32,
-    /// When it was turned away first, or an earlier command of its slot that it waited for.
+    /// When it was turned away first, or when an earlier command of its slot was, for which it
+    /// waited.
     pub(crate) since: Option<Instant>,
-    /// An attempt may have been executed: it ended without a reply, or while it waited for replicas.
+    /// An attempt may have been executed: it ended without a reply, or while it waited for
+    /// replicas.
     pub(crate) in_doubt: bool,
 }
 
-/// Where a command goes next.
+/// The node that a command goes to next.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
-    /// Where the cache says.
+    /// To the node that the cache names.
     Cached,
-    /// Where a `MOVED` said.
+    /// To the node that `MOVED` named.
     Node(Node),
-    /// Where an `ASK` said: with `ASKING` before it.
+    /// To the node that `ASK` named, with `ASKING` before it.
     Ask(Node),
 }
 

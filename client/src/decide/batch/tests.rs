@@ -1,5 +1,5 @@
-//! Whole batches on clusters that are made up, without a socket. The driver here is the shortest one
-//! there can be.
+//! Whole batches on clusters that are made up, without a socket. The driver here is the shortest
+//! one there can be.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,22 +1,23 @@
-//! What a reply means for the one who routes: done, go elsewhere, wait, or give it to the caller.
+//! What a reply means for routing: the command is done, goes to another node, waits, or has an
+//! error for the caller. Pure.
 
 use redis::{ServerError, Value};
 
 use crate::decide::command::Command;
 use crate::decide::redirect::Redirect;
 
-/// What to do about a reply.
+/// What follows from a reply.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
-    /// It is the reply.
+    /// It is the result.
     Done(Value),
-    /// It is the caller's error.
+    /// The caller gets the error.
     Failed(ServerError),
     /// The slot is at another node.
     Moved(Redirect),
-    /// This one command is to be asked at another node; the slot stays where it is.
+    /// This one command goes to another node. The slot stays where it is.
     Ask(Redirect),
-    /// Nothing was executed, and it may go better later.
+    /// Nothing was executed, and a later attempt may succeed.
     Later(Why, ServerError),
     /// Something may have been executed.
     Unknown(ServerError),
@@ -25,11 +26,11 @@ pub(crate) enum Verdict {
 /// Why nothing was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// Some keys of the command are here and some there: the slot is being moved.
+    /// The slot is being moved, and the node does not have all keys of the command.
     TryAgain,
     /// The cluster does not serve the slot now.
     ClusterDown,
-    /// The node is reading its data and may come back as something else than it was.
+    /// The node is loading its data, and may have another role afterwards.
     Loading,
     /// The node is a replica now, or has lost its primary.
     NotPrimary,
@@ -42,8 +43,7 @@ impl Verdict {
             reply => return Verdict::Done(reply),
         };
         let details = error.details().unwrap_or_default();
-        // A script may say MOVED and ASK as well, but then the server has said them long before: they are all that
-        // brings a script to its node, and are followed.
+        // MOVED and ASK of a script are followed: the server redirects scripts by them.
         let redirect = match error.code() {
             "MOVED" => Redirect::parse(details).map(Verdict::Moved),
             "ASK" => Redirect::parse(details).map(Verdict::Ask),
@@ -55,21 +55,21 @@ impl Verdict {
         let Some(why) = Why::of(command, &error) else {
             return Verdict::Failed(error);
         };
-        // A command that waits for replicas has been executed when the server turns it away while it waits, and a
-        // fence has no meaning on the server that comes next.
+        // A command that waits for replicas has been executed if the server turns it away while it
+        // waits. A fence has no meaning on another server.
         let while_waiting = matches!(error.code(), "CLUSTERDOWN" | "UNBLOCKED")
             && command.is_durable()
             && !command.is_repeatable();
         if command.is_fence() || while_waiting {
             Verdict::Unknown(error)
-        } else if command.may_answer_as_it_likes() {
+        } else if command.has_errors_of_its_own() {
             Verdict::Failed(error)
         } else {
             Verdict::Later(why, error)
         }
     }
 
-    /// Whether this is the command's result, so that it is not sent again.
+    /// Whether this is the result of the command, so that it is not sent again.
     pub(crate) fn is_final(&self) -> bool {
         matches!(
             self,
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn redirections_are_followed_and_unreadable_ones_are_the_callers() {
+    fn redirections_are_followed_and_unreadable_ones_are_errors_for_the_caller() {
         let get = Command::get("k");
         let to = Redirect {
             slot: 3999,
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_turned_away_before_it_ran_is_tried_later() {
+    fn a_command_that_was_turned_away_before_it_ran_is_tried_later() {
         let set = Command::set("k", "v");
         for (error, why) in [
             (
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fence_that_is_turned_away_is_not_tried_elsewhere() {
+    fn a_fence_that_is_turned_away_is_not_sent_to_another_node() {
         let fence = Command::new("DURABLE.WAIT").routed_by("k");
         for fence in [fence.clone(), fence.repeatable()] {
             for error in [
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_script_says_is_the_callers_unless_it_may_be_repeated() {
+    fn an_error_of_a_script_is_for_the_caller_unless_the_script_may_be_repeated() {
         let words = [
             "TRYAGAIN come back",
             "CLUSTERDOWN x",
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn all_other_errors_are_the_callers() {
+    fn all_other_errors_are_for_the_caller() {
         let set = Command::new("DURABLE.SET").key("k").arg("v");
         for error in [
             "WRONGTYPE x",
@@ -232,7 +232,7 @@ mod tests {
                 "{error}"
             );
         }
-        // A client of BLPOP is unblocked before anything has happened, and wants to know.
+        // BLPOP is unblocked before anything has happened. The caller has to know.
         let blpop = Command::new("BLPOP").key("k").arg(0);
         assert!(matches!(verdict(&blpop, "UNBLOCKED x"), Verdict::Failed(_)));
     }

@@ -1,16 +1,17 @@
-//! What is under way to one node at a time, and how long its first reply may take. Pure.
+//! How much is sent to a node at a time, and how long the first reply to it may take. Pure.
 //!
-//! A pipeline is sent in windows: the next one when all replies to this one have been read. A server keeps replies in
-//! memory that nobody reads yet, so that a pipeline without a bound grows there. And Redis 7 breaks a TLS connection
-//! ("bad length") when it executes more commands while replies to the earlier ones are stuck in a full socket; it
-//! cannot where it reads a whole window at once, as it does what fits into one TLS record.
+//! A pipeline is sent in windows. The next one follows when all replies to this one have been read.
+//! A server keeps replies in memory until they are read, so a pipeline without a bound would grow
+//! there. Redis 7 also breaks a TLS connection ("bad length") if it executes more commands while
+//! replies to earlier ones are stuck in a full socket. This cannot happen if it reads a whole
+//! window at once, and it reads at once what fits into one TLS record.
 
 use std::time::Duration;
 
-/// Enough for a round trip and a server that is busy for a moment.
+/// Enough for a round trip to a server that is busy for a moment.
 const LEAST_WAIT: Duration = Duration::from_millis(100);
 
-/// The bounds of a window. One command fits always.
+/// The bounds of a window. A single command always fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
     commands: usize,
@@ -22,22 +23,25 @@ impl Window {
         commands: 1000,
         bytes: 256 * 1024,
     };
-    /// What servers read at once from a TLS connection: one record.
+    /// One TLS record, which servers read at once.
     pub(crate) const TLS: Window = Window {
         commands: 1000,
         bytes: 16 * 1024,
     };
 
-    /// Whether one more command fits behind `commands` others; `bytes` is the size of all requests with it.
+    /// Whether one more command fits behind `commands` others. `bytes` is the size of all of them,
+    /// this one included.
     pub(crate) fn has_room(self, commands: usize, bytes: usize) -> bool {
         commands == 0 || (commands < self.commands && bytes <= self.bytes)
     }
 }
 
-/// What is left of `limit` for the first reply of a window that was sent `waited` ago, while the replies of others
-/// were read: nodes that stand still together are waited for together.
+/// What is left of `limit` for the first reply to a window that was sent `waited` ago. Meanwhile
+/// replies of other nodes were read, so nodes that do not answer share the limit.
 ///
-/// It is never so short that a node which has waited for this reader, its socket full, had no time to go on.
+/// At least an eighth of `limit` and 100 ms are left, or all of a shorter limit: the socket of a
+/// node may have been full, and the node needs time to go on. For example, of 1 s, 750 ms are left
+/// after 250 ms, and 125 ms after 5 s.
 pub(crate) fn rest_of(limit: Duration, waited: Duration) -> Duration {
     let least = (limit / 8).max(LEAST_WAIT).min(limit);
     limit.saturating_sub(waited).max(least)

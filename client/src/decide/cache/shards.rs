@@ -1,5 +1,5 @@
-//! The shards of the cache: each a primary with the replicas that are known of it. Only those that
-//! have slots are kept.
+//! The shards of the cache: each is a primary and its known replicas. Shards without slots are
+//! dropped.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,21 +12,21 @@ pub(super) struct Shard {
     pub(super) replicas: Vec<Node>,
     /// The primary that the last failover replaced.
     former: Option<Node>,
-    /// Failovers since a hint last told the replicas.
+    /// Failovers since the last hint that named the replicas.
     failovers: u32,
     pub(super) slots: usize,
     /// When the last failover became known.
     failed_over: u64,
-    /// When the replicas were asked for, or changed by a failover.
+    /// When the hint that named the replicas was requested, or a failover changed them.
     told: u64,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shards {
-    /// `None` is a place to be used again.
+    /// `None` is a free place.
     places: Vec<Option<Shard>>,
     free: Vec<usize>,
-    /// Where the shard of a primary is, so that no two shards have the same.
+    /// The place of each primary's shard. No two shards have the same primary.
     by_primary: HashMap<Node, usize>,
     /// Grows whenever a node comes, goes, or changes its role.
     generation: u64,
@@ -49,7 +49,7 @@ impl Shards {
         self.generation
     }
 
-    /// Every node, each once: the primaries first.
+    /// Every node once, the primaries first.
     pub(super) fn nodes(&self) -> Vec<Node> {
         let primaries = self.all().map(|shard| &shard.primary);
         let replicas = self.all().flat_map(|shard| &shard.replicas);
@@ -68,7 +68,7 @@ impl Shards {
         self.position(|shard| shard.replicas.contains(node))
     }
 
-    /// The shard whose primary is `node`, a new one without slots if there is none.
+    /// The shard whose primary is `node`. If there is none, a new one without slots.
     pub(super) fn led_by(&mut self, node: &Node, told: u64) -> usize {
         if let Some(at) = self.of_primary(node) {
             return at;
@@ -92,8 +92,7 @@ impl Shards {
         at
     }
 
-    /// Primaries that failovers have replaced since a hint was asked for, and where their shards
-    /// are.
+    /// The primaries that failovers have replaced since `asked`, and the places of their shards.
     pub(super) fn replaced_since(&self, asked: Asked) -> HashMap<Node, usize> {
         let mut replaced = HashMap::new();
         for (at, shard) in self.places.iter().enumerate() {
@@ -105,9 +104,8 @@ impl Shards {
         replaced
     }
 
-    /// The shard that a hint means by `primary`. A hint that was asked for before a failover may
-    /// still name the primary that was replaced: it means the shard, whose new primary is known
-    /// better here.
+    /// The shard that a hint means by `primary`. A hint that was requested before a failover may
+    /// name the former primary: it means the shard, and the cache knows its new primary.
     pub(super) fn meant_by_hint(
         &mut self,
         primary: &Node,
@@ -119,7 +117,7 @@ impl Shards {
         }
     }
 
-    /// Takes over the replicas that a hint tells, unless they are known from later.
+    /// Takes over the replicas that a hint names, unless newer ones are known.
     pub(super) fn tell_replicas(&mut self, at: usize, replicas: &[Node], asked: Asked) {
         let Some(shard) = self.at_mut(at).filter(|shard| shard.told < asked.0) else {
             return;
@@ -142,10 +140,10 @@ impl Shards {
         let former = std::mem::replace(&mut shard.primary, to.clone());
         shard.replicas.retain(|replica| replica != to);
         shard.failovers = shard.failovers.saturating_add(1);
-        // It comes back as a replica, most likely, and may be promoted again. But once only without
-        // being told so by a hint: where slots were given away to a node that had been a replica,
-        // the shard would otherwise be moved back and forth for ever. From then on each slot is
-        // patched by itself.
+        // The former primary most likely comes back as a replica, and may be promoted again.
+        // Without a hint this is assumed once only. Otherwise, if slots were given to a node that
+        // had been a replica, the shard would be moved back and forth for ever. From then on each
+        // slot is patched by itself.
         if shard.failovers == 1 {
             shard.replicas.push(former.clone());
         }
@@ -158,7 +156,7 @@ impl Shards {
         moved
     }
 
-    /// To be called after slots have left shards.
+    /// Drops the shards that have no slots any more.
     pub(super) fn drop_empty(&mut self) {
         let mut dropped = false;
         for (at, place) in self.places.iter_mut().enumerate() {

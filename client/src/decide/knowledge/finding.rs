@@ -11,8 +11,8 @@ pub(crate) enum Finding {
     Up(Node),
     /// The node has executed a command of a key, or knows which node does.
     Serves(Node),
-    /// The slot belongs to `owner`: the node `instead_of` answered `MOVED`, or, without one, `owner`
-    /// has executed a command of the slot unexpectedly.
+    /// The slot belongs to `owner`: the node `instead_of` answered `MOVED`, or, without one,
+    /// `owner` has executed a command of the slot unexpectedly.
     Owner {
         slot: u16,
         owner: Node,

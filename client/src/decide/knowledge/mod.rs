@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_primary_out_of_reach_is_tried_again_now_and_then() {
+    fn a_primary_out_of_reach_is_tried_again_in_every_eighth_attempt() {
         let mut knowledge = knowledge();
         knowledge.mark_down(&node(1));
         let mut again =
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn when_nobody_is_up_everybody_is_tried_in_turn() {
+    fn when_no_node_is_up_all_are_tried_in_turn() {
         let mut knowledge = Knowledge::new(vec![node(8), node(9)]);
         knowledge.mark_down(&node(8));
         knowledge.mark_down(&node(9));
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn who_refuses_a_request_is_not_asked_again_until_it_has_been_down() {
+    fn a_node_that_refuses_a_request_is_not_asked_again_until_it_has_been_down() {
         let mut knowledge = Knowledge::new(vec![node(8), node(9)]);
         knowledge.refused(&node(8), HintRequest::Watch);
         knowledge.has_no_hints(&node(9));
@@ -295,14 +295,15 @@ mod tests {
         let mut knowledge = knowledge();
         knowledge.mark_outside(&node(8));
         assert_eq!(knowledge.route(Some(2), None, 0), Some(node(9)));
-        // But the primary of a slot is asked whatever it said about others.
+        // But commands go to the primary of their slot all the same.
         knowledge.mark_outside(&node(1));
         assert_eq!(knowledge.route(Some(0), None, 0), Some(node(1)));
         knowledge.mark_serving(&node(8));
         assert_eq!(knowledge.route(Some(2), None, 0), Some(node(8)));
     }
 
-    /// The list of all nodes costs time in proportion to their number, so it must not be made for each command.
+    /// Building the list of all nodes costs time in proportion to their number, so it must not be
+    /// built for each command.
     #[test]
     fn a_dead_shard_of_a_thousand_makes_no_list_for_each_command() {
         let owner = |shard: u16| HintNode {
@@ -323,13 +324,13 @@ mod tests {
         let (primary, replica) = (node(1000), node(3000));
         let mut found = HashSet::new();
         for failures in 0..4000 {
-            // As at the end of each round that has tried both again.
+            // As each round ends that has tried both again.
             knowledge.mark_down(&primary);
             knowledge.mark_down(&replica);
             found.extend(knowledge.route(Some(0), Some(&replica), failures));
             asked_for(&mut knowledge, HintRequest::Map);
         }
-        assert_eq!(found.len(), 2000, "everybody in turn but the dead replica");
+        assert_eq!(found.len(), 2000, "all in turn but the dead replica");
         assert_eq!(knowledge.roster.rebuilds, 1);
         knowledge.mark_up(&primary);
         knowledge.route(Some(0), None, 0);

@@ -1,7 +1,7 @@
-//! Which node refuses which of the requests for hints. Pure.
+//! Which node refuses which request for hints. Pure.
 //!
-//! A node speaks for itself and for one command only: the module may be loaded elsewhere, and a user may have the
-//! permission for one of the commands and not for another.
+//! A refusal counts for one node and one command only: another node may have the module loaded, and
+//! a user may have the permission for another command.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ pub(crate) enum HintRequest {
     Keys,
     /// `SLOTHINT.MAP`
     Map,
-    /// `SLOTHINT.WATCH`, and `SLOTHINT.MAP` for what has changed.
+    /// `SLOTHINT.WATCH`, and `SLOTHINT.MAP` when the map has changed.
     Watch,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Refusals {
 }
 
 impl Refusals {
-    /// This user may not use the command at this node.
+    /// This user may not send the command to this node.
     pub(crate) fn refuse(&mut self, node: &Node, request: HintRequest) {
         let refused = self.by_node.entry(node.clone()).or_default();
         match request {
@@ -59,7 +59,7 @@ impl Refusals {
         })
     }
 
-    /// Asks this node again: it may have been started anew, with the module.
+    /// The node may be asked again: it may have been restarted with the module.
     pub(crate) fn forget(&mut self, node: &Node) {
         self.by_node.remove(node);
     }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_that_of_one_node_and_one_command() {
+    fn a_refusal_counts_for_one_node_and_one_command() {
         let (one, other) = (Node::tcp("n", 1), Node::tcp("n", 2));
         let mut refusals = Refusals::default();
         refusals.refuse(&one, HintRequest::Watch);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn who_refuses_the_map_cannot_be_watched() {
+    fn a_node_that_refuses_the_map_cannot_be_watched() {
         let node = Node::tcp("n", 1);
         let mut refusals = Refusals::default();
         refusals.refuse(&node, HintRequest::Map);

@@ -1,36 +1,39 @@
-//! Every node that is known, each once, in the order in which to ask. Pure.
+//! Every known node once, in the order in which they are asked. Pure.
 //!
-//! The list is made anew when something about it has changed, and not for each command: it has a place for each
-//! node of the cluster, of which there may be a thousand.
+//! The list has a place for each node of the cluster, and there may be a thousand. So it is rebuilt
+//! when something about it has changed, and not for each command.
 
 use std::collections::{HashSet, VecDeque};
 
 use crate::decide::cache::SlotCache;
 use crate::decide::node::Node;
 
-/// So many nodes are remembered that the cache no longer names.
+/// So many nodes are remembered after the cache has dropped them.
 const MAX_FORMER: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct Roster {
-    /// The nodes that the caller named, at least one; the first that is up is the default node.
+    /// The nodes that the caller named, at least one. The first that is up is the default node.
     seeds: Vec<Node>,
-    /// Nodes that the cache named before, the latest last. The cache may have been told by a node that has lost sight
-    /// of the others, and then it is these that know better.
+    /// Nodes that the cache named before, the latest last. The cache may have been filled by a node
+    /// that has lost contact with the cluster. Then these know more.
     former: VecDeque<Node>,
-    /// Nodes that could not be reached, until they answer again. Nobody is sent to them but by a redirection.
+    /// Nodes that could not be reached, until they answer again. Commands go there by redirections
+    /// only.
     down: HashSet<Node>,
-    /// Nodes that seem to belong to no cluster: they name no owner of any slot. They are asked after the others.
+    /// Nodes that seem to be in no cluster: they know no owner of any slot. They are asked after
+    /// the others.
     outside: HashSet<Node>,
-    /// Those of `seeds` and of the cache.
+    /// The nodes in `seeds` and in the cache.
     known: HashSet<Node>,
-    /// Seeds, primaries, replicas and former nodes, each once: those that answer, then those aside, then those down.
+    /// Seeds, primaries, replicas and former nodes, each once: first those that answer, then those
+    /// outside of any cluster, then those that are down.
     order: Vec<Node>,
     /// How many of `order` answer.
     answering: usize,
     /// How many of `order` are not down.
     up: usize,
-    /// The generation of the cache that this was made for; none where it has to be made anew.
+    /// The generation of the cache that the list was built for; `None` if it has to be rebuilt.
     made_for: Option<u64>,
     #[cfg(test)]
     pub(crate) rebuilds: usize,
@@ -53,7 +56,7 @@ impl Roster {
         }
     }
 
-    /// To be called before the list is used. Returns whether it had to be made anew.
+    /// Rebuilds the list if necessary. Returns whether it was.
     pub(crate) fn refresh(&mut self, cache: &SlotCache) -> bool {
         if self.made_for == Some(cache.generation()) {
             return false;
@@ -73,7 +76,7 @@ impl Roster {
             self.former.pop_front();
         }
         named.extend(self.former.iter().cloned());
-        // Nodes that have left the cluster are not worth remembering for ever.
+        // Nodes that have left the cluster are forgotten.
         let named_now: HashSet<&Node> = named.iter().collect();
         self.down.retain(|node| named_now.contains(node));
         self.outside.retain(|node| named_now.contains(node));
@@ -89,12 +92,13 @@ impl Roster {
         true
     }
 
-    /// Every node, the likeliest to answer first.
+    /// Every node, those that are most likely to answer first.
     pub(crate) fn order(&self) -> &[Node] {
         &self.order
     }
 
-    /// The nodes that answer, or else those that are up, or else all: none is empty where there is any node.
+    /// The nodes that answer; if there are none, those that are up; if there are none, all. Empty
+    /// only if there is no node at all.
     pub(crate) fn best(&self) -> &[Node] {
         let count = match (self.answering, self.up) {
             (0, 0) => self.order.len(),
@@ -154,7 +158,7 @@ mod tests {
         numbers.iter().copied().map(node).collect()
     }
 
-    /// Tells the cache that these nodes have all slots, so many each.
+    /// The cache learns that these nodes have all slots, the same number each.
     fn learn(cache: &mut SlotCache, primaries: &[u16]) {
         let each = 16384 / primaries.len() as u16;
         let owner = |&primary: &u16| HintNode {
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_that_are_aside_or_down_come_after_the_others() {
+    fn nodes_that_are_outside_of_any_cluster_or_down_come_after_the_others() {
         let mut cache = SlotCache::new();
         let mut roster = Roster::new(nodes(&[8, 9]));
         learn(&mut cache, &[1, 2]);

@@ -11,7 +11,7 @@ fn node(number: u16) -> Node {
     Node::tcp("node", number)
 }
 
-/// Asks for a command that goes to this node wherever it is sent from.
+/// A command that goes to this node.
 fn admit(lanes: &mut Lanes, now: Instant, to: u16) -> Admission {
     lanes.admit(SLOT, now, |_, _| Some(node(to)))
 }
@@ -143,7 +143,7 @@ fn a_prompt_failure_costs_no_wait() {
 }
 
 #[test]
-fn what_was_held_back_behind_a_command_that_gave_up_goes_together_and_its_time_has_run_too() {
+fn commands_behind_one_that_gave_up_go_together_and_their_time_has_run_too() {
     let (mut lanes, now) = (Lanes::default(), Instant::now());
     lanes.begin_round();
     refuse(&mut lanes, now);
@@ -158,7 +158,7 @@ fn what_was_held_back_behind_a_command_that_gave_up_goes_together_and_its_time_h
 }
 
 #[test]
-fn trouble_is_that_of_the_round() {
+fn trouble_counts_for_one_round() {
     let (mut lanes, now) = (Lanes::default(), Instant::now());
     lanes.begin_round();
     assert!(!lanes.is_troubled(SLOT));
@@ -192,11 +192,11 @@ proptest! {
         let mut outcomes = outcomes.into_iter();
         let mut lanes = Lanes::default();
         let mut now = Instant::now();
-        // Place, slot, and where a redirection leads.
+        // Place, slot, and the node of a redirection.
         let mut pending: Vec<(usize, u16, Option<u16>)> =
             slots.iter().enumerate().map(|(place, &slot)| (place, slot, None)).collect();
         let mut owner = 0;
-        // Of each slot: a command was turned away, and none has been executed since.
+        // For each slot: a command was turned away, and none has been executed since.
         let mut stuck = [false; 2];
         while !pending.is_empty() {
             now += Duration::from_secs(1);

@@ -1,5 +1,5 @@
-//! The cache against a naive model: a map from slot to owner, where the shard of a slot is all slots
-//! with the same owner, and everything is found by looking at every slot.
+//! The cache against a naive model: a map from slot to owner, where the shard of a slot is all
+//! slots with the same owner, and everything is found by looking at every slot.
 
 use std::collections::BTreeMap;
 
@@ -216,7 +216,8 @@ proptest! {
                 Step::Ask => questions.push((cache.ask(), model.tick())),
                 Step::Moved { slot, to, from, ago } => {
                     let (asked, same) = question(ago);
-                    // Where hints made one node a replica of two shards, there is no telling whose it is.
+                    // Where hints made one node a replica of two shards, there is no telling whose
+                    // it is.
                     let shards = model.groups.values().filter(|group| group.replicas.contains(&to));
                     if !model.slots.contains_key(&slot) && shards.count() > 1 {
                         continue;
