@@ -1,13 +1,13 @@
-//! How many round trips and redirections it takes to read and write 10,000 random keys: with no
+//! Counts the round trips and redirections for reading and writing 10,000 random keys: without a
 //! cache, with a cache that `MOVED` fills, and with `SLOTHINT` first; then after a slot has moved,
 //! and after a failover.
 //!
 //!     cargo run --release -p redis-durable-client --example round_trips -- --demo
 //!     cargo run --release -p redis-durable-client --example round_trips -- redis://10.0.0.1:7000
 //!
-//! With `--demo` it starts a cluster of three primaries and three replicas and ends it afterwards;
-//! a slot is moved and a failover ordered there. On a cluster of yours it only sets and deletes
-//! keys that begin with `round-trips:`, and does not touch slots or roles.
+//! With `--demo` it starts a cluster of three primaries and three replicas, moves a slot and orders
+//! a failover there, and ends it. On your own cluster it only sets and deletes keys that begin with
+//! `round-trips:`. It does not change slots or roles there.
 
 use anyhow::{bail, Context, Result};
 use redis_durable_client::{Client, Command, Error, Stats};
@@ -60,7 +60,7 @@ fn main() -> Result<()> {
             .hint_batches(hints)
             .build())
     };
-    // No cache: a client that knows nothing for each command.
+    // No cache: a new client for each command.
     let mut sum = [0; 4];
     for key in &keys {
         for command in [Command::set(key, key), Command::get(key)] {
@@ -130,14 +130,14 @@ fn arguments() -> Result<Option<Arguments>> {
     }))
 }
 
-/// Sets and reads all keys, and prints what that took since the client was made.
+/// Sets and reads all keys, and prints the counters since the client was made.
 fn measure(name: &str, client: &Client, keys: &[String], batch: usize) -> Result<()> {
     let errors = set_and_get(client, keys, batch)?;
     row(name, figures(client.stats(), errors));
     Ok(())
 }
 
-/// The same since now, with a client that knows the cluster as it was.
+/// The same with the counters since now, for a client that knows the cluster as it was.
 fn changed(name: &str, client: &Client, keys: &[String]) -> Result<()> {
     let before = figures(client.stats(), 0);
     let errors = set_and_get(client, keys, 1)?;
@@ -155,8 +155,8 @@ fn set_and_get(client: &Client, keys: &[String], batch: usize) -> Result<u64> {
     Ok(run(client, &sets, batch)? + run(client, &gets, batch)?)
 }
 
-/// Returns how many commands ended with an error. The key of a command is its value, so that a
-/// wrong answer shows.
+/// Returns how many commands ended with an error. The key of a command is its value, so a wrong
+/// answer shows.
 fn run(client: &Client, commands: &[Command], batch: usize) -> Result<u64> {
     let mut session = client.session();
     let mut errors = 0;
@@ -208,7 +208,7 @@ fn move_a_slot(cluster: &Cluster, key: &str) -> Result<()> {
 fn fail_over(cluster: &Cluster) {
     let replica = &cluster.nodes[4];
     eventually("the failover", || {
-        // Refused while the replica is not in step yet.
+        // Refused until the replica is in sync.
         let _ = replica.try_run::<()>(&["CLUSTER", "FAILOVER"]);
         replica.role() == Role::Primary
     });

@@ -1,11 +1,11 @@
 //! Sends each command of a Redis or Valkey cluster to the node that has its key, with the commands,
 //! values and addresses of the [`redis`] crate.
 //!
-//! A client of a cluster has to know which node has which of the 16,384 slots. Learning that by
-//! being sent away (`MOVED`) costs a redirection for each slot it gets wrong. Where the servers
-//! have the durable module, one `SLOTHINT` tells the nodes of a whole batch of keys before the
-//! first command, one `SLOTHINT.MAP` tells everything, and `SLOTHINT.WATCH` tells when that
-//! changes. Where they have not, this works by `MOVED` alone.
+//! A cluster client has to know which node has which of the 16,384 slots. Learning that from
+//! `MOVED` costs a redirection for each slot that it gets wrong. If the servers have the durable
+//! module, one `SLOTHINT` names the nodes for a whole batch of keys before the first command, one
+//! `SLOTHINT.MAP` names them for all slots, and `SLOTHINT.WATCH` reports changes. Without the
+//! module, `MOVED` alone fills the cache.
 //!
 //! ```no_run
 //! use redis_durable_client::{Client, Command};
@@ -35,44 +35,45 @@
 //!
 //! # What it does
 //!
-//! | the server says | what happens |
+//! | the server answers | what follows |
 //! |---|---|
-//! | nothing yet: the slot is not known | one `SLOTHINT` first, for a single command one `SLOTHINT.MAP`; without an answer the command goes to the default node, the first that was named and is up |
-//! | `MOVED` | followed, and the slot is corrected. If it names a known replica of the slot's shard, all slots of the shard are |
-//! | `ASK` | followed for this command, with `ASKING` in the same packet; never remembered |
-//! | `TRYAGAIN`, `CLUSTERDOWN` | again, after a wait that grows from 8 ms to half a second with jitter, within [`ClientBuilder::retry_for`] |
-//! | `LOADING`, `READONLY`, `MASTERDOWN` | the same, and other nodes are asked: the node is likely to have been replaced |
-//! | no connection to be had | a replica of the shard is asked, then everybody else; the map is asked for again |
-//! | the connection breaks after sending | reads go again; of anything else the outcome is unknown, and the caller is told ([`Error::OutcomeUnknown`]) |
-//! | more than it was asked | nobody knows which reply is whose: as when the connection breaks |
-//! | `UNBLOCKED` or `CLUSTERDOWN` to a durable write | the same: it has been executed, most likely |
-//! | any other error | it is the caller's |
+//! | nothing yet: the slot is not known | one `SLOTHINT` first, for a single command one `SLOTHINT.MAP`; without an answer the command goes to the default node, the first named one that is up |
+//! | `MOVED` | the command follows it, and the slot is corrected. If it names a known replica of the slot's shard, all slots of the shard are |
+//! | `ASK` | this command follows it, with `ASKING` in the same packet; it is not remembered |
+//! | `TRYAGAIN`, `CLUSTERDOWN` | another attempt after a wait, which grows from 8 ms to half a second with jitter, within [`ClientBuilder::retry_for`] |
+//! | `LOADING`, `READONLY`, `MASTERDOWN` | the same, at other nodes: the node has probably been replaced |
+//! | there is no connection | a replica of the shard is tried, then all other nodes; the map is requested again |
+//! | the connection breaks after sending | reads are sent again; for all other commands the outcome is unknown ([`Error::OutcomeUnknown`]) |
+//! | more replies than commands | it is not known which reply belongs to which command: as if the connection had broken |
+//! | `UNBLOCKED` or `CLUSTERDOWN` to a durable write | the same: the write has probably been executed |
+//! | any other error | the caller gets it |
 //!
-//! A refresh never undoes a correction that is newer than itself: see [`cache`].
+//! A refresh never undoes a correction that is newer than the refresh: see [`cache`].
 //!
-//! # What it does not
+//! # What it does not do
 //!
-//! - Transactions, subscriptions, and whatever else belongs to one connection are refused: for
-//!   these, ask [`Client::node_of`] and connect with the redis crate.
-//! - Reads go to primaries. Replicas are known, and are not read from.
-//! - It is synchronous. Most of what happens here is deciding, which needs no runtime; a batch
-//!   already keeps all nodes busy from one thread; and programs of any runtime can use it in a
-//!   blocking task. The [`cache`] and the reading of hints have no I/O, so an asynchronous client
-//!   can be built on them.
+//! - Transactions, subscriptions and other commands that belong to one connection are refused. For
+//!   these, get the node from [`Client::node_of`] and connect with the redis crate.
+//! - Reads go to primaries. Replicas are known, but not read from.
+//! - It is synchronous. A batch keeps all nodes busy from one thread, and programs of any runtime
+//!   can use it in a blocking task. Its decisions need no runtime and are apart from the sockets,
+//!   so an asynchronous driver can be added. The [`cache`] and the reading of hints are public.
 //!
 //! # TLS
 //!
-//! Turn on the feature `tls`, name the nodes by `rediss://`, and say by `ClientBuilder::tls` whom
-//! to trust: a [`ClientConfig`](https://docs.rs/rustls/0.23/rustls/struct.ClientConfig.html) of
-//! rustls, with a certificate of the client's where servers want one. Nodes that are learnt of are
-//! connected to with the same settings.
+//! Turn on the feature `tls`, name the nodes by `rediss://`, and give a
+//! [`ClientConfig`](https://docs.rs/rustls/0.23/rustls/struct.ClientConfig.html) of rustls to
+//! `ClientBuilder::tls`: the certificates to trust, and the client's own certificate if servers
+//! require one. Nodes that become known are connected to with the same settings.
 //!
-//! - No other settings count: TLS parameters in a `redis::ConnectionInfo` cannot be read from
-//!   there, and `#insecure` at the end of an address has no effect.
+//! - No other TLS settings count: the TLS parameters in a `redis::ConnectionInfo` cannot be read
+//!   from there, and `#insecure` at the end of an address has no effect.
 //! - rustls needs a provider of cryptography, for example its feature `ring`.
-//! - Redis before 7.2 names the plain ports of other nodes unless `tls-cluster` is on. No TLS can
-//!   be spoken there, so commands for these nodes end with [`Error::GaveUp`] and are not executed.
+//! - Redis before 7.2 names the plain ports of other nodes unless `tls-cluster` is on. TLS does not
+//!   work on these ports, so commands for these nodes end with [`Error::GaveUp`] and are not
+//!   executed.
 #![warn(missing_docs)]
+#![forbid(unsafe_code)]
 
 mod decide;
 mod drive;

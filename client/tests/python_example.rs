@@ -1,8 +1,8 @@
 //! The cache in Python, `examples/slothint_cache.py`, on a real cluster.
 //!
-//! Takes the interpreter that `DURABLE_TEST_PYTHON` names, which has to have redis-py. Without that
-//! variable: python3 if it has redis-py, else one in a virtual environment that is made here. Where
-//! that cannot be made either (no python3-venv, no network) nothing is tested, and the test says
+//! Uses the interpreter that `DURABLE_TEST_PYTHON` names, which has to have redis-py. Without that
+//! variable: python3 if it has redis-py, else one in a virtual environment that is made here. If
+//! that cannot be made either (no python3-venv, no network), nothing is tested, and the test says
 //! so.
 
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ fn python() -> Option<PathBuf> {
     if has_redis_py(&system) {
         return Some(system);
     }
-    // In cargo's own directory for tests, so that it is made once.
+    // In cargo's directory for tests: it is made once.
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
     let python = home.join("bin/python3");
     if !has_redis_py(&python) {
@@ -46,7 +46,7 @@ fn python() -> Option<PathBuf> {
     Some(python)
 }
 
-/// How redis-py is asked for bytes and for text.
+/// The modes of redis-py: bytes and text.
 const MODES: [&[&str]; 2] = [&[], &["--decode-responses"]];
 
 fn run(python: &Path, node: &Server, mode: &[&str]) -> Output {
@@ -91,7 +91,8 @@ fn a_cache_in_python_needs_no_redirection_after_a_hint_and_follows_moved_and_ask
             );
         }
 
-        // A slot under way: keys that are not at its node yet are asked for at the other.
+        // A slot that is being moved: commands of keys that are not at its node yet go to the
+        // other.
         let flush = || {
             for node in &cluster.nodes {
                 node.run::<()>(&["FLUSHALL"]);

@@ -29,7 +29,7 @@ use crate::decide::node::Node;
 /// What a correction did to the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Correction {
-    /// The cache said the same already.
+    /// The cache had it already.
     Known,
     /// The slot alone was changed.
     Patched,

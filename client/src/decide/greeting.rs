@@ -1,4 +1,4 @@
-//! What a client says first on a new connection: user and password, protocol, database and its
+//! The first commands on a new connection: user and password, protocol, database and its
 //! name. Pure.
 
 use redis::{

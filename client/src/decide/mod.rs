@@ -1,4 +1,11 @@
-//! What to do. No sockets, no clock, no threads: time comes in as an argument.
+//! What the client does, decided without doing it: no sockets, no clock, no threads, no locks that
+//! block. Time and random numbers come in as arguments.
+//!
+//! Four state machines name the next step: [`batch::Batch`] for the commands of a call,
+//! [`batch::pipeline::Pipeline`] for one node of a round, [`asking::inquiry::Inquiry`] for a hint,
+//! and [`asking::watcher::Watcher`] for the background refresh. A driver does the step and reports
+//! what came of it. Nothing here uses [`crate::drive`], so another driver, an asynchronous one for
+//! example, is another folder beside that.
 
 pub(crate) mod asking;
 pub(crate) mod backoff;

@@ -75,7 +75,7 @@ impl Settings {
         )
     }
 
-    /// The node that `told_by` means by this host and port. Without a host it means its own host.
+    /// The node that `told_by` means by this host and port. Without a host it means its own.
     pub(crate) fn resolve(&self, told_by: &Node, host: Option<&str>, port: u16) -> Node {
         let host = host.and_then(known_host).unwrap_or_else(|| told_by.host());
         match &self.address_map {

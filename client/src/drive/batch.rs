@@ -1,4 +1,4 @@
-//! Runs a batch: does what [`crate::decide::batch`] says next, until every command has its result.
+//! Runs a batch: does the steps of [`crate::decide::batch`] until every command has its result.
 
 use std::thread;
 use std::time::Instant;

@@ -34,7 +34,7 @@ impl Client {
     /// `redis://user:password@host:port`, `rediss://…` for TLS, `unix:///path`, or a
     /// [`ConnectionInfo`](redis::ConnectionInfo). Other nodes of the cluster are connected to like
     /// the first one of these: user, password, protocol, and TLS or none. TLS needs
-    /// [`ClientBuilder::tls`], too.
+    /// `ClientBuilder::tls`, too.
     ///
     /// # Errors
     /// [`Error::Configuration`] if there is no node, or one whose address the redis crate does not

@@ -1,4 +1,5 @@
-//! Does what [`crate::decide`] says: sockets, TLS, threads and the clock.
+//! The synchronous driver: does the steps that [`crate::decide`] names. Sockets, TLS, threads, the
+//! clock and the locks are here.
 
 mod batch;
 pub(crate) mod client;

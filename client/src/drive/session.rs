@@ -124,8 +124,9 @@ impl Session {
         &mut self,
         keys: impl IntoIterator<Item = K>,
     ) -> Result<Fill, Error> {
-        // The caller's iterator must not run while the knowledge is locked.
+        // The caller's code must not run while the knowledge is locked.
         let keys: Vec<K> = keys.into_iter().collect();
+        let keys: Vec<&[u8]> = keys.iter().map(AsRef::as_ref).collect();
         let shared = &self.connections.shared;
         let limits = Limits::for_the_caller(&shared.settings);
         let inquiry = Inquiry::for_keys(keys, limits, &mut shared.know());

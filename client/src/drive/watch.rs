@@ -1,4 +1,4 @@
-//! The background refresh: a thread that does what [`crate::decide::asking::watcher`] says next.
+//! The background refresh: a thread that does the steps of [`crate::decide::asking::watcher`].
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Many commands at once: their order, their own errors, and what is never sent twice.
+//! Batches: the order of the results, an error for each command, and writes that are sent once.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A command that may go again, and whose earlier attempt may have been executed: no later refusal
-//! denies that.
+//! Commands that are sent again after an attempt that may have been executed. A later refusal does
+//! not say that nothing was executed.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use testkit::{eventually, Cluster, Server};
 
 use crate::support::{keys_of, with_user};
 
-/// Waits for a replica for as long as it takes.
+/// Waits for a replica without a limit.
 fn durable_set(key: &str) -> Command {
     let options = ["REPLICAS", "1", "TIMEOUT", "0"];
     let set = Command::new("DURABLE.SET").key(key).arg("v").arg(&options);
     set.repeatable()
 }
 
-/// What a `DURABLE.SET` ends with that has been executed and waits for its replica, when
-/// `meanwhile` comes over it.
+/// The result of a `DURABLE.SET` that has been executed and waits for its replica while `meanwhile`
+/// happens.
 fn executed_and_then(retry_for: Duration, meanwhile: impl FnOnce(&Cluster)) -> Error {
     let cluster = Cluster::start(3, 1);
     let (primary, replica) = (&cluster.nodes[0], &cluster.nodes[3]);

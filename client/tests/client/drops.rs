@@ -1,5 +1,4 @@
-//! Servers that never end what they say, or say too much, hold nobody up for longer than the
-//! client's limits.
+//! Servers whose replies never end or are too long: the client's limits hold all the same.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use crate::fake::{whole_map, Caller, Fake};
 
 const SHORT: Duration = Duration::from_millis(300);
 
-/// Runs this, which must not go on for as long as the server speaks.
+/// Runs this to its end, which must come although the server goes on sending.
 #[track_caller]
 fn ends<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     let running = thread::spawn(run);
@@ -86,7 +85,7 @@ fn a_greeting_that_comes_drop_by_drop_has_the_time_for_connecting() {
 #[test]
 fn a_tls_handshake_that_comes_drop_by_drop_has_the_time_for_connecting() {
     let (_, trust) = Fake::start_with_tls(|_, _| {});
-    // The head of a record of the greatest length, and then its bytes.
+    // The head of a TLS record of the greatest length, and then its bytes one by one.
     let fake = Fake::accept(|number, mut stream| {
         let stream = &mut stream;
         Caller { number, stream }.say_without_end(&[22, 3, 3, 0x3f, 0xff], &[0]);
@@ -100,7 +99,7 @@ fn a_tls_handshake_that_comes_drop_by_drop_has_the_time_for_connecting() {
 }
 
 #[test]
-fn a_map_of_overlapping_ranges_is_refused_and_holds_nobody_up() {
+fn a_map_of_overlapping_ranges_is_refused_without_delay() {
     let answer = |words: &[String], caller: &mut Caller<'_>| {
         let node = "*1\r\n*4\r\n$9\r\n127.0.0.1\r\n:1\r\n$2\r\nid\r\n*0\r\n";
         let ranges = "*3\r\n:0\r\n:16383\r\n:0\r\n".repeat(100_000);
@@ -119,9 +118,9 @@ fn a_map_of_overlapping_ranges_is_refused_and_holds_nobody_up() {
     assert_eq!(client.known_slots(), 0);
 }
 
-/// More than any map that is read is long, in names that nobody looks at.
+/// More bytes than any map that is accepted has.
 #[test]
-fn a_hint_that_is_longer_than_any_is_not_read_to_its_end() {
+fn a_hint_that_is_longer_than_any_map_is_not_read_to_its_end() {
     let answer = |words: &[String], caller: &mut Caller<'_>| match words[0].as_str() {
         "SLOTHINT.MAP" => caller.say(format!("$33554432\r\n{}\r\n", "x".repeat(1 << 25))),
         _ => caller.say("$1\r\nv\r\n"),

@@ -1,4 +1,4 @@
-//! A shard gets another primary: by a crash, by order, and back.
+//! A shard gets another primary: by a crash, by CLUSTER FAILOVER, and back.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ fn after_a_crash_the_shard_is_found_without_more_than_one_moved() {
     set_to_themselves(&mut session, &keys);
     cluster.notice_failures();
     primary.kill();
-    // The client rides it out: reads wait until the replica has taken over.
+    // Reads wait until the replica has taken over.
     for key in &keys {
         assert_own_values(&mut session, std::slice::from_ref(key));
     }

@@ -1,4 +1,4 @@
-//! A server that says whatever a test wants.
+//! A server that answers whatever a test wants.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,14 +9,14 @@ use std::time::Duration;
 use redis::{Parser, Value};
 use redis_durable_client::{Client, ClientBuilder};
 
-/// Between two drops. Far below any limit for a single read.
+/// The time between two drops, far below any limit for a single read.
 const DROP: Duration = Duration::from_millis(20);
 
 pub struct Fake {
     port: u16,
 }
 
-/// What a connection is talked to over.
+/// A connection, with or without TLS.
 pub trait Stream: Read + Write {}
 
 impl<S: Read + Write> Stream for S {}
@@ -28,7 +28,7 @@ pub struct Caller<'c> {
 }
 
 impl Caller<'_> {
-    /// The client may have gone.
+    /// Sends this. The client may have closed the connection.
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref());
         let _ = self.stream.flush();
@@ -39,7 +39,7 @@ impl Caller<'_> {
         while self.stream.read(&mut bytes).is_ok_and(|read| read > 0) {}
     }
 
-    /// Says this, and then something without an end: a byte now and then, until the client goes.
+    /// Sends `begin`, and then `drop` again and again, until the client closes the connection.
     pub fn say_without_end(&mut self, begin: &[u8], drop: &[u8]) {
         self.say(begin);
         while self.stream.write_all(drop).is_ok() && self.stream.flush().is_ok() {
@@ -49,15 +49,15 @@ impl Caller<'_> {
 }
 
 impl Fake {
-    /// `answer` is given each command, its name in capitals, but those by which the redis crate and
-    /// this one tell their names.
+    /// `answer` gets each command, with its name in capitals, except `CLIENT`: by that, this crate
+    /// and the redis crate send their names.
     pub fn start(
         answer: impl Fn(&[String], &mut Caller<'_>) + Clone + Send + Sync + 'static,
     ) -> Fake {
         Fake::accept(move |number, stream| serve(number, stream, &answer))
     }
 
-    /// The same over TLS, and whom clients have to trust.
+    /// The same over TLS, and the settings of a client that trusts it.
     pub fn start_with_tls(
         answer: impl Fn(&[String], &mut Caller<'_>) + Clone + Send + Sync + 'static,
     ) -> (Fake, Arc<rustls::ClientConfig>) {
@@ -85,7 +85,7 @@ impl Fake {
         (fake, Arc::new(trust))
     }
 
-    /// `serve` is given each connection.
+    /// `serve` gets each connection.
     pub fn accept(serve: impl Fn(usize, TcpStream) + Clone + Send + Sync + 'static) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -112,7 +112,7 @@ impl Fake {
     }
 }
 
-/// That the node one is connected to has all slots.
+/// A map in which the node that gives it has all slots.
 pub fn whole_map(token: u64, own_port: u16) -> String {
     let node = format!("*1\r\n*4\r\n$-1\r\n:{own_port}\r\n$2\r\nid\r\n*0\r\n");
     format!("*3\r\n:{token}\r\n{node}*1\r\n*3\r\n:0\r\n:16383\r\n:0\r\n")

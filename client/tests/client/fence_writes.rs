@@ -1,5 +1,5 @@
-//! Which writes a fence speaks of: all of its slot since the last fence, or it says that they may
-//! be lost.
+//! Which writes a fence covers: all of its slot since the last fence. Otherwise it reports that
+//! they may be lost.
 
 use std::time::Duration;
 
@@ -47,8 +47,8 @@ impl Shard {
         format!("{{{}}}{name}", self.tag)
     }
 
-    /// From here on what the primary executes does not get to its replicas. The connection can do
-    /// what new ones cannot.
+    /// From here on the replicas do not get what the primary executes. The existing connection
+    /// still works, new ones do not.
     fn isolate(&self) -> redis::Connection {
         let primary = &self.cluster.nodes[0];
         let mut connection = primary.conn();
@@ -69,7 +69,8 @@ impl Shard {
         connection
     }
 
-    /// The replica takes over as it is, the other one follows it, and the client learns of it.
+    /// The replica takes over with the data that it has, the other one follows it, and the client
+    /// learns of it.
     fn replace(&mut self) {
         let replica = &self.cluster.nodes[3];
         replica.run::<()>(&["CLUSTER", "FAILOVER", "TAKEOVER"]);
@@ -88,7 +89,7 @@ fn is_cut_off(replica: &Server) -> bool {
 }
 
 #[test]
-fn a_fence_after_writes_on_two_connections_says_that_they_may_be_lost() {
+fn a_fence_after_writes_on_two_connections_reports_that_they_may_be_lost() {
     let mut shard = Shard::start();
     let (a, b) = (shard.key("a"), shard.key("b"));
     let _primary = shard.isolate();
@@ -98,7 +99,7 @@ fn a_fence_after_writes_on_two_connections_says_that_they_may_be_lost() {
     assert_unknown(shard.session.run(&fence(&a, 0)));
     let value: Option<String> = shard.session.query(&Command::get(&a)).unwrap();
     assert_eq!(value, None, "the first write is lost");
-    // That is said once: the next one speaks of what comes after.
+    // That is reported once: the next fence covers what comes after.
     shard.session.run(&fence(&a, 0)).unwrap();
     shard.session.run(&Command::set(&a, "3")).unwrap();
     shard.session.run(&fence(&a, 0)).unwrap();
@@ -120,7 +121,7 @@ fn a_write_that_may_be_repeated_counts_for_the_fence_after_it() {
 }
 
 #[test]
-fn a_fence_after_a_crash_amid_its_batch_speaks_of_none_of_the_writes() {
+fn a_fence_after_a_crash_amid_its_batch_covers_none_of_the_writes() {
     let mut shard = Shard::start();
     let a = shard.key("a");
     shard.cluster.notice_failures();
@@ -150,7 +151,7 @@ fn a_fence_after_a_crash_amid_its_batch_speaks_of_none_of_the_writes() {
 }
 
 #[test]
-fn a_fence_after_a_write_that_went_elsewhere_by_ask_says_that_it_may_be_lost() {
+fn a_fence_after_a_write_that_went_to_another_node_by_ask_reports_that_it_may_be_lost() {
     let cluster = Cluster::start(2, 1);
     let (from, to) = (&cluster.nodes[0], &cluster.nodes[1]);
     let tag = keys_of(&cluster, from, 1).remove(0);

@@ -1,4 +1,4 @@
-//! Fences: `DURABLE.WAIT` speaks of what its own server has executed, and of nothing else.
+//! Fences: `DURABLE.WAIT` covers what its own server has executed, and nothing else.
 
 use std::time::Duration;
 
@@ -19,8 +19,7 @@ fn assert_unknown(client: &Client, result: Result<redis::Value, Error>) {
     assert!(client.stats().outcome_unknown >= 1);
 }
 
-/// Three shards with two replicas each; a key of the first, and a client that knows where
-/// everything is.
+/// Three shards with two replicas each, a key of the first, and a client that knows all slots.
 fn cluster() -> (Cluster, String, Client, Session) {
     let cluster = Cluster::start(3, 2);
     let key = keys_of(&cluster, &cluster.nodes[0], 1).remove(0);
@@ -84,18 +83,18 @@ fn a_fence_whose_primary_is_demoted_is_not_answered_by_the_next_one() {
 }
 
 #[test]
-fn a_fence_after_a_failover_does_not_speak_of_writes_before_it() {
+fn a_fence_after_a_failover_does_not_cover_writes_before_it() {
     let (cluster, key, client, mut session) = cluster();
     session.run(&Command::set(&key, "v")).unwrap();
     promote(&cluster, &cluster.nodes[3]);
-    // The map that a server tells may be a moment old.
+    // The map of a server may be out of date for a moment.
     eventually("the new map", || {
         session.prefill_all().unwrap();
         goes_to(&client, &key, &cluster.nodes[3])
     });
     let one = fence(&key, &["REPLICAS", "1", "TIMEOUT", "0"]);
     assert_unknown(&client, session.run(&one));
-    // Of a write to the new primary it does, and another session has no writes of its own there.
+    // It covers a write to the new primary. Another session has no writes of its own there.
     session.run(&Command::set(&key, "w")).unwrap();
     assert!(session.query::<i64>(&one).unwrap() >= 1);
     assert!(client.session().query::<i64>(&one).unwrap() >= 1);
@@ -120,7 +119,7 @@ fn a_fence_on_another_connection_than_the_write_before_it_is_not_sent() {
 }
 
 #[test]
-fn a_fence_behind_a_write_that_is_redirected_goes_where_that_goes() {
+fn a_fence_behind_a_write_that_is_redirected_goes_to_the_same_node() {
     let cluster = Cluster::start(2, 1);
     let (from, to) = (&cluster.nodes[0], &cluster.nodes[1]);
     let key = keys_of(&cluster, from, 1).remove(0);

@@ -1,4 +1,4 @@
-//! Nodes that leave the cluster and stay up: what they say about it is not believed.
+//! Nodes that leave the cluster and stay up: their empty maps do not count.
 
 use redis_durable_client::{Client, Command, Fill};
 use testkit::{eventually, Cluster, Server};
@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 #[test]
-fn a_seed_that_has_left_makes_nobody_forget_the_cluster() {
+fn a_seed_that_has_left_does_not_make_a_client_forget_the_cluster() {
     let cluster = Cluster::start(3, 1);
     let leaver = &cluster.nodes[3];
     let client = client_of(leaver);
@@ -17,7 +17,7 @@ fn a_seed_that_has_left_makes_nobody_forget_the_cluster() {
     eventually("the map", || client.known_slots() == 16384);
     leave(&cluster, leaver);
     let mut session = client.session();
-    // The one node that was named is asked, and then those that are known from it.
+    // The one node that was named is asked, and then those that became known by it.
     assert!(matches!(session.prefill_all(), Ok(Fill::Filled(_))));
     assert_eq!(client.known_slots(), 16384);
     let keys = keys(100);
@@ -75,7 +75,7 @@ fn connections_to_a_node_that_has_left_are_closed() {
     assert_own_values(&mut session, &keys);
     assert_eq!(connections(leaver), 1, "it may be promoted again");
     leave(&cluster, leaver);
-    // The map that a server tells may be a moment old.
+    // The map of a server may be out of date for a moment.
     eventually("the connection to be closed", || {
         session.prefill_all().unwrap();
         assert_own_values(&mut session, &keys);

@@ -5,7 +5,8 @@ use testkit::{eventually, Cluster};
 
 use crate::support::{client_of, end, half_moved, keys_of, migrate};
 
-/// Appends a number to each of these keys, and the next number to each …
+/// Commands that append 0 to each of these keys, then 1 to each, and so on; and the resulting
+/// value.
 fn appends(keys: &[String], count: usize) -> (Vec<Command>, String) {
     let append = |key: &String, number| Command::new("APPEND").key(key).arg(format!("{number},"));
     let numbers = 0..count;
@@ -31,7 +32,7 @@ fn a_crash_does_not_change_it() {
     client.session().prefill_all().unwrap();
     cluster.notice_failures();
     cluster.nodes[0].kill();
-    // Long enough to reach a node in more than one piece, just when it takes over.
+    // So long that it reaches a node in several pieces while that takes over.
     let (commands, expected) = appends(&keys, 1500);
     for result in client.session().batch(&commands) {
         result.unwrap();
@@ -66,13 +67,13 @@ fn a_cluster_that_is_down_for_a_while_does_not_change_it() {
 }
 
 #[test]
-fn what_comes_after_a_command_of_several_keys_waits_for_it_while_the_slot_is_moved() {
+fn commands_after_one_of_several_keys_wait_for_it_while_the_slot_is_moved() {
     let cluster = Cluster::start(2, 0);
     let (from, to) = (&cluster.nodes[0], &cluster.nodes[1]);
     let client = client_of(from);
     let (slot, keys) = half_moved(&cluster, &client, from, to);
-    // The first key has gone, so that what names it alone is sent after it (ASK); what names both
-    // is turned away.
+    // The first key has gone: commands that name it alone are sent after it by ASK, and those that
+    // name both are turned away.
     let set_both = Command::new("MSET").key(&keys[0]).arg("0,");
     let mut commands = vec![set_both.key(&keys[1]).arg("0,")];
     let append = |number| {

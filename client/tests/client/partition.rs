@@ -1,5 +1,5 @@
-//! Two nodes that both take writes for a slot, as on the two sides of a partition: a fence is not
-//! answered by the one that has not executed the write before it.
+//! Two nodes that both accept writes for a slot, as on the two sides of a partition: a fence does
+//! not go to the node that has not executed the write before it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use redis_durable_client::{Client, Command, Error};
 
-/// What was executed where.
+/// Which node has executed what.
 type Journal = Arc<Mutex<Vec<(&'static str, Vec<String>)>>>;
 
-/// Answers each command as it is told, or not at all, and returns its port.
+/// A server that gives these answers, or none. Returns its port.
 fn server(answer: impl Fn(&[String]) -> Option<String> + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -45,7 +45,7 @@ fn read_command(reader: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
     words.collect()
 }
 
-/// Of a line such as `$3`.
+/// The number in a line such as `$3`.
 fn read_number(reader: &mut BufReader<TcpStream>) -> Option<usize> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;

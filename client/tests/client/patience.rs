@@ -1,4 +1,4 @@
-//! How long a command is tried, and what does not count.
+//! How long a command is tried, and what does not count as trying.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use testkit::{eventually, Cluster, Server};
 use crate::fake::Fake;
 use crate::support::{assert_own_values, hang_up, keys, keys_of, set_to_themselves};
 
-/// Does not ask for hints, and tries for so long.
+/// A client that does not request hints and tries for so long.
 fn client(node: &Server, retry_for: Duration) -> Client {
     Client::builder([format!("redis://{}", node.addr())])
         .unwrap()
@@ -78,7 +78,7 @@ fn redirections_in_a_circle_end() {
 
 #[test]
 fn two_nodes_are_asked_for_a_hint_before_a_batch_and_not_longer_than_commands_are_tried() {
-    // They take connections, and never say anything.
+    // They accept connections and never answer.
     let silent: Vec<TcpListener> = (0..8)
         .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
         .collect();
@@ -96,13 +96,13 @@ fn two_nodes_are_asked_for_a_hint_before_a_batch_and_not_longer_than_commands_ar
             "{error}"
         );
     }
-    // One or two for the hint, the first attempt, and the one that may follow at once.
+    // One or two for the hint, the first attempt, and the next one, which may follow at once.
     let failures = client.stats().connection_failures;
     assert!(failures <= 4, "{failures} connections were tried");
 }
 
 #[test]
-fn what_waits_behind_a_command_that_is_given_up_is_given_up_with_it() {
+fn commands_behind_one_that_is_given_up_are_given_up_with_it() {
     let cluster = Cluster::start(3, 0);
     let key = keys_of(&cluster, &cluster.nodes[0], 1).remove(0);
     let client = client(&cluster.nodes[1], Duration::from_millis(100));
@@ -121,7 +121,7 @@ fn what_waits_behind_a_command_that_is_given_up_is_given_up_with_it() {
     assert!(failures < 100, "{failures} connections were tried");
 }
 
-/// Forwards connections to a server. The first one stands still until every gate of the barrier has
+/// Forwards connections to a server. The first one is held back until every gate of the barrier has
 /// one.
 fn gate(server: &Server, all: Arc<Barrier>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -159,7 +159,7 @@ fn nodes_are_connected_to_at_the_same_time() {
     let client = Client::builder([format!("redis://{}", cluster.nodes[0].addr())])
         .unwrap()
         .address_map(through)
-        // One after the other they would never be there together.
+        // Made one after the other they would wait for ever.
         .connect_timeout(Duration::from_secs(60))
         .build();
     let mut session = client.session();
@@ -171,7 +171,7 @@ fn nodes_are_connected_to_at_the_same_time() {
 }
 
 #[test]
-fn an_idle_connection_to_a_node_that_stands_still_is_not_waited_for_as_for_a_reply() {
+fn an_idle_connection_to_a_paused_node_is_tried_out_within_the_connect_timeout() {
     let cluster = Cluster::start(2, 0);
     let key = keys_of(&cluster, &cluster.nodes[0], 1).remove(0);
     let client = Client::builder([format!("redis://{}", cluster.nodes[0].addr())])
@@ -196,7 +196,7 @@ fn an_idle_connection_to_a_node_that_stands_still_is_not_waited_for_as_for_a_rep
 #[test]
 fn one_slow_read_does_not_make_those_behind_it_fail() {
     let fake = Fake::start(|words, caller| match words[0].as_str() {
-        // Nothing comes, for this and for what is behind it on the connection.
+        // Neither this command nor those behind it on the connection get a reply.
         "SLOW" => caller.wait_until_gone(),
         _ => caller.say(format!("${}\r\n{}\r\n", words[1].len(), words[1])),
     });

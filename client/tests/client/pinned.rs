@@ -1,5 +1,5 @@
-//! What names no key goes to the primary of the slot it is for, or to nobody: no server would
-//! redirect it.
+//! Commands that name no key and are routed by one: they go to the primary of the slot or to no
+//! node, because no server would redirect them.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn size(server: &Server) -> i64 {
     server.run(&["DBSIZE"])
 }
 
-/// Is soon told that the node does not answer, and tries nothing twice.
+/// A client that soon gives up a node, and tries nothing twice.
 fn impatient(server: &Server) -> Client {
     Client::builder([format!("redis://{}", server.addr())])
         .unwrap()
@@ -38,7 +38,7 @@ fn a_shard_whose_primary_is_dead_is_not_flushed_at_another_one() {
     let others = [&cluster.nodes[1], &cluster.nodes[2]];
     let before = others.map(size);
     cluster.nodes[0].kill();
-    // The connection that breaks, one that is refused, and one for a node that is known to be down.
+    // The connection breaks, then it is refused, then the node is known to be down.
     session.run(&flush(&key)).unwrap_err();
     for _ in 0..2 {
         let error = client.session().run(&flush(&key)).unwrap_err();

@@ -31,7 +31,7 @@ fn after_one_prefill_ten_thousand_keys_cause_no_redirection() {
     assert_eq!((stats.hits, stats.commands), (20_300, 20_300));
     assert_eq!((stats.hint_requests, stats.map_requests), (1, 0));
     // The hint, pipelines of a thousand commands for each node to write and to read, and the single
-    // ones.
+    // commands.
     let at = |node: &testkit::Server| {
         let own = |key: &&String| client.node_of(key).unwrap().to_string() == node.addr();
         keys.iter().filter(own).count() as u64

@@ -50,7 +50,7 @@ fn a_unix_socket_leads_to_the_other_nodes() {
     assert_eq!(client.stats().moved, 0);
 }
 
-/// Hints and, without them, MOVED: each has to lead to the right nodes.
+/// Both hints and, without them, MOVED have to lead to the right nodes.
 fn assert_usable(client: &Client) {
     let mut session = client.session();
     let keys = keys(200);
@@ -127,7 +127,7 @@ fn an_address_map_leads_through_nat() {
                 )
         })
         .start();
-    // Ports that nobody listens on, as behind a port mapping.
+    // Ports on which no server listens, as behind a port mapping.
     for (number, node) in (1..).zip(&cluster.nodes) {
         node.run::<()>(&[
             "CONFIG",

@@ -68,7 +68,7 @@ fn a_user_without_permission_for_the_map_has_hints_for_keys() {
     set_to_themselves(&mut session, &keys[30..]);
     let stats = client.stats();
     assert_eq!((stats.moved, stats.hint_requests), (0, 2), "{stats:?}");
-    // What is fetched when the watch has news is the map.
+    // The watch fetches the map when that has changed.
     let watch = client.watch().unwrap();
     eventually("the watch to end", || !watch.is_running());
     assert!(client.uses_hints());

@@ -1,4 +1,4 @@
-//! Scripts and functions, whose errors are their own words.
+//! Scripts and functions, whose errors can be any text.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ fn eval(script: &str, key: &str) -> Command {
 }
 
 #[test]
-fn a_script_that_says_what_a_server_says_is_executed_once_and_may_have_written() {
+fn a_script_with_the_error_of_a_server_is_executed_once_and_may_have_written() {
     let server = Server::builder().start();
     let client = Client::open([format!("redis://{}", server.addr())]).unwrap();
     let mut session = client.session();

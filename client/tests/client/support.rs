@@ -1,4 +1,4 @@
-//! What the tests share: keys that their values name, and traffic that checks every answer.
+//! Shared by the tests: keys that are their own values, and traffic that checks every answer.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{Scope, ScopedJoinHandle};
@@ -6,7 +6,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 use redis_durable_client::{Client, Command, Error, Session};
 use testkit::{eventually, Cluster, Role, Server};
 
-/// A client that is told of one node only.
+/// A client with one seed.
 pub fn client_of(server: &Server) -> Client {
     Client::open([format!("redis://{}", server.addr())]).expect("a client")
 }
@@ -22,14 +22,14 @@ pub fn with_user(cluster: &Cluster, rules: &[&str], node: &Server) -> String {
     format!("redis://app:pw@{}", node.addr())
 }
 
-/// Makes the node of this key answer this, and then close the connection without executing what
-/// comes behind.
+/// Makes the node of this key answer this, and close the connection without executing the commands
+/// behind it.
 pub fn hang_up(key: &str) -> Command {
     let kill = ["KILL", "TYPE", "normal", "SKIPME", "no"];
     Command::new("CLIENT").arg(&kill).routed_by(key)
 }
 
-/// Whether this is where the client would send a command of the key.
+/// Whether the client would send a command of the key to this server.
 pub fn goes_to(client: &Client, key: &str, server: &Server) -> bool {
     let node = client.node_of(key).map(|node| node.to_string());
     node.is_some_and(|node| node.ends_with(&format!(":{}", server.port())))
@@ -46,7 +46,7 @@ pub fn calls(server: &Server, command: &str) -> u64 {
     count.map_or(0, |count| count.parse().expect("a number"))
 }
 
-/// Makes `replica` the primary of its shard by order.
+/// Makes `replica` the primary of its shard by CLUSTER FAILOVER.
 pub fn fail_over(replica: &Server) {
     eventually("the failover to be accepted", || {
         let _ = replica.try_run::<()>(&["CLUSTER", "FAILOVER"]);
@@ -61,8 +61,8 @@ pub fn promote(cluster: &Cluster, replica: &Server) {
     wait_for_replica(replica);
 }
 
-/// Waits until one acknowledges: the others follow a new primary a moment after they know of it,
-/// and until then it refuses what has to wait for them.
+/// Waits until one replica acknowledges. Replicas follow a new primary a moment after they know of
+/// it, and until then it refuses commands that wait for them.
 pub fn wait_for_replica(primary: &Server) {
     eventually("a replica that acknowledges", || {
         let links = primary.replica_links();
@@ -91,8 +91,8 @@ pub fn leave(cluster: &Cluster, leaver: &Server) {
     });
 }
 
-/// A slot whose first key of two has moved to the other primary already, as it stands in the middle
-/// of a reshard. Each key has itself as its value.
+/// A slot in the middle of a reshard: of its two keys, the first has moved to the other primary.
+/// Each key has itself as its value.
 pub fn half_moved(
     cluster: &Cluster,
     client: &Client,
@@ -178,7 +178,7 @@ pub fn set_to_themselves(session: &mut Session, keys: &[String]) {
     }
 }
 
-/// Every key has its own name as its value, with anything after a `#`.
+/// Asserts that each key has its own name as its value. Anything after a `#` is ignored.
 #[track_caller]
 pub fn assert_own_values(session: &mut Session, keys: &[String]) {
     for (key, result) in keys.iter().zip(session.get_many(keys)) {
@@ -194,7 +194,7 @@ pub fn assert_own(key: &str, value: Option<&[u8]>) {
     assert_eq!(name, Some(key), "the value of {key}");
 }
 
-/// Reads and writes from one thread until it is told to stop.
+/// Reads and writes from one thread until it is stopped.
 pub struct Traffic {
     stop: AtomicBool,
     rounds: AtomicU64,
@@ -237,7 +237,7 @@ impl Traffic {
         })
     }
 
-    /// So many times all keys were read and written.
+    /// How often all keys were read and written.
     pub fn rounds(&self) -> u64 {
         assert!(!self.stop.load(Ordering::Relaxed), "the traffic has ended");
         self.rounds.load(Ordering::Relaxed)
@@ -248,7 +248,7 @@ impl Traffic {
     }
 }
 
-/// So that whoever waits for more traffic does not wait in vain.
+/// Ends the traffic if its thread panics. Otherwise a test would wait for more of it in vain.
 struct EndOnPanic<'t>(&'t Traffic);
 
 impl Drop for EndOnPanic<'_> {

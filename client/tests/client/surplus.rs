@@ -1,4 +1,4 @@
-//! Replies that nobody asked for are not taken for those to later commands.
+//! Replies that no command has requested are not taken for those to later commands.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,8 +6,8 @@ use redis_durable_client::{Client, ClientBuilder, Command, Error};
 
 use crate::fake::{Caller, Fake};
 
-/// Answers `GET` by the key itself and knows no hints. After what it says to `word` on the first
-/// connection comes `more`.
+/// Answers `GET` by the key itself and gives no hints. After its reply to `word` on the first
+/// connection it sends `more`.
 fn talkative(
     word: &'static str,
     more: &'static str,
@@ -22,7 +22,7 @@ fn talkative(
             _ => "-ERR unknown command\r\n".into(),
         };
         let is_it = words.iter().any(|own| own == word) && caller.number == 0;
-        // In one packet, so that it has come when the reply has.
+        // In one packet: it has arrived when the reply has.
         caller.say(reply + if is_it { more } else { "" });
     }
 }
@@ -49,7 +49,7 @@ fn client(fake: &Fake, url: &str) -> ClientBuilder {
 
 #[test]
 fn the_next_command_goes_over_a_new_connection() {
-    // A whole reply, one that has begun only, and what is no reply.
+    // A whole reply, the beginning of one, and something that is not a reply.
     for more in ["$5\r\nother\r\n", "$5\r\noth", "+", "\r\n"] {
         let fake = Fake::start(talkative("a", more));
         let client = fake.client().build();
@@ -83,7 +83,7 @@ fn push_messages_of_resp3_are_no_replies() {
 }
 
 #[test]
-fn what_comes_behind_a_hint_is_not_the_reply_to_a_command() {
+fn a_surplus_reply_to_a_hint_is_not_the_reply_to_a_command() {
     for hint in ["SLOTHINT", "SLOTHINT.MAP"] {
         let fake = Fake::start(talkative(hint, "$5\r\nother\r\n"));
         let client = fake.client().build();
@@ -100,21 +100,21 @@ fn what_comes_behind_a_hint_is_not_the_reply_to_a_command() {
 }
 
 #[test]
-fn what_comes_behind_the_greeting_is_not_the_reply_to_a_command() {
+fn a_surplus_reply_to_the_greeting_is_not_the_reply_to_a_command() {
     let fake = Fake::start(talkative("AUTH", "+OK\r\n+OK\r\n$5\r\nother\r\n"));
     let client = client(&fake, "redis://:pw@127.0.0.1:PORT").build();
     assert_each_get_has_its_own(&client);
 }
 
-/// The second window of a pipeline, too, is sent only when nothing is left of the first.
+/// The second window of a pipeline is sent only if nothing is left of the first one.
 #[test]
-fn what_comes_behind_a_window_is_not_a_reply_to_the_next_one() {
+fn a_surplus_reply_to_a_window_is_not_a_reply_to_the_next_one() {
     let fake = Fake::start(talkative("999", "$5\r\nother\r\n"));
     assert_all_have_their_own(&fake.client().build(), 1500);
 }
 
 #[test]
-fn what_comes_in_the_middle_of_a_window_shifts_none_of_its_replies() {
+fn a_surplus_reply_in_the_middle_of_a_window_shifts_none_of_its_replies() {
     // All replies come in one packet.
     let replies = Arc::new(Mutex::new(String::new()));
     let fake = Fake::start(move |words, caller| {
@@ -142,8 +142,8 @@ fn assert_all_have_their_own(client: &Client, count: usize) {
     assert_eq!(client.stats().surplus_replies, 1);
 }
 
-/// It may be the reply to something else. The fence after it speaks of another connection's writes
-/// no more than of another server's.
+/// The reply may belong to another command. A fence covers the writes of another connection as
+/// little as those of another server.
 #[test]
 fn a_write_that_was_answered_twice_may_have_been_executed_and_its_fence_does_not_know() {
     let fake = Fake::start(talkative("a", "$5\r\nother\r\n"));

@@ -1,5 +1,5 @@
-//! The client over TLS: nodes that are learnt of are connected to with the same parameters, and
-//! told apart from their plain ports.
+//! The client over TLS: nodes that become known are connected to with the same settings, at their
+//! TLS ports.
 
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::support::{assert_own_values, keys, keys_of, set_to_themselves};
 
 const NODES: usize = 6;
 
-/// Trusts the certificate of these servers alone.
+/// Settings that trust only the certificate of these servers.
 fn trust(trusted: &Tls) -> Arc<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trusted.certificate().der().clone()).unwrap();
@@ -30,12 +30,12 @@ fn builder(tls: &Tls, host: &str, number: usize, password: &str) -> ClientBuilde
     Client::builder([url]).unwrap().tls(trust(tls))
 }
 
-/// One that bears a busy machine, for tests in which no connection may fail.
+/// A builder with long limits, for tests in which no connection may fail on a busy machine.
 fn patient(tls: &Tls, host: &str, number: usize) -> ClientBuilder {
-    bearing(builder(tls, host, number, "secret"))
+    with_long_limits(builder(tls, host, number, "secret"))
 }
 
-fn bearing(builder: ClientBuilder) -> ClientBuilder {
+fn with_long_limits(builder: ClientBuilder) -> ClientBuilder {
     let patience = Duration::from_secs(60);
     builder
         .connect_timeout(patience)
@@ -147,8 +147,8 @@ fn a_batch_larger_than_what_sockets_and_tls_hold_is_answered_whole() {
     assert_eq!(stats.connection_failures, 0, "{stats:?}");
 }
 
-/// With `tls-cluster no`, Redis before 7.2 names plain ports even over TLS, so that none but the
-/// first node can be used. All others name the TLS ports.
+/// With `tls-cluster no`, Redis before 7.2 names plain ports even over TLS, so only the first node
+/// can be used. All other servers name the TLS ports.
 #[test]
 fn without_tls_cluster_nodes_are_reached_where_the_server_names_tls_ports() {
     let (cluster, tls) = cluster(false);
@@ -176,7 +176,7 @@ fn a_certificate_that_is_not_trusted_is_refused_at_once_and_nothing_is_sent() {
     let (_cluster, tls) = cluster(true);
     let stranger = Tls::for_servers(0);
     let client = builder(&tls, "127.0.0.1", 0, "secret");
-    let client = bearing(client.tls(trust(&stranger))).build();
+    let client = with_long_limits(client.tls(trust(&stranger))).build();
     let error = client.session().run(&Command::set("k", "v")).unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error}");
     assert!(!error.may_have_been_executed(), "{error}");
@@ -186,13 +186,13 @@ fn a_certificate_that_is_not_trusted_is_refused_at_once_and_nothing_is_sent() {
 #[test]
 fn a_wrong_password_over_tls_is_refused_at_once() {
     let (_cluster, tls) = cluster(true);
-    let client = bearing(builder(&tls, "127.0.0.1", 0, "wrong")).build();
+    let client = with_long_limits(builder(&tls, "127.0.0.1", 0, "wrong")).build();
     let error = client.session().run(&Command::set("k", "v")).unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error}");
     assert_eq!(client.stats().retries, 0);
 }
 
-/// The kernel takes the connection, and nobody shakes hands.
+/// The kernel accepts the connection, and no server does the handshake.
 #[test]
 fn a_handshake_that_is_never_answered_ends() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -221,7 +221,7 @@ fn a_frozen_node_over_tls_is_replaced_by_its_promoted_replica() {
     }
     cluster.notice_failures();
     cluster.nodes[0].pause();
-    // Its handshake ends by the time for connecting, which is the usual one here.
+    // Its handshake ends by the connect timeout, which is the default one here.
     let impatient = builder(&tls, "127.0.0.1", 1, "secret");
     let impatient = impatient.retry_for(Duration::from_secs(60)).build();
     let mut fresh: Session = impatient.session();

@@ -20,8 +20,8 @@ fn watchers(cluster: &Cluster) -> usize {
     running.map(watching).sum()
 }
 
-/// It has the map, and waits for the next one. The very first question can be seen waiting as well,
-/// for a turn.
+/// Waits until the watch has the map and waits for the next one. Its first request shows as
+/// waiting, too, for one turn of the event loop.
 #[track_caller]
 fn wait_until_it_watches(client: &Client, cluster: &Cluster) {
     eventually("the watch to wait with the map", || {
@@ -30,7 +30,7 @@ fn wait_until_it_watches(client: &Client, cluster: &Cluster) {
 }
 
 #[test]
-fn a_failover_by_order_is_known_before_any_command_meets_it() {
+fn a_failover_by_command_is_known_before_any_command_meets_it() {
     let cluster = Cluster::start(3, 1);
     let keys = keys_of(&cluster, &cluster.nodes[0], 100);
     let client = client_of(&cluster.nodes[1]);
@@ -50,7 +50,7 @@ fn a_failover_by_order_is_known_before_any_command_meets_it() {
         (0, 0, 0),
         "{stats:?}"
     );
-    // The watch counts after the cache has learnt, and fetches maps between two waits.
+    // The watch counts an update after the cache has changed, and fetches maps between two waits.
     eventually("the update to be counted", || {
         client.stats().watch_updates >= 1
     });
@@ -113,7 +113,7 @@ fn while_the_cluster_is_down_the_watch_keeps_its_connection_and_its_map() {
 }
 
 #[test]
-fn a_change_while_the_watch_could_not_connect_is_counted_and_told() {
+fn a_change_while_the_watch_could_not_connect_is_learnt_and_counted() {
     let cluster = Cluster::start(3, 1);
     let key = keys_of(&cluster, &cluster.nodes[0], 1).remove(0);
     let address = with_user(&cluster, &[], &cluster.nodes[1]);
@@ -159,7 +159,7 @@ fn a_watch_that_comes_back_to_the_same_map_does_not_fetch_it_again() {
 }
 
 #[test]
-fn a_watch_of_a_node_that_stands_still_can_be_stopped() {
+fn a_watch_of_a_paused_node_can_be_stopped() {
     let cluster = Cluster::start(2, 0);
     let client = Client::builder([format!("redis://{}", cluster.nodes[0].addr())])
         .unwrap()

@@ -6,9 +6,9 @@ use testkit::{Cluster, Server};
 
 use crate::support::{assert_own_values, client_of, keys, set_to_themselves};
 
-/// Error replies of each server that begin with ERR, as `unknown command` does; MOVED is counted
-/// apart. Asked over a bare connection: the redis crate's own begin with a command that older
-/// servers do not know.
+/// How many error replies of each server began with ERR, as `unknown command` does. MOVED is
+/// counted separately. Read over a bare connection: those of the redis crate begin with a command
+/// that older servers do not know.
 fn errors(servers: &[Server]) -> Vec<u64> {
     let errors = |server: &Server| -> u64 {
         let text = server.raw().call_text(&["INFO", "errorstats"]);
@@ -19,7 +19,7 @@ fn errors(servers: &[Server]) -> Vec<u64> {
     servers.iter().map(errors).collect()
 }
 
-/// A client whose connections send nothing of their own.
+/// A client whose connections send no names.
 fn plain_client_of(server: &Server) -> Client {
     let url = format!("redis://{}", server.addr());
     let info = url.into_connection_info().unwrap();
@@ -116,7 +116,7 @@ fn a_write_that_meets_a_replica_goes_on_to_the_primary() {
     let addresses = [&replica, &primary].map(|server| format!("redis://{}", server.addr()));
     let client = Client::open(addresses).unwrap();
     let mut session = client.session();
-    // A read is served by the replica, so that writes go there as well at first.
+    // The replica serves a read, so writes go there as well at first.
     session.run(&Command::get("k")).unwrap();
     session.run(&Command::set("k", "v")).unwrap();
     assert_eq!(client.stats().not_primary, 1);
@@ -127,8 +127,8 @@ fn a_write_that_meets_a_replica_goes_on_to_the_primary() {
 
 #[test]
 fn a_server_that_is_loading_is_waited_for() {
-    // Slow enough to be met while it loads; and it looks after its clients after every few keys. In
-    // a cluster the same server would answer CLUSTERDOWN, since it looks at the slots first.
+    // Slow enough to be met while it loads, and it serves its clients after every few keys. In a
+    // cluster the same server would answer CLUSTERDOWN, because it checks the slots first.
     let server = Server::builder()
         .module(false)
         .config("key-load-delay", "1500")
@@ -148,7 +148,7 @@ fn a_server_that_is_loading_is_waited_for() {
 }
 
 #[test]
-fn a_crash_is_found_out_by_asking_the_others() {
+fn after_a_crash_the_other_nodes_are_asked() {
     let cluster = Cluster::builder(3, 1)
         .node(|_, builder| builder.module(false))
         .start();

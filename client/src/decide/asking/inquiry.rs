@@ -1,8 +1,7 @@
 //! Asks one node after another for a hint, until one gives it. Pure.
 //!
 //! The driver takes [`Inquiry::next_node`], makes sure of a connection to it, sends the question
-//! and reports the answer, until there is no next node. Then [`Inquiry::result`] says what came of
-//! it.
+//! and reports the answer, until there is no next node. Then it takes [`Inquiry::result`].
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -24,7 +23,7 @@ use crate::decide::stats::Counters;
 const ASKED_FOR_A_BATCH: usize = 2;
 
 pub(crate) struct Inquiry {
-    /// `SLOTHINT key …`; the map is asked for if there is none.
+    /// `SLOTHINT key …`; `None` for the whole map.
     keys: Option<Cmd>,
     candidates: vec::IntoIter<Node>,
     limits: Limits,
@@ -177,8 +176,8 @@ impl Inquiry {
         false
     }
 
-    /// What came of it: the hint, or the error of the last node that had another reason than that
-    /// it gives no hints.
+    /// The hint; or, if no node gave one, the last error. Nodes that give no hints do not count as
+    /// errors.
     pub(crate) fn result(self) -> Result<Fill, Error> {
         self.result.unwrap_or(Ok(Fill::Unavailable))
     }

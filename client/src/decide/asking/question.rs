@@ -23,7 +23,7 @@ pub(crate) struct Question {
     asked: Asked,
 }
 
-/// The answer to a [`Question`], read and not yet learnt from.
+/// The answer to a [`Question`], read but not in the cache yet.
 #[derive(Debug)]
 pub(crate) struct HintAnswer {
     node: Node,
@@ -36,9 +36,9 @@ pub(crate) struct HintAnswer {
 /// Why a node gave no hint.
 #[derive(Debug)]
 pub(crate) enum NoHint {
-    /// It has no such command, or is in no cluster. It is not asked again.
+    /// It has no such command, or is in no cluster. No request is sent to it again.
     NoHints,
-    /// This user may not use the command. The node is not asked for this again.
+    /// This user may not use the command. This request is not sent to the node again.
     NotAllowed,
     /// It answered with another error.
     Server(ServerError),
@@ -131,7 +131,7 @@ impl Question {
 }
 
 impl HintAnswer {
-    /// Puts what the answer says into the cache, and remembers a refusal.
+    /// Puts the answer into the cache, and remembers a refusal.
     pub(crate) fn learn(self, knowledge: &mut Knowledge, stats: &Counters) -> Result<Fill, NoHint> {
         let hint = match self.hint {
             Ok(hint) => hint,

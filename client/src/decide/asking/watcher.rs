@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// cluster.
 const MAX_ERRORS: u32 = 8;
 /// A wait that ends sooner has ended at once: either the map had changed meanwhile, or the server
-/// lets nobody wait.
+/// ends every wait.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Watcher {

@@ -233,7 +233,7 @@ impl<'c> Pipeline<'c> {
         }
     }
 
-    /// Gives back every command, those of one slot in their order, and says what was found about
+    /// Gives back every command, those of one slot in their order, and adds what was found about
     /// the node.
     pub(crate) fn finish(
         mut self,

@@ -193,7 +193,7 @@ impl Settling<'_> {
                     .extend(slot.map(|slot| Finding::ClusterDown { slot, node }));
                 avoid
             }
-            // The node may have been replaced: another one knows by whom.
+            // The node may have been replaced: another one knows the new one.
             Why::Loading | Why::NotPrimary => Some(node.clone()),
         };
         if why != Why::TryAgain {
@@ -280,7 +280,7 @@ impl Settling<'_> {
     }
 
     /// Gives the command the error that its last attempt met at `node`. If an earlier attempt may
-    /// have been executed, an error which says that nothing was executed is not the whole truth: it
+    /// have been executed, an error that stands for "nothing was executed" would be wrong: it
     /// becomes [`Error::GaveUp`].
     fn fail<'c>(&mut self, pending: &Pending<'c>, node: &Node, error: Error) -> Settled<'c> {
         let hides_doubt = is_in_doubt(pending) && !error.may_have_been_executed();

@@ -2,6 +2,7 @@
 //! one there can be.
 
 use std::collections::HashMap;
+use std::slice::from_ref;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -48,8 +49,8 @@ fn client() -> Client {
 }
 
 impl Client {
-    /// The cache is told that slots below 8192 are at the node 1, and the others at 2.
-    fn told_of_two_nodes() -> Client {
+    /// In the cache, node 1 owns the slots below 8192, and node 2 the others.
+    fn of_two_nodes() -> Client {
         let mut client = client();
         let owner = |number| HintNode {
             primary: node(number),
@@ -150,22 +151,22 @@ fn a_single_command_of_an_unknown_slot_fetches_the_map_and_a_batch_a_hint_for_it
     let mut ok = |_: &Node, _: &[String]| reply("+OK");
     let (get, other) = (Command::get("a"), Command::get("b"));
     let mut own = client();
-    own.run(&[get.clone()], &mut ok);
+    own.run(from_ref(&get), &mut ok);
     assert_eq!(own.inquiries, [true]);
     let mut own = client();
     own.run(&[get.clone(), other.clone()], &mut ok);
     assert_eq!(own.inquiries, [false]);
     // Its slots are known now, from the success.
     own.run(&[get.clone(), other.clone()], &mut ok);
-    own.run(&[get.clone()], &mut ok);
+    own.run(from_ref(&get), &mut ok);
     assert_eq!(own.inquiries, [false]);
     let mut own = client();
     own.settings.hint_batches = false;
     own.run(&[get, other], &mut ok);
     assert_eq!(own.inquiries, []);
-    // What names no key is not redirected: its slot is asked for all the same.
+    // A command that names no key is not redirected. Its slot is requested in any case.
     let fence = Command::new("DURABLE.WAIT").routed_by("a");
-    let results = own.run(&[fence.clone()], &mut ok);
+    let results = own.run(from_ref(&fence), &mut ok);
     assert_eq!(own.inquiries, [], "it is known");
     assert!(results[0].is_ok());
     let mut own = client();
@@ -177,7 +178,7 @@ fn a_single_command_of_an_unknown_slot_fetches_the_map_and_a_batch_a_hint_for_it
 
 #[test]
 fn a_failure_asks_for_the_map_before_the_next_attempt() {
-    let mut own = Client::told_of_two_nodes();
+    let mut own = Client::of_two_nodes();
     let mut times = 0;
     let mut loading_once = |_: &Node, _: &[String]| {
         times += 1;
@@ -189,7 +190,7 @@ fn a_failure_asks_for_the_map_before_the_next_attempt() {
 }
 
 #[test]
-fn what_cannot_be_sent_this_way_is_refused_and_the_rest_of_the_batch_is_sent() {
+fn a_command_that_cannot_be_sent_is_refused_and_the_rest_of_the_batch_is_sent() {
     let mut own = client();
     let mut sent = 0;
     let mut count = |_: &Node, _: &[String]| {
@@ -211,7 +212,7 @@ fn a_batch_without_commands_has_no_results() {
 
 #[test]
 fn a_redirection_is_followed_and_the_next_command_goes_there_by_itself() {
-    let mut own = Client::told_of_two_nodes();
+    let mut own = Client::of_two_nodes();
     let set = Command::set("a", 1);
     let slot = set.slot().expect("a slot");
     let mut seen = Vec::new();
@@ -222,7 +223,7 @@ fn a_redirection_is_followed_and_the_next_command_goes_there_by_itself() {
             false => reply(&format!("-MOVED {slot} node:3")),
         }
     };
-    own.run(&[set.clone()], &mut at_three);
+    own.run(from_ref(&set), &mut at_three);
     own.run(&[set], &mut at_three);
     assert_eq!(seen, [2, 3, 3].map(node));
     let stats = own.stats.read();
@@ -231,7 +232,7 @@ fn a_redirection_is_followed_and_the_next_command_goes_there_by_itself() {
 
 #[test]
 fn a_cluster_that_stays_down_is_given_up_within_the_time_for_retries() {
-    let mut own = Client::told_of_two_nodes();
+    let mut own = Client::of_two_nodes();
     let began = own.now;
     let mut down = |_: &Node, _: &[String]| reply("-CLUSTERDOWN x");
     let results = own.run(&[Command::set("a", 1), Command::set("a", 2)], &mut down);
@@ -303,7 +304,7 @@ proptest! {
                 Fate::Cut => cut(),
             }
         };
-        let mut own = Client::told_of_two_nodes();
+        let mut own = Client::of_two_nodes();
         let results = own.run(&commands, &mut cluster);
         prop_assert_eq!(results.len(), commands.len());
         for (place, result) in results.iter().enumerate() {

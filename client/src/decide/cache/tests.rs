@@ -149,7 +149,7 @@ fn a_second_failover_back_moves_the_whole_shard_again() {
 }
 
 #[test]
-fn slots_given_to_a_former_replica_do_not_drag_the_shard_to_and_fro() {
+fn slots_given_to_a_former_replica_do_not_move_the_shard_back_and_forth() {
     let mut cache = halves();
     // 5 and 6 have really gone to 11, which has become a primary of its own.
     let truth = |slot| if slot == 5 || slot == 6 { 11 } else { 1 };
@@ -273,7 +273,7 @@ fn a_map_that_is_not_taken_over_whole_leaves_no_token_and_neither_does_an_older_
     let mut cache = halves();
     let command = cache.ask();
     let asked = cache.ask();
-    // Confirms what is known, after the map was asked for.
+    // Confirms the cache, after the map was requested.
     cache.moved(0, &node(1), Some(&node(3)), command);
     let moved = Hint {
         token: 2,

@@ -1,4 +1,4 @@
-//! Answers as servers give them, and answers as nobody should.
+//! Answers as servers give them, and answers that no server should give.
 
 use super::*;
 
@@ -61,7 +61,7 @@ fn a_map_tells_of_every_slot_also_of_those_without_an_owner() {
 fn a_map_of_a_node_without_a_cluster_names_nobody() {
     let empty = array([Value::Int(1), array([]), array([])]);
     assert!(Hint::of_map(&empty, &near).unwrap().unwrap().names_nobody());
-    // A node that cannot be dialled is nobody too.
+    // A node that cannot be dialled does not count.
     let nodes = [node(text("a"), 0, &[]), node(text("b"), 2, &[])];
     let hint = |slots: &[Value]| {
         let slots = array(slots.iter().cloned());

@@ -136,7 +136,7 @@ impl Knowledge {
     }
 
     /// The node seems to be in no cluster: it knows no owner of any slot, or answers `CLUSTERDOWN`
-    /// for a slot that nobody has named an owner for.
+    /// for a slot whose owner is unknown.
     pub(crate) fn mark_outside(&mut self, node: &Node) {
         self.roster.mark_outside(node);
     }

@@ -166,7 +166,7 @@ fn a_connection_that_is_closed_between_two_windows_loses_nothing() {
 }
 
 #[test]
-fn what_is_under_way_when_the_connection_breaks_is_lost_and_what_was_not_sent_is_not() {
+fn commands_under_way_when_the_connection_breaks_are_lost_and_those_not_sent_are_not() {
     let commands = vec![Command::set("k", "v"); 1002];
     let (mut own, now) = (pipeline(&commands), Instant::now());
     own.connected(HERE);
@@ -212,7 +212,7 @@ fn without_a_connection_nothing_is_sent_and_the_node_is_down() {
     let mut own = pipeline(&commands);
     own.not_connected(error(io::ErrorKind::ConnectionRefused));
     assert_eq!(step(&mut own, Instant::now()), PipelineStep::End);
-    assert_eq!(findings(own), [down.clone()]);
+    assert_eq!(findings(own), vec![down.clone()]);
     let mut own = pipeline(&commands);
     own.not_connected(error(io::ErrorKind::ConnectionRefused));
     assert_eq!(ends(own), [(0, "not sent")]);

@@ -108,7 +108,7 @@ fn a_read_whose_reply_is_lost_goes_again_and_a_write_does_not() {
 }
 
 #[test]
-fn what_was_not_sent_goes_again_at_once_and_then_after_a_wait() {
+fn a_command_that_was_not_sent_goes_again_at_once_and_then_after_a_wait() {
     let (set, mut round) = (Command::set("k", "v"), round());
     let pending = again(round.first(&set, Outcome::NotSent(cut())));
     let slots = || [set.slot()].into_iter();
@@ -245,7 +245,7 @@ fn a_fence_behind_trouble_goes_again_after_the_writes_before_it() {
 }
 
 #[test]
-fn a_fence_without_a_connection_or_apart_from_its_writes_says_once_that_they_may_be_lost() {
+fn a_fence_without_a_connection_or_apart_from_its_writes_reports_once_that_they_may_be_lost() {
     let fence = Command::new("DURABLE.WAIT").routed_by("k");
     let slot = fence.slot();
     for outcome in [
@@ -266,7 +266,7 @@ fn a_fence_without_a_connection_or_apart_from_its_writes_says_once_that_they_may
 }
 
 #[test]
-fn a_fence_has_to_follow_what_may_have_written_and_nothing_else() {
+fn a_fence_has_to_follow_commands_that_may_have_written_and_no_others() {
     let set = Command::set("k", "v");
     let slot = set.slot();
     let eval = Command::new("EVAL").arg("x").arg(1).key("k");

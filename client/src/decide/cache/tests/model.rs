@@ -185,7 +185,7 @@ fn step() -> impl Strategy<Value = Step> {
             from,
             ago,
         });
-    // Each node once: a replica of one shard is nobody else's.
+    // Each node once: a node is a replica of one shard only.
     let shards = Just((0..FEW_NODES).collect::<Vec<u16>>()).prop_shuffle();
     let owners = prop::collection::vec(prop::option::weighted(0.9, 0_usize..2), 1..6);
     let whole = prop::bool::weighted(0.3);
@@ -264,7 +264,7 @@ proptest! {
                 prop_assert_eq!(cache.replicas_of(slot), &replicas[..], "replicas of slot {}", slot);
             }
             prop_assert_eq!(cache.known(), model.slots.len());
-            // A server that answers nil to this token means the map that it told then.
+            // A server that answers nil to this token means the map that it gave then.
             if let Some(token) = cache.token_at(&node(0)) {
                 prop_assert_eq!(&told[token as usize], &model.picture());
             }
