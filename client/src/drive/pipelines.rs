@@ -56,8 +56,8 @@ pub(crate) fn run(connections: &mut Connections, fences: &Fences, pipelines: &mu
 
 /// Reads the replies to the window that was sent, and sends the next one. Returns false at the end.
 fn advance(connections: &mut Connections, fences: &Fences, pipeline: &mut Pipeline<'_>) -> bool {
+    let shared = connections.shared.clone();
     loop {
-        let shared = connections.shared.clone();
         let ask = || shared.know().cache.ask();
         match pipeline.step(fences, ask, Instant::now()) {
             PipelineStep::Connect => pipeline.not_connected(no_connection()),
