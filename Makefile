@@ -1,20 +1,20 @@
-# What there is to do here. `make` alone lists it.
+# All tasks of this repository. `make` alone lists them.
 #
-# Debian and Ubuntu with git, make and Rust from rustup are enough: `make deps` installs the rest.
+# They need Debian or Ubuntu with git, make and Rust from rustup. `make deps` installs the rest.
 
 .DEFAULT_GOAL := help
 .ONESHELL:
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-# rustup's own place is not on every make's PATH.
+# rustup's directory may be missing from PATH.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 target := $(or $(CARGO_TARGET_DIR),target)
 
-# Where `make install` puts the module. DESTDIR is put in front, for packages. The services of Debian's
-# servers execute nothing outside /usr/lib, so that where one is installed its modules' directory is
-# the default, unless a PREFIX is given.
+# Where `make install` puts the module. DESTDIR goes in front, for building packages. The services
+# of Debian's servers execute nothing outside /usr/lib. If one is installed and no PREFIX is given,
+# its module directory is the default.
 confined := $(if $(PREFIX),,$(shell grep -ls '^NoExecPaths=/' /lib/systemd/system/redis-server.service /lib/systemd/system/valkey-server.service))
 PREFIX ?= /usr/local
 MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable)
@@ -30,9 +30,9 @@ build: ## the module for production: target/release/libredis_durable.so
 	@cargo build --release --locked --package redis-durable
 	echo "$(target)/release/libredis_durable.so"
 
-# By rename: a server that runs with the old file keeps it, while a file that is overwritten in place
-# changes under its feet, and it crashes. Servers load no library without the right to execute it.
-install: ## put what `make build` built where the server looks for modules (or MODULEDIR=…)
+# Replaces the file by rename, so a running server keeps the old one. Overwriting a loaded file in
+# place crashes the server. The mode is 0755, because servers load only executable libraries.
+install: ## install the library that `make build` built, for the server to load (or MODULEDIR=…)
 	@if [ ! -f "$(LIBRARY)" ]; then
 	    echo "there is no $(LIBRARY): run make build first, as yourself" >&2
 	    exit 1
@@ -45,15 +45,15 @@ install: ## put what `make build` built where the server looks for modules (or M
 	echo "installed $(DESTDIR)$(installed)"
 	echo "for redis.conf: loadmodule $(installed)"
 	if [[ "$(MODULEDIR)" != /usr/lib/* ]] && grep -qs '^NoExecPaths=/' /lib/systemd/system/{redis,valkey}-server.service; then
-	    echo "the server's service here executes nothing outside /usr/lib: add MODULEDIR=/usr/lib/redis/modules (docs/install.md)"
+	    echo "the server's service on this machine executes nothing outside /usr/lib: add MODULEDIR=/usr/lib/redis/modules (docs/install.md)"
 	fi
-	echo "a server that has it loaded goes on with the old one until it is restarted"
+	echo "running servers keep the old library until they are restarted"
 
-uninstall: ## take it away again
+uninstall: ## remove the installed module
 	@rm -f "$(DESTDIR)$(installed)"
 	rmdir "$(DESTDIR)$(MODULEDIR)" 2>/dev/null || true
 
-deps: ## install what building and testing need and this machine lacks (apt)
+deps: ## install missing packages for building and testing (apt)
 	@docker/deps
 
 test: deps test-host ## everything: unit and integration tests here, then on every server of the matrix
@@ -64,9 +64,9 @@ test: deps test-host ## everything: unit and integration tests here, then on eve
 	    echo "no Docker engine answers: matrix skipped"
 	fi
 
-# The development profile first: it checks arithmetic and runs debug assertions, and it builds in a
-# fraction of the time. Then the integration tests again on the very library that is shipped.
-# The library is built by name, because cargo does not build a cdylib for the tests of its package.
+# First in the development profile: it checks arithmetic, runs debug assertions, and builds much
+# faster. Then the integration tests again, on the release library. Each library is built by name,
+# because cargo does not build a cdylib for the tests of its own package.
 test-host: ## unit and integration tests on the server installed here
 	@cargo build --locked --package redis-durable
 	cargo test --locked --workspace
@@ -76,10 +76,10 @@ test-host: ## unit and integration tests on the server installed here
 matrix: ## the integration tests in a container for each supported server
 	@docker/matrix
 
-image: ## build the Docker image with the module and try it
+image: ## build the Docker image with the module and test it
 	@docker/image-check
 
-demo: deps ## show what the module does, on servers that it starts and ends by itself
+demo: deps ## show what the module does, on servers that the demo starts and ends
 	@cargo build --quiet --release --locked --package redis-durable
 	cargo run --quiet --release --locked --package durable-demo
 
@@ -87,16 +87,16 @@ bench: deps ## measure durable writes and slot hints against their alternatives 
 	@cargo build --quiet --release --locked --package redis-durable
 	cargo run --quiet --release --locked --package durable-bench -- $(ARGS)
 
-fuzz: ## the option parser and whole argument vectors under a fuzzer, SECONDS_EACH=60 (installs cargo-fuzz; needs a C++ compiler)
+fuzz: ## fuzz the option parser and whole argument vectors, SECONDS_EACH=60 (installs cargo-fuzz; needs a C++ compiler)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 	for name in options vectors; do
 	    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$name" -- -max_total_time="$${SECONDS_EACH:-60}"
 	done
 
-lint: ## formatting and clippy, warnings are errors; and that the fuzz targets still fit
+lint: ## check formatting, clippy (warnings are errors), and that the fuzz targets compile
 	@cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo check --locked --quiet --manifest-path fuzz/Cargo.toml --no-default-features --target-dir "$(target)/fuzz-check"
 
-clean: ## remove what was built
+clean: ## remove build output
 	@cargo clean
