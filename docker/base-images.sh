@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes the images that the others are built on, for every suite named on the command line:
+# Makes the base images of the other images, one for each suite on the command line:
 #
 #   docker/base-images.sh bookworm trixie forky     redis-durable-base:<suite>
 #   docker/base-images.sh build                     redis-durable-build:bookworm
 #
-# What exists is left alone. A base is pulled where a registry answers, and else made from Debian's
-# packages by debootstrap, which needs root or sudo.
+# Existing images are kept. A base image is pulled from a registry if one answers. Otherwise
+# debootstrap makes it from Debian's packages, which needs root or sudo.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -25,7 +25,7 @@ as_root() {
 }
 
 need_debootstrap() {
-    # It lives in /usr/sbin, which is not on everybody's PATH.
+    # debootstrap is in /usr/sbin, which is not on every user's PATH.
     PATH=$PATH:/usr/sbin:/sbin
     command -v debootstrap >/dev/null && return
     command -v apt-get >/dev/null || fail "no registry answers and there is no debootstrap: install it"
@@ -43,13 +43,13 @@ base() {
         return
     fi
     need_debootstrap
-    say "$image: no image can be pulled, so it is made by debootstrap"
+    say "$image: no image can be pulled; debootstrap makes it"
     root=$(mktemp -d)
-    # A debootstrap older than the suite does not know its name, but can make it as it makes sid.
+    # A debootstrap older than the suite does not know its name. The script for sid works for it.
     [ -e "/usr/share/debootstrap/scripts/$suite" ] || script=(http://deb.debian.org/debian sid)
     as_root debootstrap --variant=minbase "$suite" "$root" "${script[@]}" >"$root.log" 2>&1 </dev/null || status=$?
     if [ "$status" = 0 ]; then
-        # The whole tree, with the empty /tmp in it: servers and tests need one.
+        # Includes the empty /tmp, which servers and tests need.
         as_root tar -C "$root" --exclude=./proc/* --exclude=./sys/* -c . | docker import - "$image" >/dev/null || status=$?
     else
         tail -n 20 "$root.log" >&2
@@ -71,11 +71,11 @@ build() {
     base bookworm
     PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
     sysroot=$(rustc --print sysroot)
-    say "$image: no image can be pulled, so it is made from the toolchain in $sysroot"
+    say "$image: no image can be pulled; it is made from the toolchain in $sysroot"
     context=$(mktemp -d)
     mkdir "$context/rust"
     tar -C "$sysroot" --exclude=./share -c . | tar -C "$context/rust" -x
-    # Behind a proxy with an authority of its own, the image has to trust what this machine trusts.
+    # A proxy may use its own certificate authority. The image must trust what this machine trusts.
     mkdir "$context/certificates"
     if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
         cp /etc/ssl/certs/ca-certificates.crt "$context/certificates/"

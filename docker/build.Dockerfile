@@ -1,6 +1,6 @@
-# The image that docker/Dockerfile builds the module in where rust:1-bookworm cannot be pulled: a Debian
-# base, and the Rust toolchain and the trusted certificates of the machine. Made by docker/base-images.sh,
-# which puts both into the build context.
+# The build image for docker/Dockerfile if rust:1-bookworm cannot be pulled. It is a Debian base
+# with the Rust toolchain and the trusted certificates of this machine. docker/base-images.sh makes
+# it, and puts both into the build context.
 ARG BASE
 FROM ${BASE}
 RUN apt-get update -q \

@@ -3,10 +3,10 @@
 ARG BASE
 FROM ${BASE}
 ARG PACKAGE
-# Suites to take packages from besides, the last of them by preference.
+# Additional suites to take packages from. The last one is preferred.
 ARG ADDED=""
-# Testing suites are read from mirrors and snapshots whose index may have expired; its signature is
-# checked all the same. The policy file keeps the package from starting its service in the build.
+# Mirrors and snapshots of testing suites may have an expired index. Its signature is still checked.
+# The policy file keeps the package from starting its service in the build.
 RUN printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d \
     && chmod +x /usr/sbin/policy-rc.d \
     && for suite in ${ADDED}; do echo "deb http://deb.debian.org/debian $suite main" >> /etc/apt/sources.list.d/added.list; done \
