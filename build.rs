@@ -1,17 +1,16 @@
 //! Names the commit that the module is built from, for `INFO durable`.
 //!
-//! It is `REDIS_DURABLE_COMMIT` where a build without a repository is told it (packages, images),
-//! else git's, else `unknown`. Only a repository of this very directory counts: a tarball may lie
-//! unpacked inside another one.
+//! The commit comes from `REDIS_DURABLE_COMMIT` if it is set (packages, images), else from git,
+//! else it is `unknown`. Git is used only if this directory is the top of the repository: a tarball
+//! may be unpacked inside another repository.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Tells the build what it was made from.
+/// The environment variable that names the commit, for this script and for the crate.
 const VARIABLE: &str = "REDIS_DURABLE_COMMIT";
 
-/// What the library is made of. Anything else may differ from the commit without making it another
-/// one.
+/// The sources of the library. Changes to other files do not make a build `-dirty`.
 const SOURCES: [&str; 6] = [
     "src",
     "core/src",
@@ -23,17 +22,19 @@ const SOURCES: [&str; 6] = [
 
 fn main() {
     println!("cargo::rerun-if-env-changed={VARIABLE}");
-    // A changed source makes a clean build a dirty one. It is compiled again anyway.
+    // A changed source can make a clean build dirty. The crate is compiled again anyway.
     for source in SOURCES {
         println!("cargo::rerun-if-changed={source}");
     }
-    let told = std::env::var(VARIABLE).ok().filter(|told| is_plain(told));
-    let commit = told.or_else(of_git).unwrap_or_else(|| "unknown".into());
+    let given = std::env::var(VARIABLE).ok().filter(|given| is_plain(given));
+    let commit = given
+        .or_else(commit_from_git)
+        .unwrap_or_else(|| "unknown".into());
     println!("cargo::rustc-env={VARIABLE}={commit}");
 }
 
-/// The first twelve digits of the commit, and `-dirty` where a source is not what was committed.
-fn of_git() -> Option<String> {
+/// The first twelve digits of the commit, with `-dirty` if a source differs from the commit.
+fn commit_from_git() -> Option<String> {
     let top = PathBuf::from(git(&["rev-parse", "--show-toplevel"])?);
     if top.canonicalize().ok()? != Path::new(".").canonicalize().ok()? {
         return None;
@@ -46,9 +47,9 @@ fn of_git() -> Option<String> {
     Some(format!("{commit}{}", if dirty { "-dirty" } else { "" }))
 }
 
-/// Runs again when HEAD moves: a checkout writes HEAD, a commit writes the branch, and packing
-/// moves the branch to another file. The log has all of that, where one is kept. A file that is not
-/// there would make every build run again, so it is left out.
+/// Makes cargo run this script again when HEAD moves. A checkout writes HEAD, a commit writes the
+/// branch, and packing moves the branch to `packed-refs`. `logs/HEAD` records all of these, if git
+/// keeps it. A missing file would make every build run again, so it is left out.
 fn watch_head() {
     let branch = git(&["symbolic-ref", "--quiet", "HEAD"]);
     let files = ["HEAD", "logs/HEAD", "packed-refs"];
@@ -61,14 +62,14 @@ fn watch_head() {
     }
 }
 
-/// What git prints, without the line's end. `None` where there is no git, or it fails.
+/// The output of git without the final newline. `None` if git is missing or fails.
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim_end().to_owned())
 }
 
-/// It is shown in INFO, one field a line.
+/// INFO shows the commit in one line, so it may only contain visible ASCII.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -1,4 +1,4 @@
-//! The option parser alone: any bytes, cut into words at line ends.
+//! Fuzzes the option parser: any bytes, split into words at line ends.
 #![no_main]
 
 use durable_core::options::{leading, only, trailing_start_in_set, BadOption, Stray};
@@ -11,12 +11,12 @@ fuzz_target!(|data: &[u8]| {
     let all = only(read());
     match leading(read()) {
         Ok((options, taken)) => {
-            // In pairs, never more than there are, and those words alone mean the same.
+            // The words taken are pairs and exist. Parsed alone they give the same options.
             assert!(taken % 2 == 0 && taken <= words.len());
             assert_eq!(only(read().take(taken)), Ok(options));
             assert_eq!(all.is_ok(), taken == words.len());
         }
-        // What is wrong at the front is wrong as a whole.
+        // An error at the front is also the error of the whole.
         Err(bad) => assert_eq!(all.clone().err(), Some(bad)),
     }
     if let Ok(options) = all {
@@ -28,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
         );
     }
     if let Err(bad) = all {
-        // One line, printable, short: it is an error reply.
+        // An error reply: one short, printable line.
         let text = bad.to_string();
         assert!(text.len() < 600 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         assert!(text.ends_with("; nothing was executed"));
@@ -39,14 +39,14 @@ fuzz_target!(|data: &[u8]| {
 
     let start = trailing_start_in_set(read());
     assert!(start <= words.len());
-    // The block begins with an option's name.
+    // The trailing block begins with an option's name.
     if let Some(first) = words.get(start) {
         assert!(durable_core::options::Name::parse(first).is_some());
     }
 
     if let [.., name, value] = words[..] {
-        // At the end of a command that needs one word, or three: an option, or the command's own
-        // words.
+        // The last two words are a stray option if they parse as one and the command is complete
+        // without them. Arity -1: at least one word; arity 3: exactly three.
         let is_option = only([name, value]).is_ok();
         for (arity, is_complete) in [(-1, words.len() >= 3), (3, words.len() == 5)] {
             let stray = Stray::at_end(arity, words.len(), name, value);

@@ -1,5 +1,7 @@
-//! Whole argument vectors of DURABLE.SET, DURABLE.CALL and DURABLE.WAIT, from their words to a requirement
-//! in numbers, under any configuration; and keys of theirs, moved to the front and back.
+//! Fuzzes whole argument vectors of DURABLE.SET, DURABLE.CALL and DURABLE.WAIT.
+//!
+//! Words become a requirement in numbers, under any configuration. Keys are moved to the front and
+//! back.
 #![no_main]
 
 use durable_core::key_places::Places;
@@ -9,7 +11,7 @@ use durable_core::requirement::{
 };
 use libfuzzer_sys::fuzz_target;
 
-/// Each byte of the data is one word: chance alone would seldom spell them.
+/// Each byte of the data selects one of these words. Random bytes would seldom spell them.
 const WORDS: [&[u8]; 24] = [
     b"TIMEOUT",
     b"replicas",
@@ -72,7 +74,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// Every byte of `data` says whether the word at its place is a key.
+/// Each odd byte of `data` marks the word at its position as a key.
 fn moved_and_back(words: &[&[u8]], data: &[u8]) {
     let flags = data.iter().map(|byte| byte % 2 == 1);
     let keys = words.iter().copied().enumerate().zip(flags);
@@ -88,7 +90,7 @@ fn moved_and_back(words: &[&[u8]], data: &[u8]) {
         assert_eq!(read, places);
         assert_eq!(read.restore(&keys, first, &rest).expect("the words"), words);
     }
-    // What nobody has put together is refused or read, and never too much for it.
+    // Arbitrary bytes are refused or read. What is read never restores more words than expected.
     if let Some((places, first)) = Places::read(data) {
         let restored = places.restore(&words[..words.len().min(2)], first, words);
         assert!(restored.is_none_or(|restored| restored.len() <= words.len() + 3));
@@ -107,7 +109,8 @@ fn check(options: Options, defaults: &Defaults) {
             match wanted {
                 Replicas::Count(n) => assert_eq!(need.replicas, n),
                 Replicas::All => assert_eq!(need.replicas, defaults.expected),
-                // They and the primary are more than half of the group, and one fewer would not be.
+                // The replicas and the primary are more than half of the group. One fewer would not
+                // be.
                 Replicas::Majority => {
                     let group = defaults.expected + 1;
                     assert!((need.replicas + 1) * 2 > group && need.replicas * 2 <= group);
