@@ -1,9 +1,9 @@
-"""A key-to-node cache on redis-py: SLOTHINT fills it, MOVED corrects it, ASK is followed and forgotten.
+"""A key-to-node cache on redis-py. SLOTHINT fills it, MOVED corrects it. ASK is followed, not stored.
 
     python3 slothint_cache.py 127.0.0.1 7000 [--decode-responses]        needs: pip install redis
 
-Any client can do this: it takes the slot of a key, one extra command, and a dictionary. No retries here for
-failing nodes, and one reply at a time; pipelines by node work the same way.
+Any client can do this. It needs the slot of a key, one extra command, and a dictionary. This example
+does not retry when nodes fail, and waits for one reply at a time. Pipelines to each node work too.
 """
 import sys
 
@@ -27,9 +27,9 @@ class SlotCache:
         for slot, index in hints:
             if index >= 0:  # -1: the slot has no owner
                 host, port = nodes[index][:2]
-                # Text with decode_responses=True, else bytes.
+                # str with decode_responses=True, otherwise bytes.
                 host = host.decode() if isinstance(host, bytes) else host
-                # nil, and "?" for a missing host name: the host that we are connected to.
+                # nil, or "?" for a missing host name, means the host of this connection.
                 self.slots[slot] = (host if host not in (None, "", "?") else self.default[0], port)
 
     def run(self, key, *command):
@@ -42,7 +42,7 @@ class SlotCache:
             pipe.execute_command(*command)
             try:
                 return pipe.execute()[-1]
-            except AskError as redirect:  # a MovedError is one too
+            except AskError as redirect:  # MovedError is a subclass
                 self.redirects += 1
                 host = redirect.host if redirect.host not in ("", "?") else address[0]
                 address, asking = (host, redirect.port), not isinstance(redirect, MovedError)
