@@ -1,4 +1,4 @@
-//! Waits that expire together: what that costs the server, and how long other clients stand still.
+//! Waits that expire together: their cost for the server, and the delay for other clients.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -14,19 +14,17 @@ use crate::results::{Contender, Goal, Group, Metric, Sample};
 use crate::rounds::{Meter, Rounds};
 use crate::workload::command;
 
-/// As many as a server with its usual limit of 10,000 clients has, and a replica and some others
-/// besides.
+/// Fits into the usual limit of 10,000 clients, together with a replica and a few others.
 const WAITS: usize = 9000;
-/// Long enough for all of them to wait before the first is given up.
+/// Long enough for all clients to wait before the first one is given up.
 const TIMEOUT_MS: &str = "4000";
-/// From when on is measured. Not from the beginning: native WAIT looks at all that wait in every
-/// turn of the event loop.
+/// Measuring starts after this time. Native WAIT scans all waiting clients in every turn of the
+/// event loop, so measuring from the start would include that.
 const QUIET: Duration = Duration::from_millis(3700);
-/// Between two PINGs of the client that looks on.
+/// Between two PINGs of the observer.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Clients that wait for a replica that stands still, by the server's WAIT and by the module's
-/// commands.
+/// Clients that wait for a frozen replica, by the server's WAIT and by the module's commands.
 pub fn expiry(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     rounds.say("starting a primary and its replica");
     let servers = Replicated::builder()
@@ -38,7 +36,7 @@ pub fn expiry(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
         })
         .start();
     let native = "WAIT";
-    let entrants = [
+    let cases = [
         (
             native,
             [
@@ -68,8 +66,9 @@ pub fn expiry(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
             ]),
         ),
     ];
-    let title = format!("{WAITS} waits that expire together; latencies are those of a PING beside");
-    let mut contenders: Vec<Contender> = entrants
+    let title =
+        format!("{WAITS} waits that expire together; latencies are those of a concurrent PING");
+    let mut contenders: Vec<Contender> = cases
         .iter()
         .map(|(name, _)| Contender {
             name: (*name).into(),
@@ -77,7 +76,7 @@ pub fn expiry(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
         })
         .collect();
     for _ in 0..options.rounds {
-        for ((name, wait), contender) in entrants.iter().zip(&mut contenders) {
+        for ((name, wait), contender) in cases.iter().zip(&mut contenders) {
             interrupt::check()?;
             rounds.say(&format!("{title}: {name}"));
             let sample = turn(&servers, wait).with_context(|| format!("{title}, {name}"))?;
@@ -91,15 +90,14 @@ pub fn expiry(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
         comparisons: Vec::new(),
         columns: vec![Metric::Cpu, Metric::P50, Metric::P99, Metric::Worst],
     };
-    for (name, _) in &entrants[1..] {
+    for (name, _) in &cases[1..] {
         group.compare(name, native, Metric::Cpu, Some(Goal::AtMost(3.0)));
         group.compare(name, native, Metric::Worst, None);
     }
     Ok(vec![group])
 }
 
-/// One storm. Commands are sent while the server stands still, so that it reads all of them in one
-/// go.
+/// One turn: opens the clients, freezes the replica, and lets all waits expire together.
 fn turn(servers: &Replicated, wait: &[u8]) -> Result<Sample> {
     let primary = &servers.primary;
     servers.wait_until_in_step(1);
@@ -121,8 +119,10 @@ fn turn(servers: &Replicated, wait: &[u8]) -> Result<Sample> {
     measured
 }
 
+/// Sends the commands while the server is stopped, so that it reads all of them at once. Measures
+/// from shortly before the timeout until every client has its reply.
 fn storm(primary: &Server, clients: &mut [RawConn], wait: &[u8]) -> Result<Sample> {
-    let mut looking_on = primary.raw();
+    let mut observer = primary.raw();
     primary.pause();
     for client in clients.iter_mut() {
         client.send_bytes(wait);
@@ -132,7 +132,7 @@ fn storm(primary: &Server, clients: &mut [RawConn], wait: &[u8]) -> Result<Sampl
     eventually("all clients to wait", || {
         primary.info_number("clients", "blocked_clients") == WAITS as i64
     });
-    // What comes at once, of those that write by a command of its own.
+    // A separate SET is answered at once. Its reply is not part of the measurement.
     for client in clients.iter_mut() {
         if client.is_readable_now() {
             client.read_reply_bytes();
@@ -142,7 +142,7 @@ fn storm(primary: &Server, clients: &mut [RawConn], wait: &[u8]) -> Result<Sampl
     let before = Meter::read(primary);
     let done = AtomicBool::new(false);
     let (pings, took) = thread::scope(|scope| {
-        let pings = scope.spawn(|| ping_until(&done, &mut looking_on));
+        let pings = scope.spawn(|| ping_until(&done, &mut observer));
         let mut bytes = 0;
         let mut first = None;
         for client in clients.iter_mut() {
@@ -151,14 +151,15 @@ fn storm(primary: &Server, clients: &mut [RawConn], wait: &[u8]) -> Result<Sampl
         }
         done.store(true, Ordering::Relaxed);
         let took = first.map_or(Duration::ZERO, |first| first.elapsed());
-        let pings = pings
-            .join()
-            .map_err(|_| anyhow!("the client that looks on failed"))??;
+        let pings = pings.join().map_err(|_| anyhow!("the observer failed"))??;
         anyhow::Ok((pings, (took, bytes)))
     })?;
     let after = Meter::read(primary);
     let (took, bytes) = took;
-    ensure!(!pings.is_empty(), "no PING was answered meanwhile");
+    ensure!(
+        !pings.is_empty(),
+        "no PING was answered during the measurement"
+    );
     let us = |ns: u64| ns as f64 / 1000.0;
     Ok(Sample {
         operations_per_second: WAITS as f64 / took.as_secs_f64(),
@@ -175,7 +176,7 @@ fn storm(primary: &Server, clients: &mut [RawConn], wait: &[u8]) -> Result<Sampl
     })
 }
 
-/// In nanoseconds.
+/// Latencies of PING, in nanoseconds.
 fn ping_until(done: &AtomicBool, client: &mut RawConn) -> Result<Histogram<u64>> {
     let mut latencies = Histogram::new(3)?;
     while !done.load(Ordering::Relaxed) {

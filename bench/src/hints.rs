@@ -1,18 +1,18 @@
-//! Slot hints: many keys in one command, against the server's own ways to learn where keys live.
+//! Slot hints: many keys in one command, against the server's own commands for finding nodes.
 
 use anyhow::{ensure, Result};
 use testkit::{Cluster, Server};
 
+use crate::large_cluster;
 use crate::results::{Goal, Group, Metric};
-use crate::rounds::{Entrant, Rounds};
-use crate::thousand;
+use crate::rounds::{Case, Rounds};
 use crate::workload::{command, Workload};
 
 const PRIMARIES: usize = 3;
 const MANY_KEYS: usize = 1000;
 const SOME_KEYS: usize = 100;
 
-/// A thousand keys: one SLOTHINT against as many CLUSTER KEYSLOT in one packet.
+/// A thousand keys: one SLOTHINT against a thousand CLUSTER KEYSLOT in one packet.
 pub fn keys(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     rounds.say("forming a cluster");
     let cluster = Cluster::start(PRIMARIES, 0);
@@ -30,21 +30,21 @@ pub fn keys(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
         "SCRIPT EXISTS of 1000 words",
     );
     let operations = MANY_KEYS as u64;
-    let entrants = [
-        Entrant::new(
+    let cases = [
+        Case::new(
             native,
             node,
             Workload::same(operations, keyslots.concat(), MANY_KEYS),
         ),
-        Entrant::new(
+        Case::new(
             hint,
             node,
             Workload::same(operations, words("SLOTHINT", MANY_KEYS), 1),
         ),
-        Entrant::new(singly, node, Workload::one_by_one(keyslots)),
-        // With no script loaded it answers 0 for every word at once: what any command of so many
-        // words costs the server, and so the least that SLOTHINT can cost.
-        Entrant::new(
+        Case::new(singly, node, Workload::one_by_one(keyslots)),
+        // No script is loaded, so it answers 0 for every word. This is the cost of any command with
+        // a thousand words, and so a lower bound for SLOTHINT.
+        Case::new(
             floor,
             node,
             Workload::same(operations, words("SCRIPT EXISTS", MANY_KEYS), 1),
@@ -54,7 +54,7 @@ pub fn keys(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     let title = format!(
         "Slots of {MANY_KEYS} keys, {PRIMARIES} primaries, 1 connection; an operation is a key"
     );
-    let mut group = rounds.group(&title, 1, &columns, &entrants)?;
+    let mut group = rounds.group(&title, 1, &columns, &cases)?;
     let rate = Metric::OperationsPerSecond;
     group.compare(hint, native, rate, Some(Goal::AtLeast(10.0)));
     group.compare(hint, native, Metric::Cpu, None);
@@ -67,28 +67,27 @@ pub fn keys(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
 /// A hundred keys in a cluster of a thousand shards: SLOTHINT against the whole map.
 pub fn shards(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     rounds.say("starting a node that knows a thousand shards");
-    let node = thousand::start()?;
+    let node = large_cluster::start()?;
     let server = &node.server;
     let slots = "CLUSTER SLOTS";
-    // How old the module's knowledge may be: never aging within a turn, as configured by default,
-    // and looked up afresh for every command.
+    // How old the map may be: older than any turn, the default, and refreshed for every command.
     let ages = [
         ("SLOTHINT of 100 keys, warm", "60000"),
         ("SLOTHINT of 100 keys, default age", "100"),
         ("SLOTHINT of 100 keys, cold", "0"),
     ];
-    let mut entrants = vec![Entrant::new(
+    let mut cases = vec![Case::new(
         slots,
         server,
         Workload::same(1, command(&["CLUSTER", "SLOTS"]), 1),
     )];
     for (name, age) in ages {
-        let entrant = Entrant::new(
+        let case = Case::new(
             name,
             server,
             Workload::same(1, words("SLOTHINT", SOME_KEYS), 1),
         );
-        entrants.push(entrant.before(move || set_max_age(server, age)));
+        cases.push(case.before(move || set_max_age(server, age)));
     }
     let columns = [
         Metric::P50,
@@ -99,9 +98,9 @@ pub fn shards(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     ];
     let title = format!(
         "Where {SOME_KEYS} keys live, {} shards, 1 connection",
-        thousand::SHARDS
+        large_cluster::SHARDS
     );
-    let mut group = rounds.group(&title, 1, &columns, &entrants)?;
+    let mut group = rounds.group(&title, 1, &columns, &cases)?;
     let fifth = Some(Goal::AtMost(0.2));
     group.compare(ages[0].0, slots, Metric::ReplyBytes, fifth);
     for (name, _) in ages {
@@ -117,12 +116,12 @@ fn set_max_age(server: &Server, age: &str) -> Result<()> {
         .call_text(&["CONFIG", "SET", "durable.slothint-max-age-ms", age]);
     ensure!(
         reply == "+OK\r\n",
-        "setting how old a map may be was answered {reply:?}"
+        "CONFIG SET durable.slothint-max-age-ms was answered {reply:?}"
     );
     Ok(())
 }
 
-/// A command, of one word or two, and keys.
+/// A command of one or two words, followed by keys.
 fn words(name: &str, keys: usize) -> Vec<u8> {
     let keys = keys_of(keys);
     let words: Vec<&str> = name
@@ -132,7 +131,7 @@ fn words(name: &str, keys: usize) -> Vec<u8> {
     command(&words)
 }
 
-/// Of a usual length, all over the slots.
+/// Keys of a usual length, spread over all slots.
 fn keys_of(count: usize) -> Vec<String> {
     (0..count)
         .map(|number| format!("customer:{number:06}:orders"))

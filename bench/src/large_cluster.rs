@@ -1,9 +1,12 @@
-//! One real node that believes to be part of a cluster of a thousand shards.
+//! One real node with the configuration of a cluster of a thousand shards.
 //!
-//! The other nodes are lines in its nodes.conf. All of them have their cluster bus on one port of
-//! loopback, where a socket of ours lets the kernel accept connections and never says a word. With
-//! nobody there the node would try to connect to all of them ten times a second, and that work would be
-//! measured as well; with a long node timeout it takes silence for a network that is merely slow.
+//! The other nodes exist only as lines in its nodes.conf. All of them share one cluster bus port on
+//! loopback. A socket of this program listens there: the kernel accepts connections, and nothing is
+//! ever sent.
+//!
+//! Without the socket, the node would try to connect to all other nodes ten times a second, and
+//! that work would be measured too. With a long node timeout, the node takes the silence for a slow
+//! network.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,19 +18,20 @@ use testkit::Server;
 
 pub const SHARDS: usize = 1000;
 const SLOTS: usize = 16384;
-/// Client ports of the nodes that do not exist. They are told to clients, and nobody connects to them.
+/// The first client port of the nodes that do not exist. Clients are given these ports, but nothing
+/// connects to them.
 const FIRST_PORT: usize = 20001;
-/// Longer than any run, in milliseconds: no node is thought to have failed.
+/// In milliseconds. Longer than any run, so the node marks no other node as failed.
 const NODE_TIMEOUT_MS: &str = "86400000";
 
 pub struct Node {
-    // Dropped first, so that it does not lose its thousand links and complain.
+    // Dropped before the socket. Otherwise it would lose a thousand links and log that.
     pub server: Server,
-    _silence: Socket,
+    _silent: Socket,
 }
 
 pub fn start() -> Result<Node> {
-    let (silence, bus) = silent_port().context("a port for nodes that do not exist")?;
+    let (silent, bus) = silent_port().context("a port for nodes that do not exist")?;
     let server = Server::builder()
         .name("one of a thousand shards")
         .cluster(true)
@@ -48,11 +52,11 @@ pub fn start() -> Result<Node> {
     );
     Ok(Node {
         server,
-        _silence: silence,
+        _silent: silent,
     })
 }
 
-/// A socket that listens, with room for all connections in its queue, where they stay.
+/// A listening socket whose queue has room for all connections. They are never taken from it.
 fn silent_port() -> Result<(Socket, u16)> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into())?;
@@ -64,7 +68,7 @@ fn silent_port() -> Result<(Socket, u16)> {
     Ok((socket, address.port()))
 }
 
-/// What the node would have written itself as a member of that cluster. Each shard has one range.
+/// The nodes.conf that a member of that cluster would write. Each shard has one range of slots.
 fn nodes_conf(own_port: u16, own_bus: u16, bus: u16) -> String {
     let mut text = String::new();
     for shard in 0..SHARDS {
@@ -79,7 +83,7 @@ fn nodes_conf(own_port: u16, own_bus: u16, bus: u16) -> String {
         let _ = writeln!(
             text,
             "{:040x} 127.0.0.1:{port}@{bus} {flags} - 0 0 {epoch} connected {first}-{last}",
-            // Spread like real identifiers, which are random, and different for each shard.
+            // Different for each shard, and spread like real node ids, which are random.
             (shard as u128 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
         );
     }
@@ -93,19 +97,19 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn every_slot_has_one_owner_and_every_node_its_own_name() -> Result<()> {
+    fn every_slot_has_one_owner_and_every_node_its_own_id() -> Result<()> {
         let text = nodes_conf(7000, 17000, 30000);
         let mut next = 0;
-        let mut names = HashSet::new();
+        let mut ids = HashSet::new();
         for line in text.lines().take(SHARDS) {
             let words: Vec<&str> = line.split(' ').collect();
             assert_eq!(words[0].len(), 40);
-            assert!(names.insert(words[0]));
+            assert!(ids.insert(words[0]));
             let (first, last) = words[8].split_once('-').context("a range")?;
             assert_eq!(first.parse::<usize>()?, next);
             next = last.parse::<usize>()? + 1;
         }
-        assert_eq!((next, names.len()), (SLOTS, SHARDS));
+        assert_eq!((next, ids.len()), (SLOTS, SHARDS));
         Ok(())
     }
 }

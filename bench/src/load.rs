@@ -1,7 +1,7 @@
-//! The load: a closed loop over many connections, the same for every contender.
+//! Generates the load: a closed loop over many connections, the same for every contender.
 //!
-//! Each connection sends a packet, awaits all its replies and only then sends the next. One thread
-//! serves many connections, as the server does, so that few cores are not spent on switching threads.
+//! Each connection sends a packet, waits for all its replies, and then sends the next packet. One
+//! thread serves many connections, as in the server. This saves thread switches on few cores.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,26 +16,27 @@ use testkit::reply_length;
 use crate::interrupt;
 use crate::workload::{Cycle, Workload};
 
-/// A server that says nothing for so long will not say anything any more.
+/// After this time without a reply the run fails.
 const SILENCE_LIMIT: Duration = Duration::from_secs(20);
 const LONGEST_LATENCY_NS: u64 = 60_000_000_000;
 
 pub struct Plan {
     pub connections: usize,
     pub threads: usize,
-    /// Driven and not counted.
+    /// Driven, but not counted.
     pub warm_up: Duration,
     pub measured: Duration,
 }
 
-/// What was completed while it counted.
+/// What was completed within the measured time.
 pub struct Outcome {
     pub cycles: u64,
     pub window: Duration,
-    /// Nanoseconds a cycle.
+    /// Nanoseconds for each cycle.
     pub latency: Histogram<u64>,
     pub reply_bytes: u64,
-    /// Also those of the warm-up and of the end, for figures that the server counts by itself.
+    /// Includes the cycles of the warm-up and of the end. The server's own counters include them
+    /// too.
     pub all_cycles: u64,
 }
 
@@ -93,8 +94,8 @@ impl Outcome {
     }
 }
 
-/// Until `end`, and then until every connection has its replies: a client that leaves while it waits
-/// would disturb who is measured next.
+/// Drives connections until `end`, and then until every connection has its replies. A client that
+/// leaves while it waits would disturb the next measurement.
 fn drive_share(mut share: Vec<Connection>, begin: Instant, end: Instant) -> Result<Outcome> {
     let mut outcome = Outcome::new(end - begin)?;
     let mut poll = Poll::new().context("polling")?;
@@ -107,7 +108,7 @@ fn drive_share(mut share: Vec<Connection>, begin: Instant, end: Instant) -> Resu
     }
     let mut busy = share.len();
     let mut chunk = vec![0; 256 * 1024];
-    let mut heard = Instant::now();
+    let mut last_event = Instant::now();
     while busy > 0 {
         interrupt::check()?;
         match poll.poll(&mut events, Some(Duration::from_millis(200))) {
@@ -116,12 +117,12 @@ fn drive_share(mut share: Vec<Connection>, begin: Instant, end: Instant) -> Resu
         }
         if events.is_empty() {
             ensure!(
-                heard.elapsed() < SILENCE_LIMIT,
+                last_event.elapsed() < SILENCE_LIMIT,
                 "no reply in {SILENCE_LIMIT:?}"
             );
             continue;
         }
-        heard = Instant::now();
+        last_event = Instant::now();
         for event in &events {
             let connection = &mut share[event.token().0];
             connection.write()?;
@@ -157,14 +158,14 @@ struct Connection {
     cycles: Vec<Cycle>,
     cycle: usize,
     step: usize,
-    /// How much of the step's packet is on its way.
+    /// Bytes of the step's packet that are sent.
     written: usize,
     replies_left: usize,
     begun: Instant,
-    /// What was read and is no whole reply yet.
+    /// Bytes that were read but are not a complete reply yet.
     buffer: Vec<u8>,
     cycle_bytes: u64,
-    /// Its time is over, and it has all its replies.
+    /// The measured time is over, and all replies have arrived.
     idle: bool,
 }
 
@@ -176,7 +177,7 @@ impl Connection {
         stream.set_nonblocking(true)?;
         Ok(Connection {
             stream: mio::net::TcpStream::from_std(stream),
-            // The first cycle to begin is the one after this.
+            // `begin_cycle` moves to the next one, which is the first.
             cycle: cycles.len() - 1,
             cycles,
             step: 0,
@@ -203,12 +204,13 @@ impl Connection {
         self.write()
     }
 
-    /// Writes what the socket takes of the packet; the rest when it is writable again.
+    /// Writes as much of the packet as the socket takes. The rest follows when it is writable
+    /// again.
     fn write(&mut self) -> Result<()> {
         let packet = &self.cycles[self.cycle][self.step].bytes;
         while self.written < packet.len() {
             match self.stream.write(&packet[self.written..]) {
-                Ok(0) => bail!("the server takes nothing any more"),
+                Ok(0) => bail!("the server no longer accepts data"),
                 Ok(count) => self.written += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -218,8 +220,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether there may be more. The poll tells of a socket once, so all of it has to be read; a read
-    /// that does not fill the chunk has emptied the socket, and the poll will tell of what comes later.
+    /// Returns whether more may be readable. The poll reports a socket once, so it must be read
+    /// until it is empty. A read that does not fill the chunk has emptied it. The poll reports
+    /// later data.
     fn read(&mut self, chunk: &mut [u8]) -> Result<bool> {
         loop {
             match self.stream.read(chunk) {
@@ -235,14 +238,15 @@ impl Connection {
         }
     }
 
-    /// Takes whole replies, sends the next step after the last of one, and gives the replies' length
-    /// when the cycle is complete. An error reply ends everything: who refuses is always fast.
+    /// Takes complete replies. After the last reply of a step it sends the next step. Returns the
+    /// length of all replies when the cycle is complete. Fails on an error reply, because refusing
+    /// is faster than the measured work.
     fn take_cycle(&mut self) -> Result<Option<u64>> {
         let mut position = 0;
         while self.replies_left > 0 {
             let rest = &self.buffer[position..];
             let Some(length) =
-                reply_length(rest).map_err(|reason| anyhow!("no reply: {reason}"))?
+                reply_length(rest).map_err(|reason| anyhow!("not a reply: {reason}"))?
             else {
                 break;
             };
@@ -257,7 +261,10 @@ impl Connection {
         if self.idle || self.replies_left > 0 {
             return Ok(None);
         }
-        ensure!(self.buffer.is_empty(), "the server sent a reply to nothing");
+        ensure!(
+            self.buffer.is_empty(),
+            "the server sent an unexpected reply"
+        );
         if self.step + 1 < self.cycles[self.cycle].len() {
             self.begin_step(self.step + 1)?;
             return Ok(None);

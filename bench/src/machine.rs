@@ -1,4 +1,4 @@
-//! What the figures are worth depends on the machine: this says what it was.
+//! Describes the machine, because the figures depend on it.
 
 use std::fs;
 use std::process::Command;
@@ -13,14 +13,14 @@ pub struct Machine {
     pub cores: usize,
     pub processor: String,
     pub kernel: String,
-    /// Over the last minute, before anything was started: whether somebody else was busy.
+    /// Load average of the last minute, read before anything was started. Shows other work.
     pub load_average: Option<f64>,
     pub server: String,
     pub module: String,
 }
 
 impl Machine {
-    pub fn look() -> Result<Machine> {
+    pub fn inspect() -> Result<Machine> {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let processor = read("/proc/cpuinfo")
             .lines()
@@ -42,7 +42,7 @@ impl Machine {
     }
 }
 
-/// `Redis 7.0.15`, from `Redis server v=7.0.15 sha=…`.
+/// For example `Redis 7.0.15`, from `Redis server v=7.0.15 sha=…`.
 fn server_version() -> Result<String> {
     let binary = server_binary();
     let output = Command::new(binary)

@@ -1,12 +1,16 @@
-//! Measures what the module promises, against what can be had without it, and prints the figures.
+//! Measures the module's commands against their alternatives without the module, and prints the
+//! figures.
 //!
-//! Everything runs on servers that this program starts on loopback and ends again. Who is compared is
-//! measured in the same run, taking turns, since figures from different hours of one machine differ by
-//! more than the things that are to be told apart.
+//! Everything runs on servers that this program starts on loopback and ends. The contenders of a
+//! comparison take turns in the same run. On one machine, figures from different hours differ more
+//! than the contenders do.
+
+#![forbid(unsafe_code)]
 
 mod expiry;
 mod hints;
 mod interrupt;
+mod large_cluster;
 mod load;
 mod machine;
 mod options;
@@ -16,7 +20,6 @@ mod results;
 mod rounds;
 mod stats;
 mod table;
-mod thousand;
 mod workload;
 mod writes;
 
@@ -37,7 +40,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads along has seen enough, as with `| head`.
+        // The reader of the output has closed it, as `| head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("durable-bench: {error:#}");
@@ -49,20 +52,20 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<()> {
     options.check()?;
     interrupt::prepare()?;
-    // What servers leave on disk is all in here, and goes with it.
+    // All files of the servers are in this directory, and are removed with it.
     let directory = tempfile::Builder::new()
         .prefix("durable-bench-")
         .tempdir()
         .context("making a temporary directory")?;
     tempfile::env::override_temp_dir(directory.path())
         .map_err(|other| anyhow!("temporary files already go to {}", other.display()))?;
-    // A missing library or server is told before anything is begun.
+    // Panics if the library is missing. Called first, so that the run fails before it starts.
     module_path();
-    let mut report = Report::new(Machine::look()?, options);
+    let mut report = Report::new(Machine::inspect()?, options);
     if cfg!(debug_assertions) {
         eprintln!("durable-bench: built without optimisation; for figures, use --release");
     }
-    // A part that fails does not take with it what was measured before it.
+    // If a part fails, the results of the parts before it are still published.
     let measured = measure(options, &mut report);
     if report.groups.is_empty() {
         return measured;

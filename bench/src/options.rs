@@ -8,8 +8,8 @@ use clap::{Parser, ValueEnum};
 
 /// Measures durable writes and slot hints against their alternatives.
 ///
-/// Every comparison is made in one run: the contenders take turns, round after round, on servers that
-/// this program starts on loopback and ends again. DURABLE_TEST_SERVER names another server's binary,
+/// Every comparison is made in one run. The contenders take turns, round after round, on servers
+/// that this program starts on loopback and ends. DURABLE_TEST_SERVER names another server binary,
 /// DURABLE_TEST_MODULE another build of the module.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "durable-bench", version)]
@@ -30,7 +30,7 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     pub rounds: u16,
 
-    /// Threads that make the load; one is what suits few cores
+    /// Threads that generate the load; one is best for few cores
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,
 
@@ -78,7 +78,7 @@ impl std::fmt::Display for Part {
 }
 
 impl Options {
-    /// What clap cannot see from one option alone, checked before minutes are spent.
+    /// Checks what clap cannot see in a single option, before minutes are spent on measuring.
     pub fn check(&self) -> Result<()> {
         if let Some(plot) = &self.plot {
             ensure!(
@@ -93,17 +93,17 @@ impl Options {
         Ok(())
     }
 
-    /// One turn of one contender.
+    /// How long one turn of one contender is measured.
     pub fn measured(&self) -> Duration {
         Duration::from_secs_f64(self.seconds)
     }
 
-    /// What is driven and not counted before each turn, while caches and sockets come to their size.
+    /// How long each turn runs before it is measured, to warm up caches and sockets.
     pub fn warm_up(&self) -> Duration {
         Duration::from_secs_f64((self.seconds / 10.0).clamp(0.05, 0.5))
     }
 
-    /// A command line that asks for the same again, with the defaults spelt out, since they may change.
+    /// A command line that repeats this run. It spells out the defaults, because they may change.
     pub fn to_repeat(&self) -> String {
         format!(
             "cargo run --release --package durable-bench -- --part {} --connections {} --seconds {} --rounds {} --threads {}",
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_to_repeat_asks_for_the_same() -> Result<()> {
+    fn the_command_line_to_repeat_gives_the_same_options() -> Result<()> {
         let options = parse(&["--part", "hints,durable", "--seconds", "0.5"])?;
         let repeated = options.to_repeat();
         let (_, arguments) = repeated.split_once(" -- ").unwrap_or_default();

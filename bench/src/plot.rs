@@ -1,4 +1,4 @@
-//! The durable writes as a picture: throughput and 99th percentile, by number of connections.
+//! Draws the durable writes: throughput and 99th percentile, by number of connections.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::stats::Summary;
 use crate::writes::{DURABLE_ONE, DURABLE_TWO, PLAIN, WAIT_ONE, WAIT_TWICE, WAIT_TWO};
 
 const SIZE: (u32, u32) = (1100, 460);
-/// Told apart without red and green, on white and on black.
+/// The colours differ without red and green, on white and on black.
 const CONTENDERS: [(&str, RGBColor); 6] = [
     (PLAIN, RGBColor(170, 170, 170)),
     (WAIT_TWICE, RGBColor(240, 190, 110)),
@@ -45,7 +45,8 @@ pub fn draw(report: &Report, path: &Path) -> Result<()> {
     area.present().map_err(|error| failed(&error))
 }
 
-/// Bars in clusters, one cluster for each number of connections; a line shows the rounds' range.
+/// Draws bars in clusters, one cluster for each number of connections. A line on each bar shows the
+/// range of the rounds.
 fn panel(
     area: &DrawingArea<SVGBackend<'_>, Shift>,
     report: &Report,
@@ -68,7 +69,7 @@ fn panel(
         .x_label_area_size(40)
         .y_label_area_size(50)
         .build_cartesian_2d(-0.5..last, 0.0..top)?;
-    // Clusters stand at whole numbers; what else the axis marks has no name.
+    // Clusters are at whole numbers. Other marks of the axis get no label.
     let label = |position: &f64| {
         let whole = (position.fract() == 0.0 && *position >= 0.0).then_some(*position as usize);
         let count = whole.and_then(|number| counts.get(number));

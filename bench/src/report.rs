@@ -1,4 +1,4 @@
-//! Everything a run has found, as it goes into the JSON file.
+//! All results of a run, as written to the JSON file.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::stats::Summary;
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub machine: Machine,
-    /// Asks for the same again.
+    /// The command line that repeats this run.
     pub command: String,
     pub rounds: u16,
     pub seconds: f64,
@@ -35,7 +35,7 @@ impl Report {
         serde_json::to_string_pretty(self).context("writing the report as JSON")
     }
 
-    /// A contender's metric in the groups that it is in, by number of connections.
+    /// A contender's metric in each group that has the contender, with the number of connections.
     pub fn series(&self, contender: &str, metric: Metric) -> Vec<(usize, Summary)> {
         let found = |group: &Group| {
             let own = group
@@ -48,7 +48,7 @@ impl Report {
     }
 }
 
-/// Writes a file that the user has named.
+/// Writes a file that the user named.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }

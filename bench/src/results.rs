@@ -1,4 +1,4 @@
-//! What was measured: samples of contenders in groups, and how the contenders compare.
+//! The measured samples of contenders in groups, and the comparisons between contenders.
 
 use serde::Serialize;
 
@@ -12,12 +12,13 @@ pub struct Sample {
     pub p99_us: f64,
     pub p999_us: f64,
     pub worst_us: f64,
-    /// Processor time of the server's main thread for one operation, everything about it included.
+    /// Processor time of the server's main thread for one operation, including reading the command
+    /// and sending the reply.
     pub cpu_us: Option<f64>,
-    /// What the server's own statistics say that one packet's commands took: without reading them,
-    /// and without sending the reply.
+    /// How long the commands of one packet took by the server's own statistics. Excludes reading
+    /// the commands and sending the replies.
     pub executed_us: Option<f64>,
-    /// The replies to one packet.
+    /// Bytes of all replies to one packet.
     pub reply_bytes: f64,
 }
 
@@ -70,7 +71,7 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// `None` when the server did not tell it in every round.
+    /// `None` unless the server reported the metric in every round.
     pub fn summary(&self, metric: Metric) -> Option<Summary> {
         summary(&self.values(metric)?)
     }
@@ -83,7 +84,7 @@ impl Contender {
     }
 }
 
-/// What is aimed at.
+/// The ratio to reach.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
@@ -100,7 +101,7 @@ impl Goal {
     }
 }
 
-/// One contender's metric over another's.
+/// The ratio of one contender's metric to another's.
 #[derive(Debug, Serialize)]
 pub struct Comparison {
     pub name: String,
@@ -117,7 +118,7 @@ pub struct Group {
     pub connections: usize,
     pub contenders: Vec<Contender>,
     pub comparisons: Vec<Comparison>,
-    /// The columns of the table beside the throughput.
+    /// The columns of the table after the throughput.
     pub columns: Vec<Metric>,
 }
 
@@ -182,7 +183,10 @@ mod tests {
             .ratio
             .map(|ratio| (ratio.median, ratio.min, ratio.max));
         assert_eq!(found, Some((2.0, 1.0, 3.0)));
-        assert_eq!(group.comparisons[1].ratio, None, "the server did not tell");
+        assert_eq!(
+            group.comparisons[1].ratio, None,
+            "the server did not report it"
+        );
     }
 
     #[test]

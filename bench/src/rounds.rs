@@ -1,4 +1,4 @@
-//! Taking turns: every contender once a round, so that all of them meet the same disturbances.
+//! Runs rounds. Every contender has one turn in each round, so disturbances affect all of them.
 
 use std::collections::HashMap;
 
@@ -11,8 +11,8 @@ use crate::options::Options;
 use crate::results::{Contender, Group, Metric, Sample};
 use crate::workload::Workload;
 
-/// One contender before it is measured.
-pub struct Entrant<'a> {
+/// What to measure for one contender: a workload on a server.
+pub struct Case<'a> {
     pub name: String,
     pub server: &'a Server,
     pub workload: Workload,
@@ -20,9 +20,9 @@ pub struct Entrant<'a> {
     pub before: Box<dyn Fn() -> Result<()> + 'a>,
 }
 
-impl<'a> Entrant<'a> {
-    pub fn new(name: &str, server: &'a Server, workload: Workload) -> Entrant<'a> {
-        Entrant {
+impl<'a> Case<'a> {
+    pub fn new(name: &str, server: &'a Server, workload: Workload) -> Case<'a> {
+        Case {
             name: name.into(),
             server,
             workload,
@@ -43,7 +43,7 @@ pub struct Rounds<'a> {
 
 impl<'a> Rounds<'a> {
     pub fn new(options: &'a Options) -> Result<Rounds<'a>> {
-        // Drawn on a terminal only, on standard error.
+        // Drawn on standard error, and only on a terminal.
         let progress = ProgressBar::new_spinner();
         let style =
             ProgressStyle::with_template("{elapsed_precise} {bar:24} {pos}/{len} {wide_msg}")?;
@@ -55,31 +55,31 @@ impl<'a> Rounds<'a> {
         self.progress.set_message(what.to_string());
     }
 
-    /// Measures all entrants, round after round.
+    /// Measures all cases, round by round.
     pub fn group(
         &self,
         title: &str,
         connections: usize,
         columns: &[Metric],
-        entrants: &[Entrant<'_>],
+        cases: &[Case<'_>],
     ) -> Result<Group> {
-        let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); entrants.len()];
+        let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); cases.len()];
         self.progress.reset();
         self.progress
-            .set_length(entrants.len() as u64 * u64::from(self.options.rounds));
+            .set_length(cases.len() as u64 * u64::from(self.options.rounds));
         for _ in 0..self.options.rounds {
-            for (entrant, own) in entrants.iter().zip(&mut samples) {
-                self.say(&format!("{title}: {}", entrant.name));
-                let sample = (entrant.before)().and_then(|()| self.turn(entrant, connections));
-                own.push(sample.with_context(|| format!("{title}, {}", entrant.name))?);
+            for (case, own) in cases.iter().zip(&mut samples) {
+                self.say(&format!("{title}: {}", case.name));
+                let sample = (case.before)().and_then(|()| self.turn(case, connections));
+                own.push(sample.with_context(|| format!("{title}, {}", case.name))?);
                 self.progress.inc(1);
             }
         }
-        let contenders = entrants
+        let contenders = cases
             .iter()
             .zip(samples)
-            .map(|(entrant, samples)| Contender {
-                name: entrant.name.clone(),
+            .map(|(case, samples)| Contender {
+                name: case.name.clone(),
                 samples,
             })
             .collect();
@@ -92,19 +92,19 @@ impl<'a> Rounds<'a> {
         })
     }
 
-    fn turn(&self, entrant: &Entrant<'_>, connections: usize) -> Result<Sample> {
+    fn turn(&self, case: &Case<'_>, connections: usize) -> Result<Sample> {
         let plan = Plan {
             connections,
             threads: usize::from(self.options.threads),
             warm_up: self.options.warm_up(),
             measured: self.options.measured(),
         };
-        let before = Meter::read(entrant.server);
-        let outcome = load::drive(&entrant.server.addr(), &entrant.workload, &plan)?;
-        let after = Meter::read(entrant.server);
+        let before = Meter::read(case.server);
+        let outcome = load::drive(&case.server.addr(), &case.workload, &plan)?;
+        let after = Meter::read(case.server);
         let quantile = |quantile| outcome.latency.value_at_quantile(quantile) as f64 / 1000.0;
         let all = outcome.all_cycles as f64;
-        let operations = entrant.workload.operations as f64;
+        let operations = case.workload.operations as f64;
         Ok(Sample {
             operations_per_second: outcome.cycles as f64 * operations
                 / outcome.window.as_secs_f64(),
@@ -131,7 +131,7 @@ impl Drop for Rounds<'_> {
     }
 }
 
-/// What the server counts by itself.
+/// Readings of the server's own counters.
 pub struct Meter {
     pub cpu_us: Option<f64>,
     executed_us: Option<f64>,
@@ -150,8 +150,9 @@ impl Meter {
     }
 }
 
-/// Microseconds in the commands that are compared by this; `None` where none of them has run. What a
-/// module calls is counted for itself once more, so what SLOTHINT calls is not among them.
+/// Microseconds spent in the compared commands; `None` if none of them has run. The server counts a
+/// command that a module calls separately, and again in the module's command. So the commands that
+/// SLOTHINT calls are not in the list.
 fn executed(statistics: &HashMap<String, String>) -> Option<f64> {
     const COMPARED: [&str; 3] = [
         "cmdstat_slothint",
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_slothint_calls_is_not_counted_twice() {
+    fn commands_that_slothint_calls_are_not_counted_twice() {
         let statistics = [
             (
                 "cmdstat_slothint",

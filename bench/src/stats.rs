@@ -1,8 +1,8 @@
-//! The statistics of a few rounds: median and range, and ratios taken round by round.
+//! Statistics of a few rounds: median, range, and ratios taken round by round.
 
 use serde::Serialize;
 
-/// What several rounds gave. The range says how far to trust the median.
+/// Values of several rounds. The range shows how far to trust the median.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Summary {
     pub median: f64,
@@ -10,7 +10,7 @@ pub struct Summary {
     pub max: f64,
 }
 
-/// `None` without values, or when one of them is not a number that can be compared.
+/// `None` without values, or if one of them is infinite or NaN.
 pub fn summary(values: &[f64]) -> Option<Summary> {
     if values.is_empty() || values.iter().any(|value| !value.is_finite()) {
         return None;
@@ -30,8 +30,9 @@ pub fn summary(values: &[f64]) -> Option<Summary> {
     })
 }
 
-/// Each round's value over the same round's base. Neighbours in time have met the same disturbances,
-/// so their ratio is steadier than that of the medians.
+/// Divides each round's value by the same round's base: `[30, 10, 20]` over `[10, 10, 10]` has the
+/// median 2 and the range 1 to 3. Both values of a round saw the same disturbances, so this ratio
+/// is steadier than the ratio of the medians.
 pub fn ratio(values: &[f64], base: &[f64]) -> Option<Summary> {
     let ratios: Vec<f64> = values
         .iter()
@@ -50,13 +51,13 @@ mod tests {
     }
 
     #[test]
-    fn the_median_is_the_middle_one_whatever_the_order() {
+    fn the_median_is_the_middle_value_in_any_order() {
         assert_eq!(summary(&[9.0, 1.0, 4.0]), of(4.0, 1.0, 9.0));
         assert_eq!(summary(&[7.0]), of(7.0, 7.0, 7.0));
     }
 
     #[test]
-    fn of_an_even_count_it_is_the_mean_of_the_middle_two() {
+    fn the_median_of_an_even_count_is_the_mean_of_the_middle_two() {
         assert_eq!(summary(&[1.0, 100.0, 2.0, 4.0]), of(3.0, 1.0, 100.0));
     }
 
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_no_median() {
+    fn no_values_or_unusable_ones_have_no_median() {
         assert_eq!(summary(&[]), None);
         assert_eq!(summary(&[1.0, f64::NAN]), None);
         assert_eq!(ratio(&[1.0], &[]), None);
@@ -74,8 +75,8 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_those_of_neighbours() {
-        // The machine slowed down from round to round, and the ratio stayed what it was.
+    fn ratios_are_taken_round_by_round() {
+        // The machine slowed down from round to round. The ratio stayed the same.
         assert_eq!(
             ratio(&[100.0, 50.0, 10.0], &[50.0, 25.0, 5.0]),
             of(2.0, 2.0, 2.0)

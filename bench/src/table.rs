@@ -1,4 +1,4 @@
-//! The results as plain text.
+//! Formats the results as plain text.
 
 use std::fmt::Write as _;
 
@@ -13,8 +13,8 @@ pub fn text(report: &Report) -> String {
     });
     let mut text = format!(
         "{}, {}; {} cores, {}, Linux {}{load}\n\
-         {} rounds of {} s, contenders taking turns: medians (least–most) of the rounds\n\
-         again: {}\n",
+         {} rounds of {} s, contenders take turns; median (lowest–highest) of the rounds\n\
+         to repeat: {}\n",
         machine.server,
         machine.module,
         machine.cores,
@@ -67,7 +67,7 @@ fn comparison_line(comparison: &Comparison) -> String {
     } = comparison;
     let Some(ratio) = comparison.ratio else {
         return format!(
-            "  {}: {name} / {over}: the server does not tell\n",
+            "  {}: {name} / {over}: not reported by the server\n",
             metric.label()
         );
     };
@@ -100,7 +100,7 @@ fn with_range(value: Summary) -> String {
     )
 }
 
-/// Three digits or a little more, whatever the size.
+/// About three digits at any size: `0.031`, `12.3`, `1,235`.
 fn number(value: f64) -> String {
     let size = value.abs();
     if size >= 100.0 {
@@ -114,7 +114,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// With a comma before every three digits.
+/// With a comma between groups of three digits.
 fn grouped(value: i64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
@@ -131,7 +131,7 @@ fn grouped(value: i64) -> String {
     text
 }
 
-/// The first column to the left, the others to the right.
+/// Aligns the first column to the left, the others to the right.
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| {

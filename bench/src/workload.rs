@@ -1,23 +1,23 @@
-//! What a connection sends, again and again: commands that were encoded beforehand.
+//! What each connection sends repeatedly: commands encoded in advance.
 
 use testkit::encode_command;
 
-/// Each connection writes this many keys of its own, in turn.
+/// Each connection uses this many keys of its own, in turn.
 const KEYS_PER_CONNECTION: usize = 100;
 const VALUE: [u8; 64] = [b'v'; 64];
 
-/// One packet and how many replies end it.
+/// One packet, and the number of replies to it.
 pub struct Step {
     pub bytes: Vec<u8>,
     pub replies: usize,
 }
 
-/// What is done before the next can begin: its latency is measured as a whole.
+/// Steps that are sent one after the other. The latency is measured over the whole cycle.
 pub type Cycle = Vec<Step>;
 
-/// What all connections do, each with keys of its own.
+/// What all connections do. Each connection has its own keys.
 pub struct Workload {
-    /// How many operations one cycle is counted as.
+    /// Operations in one cycle.
     pub operations: u64,
     cycles: Box<dyn Fn(usize) -> Vec<Cycle>>,
 }
@@ -35,7 +35,7 @@ impl Workload {
         }
     }
 
-    /// `count` keys a cycle, one packet: a command for each key, and one after them if there is one.
+    /// `count` keys a cycle, in one packet: a command for each key, then `last`.
     pub fn pipeline(
         count: usize,
         command: impl Fn(&str) -> Vec<u8> + 'static,
@@ -91,7 +91,7 @@ impl Workload {
     }
 }
 
-/// A packet of some commands, which are answered one by one.
+/// A packet of these commands. Each has one reply.
 pub fn packet(commands: &[Vec<u8>]) -> Step {
     Step {
         bytes: commands.concat(),
@@ -111,7 +111,7 @@ pub fn get(key: &str) -> Vec<u8> {
     encode_command(&["GET", key])
 }
 
-/// Native WAIT, without a time limit.
+/// Native WAIT without a timeout.
 pub fn wait(replicas: usize) -> Vec<u8> {
     encode_command(&["WAIT", &replicas.to_string(), "0"])
 }
@@ -132,7 +132,7 @@ pub fn durable_wait(replicas: usize) -> Vec<u8> {
     encode_command(&["DURABLE.WAIT", "REPLICAS", &replicas.to_string()])
 }
 
-/// Of the same length for all, so that all commands of a workload are.
+/// All keys have the same length, so all commands of a workload do too.
 fn key(connection: usize, number: usize) -> String {
     format!("bench:{connection:04}:{number:03}")
 }
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pipeline_has_a_command_for_each_key_and_the_last_one() {
+    fn a_pipeline_has_a_command_for_each_key_and_a_last_one() {
         let workload = Workload::pipeline(16, get, Some(wait(1)));
         let cycles = workload.cycles(3);
         assert_eq!(cycles.len(), KEYS_PER_CONNECTION.div_ceil(16));

@@ -1,17 +1,18 @@
-//! Durable writes, one by one and after pipelines, and what the module costs those who do not ask.
+//! Durable writes: one by one, after pipelines, and the cost of the module for plain commands.
 
 use anyhow::Result;
 use testkit::{Replicated, Server};
 
 use crate::options::Options;
 use crate::results::{Group, Metric};
-use crate::rounds::{Entrant, Rounds};
+use crate::rounds::{Case, Rounds};
 use crate::workload::{durable_set, durable_wait, get, packet, set, wait, Cycle, Workload};
 
 const REPLICAS: usize = 2;
 const PIPELINE: usize = 16;
 const BYSTANDERS: usize = 50;
-/// Deadlines are kept as in production, and a machine that stalls for a moment does not end the run.
+/// The waits have deadlines, as in production, but a short stall of the machine does not end the
+/// run.
 const MODULE_ARGUMENTS: [&str; 2] = ["timeout-ms", "15000"];
 
 const COLUMNS: [Metric; 4] = [Metric::P50, Metric::P99, Metric::P999, Metric::Cpu];
@@ -37,7 +38,7 @@ pub fn durable(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
 fn durable_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> Result<Group> {
     let each =
         |name, cycle: fn(&str) -> Cycle| in_step(name, servers, Workload::for_each_key(cycle));
-    let entrants = [
+    let cases = [
         each(PLAIN, |key| vec![packet(&[set(key)])]),
         each(WAIT_ONE, |key| vec![packet(&[set(key), wait(1)])]),
         each(WAIT_TWICE, |key| {
@@ -49,9 +50,9 @@ fn durable_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> 
     ];
     let title = format!(
         "Durable writes, {REPLICAS} replicas, {}",
-        counted(connections)
+        count_of(connections)
     );
-    let mut group = rounds.group(&title, connections, &COLUMNS, &entrants)?;
+    let mut group = rounds.group(&title, connections, &COLUMNS, &cases)?;
     group.compare(DURABLE_ONE, WAIT_ONE, RATE, None);
     group.compare(DURABLE_ONE, WAIT_ONE, Metric::P99, None);
     group.compare(DURABLE_ONE, WAIT_TWICE, RATE, None);
@@ -60,7 +61,7 @@ fn durable_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> 
     Ok(group)
 }
 
-/// Sixteen plain writes and one wait for all of them.
+/// Sixteen plain writes, then one wait for all of them.
 pub fn pipelines(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     rounds.say("starting a primary and its replicas");
     let servers = start();
@@ -77,20 +78,20 @@ fn pipelines_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -
         "SETs + DURABLE.WAIT REPLICAS 1",
     );
     let with = |name, last| in_step(name, servers, Workload::pipeline(PIPELINE, set, last));
-    let entrants = [
+    let cases = [
         with(plain, None),
         with(native, Some(wait(1))),
         with(fence, Some(durable_wait(1))),
     ];
-    let title = format!("Pipelines of {PIPELINE} writes, {}", counted(connections));
-    let mut group = rounds.group(&title, connections, &COLUMNS, &entrants)?;
+    let title = format!("Pipelines of {PIPELINE} writes, {}", count_of(connections));
+    let mut group = rounds.group(&title, connections, &COLUMNS, &cases)?;
     group.compare(fence, native, RATE, None);
     group.compare(fence, plain, RATE, None);
     Ok(group)
 }
 
-/// Plain commands on a server with the module and on one without. A second one without shows how much
-/// two equal servers differ: a smaller difference than that says nothing.
+/// Plain commands on a server with the module and on one without it. A second server without the
+/// module shows how much two equal servers differ. A smaller difference has no meaning.
 pub fn bystanders(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     rounds.say("starting servers with and without the module");
     let (without, with, again) = (
@@ -105,7 +106,7 @@ pub fn bystanders(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
         .start();
     let control = Server::builder().name(again).module(false).start();
     let servers = [(without, &bare), (with, &loaded), (again, &control)];
-    // Keys to find: a miss would be another command.
+    // GET must find its keys: a miss does different work.
     for (_, server) in servers {
         fill(server);
     }
@@ -117,11 +118,10 @@ pub fn bystanders(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
         ("SET, pipelines of 16", set, PIPELINE),
     ];
     let measure = |(kind, encode, count): (&str, Encode, usize)| {
-        let entrants = servers.map(|(name, server)| {
-            Entrant::new(name, server, Workload::pipeline(count, encode, None))
-        });
-        let title = format!("Bystanders: {kind}, {}", counted(BYSTANDERS));
-        let mut group = rounds.group(&title, BYSTANDERS, &COLUMNS, &entrants)?;
+        let cases = servers
+            .map(|(name, server)| Case::new(name, server, Workload::pipeline(count, encode, None)));
+        let title = format!("Bystanders: {kind}, {}", count_of(BYSTANDERS));
+        let mut group = rounds.group(&title, BYSTANDERS, &COLUMNS, &cases)?;
         for name in [with, again] {
             group.compare(name, without, RATE, None);
             group.compare(name, without, Metric::Cpu, None);
@@ -138,15 +138,15 @@ fn start() -> Replicated {
         .start()
 }
 
-/// Begins each turn with replicas that have nothing to catch up with from the turn before.
-fn in_step<'a>(name: &str, servers: &'a Replicated, workload: Workload) -> Entrant<'a> {
-    Entrant::new(name, &servers.primary, workload).before(|| {
+/// Each turn begins after the replicas have caught up with the turn before.
+fn in_step<'a>(name: &str, servers: &'a Replicated, workload: Workload) -> Case<'a> {
+    Case::new(name, &servers.primary, workload).before(|| {
         servers.wait_until_in_step(REPLICAS);
         Ok(())
     })
 }
 
-/// Every key of every bystander.
+/// Writes every key of every connection.
 fn fill(server: &Server) {
     let mut connection = server.raw();
     let workload = Workload::pipeline(PIPELINE, set, None);
@@ -161,7 +161,7 @@ fn fill(server: &Server) {
     }
 }
 
-fn counted(connections: usize) -> String {
+fn count_of(connections: usize) -> String {
     let plural = if connections == 1 { "" } else { "s" };
     format!("{connections} connection{plural}")
 }
