@@ -1,4 +1,5 @@
-//! Slot hints: where a batch of keys lives, in one reply, instead of a MOVED for each wrong guess.
+//! Slot hints: one reply gives the nodes of a batch of keys, instead of a MOVED for each wrong
+//! guess.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use testkit::Cluster;
 use crate::screen::Screen;
 use crate::session::Session;
 
-/// Spread over all three nodes, and two of them together by their hash tag.
+/// Spread over all three nodes. Two keys share a slot through their hash tag.
 const KEYS: [&str; 5] = [
     "user:1",
     "order:1",
@@ -18,7 +19,7 @@ const KEYS: [&str; 5] = [
     "{user:7}:name",
 ];
 
-/// Host (none where it is the address one is connected to), port, node id, replicas.
+/// Host (`None`: the address of this connection), port, node id, replicas.
 type Node = (Option<String>, u16, String, Vec<Value>);
 
 struct Hint {
@@ -29,11 +30,11 @@ struct Hint {
 
 pub fn show(screen: &Screen) -> Result<()> {
     screen.heading("5. Slot hints")?;
-    let cluster = screen.waiting("Forming a cluster of three primaries", || {
+    let cluster = screen.with_spinner("Forming a cluster of three primaries", || {
         Cluster::start(3, 0)
     });
     screen.explain(
-        "A cluster of three primaries. One question to any node tells where all of these keys live,\n\
+        "A cluster of three primaries. One command to any node returns the owners of all these keys,\n\
          whatever their slots.",
     )?;
     let asked = &cluster.nodes[0];
@@ -42,12 +43,16 @@ pub fn show(screen: &Screen) -> Result<()> {
     hint.check(&cluster)?;
     hint.explain(screen)?;
 
-    // A key that the node we happen to be connected to does not own.
-    let away = (0..KEYS.len()).find(|&key| hint.port_of(key) != asked.port());
-    let away = away.context("one of the keys has to live on another node than the first")?;
-    let (key, slot, address) = (KEYS[away], hint.keys[away].0, hint.address_of(away));
+    // A key that the connected node does not own.
+    let elsewhere = (0..KEYS.len()).find(|&key| hint.port_of(key) != asked.port());
+    let elsewhere = elsewhere.context("no key is on another node than the first")?;
+    let (key, slot, address) = (
+        KEYS[elsewhere],
+        hint.keys[elsewhere].0,
+        hint.address_of(elsewhere),
+    );
     screen.explain(
-        "Without the hint, a client learns the node of one key at a time, by asking a wrong one:",
+        "Without the hint, a client asks a wrong node and learns the owner of one key at a time:",
     )?;
     let moved = format!("(error) MOVED {slot} {address}");
     session.run(&format!("SET {key} x"), &moved)?;
@@ -62,7 +67,7 @@ pub fn show(screen: &Screen) -> Result<()> {
 fn ask(session: &mut Session) -> Result<Hint> {
     let command = format!("SLOTHINT {}", KEYS.join(" "));
     let (token, nodes, keys): (i64, Vec<Node>, Vec<(u16, i64)>) = session.ask(&command)?;
-    ensure!(token > 0, "the token is {token}, and has to be positive");
+    ensure!(token > 0, "the token is {token}, but must be positive");
     ensure!(
         keys.len() == KEYS.len(),
         "SLOTHINT gave {} hints for {} keys",
@@ -74,26 +79,26 @@ fn ask(session: &mut Session) -> Result<Hint> {
         let index = index.filter(|&index| index < nodes.len());
         index
             .map(|index| (slot, index))
-            .with_context(|| format!("the hint for {key} names no node of the reply"))
+            .with_context(|| format!("the hint for {key} does not point to a node of the reply"))
     };
     let keys = KEYS.iter().zip(keys).map(index_of).collect::<Result<_>>()?;
     Ok(Hint { nodes, keys })
 }
 
 impl Hint {
-    /// Compares it with what the cluster says by its own commands.
+    /// Compares the hint with the cluster's own commands.
     fn check(&self, cluster: &Cluster) -> Result<()> {
         for (number, key) in KEYS.iter().enumerate() {
             let (slot, owner) = (cluster.slot_of(key), cluster.owner_of_key(key));
             ensure!(
                 self.keys[number].0 == slot,
-                "the hint says slot {} for {key}, and CLUSTER KEYSLOT {slot}",
+                "the hint says slot {} for {key}, but CLUSTER KEYSLOT says {slot}",
                 self.keys[number].0
             );
             let (_, port, id, replicas) = &self.nodes[self.keys[number].1];
             ensure!(
                 *port == owner.port() && id == cluster.id_of(owner) && replicas.is_empty(),
-                "the hint names {id} at port {port} for {key}, and CLUSTER SLOTS {} at port {}",
+                "the hint names {id} at port {port} for {key}, but CLUSTER SLOTS names {} at port {}",
                 cluster.id_of(owner),
                 owner.port()
             );
@@ -101,17 +106,17 @@ impl Hint {
         let owners: BTreeSet<usize> = self.keys.iter().map(|(_, index)| *index).collect();
         ensure!(
             owners.len() == self.nodes.len(),
-            "the reply has {} nodes, and the hints use {} of them",
+            "the reply has {} nodes, but the hints use {} of them",
             self.nodes.len(),
             owners.len()
         );
         Ok(())
     }
 
-    /// The legend to the reply that is printed above it.
+    /// Prints the legend for the reply above.
     fn explain(&self, screen: &Screen) -> Result<()> {
-        screen.explain("What stands where in this reply:")?;
-        screen.legend("1)", "token: changes when the map of the slots changes")?;
+        screen.explain("How to read this reply:")?;
+        screen.legend("1)", "token: changes when the slot map changes")?;
         screen.legend(
             "2)",
             "nodes: the owners of these keys, each once, by node id",
@@ -122,7 +127,7 @@ impl Hint {
         screen.legend("2) n) 4)", "its replicas, each with host, port, node id")?;
         screen.legend(
             "3)",
-            "hints, in the order of the keys: slot, and index into 2), from 0",
+            "hints, in the order of the keys: slot, and index into 2), counted from 0",
         )?;
         for (number, key) in KEYS.iter().enumerate() {
             let (slot, index) = self.keys[number];

@@ -1,8 +1,9 @@
-//! How an acknowledged plain write is lost in a failover, and what a durable one says instead.
+//! Shows that a failover loses a plain write that was answered OK, and what a durable write answers
+//! instead.
 //!
-//! The network between the primary and its replicas fails, and then the primary. A frozen replica
-//! would not show it: its kernel goes on receiving, and the process finds the write there when it
-//! goes on, even after the primary's death. What the network swallows is gone for good.
+//! First the network between the primary and its replicas fails, then the primary dies. A frozen
+//! replica would not lose the write. Its kernel goes on receiving, and the process reads the write
+//! when it resumes, even after the primary's death. What a failed network drops is lost.
 
 use anyhow::Result;
 use testkit::{Cut, Replicated, Server};
@@ -10,7 +11,7 @@ use testkit::{Cut, Replicated, Server};
 use crate::screen::Screen;
 use crate::session::Session;
 
-/// The fields in the order they are to be dropped: the replicas first, then what they connect to.
+/// Fields drop in this order: the servers first, then the network between them.
 struct Group {
     servers: Replicated,
     network: Cut,
@@ -18,7 +19,7 @@ struct Group {
 
 pub fn show(screen: &Screen) -> Result<()> {
     screen.heading("4. What a failover loses")?;
-    let group = screen.waiting(
+    let group = screen.with_spinner(
         "Starting another group, over a network that can fail",
         || {
             let group = Group::start();
@@ -28,14 +29,14 @@ pub fn show(screen: &Screen) -> Result<()> {
     )?;
     let Replicated { primary, replicas } = &group.servers;
     screen.explain(&format!(
-        "Another primary at {} with two replicas. One write while all is well,\n\
-         and two after the network between them has failed, which nobody has noticed yet.",
+        "Another primary at {} with two replicas. One write while the network works,\n\
+         and two after it failed. No server has noticed the failure yet.",
         primary.addr()
     ))?;
     let mut client = Session::open(screen, primary);
     client.run("DURABLE.SET payment:1 100 REPLICAS 2", "OK")?;
     group.network.freeze();
-    screen.event("the proxy that stands for the network to the replicas passes nothing on")?;
+    screen.event("the proxy that simulates the network to the replicas stops forwarding")?;
     client.run("SET payment:2 100", "OK")?;
     client.run(
         "DURABLE.SET payment:3 100 REPLICAS 2 TIMEOUT 500",
@@ -53,9 +54,9 @@ pub fn show(screen: &Screen) -> Result<()> {
     client.run("GET payment:2", "(nil)")?;
     client.run("GET payment:3", "(nil)")?;
     screen.explain(
-        "payment:1 was answered OK by DURABLE.SET, and is there.\n\
-         payment:2 was answered OK by SET, and is lost: its client will never know.\n\
-         payment:3 is not there either, but nobody was told that it is safe: its client got UNACKED.",
+        "payment:1: DURABLE.SET answered OK, and the write is there.\n\
+         payment:2: SET answered OK, and the write is lost. Its client does not know.\n\
+         payment:3: the write is lost, but its client got UNACKED and knows that it is not safe.",
     )?;
     Ok(())
 }

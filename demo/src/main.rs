@@ -1,15 +1,17 @@
-//! Shows what the module does, on real servers that live no longer than the show.
+//! Shows what the module does, on real servers that it starts and ends.
 //!
-//! Every command is really sent, and what stands beneath it is the server's own reply, as redis-cli
-//! would print it. Each reply is compared with what this page promises: the first one that differs
-//! ends the run with a message and exit code 1.
+//! Every command is sent to a server. The text below a command is the server's reply, as redis-cli
+//! prints it. Each reply is compared with the expected one. The first difference ends the run with
+//! a message and exit code 1.
+
+#![forbid(unsafe_code)]
 
 mod hints;
 mod loss;
-mod premises;
 mod reply;
 mod screen;
 mod session;
+mod workspace;
 mod writes;
 
 use std::io::{self, ErrorKind};
@@ -19,14 +21,14 @@ use std::time::Instant;
 use anyhow::Result;
 use testkit::{module_path, server_binary};
 
-use premises::Premises;
 use screen::Screen;
+use workspace::Workspace;
 
 fn main() -> ExitCode {
-    let outcome = Premises::open().and_then(|premises| premises.run(show));
+    let outcome = Workspace::open().and_then(|workspace| workspace.run(show));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads along has seen enough, as with `| head`.
+        // The reader of the output has closed it, as `| head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let label = console::style("The demo failed:").for_stderr().red().bold();
@@ -39,14 +41,14 @@ fn main() -> ExitCode {
 fn show() -> Result<()> {
     let begun = Instant::now();
     let screen = Screen;
-    // Both are looked for first, so that a missing one is told before anything is begun.
+    // Both panic if the file is missing. Called first, so that the demo fails before it starts.
     server_binary();
     module_path();
     writes::show(&screen)?;
     loss::show(&screen)?;
     hints::show(&screen)?;
     screen.close(&format!(
-        "Every reply above came from a real server just now, and was as it should be ({:.1} s).",
+        "Every reply above came from a real server just now, and was as expected ({:.1} s).",
         begun.elapsed().as_secs_f64()
     ))?;
     Ok(())

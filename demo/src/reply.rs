@@ -1,19 +1,19 @@
-//! A reply as redis-cli prints it on a terminal, in RESP2.
+//! Formats a RESP2 reply as redis-cli prints it on a terminal.
 
 use std::fmt::Write as _;
 
 use anyhow::{bail, Context, Result};
 use testkit::redis::{self, Value};
 
-/// The text for one whole reply, without a newline at its end.
+/// The text of one complete reply, without a final newline.
 pub fn shown(bytes: &[u8]) -> Result<String> {
-    // Taken as it travels, because the client library puts errors into its own words.
+    // Read from the raw bytes, because the client library changes the text of errors.
     if let Some(message) = bytes.strip_prefix(b"-") {
         let message = String::from_utf8_lossy(message);
         return Ok(format!("(error) {}", message.trim_end()));
     }
     let value = redis::parse_redis_value(bytes)
-        .with_context(|| format!("no reply: \"{}\"", bytes.escape_ascii()))?;
+        .with_context(|| format!("not a reply: \"{}\"", bytes.escape_ascii()))?;
     let mut text = String::new();
     write_value(&mut text, &value, 0)?;
     Ok(text)
@@ -29,7 +29,7 @@ fn write_value(text: &mut String, value: &Value, indent: usize) -> Result<()> {
         Value::BulkString(bytes) => write_quoted(text, bytes)?,
         Value::Array(elements) if elements.is_empty() => text.push_str("(empty array)"),
         Value::Array(elements) => {
-            // Numbers are as wide as the greatest, so that the elements stand in one column.
+            // Numbers are padded to the width of the largest, so that the elements align.
             let width = elements.len().to_string().len();
             for (number, element) in (1..).zip(elements) {
                 if number > 1 {
@@ -39,12 +39,12 @@ fn write_value(text: &mut String, value: &Value, indent: usize) -> Result<()> {
                 write_value(text, element, indent + width + 2)?;
             }
         }
-        other => bail!("a connection in RESP2 does not get {other:?}"),
+        other => bail!("RESP2 has no {other:?}"),
     }
     Ok(())
 }
 
-/// In quotes, with everything escaped that a terminal could not show.
+/// In quotes. Bytes that a terminal cannot show are escaped.
 fn write_quoted(text: &mut String, bytes: &[u8]) -> Result<()> {
     text.push('"');
     for &byte in bytes {

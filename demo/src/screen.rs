@@ -1,7 +1,6 @@
-//! What the page looks like: headings, explanations, commands and replies.
+//! Prints headings, explanations, commands and replies.
 //!
-//! Colours are for terminals alone, and so is the spinner while servers are being started; piped into
-//! a file, the page is plain text.
+//! Colours and the spinner appear on a terminal only. In a file the output is plain text.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How far the explanations are set in from the commands that they explain.
+/// Indentation of a legend.
 const MARGIN: &str = "  ";
 const TICK: Duration = Duration::from_millis(80);
 
@@ -20,7 +19,7 @@ impl Screen {
         self.line(&format!("\n{}", style(text).bold().underlined()))
     }
 
-    /// A paragraph in the demo's own words.
+    /// A paragraph of explanation.
     pub fn explain(&self, text: &str) -> io::Result<()> {
         self.line("")?;
         for line in text.lines() {
@@ -29,12 +28,12 @@ impl Screen {
         Ok(())
     }
 
-    /// Something that happens to the servers and is no command.
+    /// Something that happens to the servers and is not a command.
     pub fn event(&self, text: &str) -> io::Result<()> {
         self.line(&style(format!("# {text}")).yellow().to_string())
     }
 
-    /// One line of a legend: the place in the reply above, and what stands there.
+    /// One line of a legend: the place in the reply above, and what is there.
     pub fn legend(&self, place: &str, meaning: &str) -> io::Result<()> {
         self.line(&format!(
             "{MARGIN}{}  {meaning}",
@@ -65,8 +64,8 @@ impl Screen {
         self.line(&format!("\n{text}"))
     }
 
-    /// Shows that something is under way until it is done.
-    pub fn waiting<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
+    /// Shows a spinner while `work` runs.
+    pub fn with_spinner<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
         let _spinner = Spinner::start(what);
         work()
     }
@@ -76,13 +75,13 @@ impl Screen {
     }
 }
 
-/// Cleared away when dropped, so also by an error. Draws nothing where no terminal is.
+/// Cleared when dropped, so also after an error. Draws nothing without a terminal.
 struct Spinner(ProgressBar);
 
 impl Spinner {
     fn start(what: &str) -> Spinner {
         let bar = ProgressBar::new_spinner().with_message(what.to_string());
-        // A template that does not parse leaves the standard look, which is good enough.
+        // If the template does not parse, the standard look stays.
         if let Ok(look) = ProgressStyle::with_template("{spinner:.cyan} {msg} ({elapsed})") {
             bar.set_style(look);
         }

@@ -1,4 +1,4 @@
-//! One connection to one server, used as a person uses redis-cli.
+//! One connection to one server, used like redis-cli.
 
 use anyhow::{bail, ensure, Context, Result};
 use testkit::redis::{self, FromRedisValue};
@@ -22,13 +22,13 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// Sends a command, prints it and its reply, and insists that the reply looks like `expected`:
-    /// the text that redis-cli would show.
+    /// Sends a command and prints it with its reply. Fails unless the reply equals `expected`, the
+    /// text that redis-cli prints.
     pub fn run(&mut self, command: &str, expected: &str) -> Result<()> {
         let (shown, _) = self.shown(command)?;
         ensure!(
             shown == expected,
-            "{}> {command} was answered\n{shown}\nand this was expected:\n{expected}",
+            "{}> {command} was answered\n{shown}\nExpected was:\n{expected}",
             self.prompt
         );
         Ok(())
@@ -46,23 +46,23 @@ impl<'s> Session<'s> {
             redis::parse_redis_value(&bytes).and_then(|value| Ok(redis::from_redis_value(value)?));
         read.with_context(|| {
             format!(
-                "{}> {command} was answered\n{shown}\nwhich has not the promised shape",
+                "{}> {command} was answered\n{shown}\nwhich does not have the expected shape",
                 self.prompt
             )
         })
     }
 
-    /// Waits until the stream of writes really flows to this many replicas. A server passes nothing
-    /// on to a replica that it has just given all data until that one reports, up to a second later:
-    /// its own WAIT has to wait for that just as well, and it is not what the demo is about.
+    /// Waits until this many replicas receive the stream of writes. After a full sync, a server
+    /// sends a replica nothing until the replica reports, up to a second later. The server's own
+    /// WAIT waits for this as well. It would only distract in the demo.
     pub fn wait_for_stream(&mut self, replicas: usize) -> Result<()> {
-        self.ok_unseen(&format!(
+        self.run_hidden(&format!(
             "DURABLE.SET started x REPLICAS {replicas} TIMEOUT 10000"
         ))
     }
 
-    /// Sends a command that is not shown and has to be answered with OK.
-    pub fn ok_unseen(&mut self, command: &str) -> Result<()> {
+    /// Sends a command without showing it. Fails unless the reply is OK.
+    pub fn run_hidden(&mut self, command: &str) -> Result<()> {
         let bytes = self.send(command);
         if bytes != b"+OK\r\n" {
             let shown = reply::shown(&bytes)?;
@@ -83,7 +83,7 @@ impl<'s> Session<'s> {
         Ok((shown, bytes))
     }
 
-    /// None of the demo's arguments has a space in it.
+    /// Splits the command at spaces: no argument of the demo contains one.
     fn send(&mut self, command: &str) -> Vec<u8> {
         let arguments: Vec<&str> = command.split_whitespace().collect();
         self.connection.call(&arguments)

@@ -1,8 +1,8 @@
-//! Nothing is left behind, whatever happens: no process and no file.
+//! Cleans up after the demo: no process and no file is left.
 //!
-//! The servers end with their handles, and the kernel kills them when this process ends in any other
-//! way. Their directories are all made within one of ours, which is removed at the end, after an
-//! error, and when the run is interrupted.
+//! A server ends when its handle is dropped. If this process ends in another way, the kernel kills
+//! the servers. The servers' directories are all inside one temporary directory. It is removed at
+//! the end, after an error, and on an interruption.
 
 use std::any::Any;
 use std::fs;
@@ -22,24 +22,24 @@ use tempfile::TempDir;
 
 /// Ctrl-C, `kill`, and a closed terminal.
 const INTERRUPTIONS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
-/// What a shell reports for a program that a signal has ended, less the signal's number.
+/// A shell reports this number plus the signal's number for a program that a signal ended.
 const SIGNAL_EXIT_CODE: i32 = 128;
 
-/// The directory that everything on disk is in. Removed when dropped.
-pub struct Premises {
+/// The directory that holds everything on disk. Removed when dropped.
+pub struct Workspace {
     _directory: TempDir,
-    /// Set by the signal's handler itself: the signal also disturbs whatever the work is waiting
-    /// for, which may fail before any other thread has run.
+    /// Set in the signal handler itself. The signal may also make the work fail, before any other
+    /// thread has run.
     interrupted: Arc<AtomicBool>,
 }
 
-impl Premises {
-    pub fn open() -> Result<Premises> {
+impl Workspace {
+    pub fn open() -> Result<Workspace> {
         let directory = tempfile::Builder::new()
             .prefix("durable-demo-")
             .tempdir()
             .context("making a temporary directory")?;
-        // The servers' own directories are temporary ones, too: this puts them inside.
+        // Servers use temporary directories of their own. This puts them inside this one.
         tempfile::env::override_temp_dir(directory.path())
             .map_err(|other| anyhow!("temporary files already go to {}", other.display()))?;
         let interrupted = Arc::new(AtomicBool::new(false));
@@ -51,41 +51,42 @@ impl Premises {
         let path = directory.path().to_owned();
         thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                end_at_once(&path, signal);
+                clean_up_and_exit(&path, signal);
             }
         });
-        Ok(Premises {
+        Ok(Workspace {
             _directory: directory,
             interrupted,
         })
     }
 
-    /// Does the work. The test kit panics where something that it waits for does not come: that
-    /// becomes an error like any other.
+    /// Does the work. The test kit panics when it waits for something in vain. Such a panic becomes
+    /// an error.
     pub fn run(self, work: impl FnOnce() -> Result<()>) -> Result<()> {
         let interrupted = Arc::clone(&self.interrupted);
-        panic::set_hook(Box::new(move |_| stand_still_if(&interrupted)));
+        panic::set_hook(Box::new(move |_| park_if(&interrupted)));
         let outcome = panic::catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|payload| Err(anyhow!(message_of(&*payload))));
         if outcome.is_err() {
-            stand_still_if(&self.interrupted);
+            park_if(&self.interrupted);
         }
         outcome
     }
 }
 
-/// Runs on a thread of its own, while the work may be anywhere. The servers are killed by the kernel
-/// with the end of this process, a stopped one as well.
-fn end_at_once(directory: &Path, signal: i32) {
-    // A server that still runs may add a file between the looking and the removing. Once its
-    // directory is gone it cannot, and a server just being started finds no configuration.
+/// Runs on its own thread while the work goes on. The kernel kills the servers when this process
+/// ends, also a stopped one.
+fn clean_up_and_exit(directory: &Path, signal: i32) {
+    // A running server may add a file while the directory is being removed, so this is repeated.
+    // Once its directory is gone, a server cannot add files, and a new server finds no
+    // configuration.
     for _ in 0..100 {
         match fs::remove_dir_all(directory) {
             Err(error) if error.kind() != ErrorKind::NotFound => thread::yield_now(),
             _ => break,
         }
     }
-    // A closed terminal takes no more text, and that must not keep the process from ending.
+    // Writing fails on a closed terminal. The process must still end.
     let _ = writeln!(
         io::stderr(),
         "\nInterrupted: no server and no file is left."
@@ -93,9 +94,9 @@ fn end_at_once(directory: &Path, signal: i32) {
     process::exit(SIGNAL_EXIT_CODE + signal);
 }
 
-/// Ctrl-C at a terminal reaches the servers as well, so the work is bound to fail in the moments
-/// until the process ends. That is no news for anyone.
-fn stand_still_if(interrupted: &AtomicBool) {
+/// Hides the errors of an interrupted run. Ctrl-C at a terminal reaches the servers as well, so the
+/// work fails before the process ends.
+fn park_if(interrupted: &AtomicBool) {
     while interrupted.load(Ordering::SeqCst) {
         thread::park();
     }

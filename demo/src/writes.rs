@@ -1,4 +1,4 @@
-//! A durable write while all is well, while a replica is frozen, and while no replica is left.
+//! A durable write with both replicas, with one replica frozen, and with no replica left.
 
 use std::time::{Duration, Instant};
 
@@ -8,19 +8,19 @@ use testkit::{eventually, Replicated};
 use crate::screen::Screen;
 use crate::session::Session;
 
-/// Enough for a median, and done in a blink.
+/// Enough for a median, and fast.
 const MEASURED_WRITES: usize = 500;
-/// Sent before, so that neither kind of write pays for being the first.
+/// Warm-up writes, sent before the measured ones.
 const UNMEASURED_WRITES: usize = 100;
 
 pub fn show(screen: &Screen) -> Result<()> {
-    let group = screen.waiting("Starting a primary and two replicas", || {
+    let group = screen.with_spinner("Starting a primary and two replicas", || {
         let group = Replicated::start(2);
         Session::open(screen, &group.primary).wait_for_stream(2)?;
         anyhow::Ok(group)
     })?;
     let [first, second] = &group.replicas[..] else {
-        anyhow::bail!("two replicas were asked for");
+        anyhow::bail!("the group must have two replicas");
     };
     screen.explain(&format!(
         "{} with the module: a primary at {}, its replicas at {} and {}.",
@@ -29,16 +29,16 @@ pub fn show(screen: &Screen) -> Result<()> {
         first.addr(),
         second.addr()
     ))?;
-    all_is_well(screen, &group)?;
+    both_replicas(screen, &group)?;
     one_replica_frozen(screen, &group)?;
     no_replica_left(screen, &group)
 }
 
-fn all_is_well(screen: &Screen, group: &Replicated) -> Result<()> {
+fn both_replicas(screen: &Screen, group: &Replicated) -> Result<()> {
     screen.heading("1. A durable write")?;
-    screen.explain("OK means: two replicas have it. So it can be read there at once.")?;
+    screen.explain("OK means: two replicas have the write. It can be read there at once.")?;
     let mut primary = Session::open(screen, &group.primary);
-    // Connected beforehand, so that nothing but the write stands between the write and the reads.
+    // Connected first, so that the reads follow the write at once.
     let mut replicas: Vec<Session> = group
         .replicas
         .iter()
@@ -53,9 +53,9 @@ fn all_is_well(screen: &Screen, group: &Replicated) -> Result<()> {
         format!("DURABLE.SET durable:{number} x REPLICAS 2")
     })?;
     screen.explain(&format!(
-        "Measured here, {MEASURED_WRITES} writes of each kind one after the other, the median: {} µs for\n\
-         DURABLE.SET with both replicas, {} µs for a plain SET, which waits for nobody. All servers\n\
-         are on this machine: elsewhere, add the round trip between primary and replicas.",
+        "Measured here with {MEASURED_WRITES} writes of each kind, one after the other. The median is {} µs for\n\
+         DURABLE.SET with both replicas, and {} µs for a plain SET, which does not wait. All servers\n\
+         are on this machine. Elsewhere, add the round trip between primary and replicas.",
         durable.as_micros(),
         plain.as_micros()
     ))?;
@@ -65,8 +65,8 @@ fn all_is_well(screen: &Screen, group: &Replicated) -> Result<()> {
 fn one_replica_frozen(screen: &Screen, group: &Replicated) -> Result<()> {
     screen.heading("2. The same with one replica frozen")?;
     screen.explain(
-        "The frozen replica keeps its connection and answers nothing. UNACKED means: the primary has\n\
-         it, the required number of replicas did not confirm it in time, and it is not rolled back.",
+        "The frozen replica keeps its connection but answers nothing. UNACKED means: the primary has\n\
+         the write, too few replicas acknowledged it in time, and it is not rolled back.",
     )?;
     let frozen = &group.replicas[1];
     let mut primary = Session::open(screen, &group.primary);
@@ -78,10 +78,10 @@ fn one_replica_frozen(screen: &Screen, group: &Replicated) -> Result<()> {
          applied on the primary, may still reach the replicas",
     )?;
     primary.run("GET order:2", "\"paid\"")?;
-    screen.explain("One replica is enough where one is what is asked for.")?;
+    screen.explain("With REPLICAS 1, one replica is enough.")?;
     primary.run("DURABLE.SET order:3 paid REPLICAS 1", "OK")?;
     screen.explain(
-        "Once the replica is back, DURABLE.WAIT tells that everything up to now has reached both.",
+        "Once the replica is back, DURABLE.WAIT confirms that both have everything executed so far.",
     )?;
     frozen.resume();
     screen.event(&format!("kill -CONT the replica at {}", frozen.addr()))?;
@@ -92,8 +92,8 @@ fn one_replica_frozen(screen: &Screen, group: &Replicated) -> Result<()> {
 fn no_replica_left(screen: &Screen, group: &Replicated) -> Result<()> {
     screen.heading("3. Both replicas gone")?;
     screen.explain(
-        "A write whose requirement cannot be met is refused before anything is executed: the old value\n\
-         stands, and a new key is not there.",
+        "A write whose requirement cannot be met is refused before anything is executed. The old value\n\
+         stays, and a new key is not created.",
     )?;
     let mut primary = Session::open(screen, &group.primary);
     for replica in &group.replicas {
@@ -115,7 +115,7 @@ fn median_time(session: &mut Session, command: impl Fn(usize) -> String) -> Resu
     for number in 0..UNMEASURED_WRITES + MEASURED_WRITES {
         let command = command(number);
         let begun = Instant::now();
-        session.ok_unseen(&command)?;
+        session.run_hidden(&command)?;
         if number >= UNMEASURED_WRITES {
             times.push(begun.elapsed());
         }
