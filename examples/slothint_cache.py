@@ -1,9 +1,10 @@
-"""A key-to-node cache on redis-py. SLOTHINT fills it, MOVED corrects it. ASK is followed, not stored.
+"""A key-to-node cache on redis-py. SLOTHINT fills it, MOVED corrects it, ASK is not stored.
 
     python3 slothint_cache.py 127.0.0.1 7000 [--decode-responses]        needs: pip install redis
 
-Any client can do this. It needs the slot of a key, one extra command, and a dictionary. This example
-does not retry when nodes fail, and waits for one reply at a time. Pipelines to each node work too.
+Any client can do this. It needs the slot of a key, one extra command, and a dictionary. This
+example does not retry when nodes fail, and waits for one reply at a time. Pipelines to each node
+work too.
 """
 import sys
 
