@@ -1,23 +1,24 @@
-//! Every command of the module: what the server, its access control and its clients know of it, and
-//! the type that runs it. The file of that type is the command's manual page.
+//! The table of the module's commands: name, flags, arity, ACL categories, documentation, and the
+//! type that runs each. The head of that type's file describes the command for users.
 //!
-//! Only DURABLE.CALL and the family have keys.
+//! The family (DURABLE.SET, DURABLE.GET and so on) has its own table in `durable/family.rs`. Only
+//! DURABLE.CALL and the family have keys.
 
 use std::ffi::{c_int, CStr};
 
 use durable_core::servers::Fact;
 
-use crate::durable::inner::Inner;
-use crate::durable::{call, docs, family, help, replicas, wait};
+use crate::durable::{call, family, help, replicas, wait};
 use crate::ffi::spec::{Arg, Spec};
 use crate::ffi::{Ctx, Handler};
+use crate::server_command::ServerCommand;
 use crate::slothint::{command, map, watch};
-use crate::state;
+use crate::{docs, facts};
 
 /// One command.
-struct Row {
+struct CommandRow {
     name: &'static CStr,
-    /// As the API spells them.
+    /// As `RM_CreateCommand` spells them.
     flags: &'static CStr,
     /// The number of words, the name included. Negative for a minimum.
     arity: c_int,
@@ -31,22 +32,22 @@ struct Row {
 
 /// The ACL categories of a command, besides the module's own.
 enum Categories {
-    /// These.
+    /// These, without the `@`.
     Own(&'static [&'static str]),
-    /// Those of this command of the server.
+    /// The categories of this command of the server.
     Of(&'static str),
 }
 
 /// How a command is registered.
 type Create = fn(&Ctx, Spec, Handler) -> Result<(), String>;
 
-/// All but the family, whose rows are in `durable/family.rs`: DURABLE.SET, DURABLE.GET and so on.
-const COMMANDS: [Row; 7] = [
-    Row {
+/// All commands but the family.
+const COMMANDS: [CommandRow; 7] = [
+    CommandRow {
         name: c"durable.call",
-        // A write, whatever it runs: a call from a module gets past the server's checks for writes.
-        // On a read-only replica it would write, and under CLIENT PAUSE WRITE with the append-only
-        // file on the server would abort.
+        // Flagged as a write even when it runs a read. The server does not check a module's call
+        // for writes: an unflagged DURABLE.CALL would write on a read-only replica. Under CLIENT
+        // PAUSE WRITE with the append-only file on, the server would abort.
         flags: c"write no-mandatory-keys",
         arity: -2,
         categories: Categories::Own(&["write", "slow"]),
@@ -55,11 +56,11 @@ const COMMANDS: [Row; 7] = [
         complexity: c"That of the command it runs",
         args: call::args,
         handler: Handler::of::<call::DurableCall>(),
-        // Its keys are those of the inner command. How the server learns of them depends on the
-        // server, and so do some of the flags.
+        // Its keys are those of the inner command. How the server finds them differs between
+        // servers. `call::create` replaces the flags on some of them.
         create: call::create,
     },
-    Row {
+    CommandRow {
         name: c"durable.wait",
         flags: c"blocking",
         arity: -1,
@@ -67,15 +68,15 @@ const COMMANDS: [Row; 7] = [
         summary:
             c"Blocks until everything executed so far is acknowledged by the required replicas.",
         complexity: c"O(1)",
-        args: docs::requirement,
+        args: docs::requirement_options,
         handler: Handler::of::<wait::DurableWait>(),
         create: without_keys,
     },
-    Row {
+    CommandRow {
         name: c"durable.replicas",
         flags: c"allow-stale",
         arity: 1,
-        // It shows what ROLE shows, so it is for those who may run that: administrators.
+        // It shows what ROLE shows, so the same users may run it: administrators.
         categories: Categories::Of("role"),
         summary: c"Lists the links to replicas, what each has acknowledged, and whether it counts.",
         complexity: c"O(N) where N is the number of replicas",
@@ -83,7 +84,7 @@ const COMMANDS: [Row; 7] = [
         handler: Handler::of::<replicas::DurableReplicas>(),
         create: without_keys,
     },
-    Row {
+    CommandRow {
         name: c"durable.help",
         flags: c"allow-stale allow-loading",
         arity: 1,
@@ -94,9 +95,9 @@ const COMMANDS: [Row; 7] = [
         handler: Handler::of::<help::DurableHelp>(),
         create: without_keys,
     },
-    // Slot hints declare no keys: for these the server would reply CROSSSLOT or MOVED before the
-    // module runs.
-    Row {
+    // If slot hints declared keys, the server would reply CROSSSLOT or MOVED before the module
+    // runs.
+    CommandRow {
         name: c"slothint",
         flags: c"fast allow-loading allow-stale",
         arity: -2,
@@ -107,7 +108,7 @@ const COMMANDS: [Row; 7] = [
         handler: Handler::of::<command::SlotHint>(),
         create: without_keys,
     },
-    Row {
+    CommandRow {
         name: c"slothint.map",
         flags: c"allow-loading allow-stale",
         arity: -1,
@@ -118,7 +119,7 @@ const COMMANDS: [Row; 7] = [
         handler: Handler::of::<map::SlotHintMap>(),
         create: without_keys,
     },
-    Row {
+    CommandRow {
         name: c"slothint.watch",
         flags: c"blocking allow-loading allow-stale",
         arity: 3,
@@ -131,13 +132,13 @@ const COMMANDS: [Row; 7] = [
     },
 ];
 
-/// On such a server `+@all -@dangerous` allows every command of the module.
+/// The warning on servers without [`Fact::CategorizesModuleCommands`]. There `+@all -@dangerous`
+/// allows every command of the module.
 const NO_CATEGORIES: &str = "this server puts the commands of modules into no ACL categories: \
      rules such as -@dangerous and +@write do not apply to them. DURABLE.REPLICAS tells the \
      addresses of the replicas; to deny it to a user: ACL SETUSER <user> -durable.replicas";
 
-/// Registers every command. `category` is the module's own ACL category, if the server could add
-/// it.
+/// Registers every command. `category` is the module's own ACL category, if there is one.
 ///
 /// # Errors
 /// Which command the server does not accept.
@@ -146,7 +147,7 @@ pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
     for row in &COMMANDS {
         (row.create)(ctx, spec(ctx, row, category), row.handler)?;
     }
-    if state::with(|state| state.facts.has(Fact::CategorizesModuleCommands)) == Some(false) {
+    if !facts::has(Fact::CategorizesModuleCommands) {
         ctx.log_warning(NO_CATEGORIES);
     }
     Ok(())
@@ -156,10 +157,10 @@ fn without_keys(ctx: &Ctx, spec: Spec, handler: Handler) -> Result<(), String> {
     ctx.create_command(&spec, handler)
 }
 
-fn spec(ctx: &Ctx, row: &Row, category: Option<&str>) -> Spec {
+fn spec(ctx: &Ctx, row: &CommandRow, category: Option<&str>) -> Spec {
     let mut categories = match row.categories {
         Categories::Own(names) => names.iter().copied().map(str::to_owned).collect(),
-        Categories::Of(name) => Inner::of(ctx, name).unwrap_or_default().categories,
+        Categories::Of(name) => ServerCommand::of(ctx, name).unwrap_or_default().categories,
     };
     categories.extend(category.map(str::to_owned));
     Spec {

@@ -1,31 +1,33 @@
-//! What the module does at each event of the server, in this order.
+//! The module's work at each event of the server, in the order in which it is done.
 
-use crate::durable::{alarms, call, call_keys, cluster_state, latency, resetstat, turn};
+use crate::durable::call::registry;
+use crate::durable::{fsync, latency, log, turn};
 use crate::ffi::events::ServerEvents;
 use crate::ffi::{ClientInfo, Ctx};
-use crate::slothint::rhythm;
-use crate::state;
+use crate::slothint::refresh;
+use crate::{resets, slothint, unserved};
 
-/// The module, as the server's events reach it.
+/// The handlers of the server's events.
 pub struct Events;
 
 impl ServerEvents for Events {
     fn turn_begins(ctx: &Ctx) {
         turn::begins(ctx);
-        call_keys::turn_begins(ctx);
-        rhythm::turn_begins(ctx);
+        registry::turn_begins(ctx);
+        refresh::turn_begins(ctx);
     }
 
     fn turn_ends(ctx: &Ctx) {
-        resetstat::settle(ctx);
+        resets::settle(ctx);
+        unserved::turn_ends();
         turn::ends(ctx);
-        rhythm::turn_ends(ctx);
+        refresh::turn_ends(ctx);
     }
 
     fn cron(ctx: &Ctx, hz: u64) {
-        cluster_state::cron(ctx, hz);
-        rhythm::cron(ctx);
-        alarms::cron(ctx);
+        turn::cron(ctx, hz);
+        refresh::cron(ctx);
+        log::cron(ctx);
     }
 
     fn replica_changed(online: bool) {
@@ -33,20 +35,18 @@ impl ServerEvents for Events {
     }
 
     fn client_connected(client: &ClientInfo) {
-        state::with(|state| state.slothint.connected(client));
+        slothint::client_connected(client);
     }
 
     fn client_disconnected(client: &ClientInfo) {
-        state::with(|state| {
-            state.fsyncs.left(client.id());
-            state.resets.left(client.id());
-            state.slothint.left(client.id());
-        });
+        fsync::client_left(client.id());
+        resets::client_left(client.id());
+        slothint::client_left(client.id());
     }
 
-    /// A name may mean another command now.
+    /// Another module was loaded or unloaded. A name may now mean another command.
     fn modules_changed(ctx: &Ctx) {
-        call::learn_all(ctx);
+        registry::look_up_all(ctx);
     }
 
     fn config_changed() {

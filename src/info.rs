@@ -1,32 +1,37 @@
-//! The section `durable` of INFO, for operators. The server puts `durable_` before every name.
+//! The section `durable` of INFO, for operators. The server prefixes every name with `durable_`.
 
 use std::ffi::CStr;
 
-use durable_core::requirement::Options;
+use durable_core::coordinator::Coordinator;
+use durable_core::units::Offset;
 
-use crate::durable;
+use crate::durable::admission::configured;
+use crate::durable::look::look_to_show;
+use crate::durable::state::coordinator;
+use crate::durable::waiter::Waiter;
 use crate::ffi::info::{Info, Value};
 use crate::ffi::Ctx;
-use crate::state::{self, State};
+use crate::{clock, resets, slothint};
 
 /// The section.
 pub struct DurableSection;
 
 impl Info for DurableSection {
     fn fields() -> Vec<(&'static CStr, Value)> {
-        // INFO brings no context. Without a look the replicas would be as old as the last wait.
-        let primary = Ctx::detached(|ctx| {
-            durable::resetstat::look(ctx);
-            durable::look::look_to_show(ctx);
+        // The server passes no context to this callback. Without a new look, the figures of the
+        // replicas would be those of the last look.
+        let is_primary = Ctx::detached(|ctx| {
+            resets::read(ctx);
+            look_to_show(ctx);
             ctx.situation().is_primary()
         });
-        state::with(|state| fields(state, primary == Some(true))).unwrap_or_default()
+        coordinator(|coordinator| fields(coordinator, is_primary == Some(true)))
     }
 }
 
 const VERSION: &CStr = text(concat!(env!("CARGO_PKG_VERSION"), "\0"));
 
-/// The version, and the commit that `build.rs` names.
+/// The version, and the commit that `build.rs` sets.
 const BUILD: &CStr = text(concat!(
     env!("CARGO_PKG_VERSION"),
     " (",
@@ -41,50 +46,30 @@ const fn text(with_null: &'static str) -> &'static CStr {
     }
 }
 
-/// The offset up to which the configured requirement is met. 0 while it is not met at all.
-fn acknowledged_offset(state: &State) -> u64 {
-    let defaults = durable::admission::defaults(state);
-    match Options::default().resolve(&defaults) {
-        Ok(requirement) if requirement.need.is_nothing() => state.replicas.offset(),
-        Ok(requirement) => state
-            .replicas
-            .acks()
-            .met_up_to(requirement.need)
-            .unwrap_or(0),
-        Err(_) => 0,
-    }
-}
-
-/// How far the slowest replica that counts is behind, in bytes. The last request itself is left
-/// out, because no answer covers it.
-fn max_lag(state: &State) -> u64 {
-    let end = state.requests.target(state.replicas.offset());
-    state.replicas.max_lag(end)
-}
-
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-/// How long the oldest wait has lasted. 0 if nobody waits.
-fn oldest_wait_ms(state: &State) -> u64 {
-    let since = state.ledger.oldest();
-    since.map_or(0, |since| state.now().saturating_sub(since) / 1000)
-}
-
-fn fields(state: &mut State, primary: bool) -> Vec<(&'static CStr, Value)> {
-    let hints = state.slothint.figures();
-    let stats = &state.stats;
-    let counters = &stats.counters;
-    let waits = stats.percentiles(state.now());
-    let (required, met) = durable::admission::outlook(state, primary);
-    let replicas = u64::from(state.replicas.acks().replicas());
+fn fields(coordinator: &Coordinator<Waiter>, is_primary: bool) -> Vec<(&'static CStr, Value)> {
+    let now = clock::now();
+    let hints = slothint::figures();
+    let counters = &coordinator.stats.counters;
+    let waits = coordinator.stats.percentiles(now);
+    let need = configured().map(|requirement| requirement.need);
+    let acknowledged = need.map_or(Offset::new(0), |need| coordinator.acknowledged_offset(need));
+    let required = need.map_or(0, |need| need.replicas);
+    let connected = coordinator.connected(now);
+    let is_met = need.is_some_and(|need| need.is_nothing() || connected >= need.replicas);
+    let replicas = &coordinator.replicas;
     vec![
         (c"version", Value::Text(VERSION)),
-        (c"waiters", count(state.ledger.len()).into()),
+        (c"waiters", count(coordinator.waiting()).into()),
         (c"waiters_peak", counters.waiters_peak.into()),
-        (c"replicas_online", replicas.into()),
-        (c"acknowledged_offset", acknowledged_offset(state).into()),
+        (
+            c"replicas_online",
+            u64::from(coordinator.acks().replicas()).into(),
+        ),
+        (c"acknowledged_offset", acknowledged.get().into()),
         (c"acked_total", counters.acked.into()),
         (c"unacked_total", counters.unacked.into()),
         (c"noreplicas_total", counters.noreplicas.into()),
@@ -97,14 +82,17 @@ fn fields(state: &mut State, primary: bool) -> Vec<(&'static CStr, Value)> {
         (c"wait_usec_p999", waits.p999.into()),
         (c"wait_usec_max", waits.max.into()),
         (c"required_replicas", u64::from(required).into()),
-        (c"requirement_met", u64::from(met).into()),
-        (c"links", count(state.replicas.links()).into()),
+        (c"requirement_met", u64::from(is_primary && is_met).into()),
+        (c"links", count(replicas.link_count()).into()),
         (
             c"links_not_counted",
-            count(state.replicas.not_counted()).into(),
+            count(replicas.uncounted_links()).into(),
         ),
-        (c"max_lag_bytes", max_lag(state).into()),
-        (c"oldest_wait_ms", oldest_wait_ms(state).into()),
+        (c"max_lag_bytes", coordinator.max_lag().into()),
+        (
+            c"oldest_wait_ms",
+            coordinator.oldest_wait(now).to_millis().get().into(),
+        ),
         (c"build", Value::Text(BUILD)),
         (c"slothint_requests_total", hints.requests.into()),
         (c"slothint_keys_total", hints.keys.into()),

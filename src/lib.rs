@@ -1,29 +1,37 @@
 //! redis-durable: durable writes and slot hints for Redis and Valkey, as a loadable module.
 //!
-//! The server enters through `ffi/entry.rs`, which calls [`load`]. From then on it calls the
-//! [commands], reports its [events], shows commands to the command filter (`durable/overhear.rs`),
-//! and reads [settings](config) and [INFO](info). `ARCHITECTURE.md` follows one durable write and
-//! one slot hint through the files.
+//! The server calls `ffi/entry.rs`, which calls [`load`]. From then on the server calls the
+//! [commands], the handlers of its [events], and the command [filter]. It reads the
+//! [settings](config) and the section [`durable`](info) of INFO.
+//!
+//! `durable/` has the DURABLE commands, `slothint/` the slot hints, and `ffi/` all unsafe code.
+//! `ARCHITECTURE.md` follows one durable write and one slot hint through the files.
 
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code)]
 mod ffi;
 
+mod clock;
 mod commands;
 mod config;
+mod docs;
 mod durable;
 mod events;
+mod facts;
+mod filter;
 mod info;
 mod load;
+mod resets;
+mod server_command;
 mod slothint;
-mod state;
 mod unload;
+mod unserved;
 
 use std::ffi::{c_int, CStr};
 
 /// The module's name: the prefix of its settings and INFO fields, and the name of its ACL category.
 const NAME: &CStr = c"durable";
 
-/// 0.1.0 as one number, two digits a part.
+/// Version 0.1.0 as one number, with two digits for each part.
 const VERSION: c_int = 100;

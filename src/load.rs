@@ -1,16 +1,17 @@
-//! Loading and unloading the module: what is checked and registered, and in which order.
+//! Loads and unloads the module: the order of checks and registrations.
 
 use std::ffi::CStr;
 
-use durable_core::servers::{Fact, Facts};
+use durable_core::servers::Fact;
 
+use crate::config::{self, Config};
 use crate::events::Events;
 use crate::ffi::{api, Args, Ctx};
 use crate::info::DurableSection;
 use crate::slothint::connection;
-use crate::{commands, config, durable, state, unload, NAME};
+use crate::{commands, durable, facts, filter, resets, slothint, unload, unserved, NAME};
 
-/// The server itself logs only that the initialization failed. At startup it then exits.
+/// The server itself logs only that the initialization failed. If it is starting, it exits.
 const ALREADY_LOADED: &str = "durable is not loaded a second time: a module of that name \
      is already loaded and is left as it is. Usually redis.conf and a file that it includes both have \
      the loadmodule line, often since CONFIG REWRITE has added one to redis.conf: remove one of the \
@@ -22,19 +23,19 @@ pub fn refuse_second(ctx: &Ctx) {
     ctx.log_warning(ALREADY_LOADED);
 }
 
-/// Loads the module. False if that failed; then the log says why.
+/// Loads the module. If that fails, logs the reason and returns false.
 pub fn load(ctx: &Ctx, args: Args<'_>) -> bool {
     match register(ctx, args) {
         Ok(()) => true,
         Err(reason) => {
             ctx.log_warning(&format!("not loaded: {reason}"));
-            state::unload();
+            unload_state();
             false
         }
     }
 }
 
-/// Unloads the module. False if that is refused; then the log says why.
+/// Unloads the module. If that is not safe now, logs the reason and returns false.
 pub fn unload(ctx: &Ctx) -> bool {
     match unload::obstacle(ctx) {
         Some(obstacle) => {
@@ -42,7 +43,7 @@ pub fn unload(ctx: &Ctx) -> bool {
             false
         }
         None => {
-            state::unload();
+            unload_state();
             true
         }
     }
@@ -56,33 +57,47 @@ fn register(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
             missing.join(", ")
         ));
     }
-    let facts = facts(ctx);
-    if facts.has(Fact::CallsLackMemoryCheck) {
+    facts::load(ctx);
+    if facts::has(Fact::CallsLackMemoryCheck) {
         return Err("Redis 7.0.1 or later is needed, this is 7.0.0".into());
     }
-    let defaults = config::from_arguments(args, facts)?;
-    state::load(defaults.clone(), facts);
+    let defaults = config::from_arguments(args)?;
+    load_state(ctx, defaults.clone());
     needs_command(ctx, c"ROLE", &[])?;
     needs_command(ctx, c"CLIENT", &[c"ID"])?;
     needs_command(ctx, c"COMMAND", &[c"COUNT"])?;
-    let is_cluster = ctx.situation().is_cluster();
-    state::with(|state| state.is_cluster = is_cluster);
-    ctx.declare_options(facts.has(Fact::MovesSlotsAtomically));
+    ctx.declare_options(facts::has(Fact::MovesSlotsAtomically));
     config::register(ctx, &defaults)?;
-    let adds_category = facts.has(Fact::AddsModuleCategories) && ctx.add_acl_category(NAME);
-    let category = adds_category.then_some("durable");
-    commands::register(ctx, category)?;
-    connection::begin();
-    durable::overhear::register(ctx)?;
+    let adds_category = facts::has(Fact::AddsModuleCategories) && ctx.add_acl_category(NAME);
+    commands::register(ctx, adds_category.then_some("durable"))?;
+    connection::load();
+    filter::register(ctx)?;
     if !ctx.register_info::<DurableSection>() {
         return Err("INFO was not accepted by the server".into());
     }
     ctx.subscribe_to_events::<Events>()
 }
 
-/// Fails if a command was renamed or disabled. The module reads the replicas' acknowledgements with
-/// ROLE, ends waits with CLIENT UNBLOCK and judges commands with COMMAND. Without one of these,
-/// waits would never end or nothing would be refused.
+fn load_state(ctx: &Ctx, config: Config) {
+    config::load(config);
+    resets::load();
+    unserved::load();
+    durable::state::load(ctx.situation().is_cluster());
+    slothint::load();
+}
+
+fn unload_state() {
+    durable::state::unload();
+    durable::call::unload();
+    slothint::unload();
+    unserved::unload();
+    resets::unload();
+    config::unload();
+}
+
+/// Fails if the server's command was renamed or disabled. The module reads acknowledgements with
+/// ROLE, ends waits with CLIENT UNBLOCK, and reads the flags of commands with COMMAND. Without one
+/// of these, waits would never end, or DURABLE.CALL would refuse nothing.
 fn needs_command(ctx: &Ctx, name: &CStr, words: &[&CStr]) -> Result<(), String> {
     let reply = ctx.ask(name, words);
     if reply.is_some_and(|reply| reply.error().is_none()) {
@@ -92,21 +107,4 @@ fn needs_command(ctx: &Ctx, name: &CStr, words: &[&CStr]) -> Result<(), String> 
     Err(format!(
         "the module needs the server's command {name}, which was renamed or disabled"
     ))
-}
-
-/// The facts of the running server. Where the table and the server disagree about an optional call,
-/// the server is right: a call that is not there cannot be made, and a fork may have one that its
-/// version does not promise.
-fn facts(ctx: &Ctx) -> Facts {
-    let server = ctx.server();
-    let mut facts = Facts::of(server);
-    for (fact, has_call) in api::optional() {
-        if facts.correct(fact, has_call) {
-            ctx.log_warning(&format!(
-                "the module's table of servers is wrong on {fact:?} for {server:?}, \
-                 it goes by what the server has"
-            ));
-        }
-    }
-    facts
 }

@@ -1,52 +1,57 @@
-//! Whether the module's code may go. The server refuses by itself while a client is blocked or a timer
-//! armed; what it does not look after is decided here.
+//! Decides whether the module may be unloaded. The server itself refuses while a client is blocked
+//! or a timer is armed. This file refuses where the server would use freed memory or abort.
 //!
-//! It keeps pointers to a module's commands, and frees the commands all the same: in each transaction those
-//! that are queued, and in each client the one that it ran last. EXEC executes the queued, Redis 8 compares
-//! the last one with the next, and CLIENT LIST shows its name on every server, also the one taken here. From
-//! version 8 on I/O threads look commands up as well, and nothing shows what they have found. Valkey 9 and Redis 8.4
-//! look up whatever has come in a pipeline before they execute its first command, which may block for long.
+//! The server frees the commands of an unloaded module, but keeps pointers to them:
 //!
-//! From 7.2 on a server repeats the rules of every user once a module's commands are gone, and aborts at a rule that
-//! names one of them (`ACLRecomputeCommandBitsFromCommandRulesAllUsers` in `acl.c`).
+//! | a pointer is kept for | and read when |
+//! |---|---|
+//! | each command queued in a transaction | EXEC runs |
+//! | the last command of each client | Redis 8: its next command runs; every server: CLIENT LIST runs |
+//! | a command that an I/O thread has looked up (from version 8 on) | the command is executed |
+//! | each command of a pipeline (Valkey 9, Redis 8.4) | the command is executed |
+//!
+//! The module finds the first two in CLIENT LIST. Nothing shows the last two. A command in a
+//! pipeline is looked up before the first command of the pipeline is executed, which may block for
+//! long.
+//!
+//! From 7.2 on the server also repeats the ACL rules of every user after an unload. It aborts at a
+//! rule that names a command of the module (`ACLRecomputeCommandBitsFromCommandRulesAllUsers` in
+//! `acl.c`).
 
 use durable_core::acl_rules;
-use durable_core::callable::is_ours;
+use durable_core::callable::is_own_command;
 use durable_core::client_list::ClientLine;
 use durable_core::servers::Fact;
 
+use crate::facts;
 use crate::ffi::{wakeup, Ctx, Reply};
-use crate::state;
 
-/// The reason why the module may not be unloaded now; `None` where it may.
+/// Why the module may not be unloaded now. `None` if it may.
 pub fn obstacle(ctx: &Ctx) -> Option<String> {
     if wakeup::is_pending() {
         return Some("the event loop has yet to run a function of the module, try again".into());
     }
-    if looks_pipelines_up() {
+    if facts::has(Fact::LooksUpPipelines) {
         return Some("this server looks commands up long before it executes them, and may have done so with one of the module; it stays".into());
     }
-    if io_threads_look_commands_up(ctx) {
+    if may_look_up_on_threads(ctx) {
         return Some("I/O threads may be about to run a command of the module; with io-threads above 1 it stays".into());
     }
-    if let Some(user) = rules_name_ours(ctx) {
-        return Some(user);
+    if let Some(obstacle) = acl_obstacle(ctx) {
+        return Some(obstacle);
     }
     let Some(clients) = ctx.ask(c"CLIENT", &[c"LIST"]) else {
         return Some("the server does not list its clients".into());
     };
     let clients = clients.root().bytes().unwrap_or_default();
-    let obstacle = ClientLine::all(clients).find_map(holds_on);
+    let obstacle = ClientLine::all(clients).find_map(client_obstacle);
     obstacle
 }
 
-fn looks_pipelines_up() -> bool {
-    state::with(|state| state.facts.has(Fact::LooksPipelinesUp)) != Some(false)
-}
-
-/// Also where the server does not tell, because CONFIG was renamed.
-fn io_threads_look_commands_up(ctx: &Ctx) -> bool {
-    if state::with(|state| state.facts.has(Fact::LooksUpOnThreads)) != Some(true) {
+/// Whether I/O threads may look commands up. True also if the number of threads is not known,
+/// because CONFIG was renamed.
+fn may_look_up_on_threads(ctx: &Ctx) -> bool {
+    if !facts::has(Fact::LooksUpOnThreads) {
         return false;
     }
     let reply = ctx.ask(c"CONFIG", &[c"GET", c"io-threads"]);
@@ -54,9 +59,10 @@ fn io_threads_look_commands_up(ctx: &Ctx) -> bool {
     threads != Some(1)
 }
 
-/// Also where the server does not tell, because ACL was renamed.
-fn rules_name_ours(ctx: &Ctx) -> Option<String> {
-    if state::with(|state| state.facts.has(Fact::RepeatsAclRules)) == Some(false) {
+/// A user whose ACL rules name a command of the module. Also an obstacle if the rules are not
+/// known, because ACL was renamed.
+fn acl_obstacle(ctx: &Ctx) -> Option<String> {
+    if !facts::has(Fact::RepeatsAclRules) {
         return None;
     }
     let reply = ctx.ask(c"ACL", &[c"LIST"]);
@@ -67,22 +73,25 @@ fn rules_name_ours(ctx: &Ctx) -> Option<String> {
         );
     };
     let mut lines = users.root().elements().filter_map(Reply::bytes);
-    let line = lines.find(|line| acl_rules::names_ours(line))?;
-    // `user name on …`
+    let line = lines.find(|line| acl_rules::has_rule_for_own_command(line))?;
+    // The line is `user name on …`.
     let name = line.split(|&byte| byte == b' ').nth(1).unwrap_or_default();
     let name = String::from_utf8_lossy(name);
     Some(format!("the rules of user '{name}' name a command of the module, take them back (ACL SETUSER), then unload again"))
 }
 
-fn holds_on(client: ClientLine<'_>) -> Option<String> {
-    let what = if client.has_queued() {
+/// A client through which the server keeps a pointer to a command of the module.
+fn client_obstacle(client: ClientLine<'_>) -> Option<String> {
+    let reason = if client.has_queued() {
         "has commands queued in a transaction, end it"
-    } else if client.command().is_some_and(is_ours) {
+    } else if client.command().is_some_and(is_own_command) {
         "ran a command of the module last, let it run another or close it"
     } else {
         return None;
     };
     let id = client.id().unwrap_or(0);
     let address = String::from_utf8_lossy(client.address()).into_owned();
-    Some(format!("client {id} ({address}) {what}, then unload again"))
+    Some(format!(
+        "client {id} ({address}) {reason}, then unload again"
+    ))
 }

@@ -11,6 +11,7 @@ use std::sync::Once;
 
 use durable_core::acks::{Acks, Need};
 use durable_core::ledger::Ledger;
+use durable_core::units::{Micros, Offset};
 use tracking_allocator::{
     AllocationGroupId, AllocationRegistry, AllocationTracker, Allocator as TrackingAllocator,
 };
@@ -89,15 +90,15 @@ fn fill(ledger: &mut Ledger<Payload>, waiters: u64, per_turn: u64) {
             replicas: 1 + u32::try_from(id % 3).expect("a small number"),
             fsync: 0,
         };
-        let deadline = Some(1_000_000 + id);
+        let deadline = Some(Micros::new(1_000_000 + id));
         ledger
-            .accept(id, need, id, deadline, [id; 3])
+            .accept(id, need, Micros::new(id), deadline, [id; 3])
             .expect("a new id");
         if id % per_turn == per_turn - 1 {
-            ledger.assign(id * 100, &acks);
+            ledger.assign(Offset::new(id * 100), &acks);
         }
     }
-    ledger.assign(waiters * 100, &acks);
+    ledger.assign(Offset::new(waiters * 100), &acks);
 }
 
 #[test]
@@ -143,7 +144,7 @@ fn waits_that_have_ended_cost_nothing() {
             }
         } else {
             let mut acks = Acks::default();
-            acks.replace([u64::MAX; 3].into_iter(), [u64::MAX; 3].into_iter());
+            acks.replace([Offset::MAX; 3].into_iter(), [Offset::MAX; 3].into_iter());
             let mut released = Vec::new();
             ledger.release(&acks, &mut released);
             assert_eq!(released.len(), 20_000);

@@ -1,48 +1,54 @@
-//! When to ask the replicas for an acknowledgement, and what an answer has to cover.
+//! Decides when to request acknowledgements from the replicas, and which offsets the answers cover.
 //!
-//! Replicas report once a second, or at once when they meet `REPLCONF GETACK *` in the stream.
-//! One request at the end of an event-loop turn serves every wait of that turn.
+//! A replica reports its offset once a second, and at once when it reads `REPLCONF GETACK *` in
+//! the replication stream. One request at the end of an event-loop turn serves all waits of that
+//! turn.
+
+use crate::units::Offset;
 
 /// The length of `REPLCONF GETACK *` in the replication stream, in bytes.
 pub const GETACK_BYTES: u64 = 37;
 
-/// Whether a request is due, and where in the stream the last one stands.
+/// Whether a request is due, and where in the stream the last one is.
 #[derive(Debug, Default)]
 pub struct AckRequests {
+    /// A client waits for an offset that no request covers, or for an fsync report.
     due: bool,
+    /// A replica came online, and needs a request to count.
     newcomer: bool,
-    /// The primary's offset just before the last request entered the stream.
-    sent_at: Option<u64>,
-    /// The greatest baseline that some replica has yet to pass: see `replicas`.
-    baseline: Option<u64>,
+    /// The primary's offset just before the last request.
+    sent_at: Option<Offset>,
+    /// The greatest baseline that a link has not passed yet: see `replicas`.
+    baseline: Option<Offset>,
 }
 
 impl AckRequests {
-    /// What replicas have to acknowledge so that they hold everything up to `offset`, the end of
-    /// the stream.
+    /// The offset that a replica has to acknowledge to hold every write up to `offset`, the end of
+    /// the stream. The last request is no write.
     ///
-    /// The answer to a request covers what stands before it and never the request itself, so
-    /// that after a request nobody has acknowledged the very end of the stream. Where only the
-    /// last request stands between, what precedes it is everything. That is so exactly when its
-    /// own bytes are all that was added: anything else, a SELECT that the server put before it
-    /// included, makes the stream longer, and then the end itself has to be acknowledged.
-    pub fn target(&self, offset: u64) -> u64 {
+    /// The answer to a request covers the bytes before the request, not the request itself.
+    /// Example: the stream ends at 100, and a request is sent. The stream ends at 137, and replicas
+    /// answer 100. A replica at 100 holds every write, so the result for 137 is 100.
+    ///
+    /// This applies only if the request is all that was added. If the server also wrote a SELECT
+    /// before the request, the stream ends at 160, say, and the result is 160.
+    pub fn target(&self, offset: Offset) -> Offset {
         match self.sent_at {
-            Some(before) if before.checked_add(GETACK_BYTES) == Some(offset) => before,
+            Some(before) if offset.bytes_since(before) == GETACK_BYTES => before,
             _ => offset,
         }
     }
 
-    /// True when a request that is already in the stream makes replicas acknowledge `target`, and
-    /// makes those count that have yet to prove themselves.
-    pub fn covers(&self, target: u64) -> bool {
+    /// True when the answers to the last request will acknowledge `target`, and will be above the
+    /// open baseline.
+    pub fn covers(&self, target: Offset) -> bool {
         self.passes_baseline() && self.sent_at.is_some_and(|before| target <= before)
     }
 
-    /// Takes the greatest baseline that some replica has yet to pass. The answer to a request that
-    /// stands at the baseline equals it and proves nothing. A baseline at the stream's end
+    /// Sets the greatest baseline that a link has not passed yet. The answer to a request at the
+    /// baseline equals the baseline and proves nothing. A baseline at the end of the stream
     /// therefore takes two requests, in two turns.
-    pub fn set_baseline(&mut self, baseline: Option<u64>) {
+    pub fn set_baseline(&mut self, baseline: Option<Offset>) {
         self.baseline = baseline;
     }
 
@@ -51,44 +57,47 @@ impl AckRequests {
             .is_none_or(|baseline| self.sent_at.is_some_and(|before| before > baseline))
     }
 
-    /// Somebody waits for what no request covers.
+    /// A client waits for an offset that no request covers, or for an fsync report that a replica
+    /// sends only with the answer to another request.
     pub fn make_due(&mut self) {
         self.due = true;
     }
 
-    /// A replica came online. It does not count before it has acknowledged something, and would
-    /// not do so for up to a second, or ten on a primary that nobody has written to yet.
-    pub fn greet_newcomer(&mut self) {
+    /// A replica came online. It counts once it has acknowledged something. Without a request that
+    /// takes up to a second, or ten seconds on a primary without writes.
+    pub fn newcomer(&mut self) {
         self.newcomer = true;
     }
 
-    /// Nobody waits any more, so that only a newcomer is still to be asked.
-    pub fn cancel(&mut self) {
+    /// There are no waits any more. A request for a newcomer or for a baseline stays due.
+    pub fn nobody_waits(&mut self) {
         self.due = false;
     }
 
-    /// True when a request has to be sent as soon as the server allows one.
+    /// True when a request has to be sent as soon as the server allows it.
     pub fn is_due(&self) -> bool {
         self.due || self.newcomer || !self.passes_baseline()
     }
 
-    /// A request entered the stream at `offset`. True when another one has to follow in the next
-    /// turn: the answer to the very first bytes of a stream acknowledges offset 0, which
-    /// acknowledges nothing, and the answer to one at a baseline does not pass it.
-    pub fn sent(&mut self, offset: u64) -> bool {
+    /// A request was sent while the stream ended at `offset`. Returns true if another one has to
+    /// follow in the next turn. There are two such cases:
+    ///
+    /// * For a newcomer, the answer to a request at offset 0 acknowledges 0 bytes.
+    /// * The answer to a request at a baseline is not above the baseline.
+    pub fn sent(&mut self, offset: Offset) -> bool {
         self.due = false;
-        self.newcomer = self.newcomer && offset == 0;
+        self.newcomer = self.newcomer && offset == Offset::new(0);
         self.sent_at = Some(offset);
         self.newcomer || !self.passes_baseline()
     }
 
-    /// There is no replica to ask.
-    pub fn nobody_to_ask(&mut self) {
+    /// No replica is online.
+    pub fn no_replica(&mut self) {
         self.newcomer = false;
         self.baseline = None;
     }
 
-    /// Forgets everything: the stream this knew is not this server's any more.
+    /// Forgets everything. The server changed its role, and has another replication stream.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
@@ -105,29 +114,32 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_ends_in_the_last_request_is_held_by_who_has_what_precedes_it() {
+    fn a_replica_holds_everything_if_only_the_last_request_is_missing() {
         let mut requests = AckRequests::default();
-        assert_eq!(requests.target(100), 100);
-        requests.sent(100);
-        assert_eq!(requests.target(100 + GETACK_BYTES), 100);
+        assert_eq!(requests.target(Offset::new(100)), Offset::new(100));
+        requests.sent(Offset::new(100));
+        assert_eq!(
+            requests.target(Offset::new(100 + GETACK_BYTES)),
+            Offset::new(100)
+        );
     }
 
     #[test]
-    fn one_byte_more_than_the_request_has_to_be_acknowledged_to_the_end() {
+    fn anything_but_the_last_request_has_to_be_acknowledged_to_the_end() {
         let mut requests = AckRequests::default();
-        requests.sent(100);
+        requests.sent(Offset::new(100));
         for offset in [100, 136, 138, 1000] {
-            assert_eq!(requests.target(offset), offset);
+            assert_eq!(requests.target(Offset::new(offset)), Offset::new(offset));
         }
     }
 
     #[test]
-    fn a_request_covers_what_stands_before_it() {
+    fn a_request_covers_the_bytes_before_it() {
         let mut requests = AckRequests::default();
-        assert!(!requests.covers(0));
-        requests.sent(100);
-        assert!(requests.covers(100));
-        assert!(!requests.covers(101));
+        assert!(!requests.covers(Offset::new(0)));
+        requests.sent(Offset::new(100));
+        assert!(requests.covers(Offset::new(100)));
+        assert!(!requests.covers(Offset::new(101)));
     }
 
     #[test]
@@ -135,60 +147,63 @@ mod tests {
         let mut requests = AckRequests::default();
         requests.make_due();
         assert!(requests.is_due());
-        requests.sent(1);
+        requests.sent(Offset::new(1));
         assert!(!requests.is_due());
         requests.make_due();
-        requests.cancel();
+        requests.nobody_waits();
         assert!(!requests.is_due());
         requests.clear();
-        assert!(!requests.covers(0));
+        assert!(!requests.covers(Offset::new(0)));
     }
 
     #[test]
-    fn a_newcomer_is_asked_even_if_nobody_waits_and_twice_at_the_streams_beginning() {
+    fn a_newcomer_gets_a_request_without_waits_and_two_at_the_start_of_the_stream() {
         let mut requests = AckRequests::default();
-        requests.greet_newcomer();
-        requests.cancel();
+        requests.newcomer();
+        requests.nobody_waits();
         assert!(requests.is_due());
-        assert!(requests.sent(0));
+        assert!(requests.sent(Offset::new(0)));
         assert!(requests.is_due());
-        assert!(!requests.sent(GETACK_BYTES));
+        assert!(!requests.sent(Offset::new(GETACK_BYTES)));
         assert!(!requests.is_due());
         requests.make_due();
-        assert!(!requests.sent(0));
-        requests.greet_newcomer();
-        requests.nobody_to_ask();
+        assert!(!requests.sent(Offset::new(0)));
+        requests.newcomer();
+        requests.no_replica();
         assert!(!requests.is_due());
     }
 
     #[test]
-    fn a_baseline_takes_a_request_above_it_even_if_nobody_waits() {
+    fn a_baseline_takes_a_request_above_it_also_without_waits() {
         let mut requests = AckRequests::default();
-        requests.sent(50);
-        requests.set_baseline(Some(100));
+        requests.sent(Offset::new(50));
+        requests.set_baseline(Some(Offset::new(100)));
         assert!(requests.is_due());
-        assert!(!requests.covers(40));
+        assert!(!requests.covers(Offset::new(40)));
         assert!(
-            requests.sent(100),
+            requests.sent(Offset::new(100)),
             "the answer to this one equals the baseline"
         );
-        assert!(!requests.covers(100));
-        assert!(!requests.sent(100 + GETACK_BYTES));
+        assert!(!requests.covers(Offset::new(100)));
+        assert!(!requests.sent(Offset::new(100 + GETACK_BYTES)));
         assert!(!requests.is_due());
-        assert!(requests.covers(100 + GETACK_BYTES));
-        // One who never passes it costs no more requests.
-        requests.set_baseline(Some(100));
+        assert!(requests.covers(Offset::new(100 + GETACK_BYTES)));
+        // A link that never passes it causes no more requests.
+        requests.set_baseline(Some(Offset::new(100)));
         assert!(!requests.is_due());
-        requests.set_baseline(Some(500));
+        requests.set_baseline(Some(Offset::new(500)));
         assert!(requests.is_due());
-        requests.nobody_to_ask();
+        requests.no_replica();
         assert!(!requests.is_due());
     }
 
     #[test]
-    fn an_offset_at_the_end_of_the_number_range_is_no_trouble() {
+    fn the_greatest_offset_is_handled() {
         let mut requests = AckRequests::default();
-        requests.sent(u64::MAX);
-        assert_eq!(requests.target(u64::MAX), u64::MAX);
+        requests.sent(Offset::new(u64::MAX));
+        assert_eq!(
+            requests.target(Offset::new(u64::MAX)),
+            Offset::new(u64::MAX)
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! Decides which lines about replicas the server's log gets.
 //!
-//! Input: looks at the replicas ([`Sight`]). Output: at most two lines for each look ([`Line`]):
+//! Input: looks at the replicas ([`Snapshot`]). Output: at most two lines for each look
+//! ([`LogLine`]):
 //! - the configured requirement cannot be met, or can be met again;
 //! - some links do not count, and why.
 //!
@@ -17,14 +18,14 @@
 //! | 7 | 2 | notice: can be met again, with the numbers of refused and given up commands |
 
 use crate::options::Word;
-use crate::replicas::{Reason, Shown};
+use crate::replicas::{LinkStatus, Reason};
 use crate::units::Micros;
 
 /// The replicas and the counters at one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sight {
+pub struct Snapshot {
     /// The time of the look, in microseconds on the caller's clock.
-    pub now: u64,
+    pub now: Micros,
     /// The number of replicas that the configured requirement needs. `None` if the configuration
     /// gives no requirement.
     pub required: Option<u32>,
@@ -35,20 +36,20 @@ pub struct Sight {
     /// Waits given up (UNACKED), likewise.
     pub given_up: u64,
     /// The links that do not count.
-    pub uncounted: Vec<Uncounted>,
+    pub uncounted: Vec<UncountedLink>,
 }
 
 /// A link that does not count.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Uncounted {
+pub struct UncountedLink {
     host: Vec<u8>,
     port: u16,
     reason: Reason,
 }
 
-impl Uncounted {
+impl UncountedLink {
     /// Returns `None` for a link that counts.
-    pub fn of(link: &Shown<'_>) -> Option<Self> {
+    pub fn of(link: &LinkStatus<'_>) -> Option<Self> {
         Some(Self {
             host: link.host.to_vec(),
             port: link.port,
@@ -59,7 +60,7 @@ impl Uncounted {
 
 /// A line for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Line {
+pub enum LogLine {
     /// Something that an operator should look at.
     Warning(String),
     /// The end of a state that was warned of.
@@ -80,16 +81,16 @@ pub struct Alarms {
     /// The links that do not count.
     uncounted: UncountedLinks,
     /// The links that were named last, and when.
-    last_named: Option<(Vec<Uncounted>, Micros)>,
+    last_named: Option<(Vec<UncountedLink>, Micros)>,
 }
 
 /// A requirement that is not met.
 #[derive(Debug)]
 struct Unmet {
     since: Micros,
-    /// [`Sight::refused`] at that time.
+    /// [`Snapshot::refused`] at that time.
     refused: u64,
-    /// [`Sight::given_up`] at that time.
+    /// [`Snapshot::given_up`] at that time.
     given_up: u64,
     logged: bool,
 }
@@ -98,7 +99,7 @@ struct Unmet {
 #[derive(Debug, Default)]
 struct UncountedLinks {
     /// Sorted.
-    links: Vec<Uncounted>,
+    links: Vec<UncountedLink>,
     since: Micros,
     logged: bool,
 }
@@ -114,20 +115,19 @@ const MAX_NAMED: usize = 8;
 
 impl Alarms {
     /// A replica came or went, a setting changed, or a command was refused.
-    pub fn rouse(&mut self) {
+    pub fn something_changed(&mut self) {
         self.changed = true;
     }
 
     /// A link has sent an acknowledgement, true or not.
-    pub fn acknowledgement_heard(&mut self) {
+    pub fn acknowledgement_seen(&mut self) {
         self.acknowledged = self.unmet.is_some();
     }
 
     /// True if a look is due. `now` is in microseconds. A look is due at once after a change. It is
     /// due once a second while a state is not logged yet, or when acknowledgements arrive while the
     /// requirement is not met.
-    pub fn wants_look(&mut self, now: u64) -> bool {
-        let now = Micros::new(now);
+    pub fn is_look_due(&mut self, now: Micros) -> bool {
         let links_pending = !self.uncounted.links.is_empty() && !self.uncounted.logged;
         let unmet_pending = self.unmet.as_ref().is_some_and(|unmet| !unmet.logged);
         let is_pending = links_pending || unmet_pending || self.acknowledged;
@@ -146,7 +146,7 @@ impl Alarms {
     }
 
     /// Takes a look, and returns the lines to log.
-    pub fn observe(&mut self, sight: Sight) -> Vec<Line> {
+    pub fn observe(&mut self, sight: Snapshot) -> Vec<LogLine> {
         let requirement = self.requirement_line(&sight);
         requirement
             .into_iter()
@@ -154,12 +154,12 @@ impl Alarms {
             .collect()
     }
 
-    fn requirement_line(&mut self, sight: &Sight) -> Option<Line> {
-        let now = Micros::new(sight.now);
+    fn requirement_line(&mut self, sight: &Snapshot) -> Option<LogLine> {
+        let now = sight.now;
         let required = sight.required;
         if required.is_some_and(|required| sight.connected >= required) {
             let unmet = self.unmet.take().filter(|unmet| unmet.logged)?;
-            return Some(Line::Notice(format!(
+            return Some(LogLine::Notice(format!(
                 "the configured requirement can be met again: {} replicas count, {} required; \
                  meanwhile {} commands were refused (NOREPLICAS) and {} given up (UNACKED)",
                 sight.connected,
@@ -178,7 +178,7 @@ impl Alarms {
             return None;
         }
         unmet.logged = true;
-        Some(Line::Warning(match required {
+        Some(LogLine::Warning(match required {
             Some(required) => format!(
                 "the configured requirement cannot be met: {} of {required} required replicas \
                  are connected; durable commands are refused (NOREPLICAS)",
@@ -193,8 +193,8 @@ impl Alarms {
         }))
     }
 
-    fn links_line(&mut self, sight: Sight) -> Option<Line> {
-        let now = Micros::new(sight.now);
+    fn links_line(&mut self, sight: Snapshot) -> Option<LogLine> {
+        let now = sight.now;
         let mut links = sight.uncounted;
         links.sort_unstable();
         let uncounted = &mut self.uncounted;
@@ -211,14 +211,14 @@ impl Alarms {
         }
         uncounted.logged = true;
         let links = &uncounted.links;
-        let is_repeated = |(named, at): &(Vec<Uncounted>, Micros)| {
+        let is_repeated = |(named, at): &(Vec<UncountedLink>, Micros)| {
             named == links && now.since(*at) < REPEAT_INTERVAL
         };
         if self.last_named.as_ref().is_some_and(is_repeated) {
             return None;
         }
         self.last_named = Some((links.clone(), now));
-        let name = |link: &Uncounted| {
+        let name = |link: &UncountedLink| {
             let (host, port) = (Word::new(&link.host), link.port);
             format!("{host}:{port} ({})", link.reason.text())
         };
@@ -227,7 +227,7 @@ impl Alarms {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        Some(Line::Warning(format!(
+        Some(LogLine::Warning(format!(
             "links that do not count as replicas: {}{more}; see DURABLE.REPLICAS",
             names.join(", ")
         )))

@@ -19,7 +19,7 @@ pub use unknown::{unknown_command, unknown_subcommand};
 
 /// A command, as `COMMAND INFO` describes it.
 #[derive(Clone, Copy, Debug)]
-pub struct Properties<'a> {
+pub struct CommandInfo<'a> {
     /// Its original name, even if it was renamed, in lower case; `name|subcommand` for a
     /// subcommand.
     pub name: &'a str,
@@ -61,7 +61,7 @@ impl Verdict {
 const NOT_DATA: [&str; 2] = ["migrate", "lolwut"];
 
 /// Applies the rule at the head of this module to a command.
-pub fn judge(command: Properties<'_>) -> Verdict {
+pub fn judge(command: CommandInfo<'_>) -> Verdict {
     let flag = |name: &str| command.flags.iter().any(|flag| flag == name);
     let category = |name: &str| command.categories.iter().any(|c| c == name);
     // This is checked first: some script commands have the flag of a read or a write.
@@ -69,7 +69,7 @@ pub fn judge(command: Properties<'_>) -> Verdict {
         return Verdict::Script;
     }
     let data = (flag("write") || flag("readonly")) && !flag("admin") && !flag("pubsub");
-    if !data || is_ours(command.name.as_bytes()) || NOT_DATA.contains(&command.name) {
+    if !data || is_own_command(command.name.as_bytes()) || NOT_DATA.contains(&command.name) {
         Verdict::NotData
     } else if flag("module") {
         Verdict::OtherModules
@@ -79,7 +79,7 @@ pub fn judge(command: Properties<'_>) -> Verdict {
 }
 
 /// True for the names of this module's own commands, in any case: `DURABLE.…` and `SLOTHINT…`.
-pub fn is_ours(name: &[u8]) -> bool {
+pub fn is_own_command(name: &[u8]) -> bool {
     [b"durable.".as_slice(), b"slothint"].iter().any(|prefix| {
         name.get(..prefix.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(prefix))

@@ -49,7 +49,7 @@ enum Identity {
 
 /// All clients that announced or reported something.
 #[derive(Debug, Default)]
-pub struct Fsyncs {
+pub struct FsyncReports {
     clients: HashMap<ClientId, Reporter>,
     /// The clients that the server lists as replicas. A look reads only these.
     replicas: Vec<ClientId>,
@@ -60,9 +60,9 @@ pub struct Fsyncs {
 /// An announced address is cut after this many bytes.
 const LONGEST_ADDRESS: usize = 255;
 
-impl Fsyncs {
+impl FsyncReports {
     /// Takes the words of a `REPLCONF` command after its name.
-    pub fn heard<'a>(&mut self, client: u64, words: impl Iterator<Item = &'a [u8]>) {
+    pub fn replconf<'a>(&mut self, client: u64, words: impl Iterator<Item = &'a [u8]>) {
         let client = ClientId::new(client);
         let mut words = words;
         let (mut acked, mut fsynced) = (0, None);
@@ -91,7 +91,7 @@ impl Fsyncs {
     }
 
     /// A client left. The server does not give its id to another client.
-    pub fn left(&mut self, client: u64) {
+    pub fn client_left(&mut self, client: u64) {
         let client = ClientId::new(client);
         if self.clients.remove(&client).is_some() {
             self.replicas.retain(|&replica| replica != client);
@@ -101,7 +101,7 @@ impl Fsyncs {
     /// The clients to look up in the server's client list. Empty unless a client that was not
     /// looked up yet has sent a report. Then it returns all clients that were not looked up yet:
     /// one without a report may be another link of the same replica.
-    pub fn to_identify(&mut self) -> Vec<u64> {
+    pub fn clients_to_look_up(&mut self) -> Vec<u64> {
         if !std::mem::take(&mut self.lookup_due) {
             return Vec::new();
         }
@@ -119,10 +119,10 @@ impl Fsyncs {
         }
     }
 
-    /// Takes the result of a look-up of [`to_identify`](Self::to_identify). `listed` has the
-    /// clients of `asked` that the server still has: for a replica the host that it connects from,
-    /// for others `None`.
-    pub fn identified(&mut self, asked: &[u64], listed: &HashMap<u64, Option<Vec<u8>>>) {
+    /// Takes the result of a look-up of [`clients_to_look_up`](Self::clients_to_look_up). `listed`
+    /// has the clients of `asked` that the server still has: for a replica the host that it
+    /// connects from, for others `None`.
+    pub fn looked_up(&mut self, asked: &[u64], listed: &HashMap<u64, Option<Vec<u8>>>) {
         for client in asked {
             let id = ClientId::new(*client);
             match (listed.get(client), self.clients.get_mut(&id)) {
@@ -131,7 +131,7 @@ impl Fsyncs {
                     self.replicas.push(id);
                 }
                 (Some(None), Some(reporter)) => reporter.identity = Identity::NoReplica,
-                _ => self.left(*client),
+                _ => self.client_left(*client),
             }
         }
     }

@@ -8,25 +8,25 @@
 //! | `SET k v` | `k` | `1 SET`, `v` |
 //! | `MSET a 1 b 2` | `a`, `b` | `1,3 MSET`, `1`, `2` |
 //!
-//! Keys are moved and not copied, so the number of words stays the same. (`durable/call_keys.rs`
-//! has the reasons.)
+//! Keys are moved and not copied, so the number of words stays the same.
+//! (`durable/call/moved_keys.rs` has the reasons.)
 
 use crate::slot;
 
 /// The places that keys were moved from: indices into the words as sent, ascending and above 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Places {
+pub enum KeyPlaces {
     /// One key.
     One(usize),
     /// Two keys.
     Two(usize, usize),
 }
 
-impl Places {
+impl KeyPlaces {
     /// Chooses at most two keys that stand for all: the first one, and the first one in another
     /// slot, or else the last one. With these the server finds the node for all keys, unless their
     /// slot is migrating. `keys` are indices and the keys there. Returns `None` without keys.
-    pub fn of_stand_ins<'a>(keys: impl IntoIterator<Item = (usize, &'a [u8])>) -> Option<Self> {
+    pub fn choose<'a>(keys: impl IntoIterator<Item = (usize, &'a [u8])>) -> Option<Self> {
         let mut keys: Vec<_> = keys.into_iter().filter(|&(index, _)| index > 0).collect();
         keys.sort_unstable_by_key(|&(index, _)| index);
         let mut keys = keys.into_iter();
@@ -56,7 +56,7 @@ impl Places {
     }
 
     /// Puts the places in front of the first word: `1 SET`, `1,3 MSET`.
-    pub fn mark(self, word: &[u8]) -> Vec<u8> {
+    pub fn prefix(self, word: &[u8]) -> Vec<u8> {
         let places = match self {
             Self::One(first) => format!("{first} "),
             Self::Two(first, second) => format!("{first},{second} "),
@@ -64,9 +64,9 @@ impl Places {
         [places.as_bytes(), word].concat()
     }
 
-    /// Reads the places and the first word from the result of [`mark`](Self::mark). Returns `None`
-    /// for any other word.
-    pub fn read(marked: &[u8]) -> Option<(Self, &[u8])> {
+    /// Reads the places and the first word from the result of [`prefix`](Self::prefix). Returns
+    /// `None` for any other word.
+    pub fn parse(marked: &[u8]) -> Option<(Self, &[u8])> {
         let space = marked.iter().position(|&byte| byte == b' ')?;
         let (places, word) = marked.split_at_checked(space)?;
         let mut places = std::str::from_utf8(places).ok()?.split(',').map(|place| {

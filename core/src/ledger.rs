@@ -1,71 +1,84 @@
-//! The ledger of waits: which clients wait, for which offset, for which requirement, until when.
+//! The ledger of waits: the client, the offset, the requirement and the deadline of each.
 //!
-//! A wait is *accepted* while its command runs, is *assigned* an offset when the event-loop turn
-//! ends (only then is everything of the turn in the replication stream), and leaves the ledger
-//! exactly once: *released* by an acknowledgement, or *cancelled* by a timeout or a client's end.
-//! Waits that are lost, because the primary is none any more or the cluster has failed, can only be
-//! cancelled.
+//! The life of a wait:
 //!
-//! Waits with the same requirement stand in one queue, ordered by offset. The n-th best
-//! acknowledgement is one offset for a whole queue, so an acknowledgement pops what it releases
-//! from the queues' fronts and never looks at a wait that has to stay. Every structure here holds
-//! live waits only, so replicas that stay away for hours cost what is waiting now and no more.
+//! | step | when | method |
+//! |---|---|---|
+//! | accepted | its command was executed | [`accept`](Ledger::accept) |
+//! | assigned an offset | the event-loop turn ends | [`assign`](Ledger::assign) |
+//! | released | enough replicas have acknowledged the offset | [`release`](Ledger::release) |
+//! | or cancelled | it was given up, or its client left | [`cancel`](Ledger::cancel) |
+//!
+//! The offset is assigned when the turn ends, because only then are all writes of the turn in the
+//! replication stream. A wait leaves the ledger exactly once. A wait is *lost* when the primary is
+//! demoted or its cluster fails. Lost waits are never released; they can only be cancelled.
+//!
+//! Waits with the same requirement share one queue, ordered by offset. The n-th best
+//! acknowledgement is the same for all waits of a queue. Example: the replicas have acknowledged
+//! `[30, 20, 10]`. The queue of `REPLICAS 2` is released from its front up to offset 20. Waits
+//! with greater offsets are not visited.
+//!
+//! The ledger has entries for present waits only, even during an outage of hours. Of waits that
+//! have ended it keeps the ids, until offsets are assigned or the lost waits are taken.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::acks::{Acks, Need};
-use crate::shares::{Shares, User};
+use crate::shares::{User, UserShares};
+use crate::units::{Micros, Offset};
 
-/// A wait's name: the id of the waiting client, which waits for one thing at a time.
+/// The id of a wait: the id of the waiting client. A client has at most one wait.
 pub type WaitId = u64;
 
-/// One wait, as it leaves the ledger.
+/// One wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wait<T> {
-    /// What the wait needs.
+    /// The requirement.
     pub need: Need,
-    /// The offset it waits for; `None` until the turn in which it was accepted ends.
-    pub offset: Option<u64>,
-    /// When it was accepted, in microseconds on the caller's clock.
-    pub since: u64,
-    /// When it is given up, on the same clock; `None` waits for ever.
-    pub deadline: Option<u64>,
-    /// The user in whose share it is counted.
+    /// The offset that the replicas have to acknowledge; `None` until the turn of the wait ends.
+    pub offset: Option<Offset>,
+    /// When it was accepted.
+    pub since: Micros,
+    /// When it is given up; `None` for a wait without a timeout.
+    pub deadline: Option<Micros>,
+    /// The user in whose share it is counted, if it was attributed.
     pub user: Option<User>,
-    /// Whatever the caller keeps with the wait.
+    /// Why it was lost. Set once [`next_lost`](Ledger::next_lost) has returned it.
+    pub loss: Option<Loss>,
+    /// The caller's own data.
     pub payload: T,
+}
+
+/// Why waits are lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The server changed its role. Offsets of the old replication stream mean nothing in the next
+    /// one.
+    Stream,
+    /// The cluster failed, and the server is about to reply CLUSTERDOWN to waiting clients.
+    Cluster,
 }
 
 /// See the head of this file.
 #[derive(Debug)]
 pub struct Ledger<T> {
     waits: HashMap<WaitId, Wait<T>>,
-    /// Accepted in this turn. Ids of waits that were cancelled meanwhile stay until the turn ends.
+    /// Waits of this turn. Ids of cancelled waits stay in it until offsets are assigned.
     fresh: Vec<WaitId>,
-    queues: BTreeMap<Need, BTreeSet<(u64, WaitId)>>,
-    deadlines: BTreeSet<(u64, WaitId)>,
-    /// All waits, by when they were accepted.
-    accepted: BTreeSet<(u64, WaitId)>,
-    /// What the queues were when they were lost, as far as it is not yet named by `next_lost`.
-    lost: Vec<(Loss, BTreeSet<(u64, WaitId)>)>,
-    /// Whose the waits are, as far as they were attributed.
-    shares: Shares,
+    queues: BTreeMap<Need, BTreeSet<(Offset, WaitId)>>,
+    deadlines: BTreeSet<(Micros, WaitId)>,
+    /// All waits, by the time at which they were accepted.
+    accepted: BTreeSet<(Micros, WaitId)>,
+    /// The queues of lost waits, without those that `next_lost` has returned.
+    lost: Vec<(Loss, BTreeSet<(Offset, WaitId)>)>,
+    shares: UserShares,
 }
 
-/// Why waits will not be released any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// The stream whose offsets they wait for is not this server's any more. An offset of the next
-    /// one says nothing about it.
-    Stream,
-    /// The cluster has failed, and the server is about to answer them in its own words.
-    Cluster,
-}
+/// A wait gets its offset at the first end of a turn at which the replicas can be looked at.
+/// Without an offset it expires this long after its deadline.
+const GRACE_WITHOUT_OFFSET: Micros = Micros::new(1_000_000);
 
-/// A wait that has no offset after so many microseconds beyond its deadline gets none.
-const LONGEST_TURN: u64 = 1_000_000;
-
-/// Above this capacity an empty ledger gives its memory back.
+/// Above this capacity an empty ledger frees its memory.
 const KEPT_CAPACITY: usize = 1024;
 
 impl<T> Default for Ledger<T> {
@@ -77,18 +90,18 @@ impl<T> Default for Ledger<T> {
             deadlines: BTreeSet::new(),
             accepted: BTreeSet::new(),
             lost: Vec::new(),
-            shares: Shares::default(),
+            shares: UserShares::default(),
         }
     }
 }
 
 impl<T> Ledger<T> {
-    /// How many waits there are.
+    /// The number of waits.
     pub fn len(&self) -> usize {
         self.waits.len()
     }
 
-    /// True when nobody waits.
+    /// True when there are no waits.
     pub fn is_empty(&self) -> bool {
         self.waits.is_empty()
     }
@@ -98,41 +111,21 @@ impl<T> Ledger<T> {
         self.waits.get(&id)
     }
 
-    /// How many of the waits that were attributed are that user's.
-    pub fn waits_of(&self, user: &[u8]) -> usize {
-        self.shares.of(user)
-    }
-
-    /// Counts a wait in the share of that user, until it leaves the ledger.
-    pub fn attribute(&mut self, id: WaitId, user: &[u8]) {
-        let wait = self.waits.get_mut(&id).filter(|wait| wait.user.is_none());
-        if let Some(wait) = wait {
-            wait.user = Some(self.shares.begin(user));
-        }
-    }
-
-    /// The waits that nobody was attributed to. Looks for them only if there are any.
-    pub fn unattributed(&self) -> Vec<WaitId> {
-        if self.shares.total() == self.waits.len() {
-            return Vec::new();
-        }
-        let nobodys = |&(_, wait): &(&WaitId, &Wait<T>)| wait.user.is_none();
-        let waits = self.waits.iter().filter(nobodys);
-        waits.map(|(&id, _)| id).collect()
-    }
-
     /// True when waits were accepted since the last [`assign`](Self::assign).
     pub fn has_fresh(&self) -> bool {
         !self.fresh.is_empty()
     }
 
-    /// Takes a wait without an offset. Refused, giving the payload back, where `id` waits already.
+    /// Adds a wait. It has no offset yet.
+    ///
+    /// # Errors
+    /// Returns the payload if the client waits already.
     pub fn accept(
         &mut self,
         id: WaitId,
         need: Need,
-        since: u64,
-        deadline: Option<u64>,
+        since: Micros,
+        deadline: Option<Micros>,
         payload: T,
     ) -> Result<(), T> {
         if self.waits.contains_key(&id) {
@@ -144,6 +137,7 @@ impl<T> Ledger<T> {
             since,
             deadline,
             user: None,
+            loss: None,
             payload,
         };
         self.waits.insert(id, wait);
@@ -155,13 +149,14 @@ impl<T> Ledger<T> {
         Ok(())
     }
 
-    /// Ends the turn: what was accepted in it waits for `offset`. True if for any of that the
-    /// replicas have not acknowledged `offset` yet.
-    pub fn assign(&mut self, offset: u64, acks: &Acks) -> bool {
+    /// Assigns `offset` to the waits of this turn, which has ended. Returns true if `acks` does not
+    /// satisfy all of them yet.
+    pub fn assign(&mut self, offset: Offset, acks: &Acks) -> bool {
         let mut outstanding = false;
         for id in self.fresh.drain(..) {
             if let Some(wait) = self.waits.get_mut(&id) {
-                // A client may have been cancelled and have come back within one turn.
+                // If a wait was cancelled and its client waits again in this turn, `fresh` has the
+                // id twice.
                 if wait.offset.is_none() {
                     wait.offset = Some(offset);
                     let queue = self.queues.entry(wait.need).or_default();
@@ -176,7 +171,7 @@ impl<T> Ledger<T> {
         outstanding
     }
 
-    /// True when [`release`](Self::release) would release something.
+    /// True when [`release`](Self::release) would release a wait.
     pub fn has_releasable(&self, acks: &Acks) -> bool {
         self.reachable(acks).any(|(need, queue)| {
             let met = acks.met_up_to(*need);
@@ -185,11 +180,10 @@ impl<T> Ledger<T> {
         })
     }
 
-    /// Moves every wait that the acknowledgements satisfy into `released`, queue by queue in the
-    /// order of their offsets.
+    /// Moves all satisfied waits into `released`: queue by queue, in the order of their offsets.
     pub fn release(&mut self, acks: &Acks, released: &mut Vec<(WaitId, Wait<T>)>) {
         let mut emptied = false;
-        for (need, queue) in self.queues.range_mut(..=most(acks)) {
+        for (need, queue) in self.queues.range_mut(..=greatest_need(acks)) {
             let Some(met) = acks.met_up_to(*need) else {
                 continue;
             };
@@ -198,10 +192,7 @@ impl<T> Ledger<T> {
                     break;
                 };
                 if let Some(wait) = self.waits.remove(&id) {
-                    self.accepted.remove(&(wait.since, id));
-                    if let Some(at) = wait.deadline {
-                        self.deadlines.remove(&(at, id));
-                    }
+                    forget(id, &wait, &mut self.accepted, &mut self.deadlines);
                     if let Some(user) = &wait.user {
                         self.shares.end(user);
                     }
@@ -213,16 +204,13 @@ impl<T> Ledger<T> {
         if emptied {
             self.queues.retain(|_, queue| !queue.is_empty());
         }
-        self.give_back();
+        self.return_memory();
     }
 
-    /// Takes one wait out, whatever became of it: its client left, or its time is over.
+    /// Removes one wait, whatever its state.
     pub fn cancel(&mut self, id: WaitId) -> Option<Wait<T>> {
         let wait = self.waits.remove(&id)?;
-        self.accepted.remove(&(wait.since, id));
-        if let Some(at) = wait.deadline {
-            self.deadlines.remove(&(at, id));
-        }
+        forget(id, &wait, &mut self.accepted, &mut self.deadlines);
         if let Some(user) = &wait.user {
             self.shares.end(user);
         }
@@ -234,32 +222,38 @@ impl<T> Ledger<T> {
                 }
             }
         }
-        self.give_back();
+        self.return_memory();
         Some(wait)
     }
 
-    /// No wait that there is now will be released any more. Each is still to be cancelled.
+    /// Marks all present waits as lost.
     pub fn lose(&mut self, loss: Loss) {
         for id in &self.fresh {
-            // No turn's end is awaited for them any more.
+            // Without an offset it would expire only GRACE_WITHOUT_OFFSET after its deadline. With
+            // any offset it expires at the deadline.
             if let Some(wait) = self.waits.get_mut(id) {
-                wait.offset.get_or_insert(u64::MAX);
+                wait.offset.get_or_insert(Offset::MAX);
             }
         }
-        let fresh = self.fresh.drain(..).map(|id| (0, id)).collect();
+        let fresh = self.fresh.drain(..).map(|id| (Offset::MAX, id)).collect();
         let queues = std::mem::take(&mut self.queues).into_values();
         let lost = queues.chain([fresh]).filter(|queue| !queue.is_empty());
         self.lost.extend(lost.map(|queue| (loss, queue)));
     }
 
-    /// A wait that is lost, and why. Each is named once, and stays in the ledger until it is
-    /// cancelled.
+    /// Returns each lost wait once. The wait stays in the ledger until it is cancelled.
     pub fn next_lost(&mut self) -> Option<(WaitId, Loss)> {
         while let Some((loss, queue)) = self.lost.last_mut() {
             match queue.pop_first() {
-                // Some have been cancelled meanwhile.
-                Some((_, id)) if self.waits.contains_key(&id) => return Some((id, *loss)),
-                Some(_) => (),
+                // Skips waits that were cancelled in the meantime. Their client may wait again,
+                // with another offset or none yet.
+                Some((offset, id)) => {
+                    let wait = self.waits.get_mut(&id);
+                    if let Some(wait) = wait.filter(|wait| wait.offset == Some(offset)) {
+                        wait.loss = Some(*loss);
+                        return Some((id, *loss));
+                    }
+                }
                 None => {
                     self.lost.pop();
                 }
@@ -268,67 +262,38 @@ impl<T> Ledger<T> {
         None
     }
 
-    /// True while [`next_lost`](Self::next_lost) may have waits to name.
+    /// True while [`next_lost`](Self::next_lost) may return more.
     pub fn has_lost(&self) -> bool {
         !self.lost.is_empty()
     }
 
-    /// When the wait was accepted that has lasted longest.
-    pub fn oldest(&self) -> Option<u64> {
-        self.accepted.first().map(|&(since, _)| since)
-    }
-
-    /// The earliest deadline of all waits.
-    pub fn next_deadline(&self) -> Option<u64> {
-        self.deadlines.first().map(|&(at, _)| at)
-    }
-
-    /// The waits whose deadline has come, the earliest first. They stay in the ledger until they
-    /// are cancelled. Not among them are waits whose turn has not ended yet, unless it does not
-    /// end: what they wait for may be acknowledged already, and nobody has looked.
-    pub fn expired(&self, now: u64) -> impl Iterator<Item = WaitId> + '_ {
-        let due = self.deadlines.iter().take_while(move |&&(at, _)| at <= now);
-        due.filter(move |&&(at, id)| {
-            let wait = self.waits.get(&id);
-            let unseen = wait.is_some_and(|wait| wait.offset.is_none());
-            !unseen || now.saturating_sub(at) >= LONGEST_TURN
-        })
-        .map(|&(_, id)| id)
-    }
-
-    /// True when a wait for fsyncs waits for an offset above `told`, up to and including `acked`.
-    pub fn wants_fsync_within(&self, told: u64, acked: u64, acks: &Acks) -> bool {
-        let Some(first) = told.checked_add(1).filter(|&first| first <= acked) else {
-            return false;
-        };
+    /// One replica has reported fsyncs up to `reported` and acknowledged up to `acked`. True if an
+    /// unsatisfied wait for fsyncs lies between: in `reported + 1 ..= acked`.
+    pub fn wants_fsync_within(&self, reported: Offset, acked: Offset, acks: &Acks) -> bool {
         self.reachable(acks)
             .filter(|(need, _)| need.fsync > 0)
-            .any(|(_, queue)| {
-                let within = (first, WaitId::MIN)..=(acked, WaitId::MAX);
-                queue.range(within).next().is_some()
+            .any(|(need, queue)| {
+                let met = acks.met_up_to(*need).unwrap_or_default();
+                let above = reported.max(met);
+                // `range` panics if the start is above the end.
+                above < acked && {
+                    let within = (above.saturating_add(1), WaitId::MIN)..=(acked, WaitId::MAX);
+                    queue.range(within).next().is_some()
+                }
             })
     }
 
-    /// Lets a wait that cannot be given up wait for ever.
-    pub fn forget_deadline(&mut self, id: WaitId) {
-        if let Some(wait) = self.waits.get_mut(&id) {
-            if let Some(at) = wait.deadline.take() {
-                self.deadlines.remove(&(at, id));
-            }
-        }
-    }
-
-    /// The queues whose requirement the connected replicas are numerous enough to meet.
+    /// The queues of requirements that need no more replicas than `acks` has.
     fn reachable(
         &self,
         acks: &Acks,
-    ) -> impl Iterator<Item = (&Need, &BTreeSet<(u64, WaitId)>)> + '_ {
-        self.queues.range(..=most(acks))
+    ) -> impl Iterator<Item = (&Need, &BTreeSet<(Offset, WaitId)>)> + '_ {
+        self.queues.range(..=greatest_need(acks))
     }
 
-    fn give_back(&mut self) {
+    fn return_memory(&mut self) {
         if self.waits.is_empty() {
-            // What is left there are ids of waits that were cancelled in the turn that accepted them.
+            // Only ids of cancelled waits are left in these.
             self.fresh.clear();
             self.lost.clear();
             if self.waits.capacity() > KEPT_CAPACITY {
@@ -338,13 +303,29 @@ impl<T> Ledger<T> {
     }
 }
 
-/// The greatest requirement that so many replicas could meet.
-fn most(acks: &Acks) -> Need {
+/// Removes a wait from the sets by acceptance and by deadline.
+fn forget<T>(
+    id: WaitId,
+    wait: &Wait<T>,
+    accepted: &mut BTreeSet<(Micros, WaitId)>,
+    deadlines: &mut BTreeSet<(Micros, WaitId)>,
+) {
+    accepted.remove(&(wait.since, id));
+    if let Some(at) = wait.deadline {
+        deadlines.remove(&(at, id));
+    }
+}
+
+/// An upper bound, in the order of [`Need`], of the requirements that `acks` can meet.
+fn greatest_need(acks: &Acks) -> Need {
     Need {
         replicas: acks.replicas(),
         fsync: u32::MAX,
     }
 }
+
+mod deadlines;
+mod users;
 
 #[cfg(test)]
 mod tests;

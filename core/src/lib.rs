@@ -1,15 +1,21 @@
-//! The rules of redis-durable, apart from any server: no unsafe code, no Redis, no clock, no I/O.
-//! Time and offsets come in as arguments, so that every rule can be tested by itself.
+//! The rules of redis-durable, without a server: no unsafe code, no Redis, no clock, no I/O. Time
+//! and offsets are arguments. So every rule is tested alone, most of them against a naive model.
 //!
-//! Durable writes: [`options`] reads what the user wrote, [`requirement`] fixes it in numbers,
-//! [`replicas`] and [`acks`] say what has been acknowledged and by whom, [`ack_request`] when to
-//! ask for more, [`ledger`] who waits for what, and [`shares`] whose the waits are. [`alarms`] says
-//! what the log is told of it. [`callable`] judges what DURABLE.CALL may run, and [`key_places`]
-//! puts its keys where a server finds them. [`client_list`] and [`acl_rules`] tell whether the module may go.
-//! [`servers`] is the table of what differs between servers.
+//! The module crate passes the server's events to the [`coordinator`] and carries out the actions
+//! that it returns. Start there.
 //!
-//! Slot hints: [`slot`] is the slot of a key, [`topology`] what a look at the cluster shows, and
-//! [`slot_map`] what each kind of connection is told of it.
+//! | subject | modules |
+//! |---|---|
+//! | durable commands as a state machine | [`coordinator`] |
+//! | the waits | [`ledger`], [`shares`] (waits by user) |
+//! | acknowledgements | [`replicas`] (which links count), [`acks`], [`ack_request`], [`fsyncs`] |
+//! | requirements | [`options`] (parsing), [`requirement`] |
+//! | DURABLE.CALL | [`callable`] (which commands may run), [`key_specs`], [`key_places`] |
+//! | statistics and log | [`stats`], [`recent_waits`], [`resets`], [`alarms`] |
+//! | slot hints | [`slot`], [`topology`], [`slot_map`] |
+//! | differences between servers | [`servers`] |
+//! | replies of the server | [`client_list`], [`acl_rules`] |
+//! | numbers with a unit | [`units`] |
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -20,6 +26,7 @@ pub mod acl_rules;
 pub mod alarms;
 pub mod callable;
 pub mod client_list;
+pub mod coordinator;
 pub mod fsyncs;
 pub mod key_places;
 pub mod key_specs;

@@ -6,18 +6,18 @@
 //! | before the inner command of `DURABLE.CALL` | [`leading`] | `REPLICAS 2 GET k` |
 //! | alone, after a command with a fixed number of arguments | [`only`] | `TIMEOUT 500` |
 //! | after SET's own options | [`trailing_start_in_set`], then [`only`] | `EX 5 TIMEOUT 500` |
-//! | after a variadic command, which takes none | [`Stray`]: an error | `DEL k REPLICAS 2` |
+//! | after a variadic command, which takes none | [`StrayOption`]: an error | `DEL k REPLICAS 2` |
 
 mod stray;
 mod word;
 
 use std::fmt;
 
-pub use stray::Stray;
+pub use stray::StrayOption;
 pub use word::Word;
 
 use crate::requirement::{
-    parse_count, parse_timeout, Options, Replicas, MAX_REPLICAS, MAX_TIMEOUT_MS,
+    parse_count, parse_timeout, Options, ReplicaCount, MAX_REPLICAS, MAX_TIMEOUT_MS,
 };
 
 /// The name of an option.
@@ -56,7 +56,7 @@ impl fmt::Display for Name {
 
 /// Why options are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BadOption {
+pub enum OptionError {
     /// The last option has no value.
     NoValue(Name),
     /// The option does not take this value.
@@ -67,7 +67,7 @@ pub enum BadOption {
     Unexpected(Word),
 }
 
-impl fmt::Display for BadOption {
+impl fmt::Display for OptionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoValue(name) => write!(f, "{name} needs a value: {}", accepted(*name))?,
@@ -96,12 +96,12 @@ fn accepted(name: Name) -> String {
 /// number of words that they took: 2 for `REPLICAS 2 GET k`.
 pub fn leading<'a>(
     words: impl IntoIterator<Item = &'a [u8]>,
-) -> Result<(Options, usize), BadOption> {
+) -> Result<(Options, usize), OptionError> {
     let mut words = words.into_iter();
     let mut options = Options::default();
     let mut taken = 0usize;
     while let Some(name) = words.next().and_then(Name::parse) {
-        let value = words.next().ok_or(BadOption::NoValue(name))?;
+        let value = words.next().ok_or(OptionError::NoValue(name))?;
         set(&mut options, name, value)?;
         taken = taken.saturating_add(2);
     }
@@ -109,12 +109,12 @@ pub fn leading<'a>(
 }
 
 /// Reads words that have to be options, all of them.
-pub fn only<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> Result<Options, BadOption> {
+pub fn only<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> Result<Options, OptionError> {
     let mut words = words.into_iter();
     let mut options = Options::default();
     while let Some(word) = words.next() {
-        let name = Name::parse(word).ok_or_else(|| BadOption::Unexpected(Word::new(word)))?;
-        let value = words.next().ok_or(BadOption::NoValue(name))?;
+        let name = Name::parse(word).ok_or_else(|| OptionError::Unexpected(Word::new(word)))?;
+        let value = words.next().ok_or(OptionError::NoValue(name))?;
         set(&mut options, name, value)?;
     }
     Ok(options)
@@ -145,11 +145,11 @@ pub fn trailing_start_in_set<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> u
 }
 
 /// Adds an option. Refuses a value that it does not take, and a second value.
-fn set(options: &mut Options, name: Name, value: &[u8]) -> Result<(), BadOption> {
-    let bad = || BadOption::BadValue(name, Word::new(value));
+fn set(options: &mut Options, name: Name, value: &[u8]) -> Result<(), OptionError> {
+    let bad = || OptionError::BadValue(name, Word::new(value));
     let repeated = match name {
         Name::Replicas => {
-            let parsed = Replicas::parse(value).ok_or_else(bad)?;
+            let parsed = ReplicaCount::parse(value).ok_or_else(bad)?;
             options.replicas.replace(parsed).is_some()
         }
         Name::Fsync => {
@@ -162,7 +162,7 @@ fn set(options: &mut Options, name: Name, value: &[u8]) -> Result<(), BadOption>
         }
     };
     if repeated {
-        return Err(BadOption::Twice(name));
+        return Err(OptionError::Twice(name));
     }
     Ok(())
 }

@@ -9,6 +9,8 @@
 
 use hdrhistogram::Histogram;
 
+use crate::units::Micros;
+
 /// The number of windows in a minute.
 const WINDOWS: u64 = 12;
 
@@ -63,23 +65,23 @@ impl Default for RecentWaits {
 }
 
 impl RecentWaits {
-    /// A wait of `usec` microseconds ended. `now` is the caller's clock, in microseconds.
-    pub fn record(&mut self, usec: u64, now: u64) {
-        let number = now / WINDOW;
+    /// A wait that took `took` ended.
+    pub fn record(&mut self, took: Micros, now: Micros) {
+        let number = now.get() / WINDOW;
         let index = usize::try_from(number % WINDOWS).ok();
         if let Some(window) = index.and_then(|index| self.windows.get_mut(index)) {
             if window.number != Some(number) {
                 window.number = Some(number);
                 window.waits.reset();
             }
-            window.waits.saturating_record(usec.max(1));
+            window.waits.saturating_record(took.get().max(1));
         }
     }
 
     /// The percentiles of the last minute. Adds up twelve histograms: call it for INFO, not for
     /// every wait.
-    pub fn percentiles(&self, now: u64) -> Percentiles {
-        let now = now / WINDOW;
+    pub fn percentiles(&self, now: Micros) -> Percentiles {
+        let now = now.get() / WINDOW;
         let is_recent = |number: u64| number <= now && now.saturating_sub(number) < WINDOWS;
         let Some(mut all) = empty_histogram() else {
             return Percentiles::default();

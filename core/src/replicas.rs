@@ -30,8 +30,9 @@
 //! | A1 acknowledges 197 | 197 | 197 | 160 | 160 | A1 and A2 |
 //!
 //! The server gives links no id; a link is known by its place in the listing. Therefore any change
-//! among the links of an address voids all its proofs and sets a new baseline: a replica event,
-//! another number of links, or an acknowledged offset that falls.
+//! among the links of an address voids all its proofs and sets a new baseline: another number of
+//! links, a link that came online or is online no more, an acknowledged offset that falls, or a
+//! replica event, which may be of any address.
 //!
 //! # Exceptions
 //!
@@ -40,7 +41,7 @@
 //! | a link of the address has gone | all links left there need a proof (1) |
 //! | a link came online after the newest link of its address appeared | it needs no proof (2) |
 //! | more synchronizations were granted than new links are listed | all links need a proof (3) |
-//! | a link acknowledges more than the primary has written | only a greater offset is a proof (4) |
+//! | a link acknowledges more than the primary has written | only an offset above that claim is a proof (4) |
 //! | the only link of an address has proved itself | the baseline is dropped |
 //! | a link that counted loses its proof by a change | it counts for admission for 2 s (5) |
 //!
@@ -52,7 +53,8 @@
 //!    void, also at those with a single link.
 //! 4. It cannot have read what was not written. Also, it does not count until the stream has
 //!    reached that offset.
-//! 5. A link that flaps behind a NAT causes no NOREPLICAS. It acknowledges nothing meanwhile.
+//! 5. A link that flaps behind a NAT causes no NOREPLICAS. Its acknowledgements release no wait
+//!    meanwhile.
 //!
 //! # Looks
 //!
@@ -69,13 +71,13 @@ mod queries;
 mod status;
 
 use crate::acks::Acks;
-use crate::fsyncs::Fsyncs;
+use crate::fsyncs::FsyncReports;
 use crate::units::{Micros, Offset};
 
 pub use allow::ReplicaAllow;
-pub use info::{confirmed, link as listed_link, port};
+pub use info::{confirmed_by_role, link as parse_info_link, port};
 use link_table::{LinkTable, SinceListing};
-pub use status::{Reason, Shown};
+pub use status::{LinkStatus, Reason};
 
 /// One link to a replica, as the server lists it. Links of one address are listed oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,14 +89,14 @@ pub struct Link<'a> {
     /// Its synchronization is over, as far as the primary knows.
     pub online: bool,
     /// The offset that it acknowledged last; 0 while it has not acknowledged any.
-    pub acked: u64,
+    pub acked: Offset,
 }
 
 /// A look at every link in any state.
 #[derive(Debug)]
 pub struct Listing<'a> {
     /// The primary's own offset, by ROLE.
-    pub offset: u64,
+    pub offset: Offset,
     /// The links, in the server's order.
     pub links: Vec<Link<'a>>,
     /// The number of links, with those that the server does not list: on Redis 8 a link that
@@ -142,9 +144,9 @@ pub struct Replicas {
 }
 
 impl Replicas {
-    /// Takes a listing. `now` is in microseconds.
-    pub fn list(&mut self, listing: Listing<'_>, now: u64, fsyncs: &Fsyncs) {
-        let (now, offset) = (Micros::new(now), Offset::new(listing.offset));
+    /// Takes a listing.
+    pub fn list(&mut self, listing: Listing<'_>, now: Micros, fsyncs: &FsyncReports) {
+        let offset = listing.offset;
         let granted = match (self.granted, listing.granted) {
             // Whatever came before the first listing, the last link of an address is the newest.
             (Granted::NoListing, _) => Some(0),
@@ -165,17 +167,15 @@ impl Replicas {
         self.count(offset, fsyncs);
     }
 
-    /// Takes what the online links of the last listing have acknowledged since. `now` is in
-    /// microseconds. Returns `false` and changes nothing if these are other links; then a listing
-    /// is needed.
+    /// Takes what the online links of the last listing have acknowledged since. Returns `false` and
+    /// changes nothing if these are other links; then a listing is needed.
     pub fn update<'a>(
         &mut self,
-        offset: u64,
-        now: u64,
+        offset: Offset,
+        now: Micros,
         links: impl Iterator<Item = Link<'a>> + Clone,
-        fsyncs: &Fsyncs,
+        fsyncs: &FsyncReports,
     ) -> bool {
-        let (now, offset) = (Micros::new(now), Offset::new(offset));
         if !self.table.update(offset, now, links) {
             self.is_listing_current = false;
             return false;
@@ -185,14 +185,14 @@ impl Replicas {
     }
 
     /// A replica came online or went. This voids the proofs at addresses with several links.
-    pub fn links_changed(&mut self) {
+    pub fn replica_event(&mut self) {
         self.replica_event = true;
         self.is_listing_current = false;
     }
 
     /// A client sent PSYNC, as a replica does. Anybody can send it, and most are refused, so this
     /// voids nothing. It makes the looks of the next turns listings.
-    pub fn handshake_heard(&mut self) {
+    pub fn psync_seen(&mut self) {
         self.turns_to_list = TURNS_AFTER_HANDSHAKE;
     }
 
@@ -204,24 +204,24 @@ impl Replicas {
     }
 
     /// True while a handshake may still take effect.
-    pub fn awaits_handshake(&self) -> bool {
+    pub fn awaits_psync(&self) -> bool {
         self.turns_to_list > 0
     }
 
     /// The server's statistics were reset: its count of granted synchronizations starts at 0. A
-    /// synchronization that was granted just before is lost from the count, so during a handshake
-    /// the next listing compares with nothing.
-    pub fn statistics_reset(&mut self) {
+    /// synchronization that was granted just before is lost from the count. During a handshake this
+    /// is possible, so the next listing assumes an unseen link and voids all proofs.
+    pub fn statistics_were_reset(&mut self) {
         self.granted = match self.granted {
             Granted::NoListing => Granted::NoListing,
-            _ if self.awaits_handshake() => Granted::Unknown,
+            _ if self.awaits_psync() => Granted::Unknown,
             Granted::Unknown => Granted::Unknown,
             Granted::Count(_) => Granted::Count(0),
         };
     }
 
     /// Makes the next look a listing.
-    pub fn owe_listing(&mut self) {
+    pub fn require_listing(&mut self) {
         self.is_listing_current = false;
     }
 
@@ -233,7 +233,7 @@ impl Replicas {
 
     /// True if the next look has to be a listing.
     pub fn needs_listing(&self) -> bool {
-        !self.is_listing_current || self.awaits_handshake()
+        !self.is_listing_current || self.awaits_psync()
     }
 
     /// Forgets all links and offsets, because this server is no longer a primary. Keeps the
@@ -247,26 +247,26 @@ impl Replicas {
     }
 
     /// This server is not a primary: no listing is needed.
-    pub fn nothing_to_list(&mut self) {
+    pub fn not_a_primary(&mut self) {
         (self.is_listing_current, self.turns_to_list) = (true, 0);
     }
 
     /// A request was sent to all replicas.
-    pub fn note_request(&mut self) {
+    pub fn request_sent(&mut self) {
         for link in &mut self.table.links {
             link.acked_at_request = link.acked;
         }
     }
 
     /// Recomputes [`acks`](Self::acks) from the links that count.
-    fn count(&mut self, offset: Offset, fsyncs: &Fsyncs) {
+    fn count(&mut self, offset: Offset, fsyncs: &FsyncReports) {
         self.offset = offset;
         // Taken out while the links are read, and put back to reuse its memory.
         let mut acks = std::mem::take(&mut self.acks);
         let counting = self.links_with_reasons();
         let counting = counting.filter(|(_, _, reason)| reason.is_none());
-        let acked = counting.map(|(link, _, _)| link.acked.get());
-        acks.replace(acked, self.fsynced(fsyncs).map(Offset::get));
+        let acked = counting.map(|(link, _, _)| link.acked);
+        acks.replace(acked, self.fsynced(fsyncs));
         self.acks = acks;
     }
 }

@@ -26,7 +26,7 @@ pub const MAX_TIMEOUT_MS: u64 = 86_400_000;
 
 /// A number of replicas, as an option or a setting spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replicas {
+pub enum ReplicaCount {
     /// This number.
     Count(u32),
     /// With the primary, a majority of the primary and all expected replicas.
@@ -35,7 +35,7 @@ pub enum Replicas {
     All,
 }
 
-impl Replicas {
+impl ReplicaCount {
     /// Reads a number from 0 to [`MAX_REPLICAS`], `majority` or `all`, in any case. Returns `None`
     /// for any other word.
     pub fn parse(word: &[u8]) -> Option<Self> {
@@ -49,7 +49,7 @@ impl Replicas {
     }
 }
 
-impl fmt::Display for Replicas {
+impl fmt::Display for ReplicaCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Count(n) => write!(f, "{n}"),
@@ -88,7 +88,7 @@ pub fn parse_number(word: &[u8]) -> Option<u64> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// `REPLICAS`
-    pub replicas: Option<Replicas>,
+    pub replicas: Option<ReplicaCount>,
     /// `FSYNC`
     pub fsync: Option<u32>,
     /// `TIMEOUT`, in milliseconds; 0 waits for ever
@@ -99,7 +99,7 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Defaults {
     /// `durable.replicas`
-    pub replicas: Replicas,
+    pub replicas: ReplicaCount,
     /// `durable.expected-replicas`; 0 if it is not set
     pub expected: u32,
     /// `durable.fsync`
@@ -107,7 +107,7 @@ pub struct Defaults {
     /// `durable.timeout-ms`; 0 waits for ever
     pub timeout_ms: u64,
     /// The server knows which client sent a report of an fsync: Redis 7.2 and later, and Valkey.
-    pub fsync_known: bool,
+    pub fsyncs_are_known: bool,
 }
 
 /// The requirement of one command, in numbers.
@@ -121,9 +121,9 @@ pub struct Requirement {
 
 /// Why options and configuration give no requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unresolvable {
+pub enum RequirementError {
     /// `MAJORITY` or `ALL` without `durable.expected-replicas`.
-    NothingExpected(Replicas),
+    NothingExpected(ReplicaCount),
     /// More replicas would have to fsync than to acknowledge.
     FsyncAboveReplicas {
         /// The number that has to fsync.
@@ -133,11 +133,11 @@ pub enum Unresolvable {
         /// The number of fsyncs is `durable.fsync`, and not an option of the command.
         configured: bool,
     },
-    /// Fsyncs are required, but unknown on this server: see [`Defaults::fsync_known`].
+    /// Fsyncs are required, but unknown on this server: see [`Defaults::fsyncs_are_known`].
     FsyncUnknown,
 }
 
-impl fmt::Display for Unresolvable {
+impl fmt::Display for RequirementError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NothingExpected(replicas) => write!(
@@ -164,27 +164,27 @@ impl fmt::Display for Unresolvable {
 
 impl Options {
     /// Computes the requirement of one command.
-    pub fn resolve(self, defaults: &Defaults) -> Result<Requirement, Unresolvable> {
+    pub fn resolve(self, defaults: &Defaults) -> Result<Requirement, RequirementError> {
         let wanted = self.replicas.unwrap_or(defaults.replicas);
         let replicas = match wanted {
-            Replicas::Count(n) => n,
-            Replicas::Majority | Replicas::All if defaults.expected == 0 => {
-                return Err(Unresolvable::NothingExpected(wanted));
+            ReplicaCount::Count(n) => n,
+            ReplicaCount::Majority | ReplicaCount::All if defaults.expected == 0 => {
+                return Err(RequirementError::NothingExpected(wanted));
             }
             // Of the 1 + expected copies, the primary is one that has the write.
-            Replicas::Majority => defaults.expected.saturating_add(1) / 2,
-            Replicas::All => defaults.expected,
+            ReplicaCount::Majority => defaults.expected.saturating_add(1) / 2,
+            ReplicaCount::All => defaults.expected,
         };
         let fsync = match self.fsync {
             Some(n) => n,
             None if replicas == 0 => 0,
             None => defaults.fsync,
         };
-        if fsync > 0 && !defaults.fsync_known {
-            return Err(Unresolvable::FsyncUnknown);
+        if fsync > 0 && !defaults.fsyncs_are_known {
+            return Err(RequirementError::FsyncUnknown);
         }
         if fsync > replicas {
-            return Err(Unresolvable::FsyncAboveReplicas {
+            return Err(RequirementError::FsyncAboveReplicas {
                 fsync,
                 replicas,
                 configured: self.fsync.is_none(),

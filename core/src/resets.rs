@@ -18,11 +18,11 @@
 //! and contains no other one. The EXEC of a client is checked if it has sent a CONFIG RESETSTAT
 //! that had no effect: it may be queued in the transaction.
 //!
-//! One case is not detected. Client A sends MULTI and CONFIG RESETSTAT, then client B resets the
-//! statistics, then A sends EXEC. Between B's reset and A's EXEC no client sends MULTI, and fewer
-//! commands are processed than A's transaction has. A command that bypasses the filter is not
-//! detected either. INFO compares the counters too, and may detect both. `replicas` has the same
-//! gap, since it compares the number of granted synchronizations.
+//! One case may be missed. Client A sends MULTI and CONFIG RESETSTAT, then client B resets the
+//! statistics, then A sends EXEC. A's reset is missed only if, between B's reset and A's EXEC, no
+//! client sends MULTI and fewer commands run than A's transaction has. A command that bypasses the
+//! filter is missed as well. INFO compares the counters too, and may detect both. `replicas` misses
+//! a reset in the same cases.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ use crate::units::ClientId;
 
 /// Counters of the server at one look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks {
+pub struct ServerCounters {
     /// Commands processed (`total_commands_processed`).
     pub commands: u64,
     /// Calls of MULTI (`cmdstat_multi`). `None` if they were not read.
@@ -44,7 +44,7 @@ const CHECKED_TRANSACTIONS: u32 = 100;
 /// The counters at the last look, and the commands that may reset them.
 #[derive(Debug, Default)]
 pub struct Resets {
-    last: Marks,
+    last: ServerCounters,
     pending: Option<Pending>,
     /// Clients whose CONFIG RESETSTAT had no effect: it was refused, or queued.
     without_effect: BTreeSet<ClientId>,
@@ -63,21 +63,22 @@ enum Pending {
 
 impl Resets {
     /// Takes the counters as they are now. Returns true if they were reset since the last look.
-    pub fn observe(&mut self, now: Marks) -> bool {
+    pub fn observe(&mut self, now: ServerCounters) -> bool {
         let before = std::mem::replace(&mut self.last, now);
         let transactions = now.transactions.zip(before.transactions);
         now.commands < before.commands || transactions.is_some_and(|(now, before)| now < before)
     }
 
     /// A client sends CONFIG RESETSTAT. The id 0 stands for an unknown client.
-    pub fn asks(&mut self, client: u64) {
+    pub fn resetstat_sent(&mut self, client: u64) {
         let client = ClientId::new(client);
         self.pending = Some(Pending::Command { client });
     }
 
     /// A client sends EXEC. Returns true if its transaction may contain a reset. Then the caller
-    /// calls [`observe`](Self::observe) now, and [`settle`](Self::settle) after the transaction.
-    pub fn executes(&mut self, client: u64) -> bool {
+    /// calls [`observe`](Self::observe) now, and [`command_done`](Self::command_done) after the
+    /// transaction.
+    pub fn exec_sent(&mut self, client: u64) -> bool {
         let may_reset = match ClientId::new(client) {
             ClientId::UNKNOWN => {
                 let left = self.unknown_to_check.checked_sub(1);
@@ -98,14 +99,14 @@ impl Resets {
     }
 
     /// True if the calls of MULTI have to be read as well.
-    pub fn needs_transactions(&self) -> bool {
+    pub fn needs_multi_calls(&self) -> bool {
         self.pending == Some(Pending::Transaction)
     }
 
     /// The pending command has been executed or refused; `now` has the counters after it. Returns
     /// true if it was a reset. `paused`: the server defers commands, so a command without effect
     /// stays pending.
-    pub fn settle(&mut self, now: Marks, paused: bool) -> bool {
+    pub fn command_done(&mut self, now: ServerCounters, paused: bool) -> bool {
         let reset = self.observe(now);
         if paused && !reset {
             return false;
@@ -125,7 +126,7 @@ impl Resets {
     }
 
     /// A client left.
-    pub fn left(&mut self, client: u64) {
+    pub fn client_left(&mut self, client: u64) {
         self.without_effect.remove(&ClientId::new(client));
     }
 }

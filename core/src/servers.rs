@@ -8,7 +8,7 @@
 //!
 //! let facts = Facts::of(Server::Valkey(Version::new(8, 1, 1)));
 //! assert!(facts.has(Fact::ServesUnblockedBeforeTurnEnd));
-//! assert!(!facts.has(Fact::LooksPipelinesUp));
+//! assert!(!facts.has(Fact::LooksUpPipelines));
 //! ```
 
 mod range;
@@ -42,8 +42,8 @@ impl Facts {
     }
 
     /// Replaces what the table says by what was found out about the running server. True if they
-    /// differ: then the table has a wrong row.
-    pub fn correct(&mut self, fact: Fact, holds: bool) -> bool {
+    /// differed: the table has a wrong row, or the server is a fork that has more.
+    pub fn replace(&mut self, fact: Fact, holds: bool) -> bool {
         let differs = self.has(fact) != holds;
         if differs {
             self.0 ^= bit(fact);

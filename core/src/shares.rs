@@ -1,22 +1,23 @@
-//! How many of the waits are whose: each user may have a share of them.
+//! How many waits each user has, for `durable.max-waiters-per-user`.
 //!
-//! Users are kept by their names, and none of whom nothing is counted.
+//! Users are kept by name, and only while they have waits.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The name of a user that waits are counted for.
+/// The name of a user, shared by all waits of that user.
 pub type User = Arc<[u8]>;
 
-/// Waits by user.
+/// The number of waits by user.
 #[derive(Debug, Default)]
-pub struct Shares {
+pub struct UserShares {
     waits: HashMap<User, usize>,
     total: usize,
 }
 
-impl Shares {
-    /// Counts one more wait of that user. What is returned goes back by [`end`](Self::end), once.
+impl UserShares {
+    /// Counts one more wait of that user. The caller has to pass the returned name to
+    /// [`end`](Self::end) once, when the wait ends.
     pub fn begin(&mut self, user: &[u8]) -> User {
         let user = match self.waits.get_key_value(user) {
             Some((known, _)) => known.clone(),
@@ -28,7 +29,7 @@ impl Shares {
         user
     }
 
-    /// A counted wait of that user has ended.
+    /// A counted wait of that user ended.
     pub fn end(&mut self, user: &[u8]) {
         let Some(count) = self.waits.get_mut(user) else {
             return;
@@ -43,18 +44,18 @@ impl Shares {
         }
     }
 
-    /// How many waits of that user are counted.
+    /// The number of counted waits of that user.
     pub fn of(&self, user: &[u8]) -> usize {
         self.waits.get(user).copied().unwrap_or(0)
     }
 
-    /// How many waits are counted.
+    /// The number of counted waits of all users.
     pub fn total(&self) -> usize {
         self.total
     }
 }
 
-/// Above this capacity an empty map gives its memory back.
+/// Above this capacity an empty map frees its memory.
 const KEPT_CAPACITY: usize = 64;
 
 #[cfg(test)]
@@ -63,8 +64,8 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_user_of_whom_nothing_is_counted_is_forgotten() {
-        let mut shares = Shares::default();
+    fn a_user_without_waits_is_forgotten() {
+        let mut shares = UserShares::default();
         let (first, second) = (shares.begin(b"alice"), shares.begin(b"alice"));
         assert!(Arc::ptr_eq(&first, &second), "one copy of the name");
         assert_eq!((shares.of(b"alice"), shares.of(b"bob")), (2, 0));
@@ -78,8 +79,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn counts_are_those_of_a_list_that_is_searched(steps in prop::collection::vec((any::<bool>(), 0..5u8), 0..200)) {
-            let (mut shares, mut list) = (Shares::default(), Vec::new());
+        fn counts_equal_those_of_a_searched_list(steps in prop::collection::vec((any::<bool>(), 0..5u8), 0..200)) {
+            let (mut shares, mut list) = (UserShares::default(), Vec::new());
             for (begins, user) in steps {
                 if begins {
                     shares.begin(&[user]);

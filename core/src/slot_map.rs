@@ -71,13 +71,13 @@ pub struct Connection {
     /// A TLS connection, which gets TLS ports.
     pub tls: bool,
     /// The address family that it connects from.
-    pub family: Family,
+    pub family: AddressFamily,
 }
 
 /// The address family of a connection. From Valkey 8 on a node may announce one address to IPv6
 /// connections and another to all others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Family {
+pub enum AddressFamily {
     /// IPv4, a Unix socket, or no connection at all.
     #[default]
     V4,

@@ -1,11 +1,12 @@
-//! What operators look at: how often each thing happened, and how long waits took.
+//! Counters and wait times for INFO.
 
 use crate::recent_waits::{Percentiles, RecentWaits};
+use crate::units::Micros;
 
-/// How often each thing happened since the module was loaded or the statistics were reset.
+/// Counts since the module was loaded or the statistics were reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Waits that ended because the replicas acknowledged.
+    /// Waits that ended by acknowledgement.
     pub acked: u64,
     /// Waits that were given up.
     pub unacked: u64,
@@ -13,17 +14,17 @@ pub struct Counters {
     pub noreplicas: u64,
     /// Commands refused because too many clients were waiting.
     pub overloaded: u64,
-    /// Waits that ended with their client, or by the server's own word to it.
+    /// Waits that ended because the client left, or because the server replied to it.
     pub disconnected: u64,
     /// Waits that ended because the primary was demoted.
     pub demoted: u64,
     /// Acknowledgement requests sent.
     pub ack_requests: u64,
-    /// The most clients that ever waited at once.
+    /// The most clients that waited at once.
     pub waiters_peak: u64,
 }
 
-/// Counters, and how long the waits took that were acknowledged in the last minute.
+/// Counters, and the durations of the waits that were acknowledged in the last minute.
 #[derive(Debug, Default)]
 pub struct Stats {
     /// See [`Counters`].
@@ -34,31 +35,32 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// So many clients wait now.
+    /// The number of waiting clients is `now`.
     pub fn waiting(&mut self, now: usize) {
         let now = u64::try_from(now).unwrap_or(u64::MAX);
         self.counters.waiters_peak = self.counters.waiters_peak.max(now);
     }
 
-    /// A wait was acknowledged after so many microseconds, at the time `now`, in microseconds.
-    pub fn acknowledged(&mut self, usec: u64, now: u64) {
+    /// A wait was acknowledged at `now`, after `took`.
+    pub fn acknowledged(&mut self, took: Micros, now: Micros) {
         bump(&mut self.counters.acked);
-        self.waits.record(usec, now);
+        self.waits.record(took, now);
     }
 
-    /// A client whose wait was acknowledged left before it was told so.
-    pub fn untell(&mut self) {
+    /// A client left after its wait was released and before the reply. The wait no longer counts as
+    /// acknowledged.
+    pub fn acknowledged_in_vain(&mut self) {
         self.counters.acked = self.counters.acked.saturating_sub(1);
     }
 
-    /// A waiting client left, or the server answered it in the module's place.
-    pub fn left(&mut self) {
+    /// A waiting client left, or the server replied to it.
+    pub fn client_left(&mut self) {
         bump(&mut self.counters.disconnected);
         self.left_in_turn = self.left_in_turn.saturating_add(1);
     }
 
-    /// This server is no primary any more. The server turned its blocked clients away just before
-    /// it told so: what left in this turn left for that reason.
+    /// This server was demoted. The server disconnects blocked clients just before it reports the
+    /// demotion, so the clients that left in this turn left because of it.
     pub fn demotion(&mut self) {
         let counters = &mut self.counters;
         counters.disconnected = counters.disconnected.saturating_sub(self.left_in_turn);
@@ -71,12 +73,12 @@ impl Stats {
         self.left_in_turn = 0;
     }
 
-    /// How long the waits took that were acknowledged in the last minute.
-    pub fn percentiles(&self, now: u64) -> Percentiles {
+    /// The durations of the waits that were acknowledged in the last minute.
+    pub fn percentiles(&self, now: Micros) -> Percentiles {
         self.waits.percentiles(now)
     }
 
-    /// Begins anew, with so many clients waiting.
+    /// Resets everything. `waiting` clients wait at this moment.
     pub fn reset(&mut self, waiting: usize) {
         self.counters = Counters::default();
         self.waits.clear();
@@ -84,7 +86,7 @@ impl Stats {
     }
 }
 
-/// Adds one to a counter that is never to wrap.
+/// Adds one, without wrapping.
 pub fn bump(counter: &mut u64) {
     *counter = counter.saturating_add(1);
 }
@@ -94,34 +96,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reset_forgets_everything_but_who_waits() {
+    fn a_reset_forgets_everything_but_the_waiting_clients() {
         let mut stats = Stats::default();
         stats.waiting(5);
-        stats.acknowledged(70, 0);
-        assert_eq!((stats.counters.acked, stats.percentiles(0).max), (1, 70));
+        stats.acknowledged(Micros::new(70), Micros::new(0));
+        assert_eq!(
+            (stats.counters.acked, stats.percentiles(Micros::new(0)).max),
+            (1, 70)
+        );
         stats.reset(2);
         let begun = Counters {
             waiters_peak: 2,
             ..Counters::default()
         };
         assert_eq!(stats.counters, begun);
-        assert_eq!(stats.percentiles(0), Percentiles::default());
+        assert_eq!(stats.percentiles(Micros::new(0)), Percentiles::default());
     }
 
     #[test]
-    fn clients_that_a_demotion_turned_away_are_counted_as_demoted_alone() {
+    fn clients_that_a_demotion_disconnected_count_as_demoted_only() {
         let mut stats = Stats::default();
-        stats.left();
+        stats.client_left();
         stats.end_turn();
-        stats.left();
-        stats.left();
+        stats.client_left();
+        stats.client_left();
         stats.demotion();
         assert_eq!(stats.counters.disconnected, 1);
         assert_eq!(stats.counters.demoted, 2);
     }
 
     #[test]
-    fn the_peak_is_the_most_that_ever_waited() {
+    fn the_peak_is_the_most_clients_that_waited_at_once() {
         let mut stats = Stats::default();
         for n in [1, 5, 2] {
             stats.waiting(n);

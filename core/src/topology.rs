@@ -74,16 +74,16 @@ pub struct Node<'a> {
 
 /// How to read the addresses in `CLUSTER NODES`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Endpoints {
+pub struct AddressFormat {
     /// `cluster-preferred-endpoint-type`
-    pub preferred: Preferred,
+    pub preferred: PreferredEndpoint,
     /// The ports are TLS ports, because a TLS connection asked.
     pub tls: bool,
 }
 
 /// The values of `cluster-preferred-endpoint-type`: what redirections have as host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Preferred {
+pub enum PreferredEndpoint {
     /// `ip`
     Ip,
     /// `hostname`
@@ -126,7 +126,7 @@ impl<'a> Topology<'a> {
     pub fn read(
         shards: &'a [u8],
         nodes: &'a [u8],
-        endpoints: impl FnOnce() -> Endpoints,
+        endpoints: impl FnOnce() -> AddressFormat,
     ) -> Result<Self, Unreadable> {
         let endpoints = LazyCell::new(endpoints);
         let mut topology = Self {

@@ -91,6 +91,11 @@ impl Micros {
     pub const fn to_millis(self) -> Millis {
         Millis(self.0 / 1000)
     }
+
+    /// Whole milliseconds, rounded up: 1001 us are 2 ms. A timer of that length never fires early.
+    pub const fn to_millis_rounded_up(self) -> Millis {
+        Millis(self.0.div_ceil(1000))
+    }
 }
 
 impl Millis {
@@ -143,9 +148,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_convert_by_thousands_and_round_down() {
+    fn times_convert_by_thousands_and_round_as_their_name_says() {
         assert_eq!(Micros::new(1999).to_millis(), Millis::new(1));
         assert_eq!(Micros::new(999).to_millis(), Millis::ZERO);
+        assert_eq!(Micros::new(1001).to_millis_rounded_up(), Millis::new(2));
+        assert_eq!(Micros::new(2000).to_millis_rounded_up(), Millis::new(2));
         assert_eq!(Millis::new(2).to_micros(), Micros::new(2000));
         assert_eq!(Micros::from_secs(2), Micros::new(2_000_000));
         assert_eq!(Millis::from_secs(2), Millis::new(2000));

@@ -1,7 +1,7 @@
 //! Fuzzes the option parser: any bytes, split into words at line ends.
 #![no_main]
 
-use durable_core::options::{leading, only, trailing_start_in_set, BadOption, Stray};
+use durable_core::options::{leading, only, trailing_start_in_set, OptionError, StrayOption};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
         let text = bad.to_string();
         assert!(text.len() < 600 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         assert!(text.ends_with("; nothing was executed"));
-        if matches!(bad, BadOption::NoValue(_)) {
+        if matches!(bad, OptionError::NoValue(_)) {
             assert!(words.len() % 2 == 1);
         }
     }
@@ -49,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
         // without them. Arity -1: at least one word; arity 3: exactly three.
         let is_option = only([name, value]).is_ok();
         for (arity, is_complete) in [(-1, words.len() >= 3), (3, words.len() == 5)] {
-            let stray = Stray::at_end(arity, words.len(), name, value);
+            let stray = StrayOption::at_end(arity, words.len(), name, value);
             assert_eq!(stray.is_some(), is_option && is_complete);
         }
     }

@@ -4,10 +4,10 @@
 //! back.
 #![no_main]
 
-use durable_core::key_places::Places;
+use durable_core::key_places::KeyPlaces;
 use durable_core::options::{leading, only, trailing_start_in_set};
 use durable_core::requirement::{
-    Defaults, Options, Replicas, Unresolvable, MAX_REPLICAS, MAX_TIMEOUT_MS,
+    Defaults, Options, Replicas, RequirementError, MAX_REPLICAS, MAX_TIMEOUT_MS,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -52,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
         expected: u32::from(head[2]) * 4 % (MAX_REPLICAS + 1),
         fsync: u32::from(head[3] % 8),
         timeout_ms: u64::from(head[4]) * 1000,
-        fsync_known: head[5] % 2 == 0,
+        fsyncs_are_known: head[5] % 2 == 0,
     };
     let words: Vec<&[u8]> = rest
         .iter()
@@ -79,19 +79,19 @@ fn moved_and_back(words: &[&[u8]], data: &[u8]) {
     let flags = data.iter().map(|byte| byte % 2 == 1);
     let keys = words.iter().copied().enumerate().zip(flags);
     let keys = keys.filter_map(|(word, is_key)| is_key.then_some(word));
-    if let Some(places) = Places::of_stand_ins(keys) {
+    if let Some(places) = KeyPlaces::choose(keys) {
         let (mut keys, mut rest) = (Vec::new(), Vec::new());
         for (index, &word) in words.iter().enumerate().skip(1) {
             let is_moved = places.iter().any(|place| place == index);
             if is_moved { &mut keys } else { &mut rest }.push(word);
         }
-        let marked = places.mark(words[0]);
-        let (read, first) = Places::read(&marked).expect("the places");
+        let marked = places.prefix(words[0]);
+        let (read, first) = KeyPlaces::parse(&marked).expect("the places");
         assert_eq!(read, places);
         assert_eq!(read.restore(&keys, first, &rest).expect("the words"), words);
     }
     // Arbitrary bytes are refused or read. What is read never restores more words than expected.
-    if let Some((places, first)) = Places::read(data) {
+    if let Some((places, first)) = KeyPlaces::parse(data) {
         let restored = places.restore(&words[..words.len().min(2)], first, words);
         assert!(restored.is_none_or(|restored| restored.len() <= words.len() + 3));
     }
@@ -105,7 +105,7 @@ fn check(options: Options, defaults: &Defaults) {
             assert!(need.replicas <= MAX_REPLICAS && need.fsync <= need.replicas);
             assert!(requirement.timeout_ms != Some(0));
             assert!(requirement.timeout_ms.unwrap_or(0) <= MAX_TIMEOUT_MS);
-            assert!(need.fsync == 0 || defaults.fsync_known);
+            assert!(need.fsync == 0 || defaults.fsyncs_are_known);
             match wanted {
                 Replicas::Count(n) => assert_eq!(need.replicas, n),
                 Replicas::All => assert_eq!(need.replicas, defaults.expected),
@@ -120,16 +120,16 @@ fn check(options: Options, defaults: &Defaults) {
                 assert!(need.is_nothing());
             }
         }
-        Err(Unresolvable::NothingExpected(word)) => {
+        Err(RequirementError::NothingExpected(word)) => {
             assert!(defaults.expected == 0 && !matches!(word, Replicas::Count(_)));
         }
-        Err(Unresolvable::FsyncUnknown) => assert!(!defaults.fsync_known),
-        Err(Unresolvable::FsyncAboveReplicas {
+        Err(RequirementError::FsyncUnknown) => assert!(!defaults.fsyncs_are_known),
+        Err(RequirementError::FsyncAboveReplicas {
             fsync,
             replicas,
             configured,
         }) => {
-            assert!(fsync > replicas && defaults.fsync_known);
+            assert!(fsync > replicas && defaults.fsyncs_are_known);
             assert_eq!(configured, options.fsync.is_none());
         }
     }

@@ -2,26 +2,29 @@
 //! `loadmodule`. The [table] has a row for each.
 //!
 //! Arguments of `loadmodule` become the defaults. redis.conf overrides them, and CONFIG REWRITE
-//! writes what differs from them. So neither way loses what the other set.
+//! writes the settings that differ from the defaults. So a rewrite and a restart lose no setting.
 
 mod table;
 
 use std::ffi::CStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use durable_core::replicas::ReplicaAllow;
-use durable_core::requirement::{parse_number, Replicas};
-use durable_core::servers::{Fact, Facts};
+use durable_core::requirement::{parse_number, ReplicaCount};
+use durable_core::servers::Fact;
+use lazy_static::lazy_static;
 
+use crate::facts;
+use crate::ffi::main_thread::MainThread;
 use crate::ffi::settings::Settings;
 use crate::ffi::{Args, Ctx};
-use crate::state;
-use table::{Number, Text, FSYNC, NUMBERS, TEXTS};
+use table::{NumberSetting, TextSetting, FSYNC, NUMBERS, TEXTS};
 
 /// The value of every setting.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `durable.replicas`
-    pub replicas: Replicas,
+    pub replicas: ReplicaCount,
     /// `durable.expected-replicas`; 0 means not set
     pub expected_replicas: u32,
     /// `durable.fsync`
@@ -43,7 +46,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            replicas: Replicas::Count(1),
+            replicas: ReplicaCount::Count(1),
             expected_replicas: 0,
             fsync: 0,
             timeout_ms: 1000,
@@ -56,11 +59,48 @@ impl Default for Config {
     }
 }
 
+lazy_static! {
+    static ref CONFIG: MainThread<Config> = MainThread::new();
+}
+
+/// How often a setting was set. Only the main thread counts.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
+
+/// Starts with these settings.
+pub fn load(config: Config) {
+    CONFIG.set(config);
+}
+
+/// Frees the memory.
+pub fn unload() {
+    CONFIG.clear();
+}
+
+/// Reads settings.
+pub fn read<R>(work: impl FnOnce(&Config) -> R) -> R {
+    CONFIG.with(|config| work(config))
+}
+
+/// How often a setting was set since the library was loaded. Code that keeps a copy of a setting
+/// compares this with the count at which it copied: see `durable/state.rs`.
+pub fn changes() -> u64 {
+    CHANGES.load(Ordering::Relaxed)
+}
+
+/// Sets a setting. `set` returns false for a value that it does not accept.
+fn change(set: impl FnOnce(&mut Config) -> bool) -> bool {
+    let accepted = CONFIG.with(set);
+    if accepted {
+        CHANGES.fetch_add(1, Ordering::Relaxed);
+    }
+    accepted
+}
+
 /// Reads the arguments of `loadmodule`: names and values in turn.
 ///
 /// # Errors
-/// Which argument is not accepted, and what is.
-pub fn from_arguments(args: Args<'_>, facts: Facts) -> Result<Config, String> {
+/// Which argument is not accepted, and what is accepted instead.
+pub fn from_arguments(args: Args<'_>) -> Result<Config, String> {
     let mut config = Config::default();
     let mut words = args.iter();
     let mut given: Vec<Vec<u8>> = Vec::new();
@@ -73,7 +113,7 @@ pub fn from_arguments(args: Args<'_>, facts: Facts) -> Result<Config, String> {
         let Some(value) = words.next() else {
             return Err(format!("the argument {shown} has no value"));
         };
-        set_argument(&mut config, facts, name, value).map_err(|accepted| {
+        set_argument(&mut config, name, value).map_err(|accepted| {
             let value = String::from_utf8_lossy(value);
             format!("the argument {shown} {value} is not accepted: {accepted}")
         })?;
@@ -81,12 +121,7 @@ pub fn from_arguments(args: Args<'_>, facts: Facts) -> Result<Config, String> {
     Ok(config)
 }
 
-fn set_argument(
-    config: &mut Config,
-    facts: Facts,
-    name: &[u8],
-    value: &[u8],
-) -> Result<(), String> {
+fn set_argument(config: &mut Config, name: &[u8], value: &[u8]) -> Result<(), String> {
     if let Some(text) = text_named(name) {
         if (text.set)(config, value) {
             return Ok(());
@@ -102,7 +137,7 @@ fn set_argument(
     let parsed = parse_number(value).and_then(|value| i64::try_from(value).ok());
     match parsed {
         Some(parsed) if (number.min..=number.max).contains(&parsed) => {
-            if let Some(refusal) = refusal(number, parsed, facts) {
+            if let Some(refusal) = refusal(number, parsed) {
                 return Err(refusal.into());
             }
             (number.set)(config, parsed);
@@ -112,17 +147,18 @@ fn set_argument(
     }
 }
 
-/// A replica of an older server does not report what it has fsynced.
-fn refusal(number: &Number, value: i64, facts: Facts) -> Option<&'static str> {
-    let unknown = number.name == FSYNC && value > 0 && !facts.has(Fact::TellsFsyncs);
+/// The error for a value that this server cannot support. Replicas of older servers do not report
+/// fsynced offsets.
+fn refusal(number: &NumberSetting, value: i64) -> Option<&'static str> {
+    let unknown = number.name == FSYNC && value > 0 && !facts::has(Fact::TellsFsyncs);
     unknown.then_some("FSYNC needs Redis 7.2 or later")
 }
 
-/// Registers every setting, with `defaults` as the defaults, and takes over what redis.conf says.
-/// The state has to exist.
+/// Registers every setting with its default, and applies the values in redis.conf. Call [`load`]
+/// first.
 ///
 /// # Errors
-/// What the server does not accept.
+/// Why the server did not accept a setting.
 pub fn register(ctx: &Ctx, defaults: &Config) -> Result<(), &'static str> {
     for number in &NUMBERS {
         let default = (number.get)(defaults);
@@ -141,57 +177,50 @@ pub fn register(ctx: &Ctx, defaults: &Config) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The settings of the state, as the server reads and sets them.
+/// Reads and sets the settings for the server.
 struct Current;
 
 impl Settings for Current {
     fn number(name: &[u8]) -> Option<i64> {
         let number = number_named(name)?;
-        state::with(|state| (number.get)(&state.config))
+        Some(read(number.get))
     }
 
     fn set_number(name: &[u8], value: i64) -> Result<(), String> {
         let number = number_named(name).ok_or(UNKNOWN)?;
-        let refusal = state::with(|state| refusal(number, value, state.facts));
-        if let Some(refusal) = refusal.flatten() {
+        if let Some(refusal) = refusal(number, value) {
             return Err(refusal.into());
         }
-        state::with(|state| {
-            (number.set)(&mut state.config, value);
-            state.config_changed();
+        change(|config| {
+            (number.set)(config, value);
+            true
         });
         Ok(())
     }
 
     fn text(name: &[u8]) -> Option<Vec<u8>> {
         let text = text_named(name)?;
-        state::with(|state| (text.get)(&state.config))
+        Some(read(text.get))
     }
 
     fn set_text(name: &[u8], value: &[u8]) -> Result<(), String> {
         let text = text_named(name).ok_or(UNKNOWN)?;
-        let accepted = state::with(|state| {
-            let accepted = (text.set)(&mut state.config, value);
-            if accepted {
-                state.config_changed();
-            }
-            accepted
-        });
-        match accepted {
-            Some(true) => Ok(()),
-            _ => Err(format!("it takes {}", text.accepted)),
+        if change(|config| (text.set)(config, value)) {
+            Ok(())
+        } else {
+            Err(format!("it takes {}", text.accepted))
         }
     }
 }
 
 const UNKNOWN: &str = "no such setting";
 
-fn number_named(name: &[u8]) -> Option<&'static Number> {
-    let is_named = |number: &&Number| name.eq_ignore_ascii_case(number.name.to_bytes());
+fn number_named(name: &[u8]) -> Option<&'static NumberSetting> {
+    let is_named = |number: &&NumberSetting| name.eq_ignore_ascii_case(number.name.to_bytes());
     NUMBERS.iter().find(is_named)
 }
 
-fn text_named(name: &[u8]) -> Option<&'static Text> {
-    let is_named = |text: &&Text| name.eq_ignore_ascii_case(text.name.to_bytes());
+fn text_named(name: &[u8]) -> Option<&'static TextSetting> {
+    let is_named = |text: &&TextSetting| name.eq_ignore_ascii_case(text.name.to_bytes());
     TEXTS.iter().find(is_named)
 }

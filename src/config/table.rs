@@ -1,14 +1,14 @@
-//! The table of the settings: the name of each, what it accepts, and where its value is.
+//! The table of settings: the name of each, the accepted values, and the field of [`Config`].
 
 use std::ffi::CStr;
 
 use durable_core::replicas::ReplicaAllow;
-use durable_core::requirement::{Replicas, MAX_REPLICAS, MAX_TIMEOUT_MS};
+use durable_core::requirement::{ReplicaCount, MAX_REPLICAS, MAX_TIMEOUT_MS};
 
 use super::Config;
 
-/// A setting that is a number.
-pub(super) struct Number {
+/// A setting that is a number from `min` to `max`.
+pub(super) struct NumberSetting {
     pub name: &'static CStr,
     pub min: i64,
     pub max: i64,
@@ -16,51 +16,52 @@ pub(super) struct Number {
     pub set: fn(&mut Config, i64),
 }
 
-/// A setting that is a text. `set` returns false for a text that is not accepted.
-pub(super) struct Text {
+/// A setting that is a text. `accepted` completes an error: "it takes …". `set` returns false and
+/// changes nothing if the text is not accepted.
+pub(super) struct TextSetting {
     pub name: &'static CStr,
     pub accepted: &'static str,
     pub get: fn(&Config) -> Vec<u8>,
     pub set: fn(&mut Config, &[u8]) -> bool,
 }
 
-pub(super) const NUMBERS: [Number; 6] = [
-    Number {
+pub(super) const NUMBERS: [NumberSetting; 6] = [
+    NumberSetting {
         name: c"expected-replicas",
         min: 0,
         max: MAX_REPLICAS as i64,
         get: |config| config.expected_replicas.into(),
         set: |config, value| config.expected_replicas = u32::try_from(value).unwrap_or(0),
     },
-    Number {
+    NumberSetting {
         name: FSYNC,
         min: 0,
         max: MAX_REPLICAS as i64,
         get: |config| config.fsync.into(),
         set: |config, value| config.fsync = u32::try_from(value).unwrap_or(0),
     },
-    Number {
+    NumberSetting {
         name: c"timeout-ms",
         min: 0,
         max: MAX_TIMEOUT_MS as i64,
         get: |config| i64::try_from(config.timeout_ms).unwrap_or(i64::MAX),
         set: |config, value| config.timeout_ms = u64::try_from(value).unwrap_or(0),
     },
-    Number {
+    NumberSetting {
         name: c"max-waiters",
         min: 1,
         max: 1_000_000,
         get: |config| i64::try_from(config.max_waiters).unwrap_or(i64::MAX),
         set: |config, value| config.max_waiters = usize::try_from(value).unwrap_or(1),
     },
-    Number {
+    NumberSetting {
         name: c"max-waiters-per-user",
         min: 0,
         max: 1_000_000,
         get: |config| i64::try_from(config.max_waiters_per_user).unwrap_or(i64::MAX),
         set: |config, value| config.max_waiters_per_user = usize::try_from(value).unwrap_or(0),
     },
-    Number {
+    NumberSetting {
         name: c"slothint-max-age-ms",
         min: 0,
         max: 60_000,
@@ -71,12 +72,12 @@ pub(super) const NUMBERS: [Number; 6] = [
 
 pub(super) const FSYNC: &CStr = c"fsync";
 
-pub(super) const TEXTS: [Text; 3] = [
-    Text {
+pub(super) const TEXTS: [TextSetting; 3] = [
+    TextSetting {
         name: c"replicas",
         accepted: "0 to 1000, majority or all",
         get: |config| config.replicas.to_string().into_bytes(),
-        set: |config, value| match Replicas::parse(value) {
+        set: |config, value| match ReplicaCount::parse(value) {
             Some(replicas) => {
                 config.replicas = replicas;
                 true
@@ -84,7 +85,7 @@ pub(super) const TEXTS: [Text; 3] = [
             None => false,
         },
     },
-    Text {
+    TextSetting {
         name: c"replica-allow",
         accepted: ReplicaAllow::ACCEPTED,
         get: |config| config.replica_allow.text().to_vec(),
@@ -96,13 +97,13 @@ pub(super) const TEXTS: [Text; 3] = [
             None => false,
         },
     },
-    Text {
+    TextSetting {
         name: c"call-allow",
         accepted: "names of commands, separated by spaces, without quotes and backslashes",
         get: |config| config.call_allow.clone(),
         set: |config, value| {
-            // Valkey 8.1 writes the text into redis.conf without quoting it, and then cannot read
-            // it.
+            // CONFIG REWRITE of Valkey 8.1 writes the text into redis.conf without quoting it, and
+            // the server then cannot read the file.
             let fits = |byte: &u8| (b' '..=b'~').contains(byte) && !b"\"'\\".contains(byte);
             let fits = value.iter().all(fits);
             if fits {

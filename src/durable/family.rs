@@ -1,87 +1,94 @@
-//! The family: every command that has a durable twin, from one table. **To add a command, add its
-//! name to the table.**
+//! The family: the commands that run one command of the server durably, such as DURABLE.GET. All of
+//! them come from one table.
 //!
-//! All else is taken from the running server when the module is loaded: arity, flags, key positions,
-//! ACL categories and hints. A command that the server lacks gets no twin.
+//! **To add a command**, add a row: its name and where it takes options. Its keys must be in fixed
+//! places, the first at word 1. ARCHITECTURE.md lists the other files.
+//!
+//! The module reads arity, flags, key positions, ACL categories and hints of the inner command from
+//! the running server at load. If the server lacks the inner command, its durable command is not
+//! registered.
 
 use std::ffi::{c_int, CStr, CString};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use durable_core::key_specs::KeySpecs;
-use durable_core::options::{self, Stray};
+use durable_core::options::{self, StrayOption};
 use durable_core::requirement::Options;
 
 use super::admission::{admit, Refusal};
-use super::inner::{Docs, Inner};
-use super::{docs, redirect, run, set};
-use crate::ffi::spec::{KeySpec, Spec};
+use super::run::{self, InnerCommand};
+use super::{redirect, set};
+use crate::docs;
+use crate::ffi::spec::{DeclaredKeys, Spec};
 use crate::ffi::{Args, Command, Ctx, Handler, Memory};
+use crate::server_command::{ServerCommand, ServerDocs};
 
-/// What may follow the inner command's own arguments.
+/// Where a command takes the requirement options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tail {
-    /// The requirement options: the inner grammar has a fixed number of arguments.
-    Options,
-    /// Nothing: a key or a member may be spelt `TIMEOUT`. What reads as an option there is refused.
-    Nothing,
-    /// Where the options begin is found out by a rule of SET's own.
-    Set,
+enum OptionsPlace {
+    /// After the inner command, which has a fixed number of words.
+    AfterFixedArity,
+    /// Nowhere: a key, a member or an option of its own may look like one. A command is refused if
+    /// its last two words are a valid option and it is complete without them
+    /// (`core/src/options/stray.rs`).
+    Nowhere,
+    /// After SET's own options: see `set.rs`.
+    AfterSet,
 }
 
-impl Tail {
-    /// A later server may give a command of fixed arity options of its own: then it takes none of
-    /// ours.
+impl OptionsPlace {
+    /// A later server may add options to a command of fixed arity. The command is then variadic and
+    /// takes no requirement options.
     fn on_this_server(self, arity: c_int) -> Self {
         match self {
-            Self::Options if arity <= 0 => Self::Nothing,
-            tail => tail,
+            Self::AfterFixedArity if arity <= 0 => Self::Nowhere,
+            place => place,
         }
     }
 }
 
-/// One command.
-struct Row {
-    /// As errors name it.
+/// One command of the table.
+struct FamilyRow {
+    /// `DURABLE.GET`, in capitals.
     name: &'static str,
     inner: &'static str,
-    tail: Tail,
+    options: OptionsPlace,
     handler: Handler,
     arity: &'static AtomicI32,
 }
 
-/// A row as a type, so that each has a handler of its own: the name under which a command arrives is
-/// the user's spelling, and nothing to go by.
-trait Twin {
+/// A command of the table as a type, so that each has a handler of its own. A shared handler would
+/// have to compare names on each call: users spell the first word in upper or lower case.
+trait FamilyCommand {
     const NAME: &'static str;
     const INNER: &'static str;
     const INNER_C: &'static CStr;
-    const TAIL: Tail;
-    /// How many words the inner command takes, as the running server tells it; negative for at
-    /// least so many.
+    const OPTIONS: OptionsPlace;
+    /// The number of words of the inner command on this server. Negative for a minimum.
     fn arity() -> &'static AtomicI32;
 }
 
 macro_rules! family {
-    ($($name:ident $tail:ident,)*) => {
+    ($($name:ident $options:ident,)*) => {
         $(
             #[allow(clippy::upper_case_acronyms)]
             struct $name;
-            impl Twin for $name {
+            impl FamilyCommand for $name {
                 const NAME: &'static str = concat!("DURABLE.", stringify!($name));
                 const INNER: &'static str = stringify!($name);
                 const INNER_C: &'static CStr = c_str(concat!(stringify!($name), "\0"));
-                const TAIL: Tail = Tail::$tail;
+                const OPTIONS: OptionsPlace = OptionsPlace::$options;
                 fn arity() -> &'static AtomicI32 {
                     static ARITY: AtomicI32 = AtomicI32::new(0);
                     &ARITY
                 }
             }
         )*
-        fn table() -> Vec<Row> {
-            vec![$(Row {
+        fn table() -> Vec<FamilyRow> {
+            vec![$(FamilyRow {
                 name: $name::NAME,
                 inner: $name::INNER,
-                tail: $name::TAIL,
+                options: $name::OPTIONS,
                 handler: Handler::of::<$name>(),
                 arity: $name::arity(),
             }),*]
@@ -97,45 +104,48 @@ const fn c_str(text: &'static str) -> &'static CStr {
 }
 
 family! {
-    SET Set,
-    GET Options,
-    GETDEL Options,
-    MSET Nothing,
-    APPEND Options,
-    INCR Options,
-    DECR Options,
-    INCRBY Options,
-    DECRBY Options,
-    INCRBYFLOAT Options,
-    DEL Nothing,
-    UNLINK Nothing,
-    EXPIRE Nothing,
-    PEXPIRE Nothing,
-    PERSIST Options,
-    RENAME Options,
-    HSET Nothing,
-    HSETNX Options,
-    HDEL Nothing,
-    HINCRBY Options,
-    LPUSH Nothing,
-    RPUSH Nothing,
-    LPOP Nothing,
-    RPOP Nothing,
-    LMOVE Options,
-    SADD Nothing,
-    SREM Nothing,
-    ZADD Nothing,
-    ZREM Nothing,
-    ZINCRBY Options,
-    XADD Nothing,
-    XDEL Nothing,
-    XACK Nothing,
+    SET AfterSet,
+    GET AfterFixedArity,
+    GETDEL AfterFixedArity,
+    MSET Nowhere,
+    APPEND AfterFixedArity,
+    INCR AfterFixedArity,
+    DECR AfterFixedArity,
+    INCRBY AfterFixedArity,
+    DECRBY AfterFixedArity,
+    INCRBYFLOAT AfterFixedArity,
+    DEL Nowhere,
+    UNLINK Nowhere,
+    EXPIRE Nowhere,
+    PEXPIRE Nowhere,
+    PERSIST AfterFixedArity,
+    RENAME AfterFixedArity,
+    HSET Nowhere,
+    HSETNX AfterFixedArity,
+    HDEL Nowhere,
+    HINCRBY AfterFixedArity,
+    LPUSH Nowhere,
+    RPUSH Nowhere,
+    LPOP Nowhere,
+    RPOP Nowhere,
+    LMOVE AfterFixedArity,
+    SADD Nowhere,
+    SREM Nowhere,
+    ZADD Nowhere,
+    ZREM Nowhere,
+    ZINCRBY AfterFixedArity,
+    XADD Nowhere,
+    XDEL Nowhere,
+    XACK Nowhere,
 }
 
-/// Registers the whole family.
+/// Registers the whole family. `category` is the module's own ACL category, if there is one.
+///
+/// # Errors
+/// Which command the server does not accept.
 pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
     for row in table() {
-        match Inner::of(ctx, row.inner) {
+        match ServerCommand::of(ctx, row.inner) {
             Some(inner) => ctx.create_command(&spec(ctx, &row, inner, category), row.handler)?,
             None => ctx.log_notice(&format!(
                 "no {}: this server has no {}",
@@ -146,13 +156,13 @@ pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
     Ok(())
 }
 
-/// What the server is told of a row.
-fn spec(ctx: &Ctx, row: &Row, inner: Inner, category: Option<&str>) -> Spec {
-    let docs = Docs::of(ctx, row.inner);
-    let mut args = docs.args;
-    let takes_options = row.tail.on_this_server(inner.arity) != Tail::Nothing;
+/// The description of a command for the server. Notes the arity of the inner command.
+fn spec(ctx: &Ctx, row: &FamilyRow, inner: ServerCommand, category: Option<&str>) -> Spec {
+    let inner_docs = ServerDocs::of(ctx, row.inner);
+    let mut args = inner_docs.args;
+    let takes_options = row.options.on_this_server(inner.arity) != OptionsPlace::Nowhere;
     if takes_options {
-        args.extend(docs::requirement());
+        args.extend(docs::requirement_options());
     }
     row.arity.store(inner.arity, Ordering::Relaxed);
     let flags = inner.api_flags().join(" ");
@@ -167,63 +177,61 @@ fn spec(ctx: &Ctx, row: &Row, inner: Inner, category: Option<&str>) -> Spec {
         } else {
             inner.arity
         },
-        keys: inner.keys.map(registered).unwrap_or_default(),
+        keys: inner.keys.map(declared_keys).unwrap_or_default(),
         categories,
-        summary: docs::durably(&docs.summary),
-        complexity: docs.complexity,
+        summary: docs::durable_summary(&inner_docs.summary),
+        complexity: inner_docs.complexity,
         args,
     }
 }
 
-/// The keys of the family are all found by their places.
-fn registered(keys: KeySpecs) -> Vec<KeySpec> {
-    keys.specs.iter().filter_map(KeySpec::of).collect()
+/// All keys of the family are in fixed places, so each key specification can be declared.
+fn declared_keys(keys: KeySpecs) -> Vec<DeclaredKeys> {
+    keys.specs.iter().filter_map(DeclaredKeys::of).collect()
 }
 
-impl<T: Twin> Command for T {
+impl<T: FamilyCommand> Command for T {
     fn run(ctx: &Ctx, args: Args<'_>) {
-        durably::<T>(ctx, args);
+        execute::<T>(ctx, args);
     }
 }
 
-fn durably<T: Twin>(ctx: &Ctx, args: Args<'_>) {
+fn execute<T: FamilyCommand>(ctx: &Ctx, args: Args<'_>) {
     let arity = T::arity().load(Ordering::Relaxed);
-    let own = match T::TAIL.on_this_server(arity) {
-        Tail::Set => set::own_words(args),
-        Tail::Options => usize::try_from(arity).unwrap_or(args.len()),
-        Tail::Nothing => {
-            if let Some(stray) = stray(arity, args) {
-                let text = stray.refused(T::NAME, T::INNER);
+    let inner_len = match T::OPTIONS.on_this_server(arity) {
+        OptionsPlace::AfterSet => set::inner_len(args),
+        OptionsPlace::AfterFixedArity => usize::try_from(arity).unwrap_or(args.len()),
+        OptionsPlace::Nowhere => {
+            if let Some(stray) = stray_option(arity, args) {
+                let text = stray.error(T::NAME, T::INNER);
                 return ctx.reply_error_text(&format!("ERR {text}"));
             }
             args.len()
         }
     };
-    // The server has checked the arity; for SET, whose options are not its own, there is no harm in
-    // letting SET itself complain.
-    let requirement = options(args.skip(own)).and_then(|options| admit(ctx, options));
+    // The server has checked the arity. If SET's own options are wrong, SET replies with the error.
+    let requirement = options(args.skip(inner_len)).and_then(|options| admit(ctx, options));
     match requirement {
         Ok(requirement) => {
-            let inner = run::Inner {
-                command: T::INNER_C,
-                args: args.take(own).skip(1),
+            let inner = InnerCommand {
+                name: T::INNER_C,
+                args: args.take(inner_len).skip(1),
                 // This command is flagged `deny-oom` where the inner one is.
-                memory: Memory::Judged,
-                may_be_split: false,
+                memory: Memory::CheckedByServer,
             };
             run::run(ctx, inner, requirement);
         }
-        // All of the family have their first key behind their name.
+        // The first key of each command of the family is the word after the name.
         Err(Refusal::Replica) => redirect::reply(ctx, T::NAME, args.get(1).unwrap_or_default()),
         Err(refusal) => ctx.reply_error_text(&refusal.text(T::NAME)),
     }
 }
 
-/// The option that the command ends in, which takes none.
-fn stray(arity: c_int, args: Args<'_>) -> Option<Stray> {
+/// The option at the end of a command that takes no options, if there is one.
+fn stray_option(arity: c_int, args: Args<'_>) -> Option<StrayOption> {
     let words = args.len();
     let (name, value) = (words.checked_sub(2)?, words.checked_sub(1)?);
-    Stray::at_end(arity, words, args.get(name)?, args.get(value)?)
+    StrayOption::at_end(arity, words, args.get(name)?, args.get(value)?)
 }
 
 fn options(args: Args<'_>) -> Result<Options, Refusal> {

@@ -1,46 +1,58 @@
-//! Hearing what replicas have fsynced (Redis 7.2 and later, Valkey), and finding out who they are.
+//! Receives the fsync reports of replicas (`Fact::TellsFsyncs`), and finds out which of the
+//! reporting clients are replicas.
 
 use std::collections::HashMap;
 
 use durable_core::client_list::ClientLine;
 
+use super::state::coordinator;
 use crate::ffi::{Ctx, IncomingCommand};
-use crate::state;
 
-/// Takes a `REPLCONF` that a client sends: a replica's report, or how it presented itself.
-pub fn hear(command: &IncomingCommand) {
-    // 0 is no client's: before 7.2 the server cannot tell.
+/// A client sent REPLCONF: an acknowledgement, or its port or address. Any client can send it.
+pub fn replconf_sent(command: &IncomingCommand) {
     let client = command.client_id();
-    if client == 0 {
-        return;
+    // 0 if the server does not say which client sent a command.
+    if client != 0 {
+        let words = (1..command.len()).filter_map(|index| command.word(index));
+        coordinator(|coordinator| coordinator.fsyncs.replconf(client, words));
     }
-    let words = (1..command.len()).filter_map(|index| command.word(index));
-    state::with(|state| state.fsyncs.heard(client, words));
+    let is = |word: &[u8]| {
+        let first = command.word(1);
+        first.is_some_and(|first| first.eq_ignore_ascii_case(word))
+    };
+    // ACK comes first, because it is the most frequent.
+    if is(b"ACK") {
+        coordinator(|coordinator| coordinator.alarms.acknowledgement_seen());
+    } else if is(b"listening-port") || is(b"ip-address") {
+        // The link may now be listed with another address.
+        coordinator(|coordinator| coordinator.replicas.require_listing());
+    }
 }
 
-/// Looks up who is who among the clients that report, if there is a reason to.
+/// A client left.
+pub fn client_left(client: u64) {
+    coordinator(|coordinator| coordinator.fsyncs.client_left(client));
+}
+
+/// Looks up which of the reporting clients are replicas, if the coordinator requests it.
 pub fn identify(ctx: &Ctx) {
-    let asked = state::with(|state| state.fsyncs.to_identify()).unwrap_or_default();
+    let asked = coordinator(|coordinator| coordinator.fsyncs.clients_to_look_up());
     if asked.is_empty() {
         return;
     }
-    let Some(listed) = listed(ctx, &asked) else {
-        return;
-    };
-    state::with(|state| state.fsyncs.identified(&asked, &listed));
+    if let Some(listed) = listed(ctx, &asked) {
+        coordinator(|coordinator| coordinator.fsyncs.looked_up(&asked, &listed));
+    }
 }
 
-/// Those of the clients that the server still has, with the address that each replica comes from.
-/// Only they are listed: a list of all clients is as long as there are clients.
+/// Those of the clients that are still connected, and for replicas the host that they connect from.
+/// A list of all clients would cost more the more clients there are, so only these are listed.
 fn listed(ctx: &Ctx, asked: &[u64]) -> Option<HashMap<u64, Option<Vec<u8>>>> {
     let reply = ctx.ask_for_clients(asked)?;
     let line = |client: ClientLine<'_>| {
         let host = client.is_replica().then(|| client.host()).flatten();
         Some((client.id()?, host))
     };
-    Some(
-        ClientLine::all(reply.root().bytes()?)
-            .filter_map(line)
-            .collect(),
-    )
+    let lines = ClientLine::all(reply.root().bytes()?);
+    Some(lines.filter_map(line).collect())
 }

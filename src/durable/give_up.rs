@@ -1,77 +1,51 @@
-//! Giving up waits: those whose time is over, and those that are lost.
+//! Gives up overdue waits (their deadline has passed) and lost waits (the primary was demoted, or
+//! its cluster failed). Each kind has a per-turn budget. If any are left, the module wakes the
+//! event loop, and the next turn continues.
 //!
-//! The server is asked to do it, so that to it this is the same as an operator's CLIENT UNBLOCK: it
-//! runs the wait's callback, which replies, and drops the reply that it holds. It is done in
-//! portions, a turn of the event loop each.
+//! The module ends each wait as an operator would with CLIENT UNBLOCK. The server drops
+//! the reply that it holds. After a timeout the callback of the wait replies UNACKED. After a
+//! demotion the server replies UNBLOCKED.
 
 use durable_core::ledger::{Loss, WaitId};
 
-use super::turn;
+use super::state::coordinator;
+use crate::clock;
+use crate::ffi::wakeup::wake_event_loop;
 use crate::ffi::Ctx;
-use crate::state;
 
-/// So many waits whose time is over are given up in one turn at the most: a few milliseconds of
-/// work, so that a host of them does not hold up the rest.
-pub const IN_ONE_TURN: usize = 250;
-
-/// So many that are lost: as many as may wait by default. The server would answer them CLUSTERDOWN,
-/// which sends a write twice, and is to be the second. It ends all blocked clients at once itself
-/// when it is demoted.
-const LOST_IN_ONE_TURN: usize = 10_000;
-
-/// Gives up what has to be given up, as much of it as one turn bears. The rest has the next turn,
-/// which begins at once.
+/// Gives up overdue and lost waits, each up to its per-turn budget.
 pub fn give_up(ctx: &Ctx) {
-    let overdue = expire(ctx);
-    let lost = end_lost(ctx);
-    if overdue || lost {
-        turn::wake();
+    let now = clock::now();
+    end_overdue(ctx, coordinator(|coordinator| coordinator.overdue(now)));
+    end_lost(ctx, coordinator(|coordinator| coordinator.take_lost()));
+    if coordinator(|coordinator| coordinator.has_more_to_give_up(now)) {
+        wake_event_loop();
     }
 }
 
-/// Gives up waits whose time is over; true if more are left.
-fn expire(ctx: &Ctx) -> bool {
-    let expired = state::with(|state| {
-        let expired = state.ledger.expired(state.now());
-        expired.take(IN_ONE_TURN).collect::<Vec<WaitId>>()
-    });
-    let expired = expired.unwrap_or_default();
-    let waiting = ctx.waiting_here(&expired);
-    for client in expired {
+fn end_overdue(ctx: &Ctx, overdue: Vec<WaitId>) {
+    let waiting = ctx.waiting_here(&overdue);
+    for client in overdue {
         if !waiting.end_as_timed_out(client) {
-            // A client that the server cannot find by its id cannot be told. It must not be told
-            // that its write is safe either, so it goes on waiting.
-            state::with(|state| state.ledger.forget_deadline(client));
+            coordinator(|coordinator| coordinator.cannot_end(client));
         }
     }
-    state::with(|state| state.ledger.expired(state.now()).next().is_some()) == Some(true)
 }
 
-/// Ends waits that are lost; true if more are left.
+/// Ends lost waits. After a failure of the cluster the client gets UNACKED.
 ///
-/// Where this server stopped being a primary, the client is turned away. Redis does so by itself,
-/// before it tells of the new role. Valkey 9 does not in cluster mode, where it would redirect
-/// clients that wait for keys, nor otherwise for clients that take redirections. Where the cluster
-/// has failed, the wait is given up.
-fn end_lost(ctx: &Ctx) -> bool {
-    let lost = state::with(|state| {
-        let next = std::iter::from_fn(|| state.ledger.next_lost());
-        next.take(LOST_IN_ONE_TURN).collect::<Vec<(WaitId, Loss)>>()
-    });
-    let lost = lost.unwrap_or_default();
+/// After a demotion the client gets the error UNBLOCKED. Redis does that by itself, before it
+/// reports the new role. Valkey leaves it to the module: for clients that accept
+/// redirections, and from Valkey 9 on for all clients of a cluster.
+fn end_lost(ctx: &Ctx, lost: Vec<(WaitId, Loss)>) {
     let clients: Vec<WaitId> = lost.iter().map(|&(client, _)| client).collect();
     let waiting = ctx.waiting_here(&clients);
     for (client, loss) in lost {
-        state::with(|state| state.ending = Some(loss));
-        // One that the server does not find is not told that its write is safe: its deadline ends
-        // it.
+        // If the server does not find the client, the wait stays. It is tried once more at its
+        // deadline, if it has one.
         match loss {
             Loss::Stream => waiting.end_with_error(client),
             Loss::Cluster => waiting.end_as_timed_out(client),
         };
     }
-    state::with(|state| {
-        state.ending = None;
-        state.ledger.has_lost()
-    }) == Some(true)
 }

@@ -1,4 +1,6 @@
 //! `DURABLE.HELP`
+//!
+//! Replies with a short manual of the durable commands, one line for each element.
 
 use std::ffi::CStr;
 

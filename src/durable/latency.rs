@@ -1,37 +1,41 @@
-//! `LATENCY LATEST` and its kin: waits that took as long as `latency-monitor-threshold` or longer.
+//! Reports waits that took at least `latency-monitor-threshold` to the server's latency monitor.
 //!
-//! Redis records whatever a module tells, also when the threshold is 0 and the operator wants nothing
-//! recorded, so the threshold is looked up here: once, and again after each CONFIG SET.
+//! A threshold of 0 means: record nothing. Redis ignores the threshold for a module's samples, so
+//! the module checks it itself. It looks the threshold up once, and again after each CONFIG SET.
 
+use std::ffi::CStr;
+
+use durable_core::units::Micros;
+
+use super::state::latency_threshold_ms;
 use crate::ffi::Ctx;
-use crate::state;
 
-/// The name of the event.
-const EVENT: &std::ffi::CStr = c"durable-wait";
+/// The name of the event in `LATENCY LATEST`.
+const EVENT: &CStr = c"durable-wait";
 
-/// Records a wait of so many microseconds, if the operator wants to know of it.
-pub fn record(ctx: &Ctx, usec: u64) {
-    let ms = usec / 1000;
+/// Records the duration of a wait, if it reaches the threshold.
+pub fn record(ctx: &Ctx, took: Micros) {
+    let ms = took.to_millis().get();
     if ms == 0 {
         return;
     }
-    let threshold = state::with(|state| state.latency_threshold_ms).flatten();
-    let threshold = threshold.unwrap_or_else(|| look_up(ctx));
+    let known = latency_threshold_ms(|threshold| *threshold);
+    let threshold = known.unwrap_or_else(|| look_up(ctx));
     if threshold != 0 && ms >= threshold {
         ctx.add_latency_sample(EVENT, ms);
     }
 }
 
-/// A setting of the server changed.
+/// A setting of the server changed, perhaps this one.
 pub fn forget_threshold() {
-    state::with(|state| state.latency_threshold_ms = None);
+    latency_threshold_ms(|threshold| *threshold = None);
 }
 
 fn look_up(ctx: &Ctx) -> u64 {
-    let threshold = ctx
+    let found = ctx
         .ask(c"CONFIG", &[c"GET", c"latency-monitor-threshold"])
         .and_then(|reply| u64::try_from(reply.root().get(1)?.number()?).ok())
         .unwrap_or(0);
-    state::with(|state| state.latency_threshold_ms = Some(threshold));
-    threshold
+    latency_threshold_ms(|threshold| *threshold = Some(found));
+    found
 }

@@ -1,19 +1,21 @@
-//! A look at the replicas: who is connected, and what each has acknowledged.
+//! Looks at the replicas: which are connected, and which offset each has acknowledged.
 //!
-//! ROLE tells what the online links have acknowledged. It hides a link whose full synchronization
-//! has just begun, and so a replica that came back without its data while its old link still
-//! stands there. INFO shows it. So whenever links may have changed the look is a listing by INFO,
-//! and ROLE otherwise, which is cheaper.
+//! ROLE is cheap and shows the acknowledged offsets of online links. It hides a link until its
+//! synchronization is over. So if a replica has come back without its data, ROLE can hide the new
+//! link and still list the old one. INFO shows both. A look reads INFO as well whenever links may
+//! have changed.
 
 use std::ffi::{CStr, CString};
 
-use durable_core::replicas::{confirmed, listed_link, port, Link, Listing};
+use durable_core::replicas::{confirmed_by_role, parse_info_link, port, Link, Listing};
+use durable_core::units::Offset;
 
-use super::{fsync, resetstat};
+use super::fsync;
+use super::state::coordinator;
 use crate::ffi::{Ctx, Reply, ServerInfo};
-use crate::state;
+use crate::{clock, resets};
 
-/// Looks at the replicas. False where this server is no primary or did not tell.
+/// Takes a look. Returns false if this server is not a primary, or did not reply to ROLE.
 pub fn look(ctx: &Ctx) -> bool {
     fsync::identify(ctx);
     let Some(reply) = ctx.ask(c"ROLE", &[]) else {
@@ -22,92 +24,76 @@ pub fn look(ctx: &Ctx) -> bool {
     let Some((offset, online)) = role(reply.root()) else {
         return false;
     };
-    let fits = state::with(|state| {
-        let now = state.now();
-        let links = online.iter().copied();
-        !state.replicas.needs_listing() && state.replicas.update(offset, now, links, &state.fsyncs)
-    });
-    if fits == Some(false) {
-        list(ctx, offset, &online);
+    let now = clock::now();
+    let links = online.iter().copied();
+    if !coordinator(|coordinator| coordinator.role_seen(offset, now, links)) {
+        read_listing(ctx, offset, &online);
     }
-    state::with(|state| {
-        state.replicas_current = true;
-        let baseline = state.replicas.open_baseline();
-        state.requests.set_baseline(baseline);
-    })
-    .is_some()
+    true
 }
 
-/// A turn of the event loop has ended, after a look.
-pub fn turn_ended(ctx: &Ctx) {
-    if state::with(|state| state.replicas.awaits_handshake()) == Some(true) {
-        let paused = ctx.is_traffic_paused();
-        state::with(|state| state.replicas.turn_ended(paused));
-    }
-}
-
-/// As [`look`], for those who show links: one whose synchronization was not over leaves without an
-/// event.
+/// Takes a look for figures that users see. It includes links that are not online.
 pub fn look_to_show(ctx: &Ctx) -> bool {
-    state::with(|state| {
-        if state.replicas.has_syncing() {
-            state.replicas.owe_listing();
-        }
-    });
+    coordinator(|coordinator| coordinator.look_will_be_shown());
     look(ctx)
 }
 
-/// Looks at every link in any state.
+/// Takes a look that always reads INFO, and so shows every link in any state.
 pub fn look_at_all(ctx: &Ctx) -> bool {
-    state::with(|state| state.replicas.owe_listing());
+    coordinator(|coordinator| coordinator.replicas.require_listing());
     look(ctx)
 }
 
-/// Some client sent PSYNC or SYNC. Anybody can.
-pub fn handshake_heard() {
-    state::with(|state| state.replicas.handshake_heard());
+/// A client sent PSYNC or SYNC. Any client can send it.
+pub fn psync_sent() {
+    coordinator(|coordinator| coordinator.replicas.psync_seen());
 }
 
-/// Some client told an address of its own: a link may show another one now.
-pub fn announcement_heard() {
-    state::with(|state| state.replicas.owe_listing());
-}
-
-/// ROLE's reply: the primary's offset, and the online links. `None` where this is no primary.
-fn role(reply: Reply<'_>) -> Option<(u64, Vec<Link<'_>>)> {
+/// Reads the reply to ROLE: the primary's offset and the online links. `None` on a replica.
+fn role(reply: Reply<'_>) -> Option<(Offset, Vec<Link<'_>>)> {
     if reply.get(0)?.bytes()? != b"master" {
         return None;
     }
-    let offset = u64::try_from(reply.get(1)?.number()?).ok()?;
+    let offset = parse_offset(reply.get(1)?)?;
     let links = reply.get(2)?.elements().filter_map(online_link);
     Some((offset, links.collect()))
 }
 
-/// One entry of ROLE's: host, port and acknowledged offset, all as strings.
+/// Reads one link of ROLE: host, port and acknowledged offset, all as strings.
 fn online_link(entry: Reply<'_>) -> Option<Link<'_>> {
     Some(Link {
         host: entry.get(0)?.bytes()?,
         port: port(entry.get(1)?.number()?),
         online: true,
-        acked: u64::try_from(entry.get(2)?.number()?).ok()?,
+        acked: parse_offset(entry.get(2)?)?,
     })
 }
 
-/// Takes a listing: the links of INFO, as far as ROLE confirms them. INFO is read without the
-/// command INFO, which may have been renamed.
-fn list(ctx: &Ctx, offset: u64, online: &[Link<'_>]) {
-    // A reset of the statistics that was heard makes what they say smaller.
-    resetstat::before_counting(ctx);
+/// An offset in a reply.
+fn parse_offset(reply: Reply<'_>) -> Option<Offset> {
+    u64::try_from(reply.number()?).ok().map(Offset::new)
+}
+
+/// Reads the links that INFO shows, and keeps those that ROLE confirms. The API reads INFO without
+/// the command INFO, which may have been renamed.
+fn read_listing(ctx: &Ctx, offset: Offset, online: &[Link<'_>]) {
+    // CONFIG RESETSTAT lowers the numbers that are read here, so a reset is noted first.
+    resets::before_counting(ctx);
     let granted = ctx.with_server_info(c"stats", |stats| {
-        // Both grow when the server has granted a PSYNC, and not when it has refused one.
+        // One of the two grows when the server grants a PSYNC; neither grows when it refuses one.
         let full = number(stats, c"sync_full")?;
         Some(number(stats, c"sync_partial_ok")?.saturating_add(full))
     });
     ctx.with_server_info(c"replication", |info| {
-        // The server writes this number before the lines that a host could forge.
+        // The server writes this number before the lines of the links. So no replica can forge it
+        // with a host that contains line ends.
         let connected = number(info, c"connected_slaves").and_then(|count| count.try_into().ok());
         let lines = (0..).map_while(|number| line(info, number));
-        let listed = confirmed(lines.filter_map(listed_link).collect(), online, connected);
+        let listed = confirmed_by_role(
+            lines.filter_map(parse_info_link).collect(),
+            online,
+            connected,
+        );
         let links = listed.unwrap_or_else(|| online.to_vec());
         let listing = Listing {
             offset,
@@ -115,10 +101,8 @@ fn list(ctx: &Ctx, offset: u64, online: &[Link<'_>]) {
             connected: connected.unwrap_or(links.len()),
             links,
         };
-        state::with(|state| {
-            let now = state.now();
-            state.replicas.list(listing, now, &state.fsyncs);
-        });
+        let now = clock::now();
+        coordinator(|coordinator| coordinator.listed(listing, now));
     });
 }
 
@@ -126,7 +110,7 @@ fn number(info: &ServerInfo, field: &CStr) -> Option<u64> {
     std::str::from_utf8(info.field(field)?).ok()?.parse().ok()
 }
 
-/// The line about one link. The server numbers them from 0 without gaps.
+/// The line of one link. The server numbers them from 0, without gaps.
 fn line(info: &ServerInfo, number: u32) -> Option<&[u8]> {
     info.field(&CString::new(format!("slave{number}")).ok()?)
 }

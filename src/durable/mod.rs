@@ -1,28 +1,26 @@
-//! Durable writes: commands that answer once the required replicas have acknowledged them.
+//! Durable commands: they reply once the required replicas have acknowledged them.
 //!
-//! A command is [admitted](admission), executed, and its client put into the [`wait_queue`]. The
-//! [event loop's turn](turn) then asks the replicas, hears them, and lets clients go.
+//! A command is [admitted](admission) and [executed](run), and its client begins [`waiting`]. The
+//! [turn] of the event loop requests acknowledgements and releases waits.
 
 pub mod admission;
-pub mod alarms;
 pub mod call;
-pub mod call_keys;
-pub mod cluster_state;
-pub mod docs;
+mod cluster_state;
 pub mod family;
 pub mod fsync;
-pub mod give_up;
+mod give_up;
 pub mod help;
-pub mod inner;
 pub mod latency;
+pub mod log;
 pub mod look;
-pub mod overhear;
-pub mod redirect;
+mod redirect;
+mod release;
 pub mod replicas;
-pub mod resetstat;
-pub mod run;
-pub mod set;
-pub mod shares;
+mod run;
+mod set;
+pub mod state;
 pub mod turn;
+mod users;
 pub mod wait;
-pub mod wait_queue;
+pub mod waiter;
+mod waiting;

@@ -1,15 +1,17 @@
-//! What a durable command is answered on a replica.
+//! The reply of a durable command on a replica.
 //!
-//! After READONLY a replica of a cluster serves reads, and some clients send all their reads there.
-//! A durable read needs the primary, so it is answered MOVED. The server answers so by itself for
-//! durable writes, and for slots of other primaries; what it passes on is a read of a slot of this
-//! replica's primary. Host and port come from the slot map, which has what this server's own MOVED
-//! tells this kind of connection.
+//! A client that sends READONLY to a replica of a cluster may read there. Some clients send all
+//! their reads to replicas. A durable read needs the primary, so the reply is MOVED.
 //!
-//! Three things differ from the server's own redirection. In a transaction the answer comes when it
-//! is executed, not when the command is queued. An address that a node has just announced is told
-//! once the map is older than `durable.slothint-max-age-ms`. Scripts and other modules are told
-//! READONLY: their caller's connection is not known.
+//! The server itself replies MOVED to durable writes, and to reads of slots of other primaries. So
+//! only reads of slots of this replica's primary reach the module. Host and port come from the slot
+//! map. They equal those of the server's own MOVED for this kind of connection.
+//!
+//! Three things differ from the server's own redirection:
+//! * In a transaction the error comes at EXEC, not when the command is queued.
+//! * A new address of a node is shown only once the map is older than
+//!   `durable.slothint-max-age-ms`.
+//! * Scripts and other modules get READONLY, because the connection of their caller is not known.
 
 use durable_core::options::Word;
 use durable_core::slot;
@@ -18,9 +20,9 @@ use durable_core::slot_map::SlotMap;
 use super::admission::Refusal;
 use crate::ffi::cluster::NODE_ID;
 use crate::ffi::Ctx;
-use crate::slothint::{connection, look};
+use crate::slothint::{connection, current_map};
 
-/// In the server's words.
+/// The text that the server itself replies with.
 const NO_OWNER: &str = "CLUSTERDOWN Hash slot not served";
 
 /// Refuses `command`, whose first key is `key`.
@@ -30,7 +32,7 @@ pub fn reply(ctx: &Ctx, command: &str, key: &[u8]) {
         return ctx.reply_error_text(&Refusal::Replica.text(command));
     }
     let slot = slot::of_key(key);
-    match moved(ctx, slot) {
+    match redirection(ctx, slot) {
         Ok(Some(moved)) => ctx.reply_error_bytes(&moved),
         Ok(None) => ctx.reply_error_text(NO_OWNER),
         Err(reason) => {
@@ -40,21 +42,24 @@ pub fn reply(ctx: &Ctx, command: &str, key: &[u8]) {
     }
 }
 
-/// The redirection to the owner of the slot, if it has one.
-fn moved(ctx: &Ctx, slot: u16) -> Result<Option<Vec<u8>>, String> {
+/// The redirection to the owner of the slot, `None` if it has no owner.
+///
+/// # Errors
+/// Why there is no map.
+fn redirection(ctx: &Ctx, slot: u16) -> Result<Option<Vec<u8>>, String> {
     let connection = connection::of(ctx);
     let primary = ctx.primary_in_cluster();
     let is_current = |map: &SlotMap| {
         let owner = map.owner(slot).map(|owner| &*owner.address.id);
-        // The server has passed the command on because its primary owns the slot.
+        // The command has reached the module, so the server takes its primary for the owner.
         primary.is_none() || owner == primary.as_ref().map(<[u8; NODE_ID]>::as_slice)
     };
-    let mut map = look::map_for(ctx, connection)?;
+    let mut map = current_map::of(ctx, connection)?;
     if !is_current(&map) {
-        // The map is older than a failover or a move of the slot. The former owner would send the
-        // client back.
-        look::once_a_turn(ctx, connection)?;
-        map = look::map_for(ctx, connection)?;
+        // The map is older than a failover or a move of the slot. The former owner would redirect
+        // the client back.
+        current_map::renew(ctx, connection)?;
+        map = current_map::of(ctx, connection)?;
     }
     Ok(map.owner(slot).map(|owner| owner.address.moved(slot)))
 }

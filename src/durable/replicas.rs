@@ -1,16 +1,27 @@
 //! `DURABLE.REPLICAS`
 //!
-//! One entry for each link that the server lists: where it is, what it has acknowledged, how far
-//! behind that is, how long ago it last moved, and whether it counts, or why not.
+//! Replies with one entry for each link that the server lists:
+//!
+//! | field | value |
+//! |---|---|
+//! | `host`, `port` | the address of the replica |
+//! | `acked-offset` | the acknowledged offset |
+//! | `lag-bytes` | how many bytes the replica is behind |
+//! | `ack-age-ms` | how long ago the acknowledged offset changed |
+//! | `fsynced-offset` | the fsynced offset, -1 if the replica has not reported one |
+//! | `counts` | 1 if the link counts, otherwise 0 |
+//! | `reason` | why the link does not count; empty if it counts |
 
 use std::ffi::CStr;
 
+use durable_core::coordinator::Coordinator;
 use durable_core::replicas::Reason;
 
 use super::admission::Refusal;
 use super::look;
+use super::state::coordinator;
+use crate::clock;
 use crate::ffi::{Args, Command, Ctx};
-use crate::state::{self, State};
 
 const NAME: &str = "DURABLE.REPLICAS";
 
@@ -23,7 +34,7 @@ impl Command for DurableReplicas {
             return ctx.reply_error_text(&Refusal::Replica.text(NAME));
         }
         look::look_at_all(ctx);
-        let entries = state::with(entries).unwrap_or_default();
+        let entries = coordinator(|coordinator| entries(coordinator));
         ctx.reply_array(entries.len());
         for entry in entries {
             ctx.reply_map(entry.numbers.len().saturating_add(2));
@@ -46,21 +57,25 @@ struct Entry {
     reason: &'static str,
 }
 
-fn entries(state: &mut State) -> Vec<Entry> {
-    let now = state.now();
-    // The last request for an acknowledgement is covered by no answer: who has what precedes it
-    // is not behind.
-    let end = state.requests.target(state.replicas.offset());
-    let shown = state.replicas.shown(&state.fsyncs);
-    shown
+fn entries<P>(coordinator: &Coordinator<P>) -> Vec<Entry> {
+    let now = clock::now();
+    let end = coordinator.offset_to_reach();
+    coordinator
+        .links()
         .map(|link| Entry {
             host: link.host.to_vec(),
             numbers: [
                 (c"port", link.port.into()),
-                (c"acked-offset", signed(link.acked)),
-                (c"lag-bytes", signed(end.saturating_sub(link.acked))),
-                (c"ack-age-ms", signed(now.saturating_sub(link.moved) / 1000)),
-                (c"fsynced-offset", link.fsynced.map_or(-1, signed)),
+                (c"acked-offset", signed(link.acked.get())),
+                (c"lag-bytes", signed(end.bytes_since(link.acked))),
+                (
+                    c"ack-age-ms",
+                    signed(now.since(link.acked_changed_at).to_millis().get()),
+                ),
+                (
+                    c"fsynced-offset",
+                    link.fsynced.map_or(-1, |fsynced| signed(fsynced.get())),
+                ),
                 (c"counts", link.reason.is_none().into()),
             ],
             reason: link.reason.map_or("", Reason::text),

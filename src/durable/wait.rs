@@ -1,17 +1,18 @@
 //! `DURABLE.WAIT [REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT ms]`
 //!
-//! A fence: answers once everything executed so far, by anyone, is acknowledged, with the number of
-//! replicas that have acknowledged it.
+//! Replies once the required replicas have acknowledged everything executed so far, by any client.
+//! The reply is the number of replicas that have acknowledged it.
 
 use durable_core::options;
 
 use super::admission::{admit, Refusal};
 use super::look;
-use super::wait_queue::{self, Answer};
+use super::state::coordinator;
+use super::waiter::Answer;
+use super::waiting;
 use crate::ffi::{Args, Command, Ctx};
-use crate::state;
 
-/// As errors name it.
+/// The name in errors.
 const NAME: &str = "DURABLE.WAIT";
 
 /// The command, for the table in `commands.rs`.
@@ -24,27 +25,24 @@ impl Command for DurableWait {
             .and_then(|options| admit(ctx, options));
         match admitted {
             Ok(requirement) if requirement.need.is_nothing() => {
-                // What a transaction or a script has written so far is not in the stream yet, so that nobody
-                // can have acknowledged it.
-                let count = if ctx.situation().denies_waiting() {
-                    0
-                } else {
-                    look::look(ctx);
-                    acknowledged_now()
-                };
-                ctx.reply_integer(count);
+                ctx.reply_integer(acknowledged_now(ctx));
             }
-            Ok(requirement) => wait_queue::enqueue(ctx, requirement, Answer::Count, |_| ()),
+            Ok(requirement) => waiting::enqueue(ctx, requirement, Answer::Count, |_| ()),
             Err(refusal) => ctx.reply_error_text(&refusal.text(NAME)),
         }
     }
 }
 
-/// How many replicas have acknowledged the stream's end as it is at this moment.
-fn acknowledged_now() -> i64 {
-    state::with(|state| {
-        let target = state.requests.target(state.replicas.offset());
-        state.replicas.acks().acknowledged(target).into()
+/// How many replicas have acknowledged everything executed so far.
+fn acknowledged_now(ctx: &Ctx) -> i64 {
+    // Inside a transaction or a script, its writes are not in the replication stream yet. No
+    // replica can have acknowledged them.
+    if ctx.situation().denies_waiting() {
+        return 0;
+    }
+    look::look(ctx);
+    coordinator(|coordinator| {
+        let offset = coordinator.offset_to_reach();
+        coordinator.acks().acknowledged(offset).into()
     })
-    .unwrap_or(0)
 }

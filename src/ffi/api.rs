@@ -12,8 +12,8 @@ macro_rules! api {
     ($name:ident) => {{
         // SAFETY: the initializer writes the table of calls on the main thread, before any other
         // code of the module runs. A second load, which is refused, writes the same values once
-        // more. All code of the module runs on the main thread, so nothing reads the table
-        // meanwhile.
+        // more. Later code only reads the table, and the guard keeps nearly all of it on the main
+        // thread.
         #[allow(unused_unsafe)]
         let function = unsafe { ::redis_module::raw::$name };
         match function {

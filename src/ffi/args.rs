@@ -4,7 +4,7 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::slice;
 
-use durable_core::key_places::Places;
+use durable_core::key_places::KeyPlaces;
 use redis_module::raw;
 
 use super::OwnString;
@@ -91,7 +91,7 @@ pub struct Restored<'a> {
 impl<'a> Restored<'a> {
     /// The words as they were before some of their keys were moved away from `places`. `None` if
     /// these words cannot have been moved so.
-    pub fn new(places: Places, keys: Args<'a>, first: &[u8], rest: Args<'a>) -> Option<Self> {
+    pub fn new(places: KeyPlaces, keys: Args<'a>, first: &[u8], rest: Args<'a>) -> Option<Self> {
         let first = OwnString::new(first);
         let strings = places.restore(keys.strings, first.as_ptr(), rest.strings)?;
         Some(Self {

@@ -9,8 +9,7 @@ use super::{guard, CallReply, Ctx};
 
 /// How a wait ends if the module does not [unblock](Blocked::unblock) the client.
 pub trait Waiting {
-    /// The server gives the wait up, because `CLIENT UNBLOCK id TIMEOUT` asks for it. Has to reply.
-    /// `handle` is the client's.
+    /// `CLIENT UNBLOCK id TIMEOUT` has ended the wait. Has to reply. `handle` is the client's.
     fn timed_out(ctx: &Ctx, handle: HandleId);
     /// The client disconnected or was killed, or the server answers it itself.
     fn disconnected(ctx: &Ctx, handle: HandleId);

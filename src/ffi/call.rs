@@ -138,9 +138,9 @@ impl<'a> Reply<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
     /// It did, as it would have for the inner command.
-    Judged,
+    CheckedByServer,
     /// It did not: the caller's own command has no such flag.
-    Unjudged,
+    Unchecked,
 }
 
 /// Up to so many arguments are passed as buffers. Each number of them needs a call of its own.
@@ -167,8 +167,8 @@ fn call_with_buffers(
     }
     // One `b` for each argument, then the flags.
     let formats: &[u8] = match memory {
-        Memory::Judged => b"bbbbbbbbbbbbbbbb!CE0\0",
-        Memory::Unjudged => b"bbbbbbbbbbbbbbbb!CME0\0",
+        Memory::CheckedByServer => b"bbbbbbbbbbbbbbbb!CE0\0",
+        Memory::Unchecked => b"bbbbbbbbbbbbbbbb!CME0\0",
     };
     let format = formats.get(BUFFERS.saturating_sub(args.len())..);
     let Some(format) = format.and_then(|format| CStr::from_bytes_with_nul(format).ok()) else {
@@ -208,8 +208,8 @@ fn call_with_buffers(
     }
 }
 
-/// As [`call_with_buffers`], for any number of arguments. A large one is shared with the client all
-/// the same: copying it would cost more than that is worth.
+/// As [`call_with_buffers`], for any number of arguments. A large one is shared with the client:
+/// copying it costs more than sharing it does harm.
 fn call_with_strings(
     ctx: &Ctx,
     command: &CStr,
@@ -226,8 +226,8 @@ fn call_with_strings(
         .map(|(copy, &own)| copy.as_ref().map_or(own, OwnString::as_ptr))
         .collect();
     let format = match memory {
-        Memory::Judged => c"!CE0v",
-        Memory::Unjudged => c"!CME0v",
+        Memory::CheckedByServer => c"!CE0v",
+        Memory::Unchecked => c"!CME0v",
     };
     let _calling = Calling::begin();
     // SAFETY: the context and the arguments are valid, and the copies live until the call has

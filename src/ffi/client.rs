@@ -1,4 +1,4 @@
-//! What the server knows of a client's connection.
+//! Reads what the server has stored about a client's connection.
 
 use std::ffi::{c_void, CStr};
 

@@ -51,6 +51,16 @@ impl Situation {
     }
 }
 
+/// A context of our own. Dropping it frees it, also when a panic unwinds.
+struct Detached(Ctx);
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        // SAFETY: made by `Ctx::detached`, freed once, and nothing refers to it any more.
+        unsafe { api!(RedisModule_FreeThreadSafeContext)(self.0.raw()) };
+    }
+}
+
 impl Ctx {
     /// Wraps a context.
     ///
@@ -64,15 +74,12 @@ impl Ctx {
     /// no module: commands can be called and the log can be written, but nothing can be registered,
     /// blocked or armed. Each costs the server a new client. `None` if the server made none.
     pub fn detached<R>(work: impl FnOnce(&Self) -> R) -> Option<R> {
-        // SAFETY: null is no blocked client; then the server makes a context of its own. All code
-        // of the module runs on the server's main thread, so no lock is needed. It is freed below.
+        // SAFETY: null is no blocked client; then the server makes a context of its own. The guard
+        // lets the module run on the server's main thread only, so no lock is needed.
         let raw = unsafe { api!(RedisModule_GetThreadSafeContext)(std::ptr::null_mut()) };
         // SAFETY: null or just made. It cannot leave `work`.
-        let ctx = unsafe { Self::new(raw) }?;
-        let result = work(&ctx);
-        // SAFETY: made above, and nothing refers to it any more.
-        unsafe { api!(RedisModule_FreeThreadSafeContext)(raw) };
-        Some(result)
+        let ctx = Detached(unsafe { Self::new(raw) }?);
+        Some(work(&ctx.0))
     }
 
     /// The server's pointer.

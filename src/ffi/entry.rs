@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int};
 use redis_module::alloc::RedisAlloc;
 use redis_module::raw;
 
-use super::{guard, settings, Args};
+use super::{guard, main_thread, settings, Args};
 use crate::{load, NAME, VERSION};
 
 /// What the module allocates is counted in the server's `used_memory`.
@@ -31,12 +31,14 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
     // server's calls. A second load fills it again with the same functions.
     let status = unsafe { raw::Export_RedisModule_Init(ctx, name, VERSION, version) };
     if status != raw::REDISMODULE_OK as c_int {
+        main_thread::load();
         // The initializer fails only where the server has a module of that name. Most likely that
         // is this very library: its variables are in use and must not be touched.
         // SAFETY: the context is the server's, and the table of its calls is filled.
         unsafe { guard::callback(ctx, load::refuse_second) };
         return raw::REDISMODULE_ERR as c_int;
     }
+    main_thread::load();
     let mut loaded = false;
     // SAFETY: the context and the arguments are the server's, valid until this function returns.
     unsafe {

@@ -1,4 +1,4 @@
-//! The server's events: subscribing to them, and decoding what they tell.
+//! Subscribes to the server's events, and decodes their data.
 
 use std::ffi::c_void;
 

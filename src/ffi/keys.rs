@@ -1,9 +1,10 @@
-//! Which words of a command are keys, for commands that find out only when asked.
+//! Reports the keys of a command to the server, for commands that the server calls for their keys
+//! (`getkeys-api`).
 //!
-//! Valkey with I/O threads in cluster mode asks for this **on those threads**. So does Redis from
-//! 8.2 on, and from 8.4 on also without a cluster. The context that they make for the question
-//! relies on being the only one: whatever the handler does, the server crashes. So no command is
-//! registered there as one that is asked.
+//! Valkey with I/O threads in cluster mode makes this call **on those threads**. So does Redis from
+//! 8.2 on, and from 8.4 on also without a cluster. The context that the server makes for the call
+//! must be the only one in use, so the server crashes whatever the handler does. So on these
+//! servers no command is registered with `getkeys-api`.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -35,7 +36,7 @@ impl Ctx {
         }
         if let Ok(position) = c_int::try_from(position) {
             // SAFETY: the context is valid, and the position is that of an argument. The server
-            // does nothing unless it has asked for keys.
+            // does nothing unless it has called the command for its keys.
             unsafe { api!(RedisModule_KeyAtPosWithFlags)(self.raw(), position, flags) };
         }
     }

@@ -1,19 +1,38 @@
-//! A place for state that only the server's main thread reaches.
+//! A place for state that only the server's main thread reaches, and which thread that is.
+//!
+//! Another module may hold the server's lock on a thread of its own and call commands there. The
+//! server then runs handlers, filters and events on that thread. The guard around each callback
+//! turns these away before they reach the state.
 
 use std::cell::RefCell;
+use std::sync::OnceLock;
+
+/// The thread that loaded the module: the server's main thread.
+static MAIN: OnceLock<libc::pthread_t> = OnceLock::new();
+
+/// The module is loaded on this thread.
+pub(super) fn load() {
+    MAIN.get_or_init(this_thread);
+}
+
+/// True on the server's main thread.
+#[inline(never)]
+pub(super) fn is_here() -> bool {
+    MAIN.get().is_some_and(|&main| is_this_thread(main))
+}
 
 /// A value that only the thread that made it can reach.
 ///
-/// A `thread_local!` or the standard library's thread ids would do as well, but their destructors
-/// pin the shared library in memory. A module that was unloaded and loaded again would then find
-/// its old state.
+/// `thread_local!` and the standard library's thread ids are not used: their destructors pin the
+/// shared library in memory. A module that was unloaded and loaded again would then find its old
+/// state.
 pub struct MainThread<T> {
     owner: libc::pthread_t,
     value: RefCell<Option<T>>,
 }
 
-// SAFETY: only `with`, `set` and `clear` reach the value, and each does nothing on any thread but
-// the owner. So the `RefCell` is never touched by two threads, and no other thread gets the value.
+// SAFETY: only `with`, `set` and `clear` reach the value, and none reaches it on any thread but the
+// owner. So the `RefCell` is never touched by two threads, and no other thread gets the value.
 unsafe impl<T> Sync for MainThread<T> {}
 
 impl<T> MainThread<T> {
@@ -44,22 +63,41 @@ impl<T> MainThread<T> {
         }
     }
 
-    /// Works with the value. `None` if there is none, on another thread, and within itself: `work`
-    /// must not call into the server, which may call back.
-    pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
+    /// Works with the value. `work` must not call into the server, which may call back.
+    ///
+    /// # Panics
+    /// Before the module is loaded, after it was unloaded, on another thread, and within itself.
+    /// Each of these is a bug of the module: the guard lets callbacks run on the main thread only.
+    /// The guard turns the panic into an error reply.
+    pub fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         if !self.is_owner() {
-            return None;
+            unreachable_state("the state was accessed on another thread");
         }
-        self.value.try_borrow_mut().ok()?.as_mut().map(work)
+        let Ok(mut slot) = self.value.try_borrow_mut() else {
+            unreachable_state("the state was accessed while it was in use");
+        };
+        match slot.as_mut() {
+            Some(value) => work(value),
+            None => unreachable_state("there is no state"),
+        }
     }
 
     fn is_owner(&self) -> bool {
-        // SAFETY: compares two numbers.
-        unsafe { libc::pthread_equal(this_thread(), self.owner) != 0 }
+        is_this_thread(self.owner)
     }
+}
+
+fn is_this_thread(thread: libc::pthread_t) -> bool {
+    // SAFETY: compares two numbers.
+    unsafe { libc::pthread_equal(this_thread(), thread) != 0 }
 }
 
 fn this_thread() -> libc::pthread_t {
     // SAFETY: takes nothing and cannot fail.
     unsafe { libc::pthread_self() }
+}
+
+#[cold]
+fn unreachable_state(why: &str) -> ! {
+    panic!("{why}")
 }

@@ -51,7 +51,7 @@ pub use blocked::{Blocked, HandleId, Waiting};
 pub use call::{CallReply, Memory, Reply};
 pub use client::ClientInfo;
 pub use command::{Command, Handler};
-pub use context::Ctx;
+pub use context::{Ctx, Situation};
 pub use filter::IncomingCommand;
 pub use server_info::ServerInfo;
 pub use string::OwnString;

@@ -1,4 +1,4 @@
-//! Settings of the module: registering them, and decoding what the server asks of them.
+//! Registers the module's settings, and decodes the server's calls that read and set them.
 
 use std::ffi::{c_char, c_int, c_longlong, c_void, CStr, CString};
 use std::ptr;
@@ -139,7 +139,7 @@ unsafe extern "C" fn on_get_text<S: Settings>(
         };
         // This drops the text that was returned before, which the server has copied long since.
         LENT.set(OwnString::new(&text));
-        LENT.with(|lent| lent.as_ptr()).unwrap_or(ptr::null_mut())
+        LENT.with(|lent| lent.as_ptr())
     })
 }
 

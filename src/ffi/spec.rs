@@ -1,5 +1,5 @@
-//! What the server is told of a command when it is registered: flags, arity, key positions, ACL
-//! categories, and the arguments that clients show as hints.
+//! The description of a command for its registration: flags, arity, key positions, ACL categories,
+//! and the arguments that clients show as hints.
 
 use std::ffi::{c_char, c_int, CStr, CString};
 use std::ptr;
@@ -20,7 +20,7 @@ pub struct Spec {
     /// The number of words, the name included. Negative for a minimum: -2 is at least 2.
     pub arity: c_int,
     /// Where the keys are, and what is done to them.
-    pub keys: Vec<KeySpec>,
+    pub keys: Vec<DeclaredKeys>,
     /// The ACL categories, without the `@`.
     pub categories: Vec<String>,
     /// What it does, in one line.
@@ -31,9 +31,9 @@ pub struct Spec {
     pub args: Vec<Arg>,
 }
 
-/// Where some of a command's keys are, and what is done to them.
+/// Where some of a command's keys are, and what is done to them, as a module can declare it.
 #[derive(Clone, Copy, Debug)]
-pub struct KeySpec {
+pub struct DeclaredKeys {
     /// What is done: the API's `REDISMODULE_CMD_KEY_*`.
     pub flags: u64,
     /// The index of the first key. `None` if only `COMMAND GETKEYS` can tell.
@@ -46,7 +46,7 @@ pub struct KeySpec {
     pub limit: c_int,
 }
 
-impl KeySpec {
+impl DeclaredKeys {
     /// Keys anywhere, to which anything may be done.
     pub const SOMEWHERE: Self = Self {
         flags: raw::REDISMODULE_CMD_KEY_RW as u64,
@@ -233,7 +233,7 @@ pub(super) fn with_info<R>(spec: &Spec, work: impl FnOnce(&raw::RedisModuleComma
     work(&info)
 }
 
-fn key_spec(spec: &KeySpec) -> raw::RedisModuleCommandKeySpec {
+fn key_spec(spec: &DeclaredKeys) -> raw::RedisModuleCommandKeySpec {
     // SAFETY: plain data, of which all zeroes is a valid value.
     let mut out: raw::RedisModuleCommandKeySpec = unsafe { std::mem::zeroed() };
     out.flags = spec.flags;

@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::ffi::{c_longlong, CStr};
 
-use durable_core::callable::is_ours;
+use durable_core::callable::is_own_command;
 use durable_core::client_list::ClientLine;
 
 use super::call::Calling;
@@ -30,7 +30,7 @@ impl Ctx {
         };
         let list = list.as_ref().and_then(|list| list.root().bytes());
         let waiting = ClientLine::all(list.unwrap_or_default())
-            .filter(|client| client.is_blocked() && client.command().is_some_and(is_ours))
+            .filter(|client| client.is_blocked() && client.command().is_some_and(is_own_command))
             .filter_map(ClientLine::id);
         WaitingHere {
             ctx: self,

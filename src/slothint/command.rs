@@ -1,15 +1,14 @@
 //! `SLOTHINT key [key …]`
 //!
-//! Answers with the token of the map, the nodes that own these keys, and for each key its slot and
-//! the index of its node, -1 where the slot has no owner.
+//! Replies with the token of the map, the nodes that own these keys, and for each key its slot and
+//! the index of its node, or -1 if the slot has no owner.
 //!
-//! The keys are only hashed, never read, and are not declared as keys.
+//! The keys are hashed and never read. They are not declared as keys: see `commands.rs`.
 
-use super::{connection, look, reply};
-use crate::durable::docs;
+use super::{connection, current_map, reply, state};
+use crate::docs;
 use crate::ffi::spec::Arg;
 use crate::ffi::{Args, Command, Ctx};
-use crate::state;
 
 /// The command, for the table in `commands.rs`.
 pub struct SlotHint;
@@ -17,12 +16,8 @@ pub struct SlotHint;
 impl Command for SlotHint {
     fn run(ctx: &Ctx, args: Args<'_>) {
         let keys = args.skip(1);
-        if keys.len() == 0 {
-            ctx.reply_wrong_arity();
-            return;
-        }
-        state::with(|state| state.slothint.count(keys.len()));
-        let map = match look::map_for(ctx, connection::of(ctx)) {
+        state::with(|hints| hints.count_request(keys.len()));
+        let map = match current_map::of(ctx, connection::of(ctx)) {
             Ok(map) => map,
             Err(error) => return ctx.reply_error_text(&error),
         };

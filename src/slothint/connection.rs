@@ -1,37 +1,36 @@
-//! What kind of connection asks: hosts and ports depend on it.
+//! Finds the kind of the connection that sent a command: TLS or not, and its address family. The
+//! hosts and ports of a slot hint depend on it.
 
 use durable_core::client_list::ClientLine;
 use durable_core::servers::Fact;
-use durable_core::slot_map::{Connection, Connections, Family};
+use durable_core::slot_map::{AddressFamily, Connection, Connections};
 
+use super::state;
+use crate::facts;
 use crate::ffi::{ClientInfo, Ctx};
-use crate::state;
 
-/// Begins to take note of connections, on servers that cannot be asked for the one whose command
-/// runs.
-///
-/// Valkey 9 looks for a client's connection where another module's call inside EXEC has none, and
-/// no property of the context tells these apart.
-pub fn begin() {
-    let crashes = state::with(|state| state.facts.has(Fact::ClientInfoCrashesInCalls));
-    if crashes == Some(true) {
-        // A context of its own gets a client of its own, whose id is the next one.
+/// Begins to remember connections, on servers that crash when a module reads the connection of a
+/// running command (`Fact::ClientInfoCrashesInCalls`).
+pub fn load() {
+    if facts::has(Fact::ClientInfoCrashesInCalls) {
+        // The detached context has a client of its own. All earlier clients have lower ids.
         let next = Ctx::detached(Ctx::client_id).unwrap_or(u64::MAX);
-        state::with(|state| state.slothint.connections = Some(Connections::since(next)));
+        state::with(|hints| hints.connections = Some(Connections::noted_after(next)));
     }
 }
 
-/// The kind of the connection whose command runs. A caller that has none counts as plain.
+/// The kind of the connection whose command runs. Scripts and other modules have no connection, and
+/// get that of a plain IPv4 connection.
 pub fn of(ctx: &Ctx) -> Connection {
     if ctx.situation().is_call() {
         return Connection::default();
     }
     let client = ctx.client_id();
-    let noted = state::with(|state| {
-        let connections = state.slothint.connections.as_ref();
+    let remembered = state::with(|hints| {
+        let connections = hints.connections.as_ref();
         connections.map(|connections| connections.of(client))
     });
-    match noted.flatten() {
+    match remembered {
         None => ctx
             .client_info()
             .as_ref()
@@ -41,7 +40,7 @@ pub fn of(ctx: &Ctx) -> Connection {
     }
 }
 
-/// The kind of that connection.
+/// The kind of a connection.
 pub fn of_info(client: &ClientInfo) -> Connection {
     Connection {
         tls: client.is_tls(),
@@ -49,17 +48,17 @@ pub fn of_info(client: &ClientInfo) -> Connection {
     }
 }
 
-/// The path of a Unix socket may have a colon in it, an IPv4 address has none.
-fn family(host: &[u8], is_unix_socket: bool) -> Family {
+/// Only IPv6 addresses and paths of Unix sockets can contain a colon.
+fn family(host: &[u8], is_unix_socket: bool) -> AddressFamily {
     if !is_unix_socket && host.contains(&b':') {
-        Family::V6
+        AddressFamily::V6
     } else {
-        Family::V4
+        AddressFamily::V4
     }
 }
 
-/// A client that had connected before the module was loaded is looked up in the list, once: what a
-/// connection is it stays.
+/// Looks up a client that had connected before the module was loaded, and remembers the result. The
+/// kind of a connection does not change.
 fn listed(ctx: &Ctx, client: u64) -> Connection {
     let list = ctx.ask_for_clients(&[client]);
     let list = list.as_ref().and_then(|list| list.root().bytes());
@@ -73,9 +72,9 @@ fn listed(ctx: &Ctx, client: u64) -> Connection {
             .is_some_and(|port| Some(port) == tls_port(ctx)),
         family: family(&host, line.is_unix_socket()),
     };
-    state::with(|state| {
-        if let Some(connections) = &mut state.slothint.connections {
-            connections.found(client, connection);
+    state::with(|hints| {
+        if let Some(connections) = &mut hints.connections {
+            connections.looked_up(client, connection);
         }
     });
     connection

@@ -1,15 +1,14 @@
 //! `SLOTHINT.MAP [token]`
 //!
-//! Answers with the whole map, or with nil when `token` is that of the map as it is.
+//! Replies with the whole map, or with nil if `token` is still current.
 
 use durable_core::options::Word;
 use durable_core::slot_map::parse_token;
 
-use super::{connection, look, reply};
-use crate::durable::docs;
+use super::{connection, current_map, reply, state};
+use crate::docs;
 use crate::ffi::spec::Arg;
 use crate::ffi::{Args, Command, Ctx};
-use crate::state;
 
 /// The command, for the table in `commands.rs`.
 pub struct SlotHintMap;
@@ -20,9 +19,9 @@ impl Command for SlotHintMap {
             ctx.reply_wrong_arity();
             return;
         }
-        state::with(|state| state.slothint.count(0));
+        state::with(|hints| hints.count_request(0));
         let answer = args.get(1).map(token).transpose().and_then(|known| {
-            let map = look::map_for(ctx, connection::of(ctx))?;
+            let map = current_map::of(ctx, connection::of(ctx))?;
             Ok((map, known))
         });
         match answer {
@@ -38,7 +37,7 @@ pub fn args() -> Vec<Arg> {
     vec![docs::optional(docs::integer(c"token"))]
 }
 
-/// Reads a token that a client gives back.
+/// Reads a token.
 ///
 /// # Errors
 /// The error to reply with.

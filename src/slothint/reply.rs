@@ -1,4 +1,5 @@
-//! The parts of the replies that the three commands share. The same in RESP2 and RESP3.
+//! Writes the parts of replies that several of the three commands use. RESP2 and RESP3 clients get
+//! the same types.
 
 use durable_core::slot_map::{Address, Owner, SlotMap};
 

@@ -1,19 +1,19 @@
 //! `SLOTHINT.WATCH token timeout-ms`
 //!
-//! Answers as `SLOTHINT.MAP` once the map's token differs from `token`, or with nil when the time is
-//! over; a timeout of 0 never is. Where a client cannot wait, inside MULTI or a script, the time is
-//! over at once, as with the server's own blocking commands.
+//! Replies as `SLOTHINT.MAP` once the map's token differs from `token`, or with nil after the
+//! timeout. A timeout of 0 waits forever. Inside MULTI or a script a client cannot wait. There the
+//! reply is nil at once, as for the server's own blocking commands.
 
 use durable_core::options::Word;
 use durable_core::requirement::{parse_timeout, MAX_TIMEOUT_MS};
 use durable_core::slot_map::Connection;
 
 use super::map::token;
-use super::{connection, look, reply, rhythm};
-use crate::durable::docs;
+use super::{connection, current_map, refresh, reply, state};
+use crate::config;
+use crate::docs;
 use crate::ffi::spec::Arg;
 use crate::ffi::{Args, Command, Ctx, HandleId, Waiting};
-use crate::state;
 
 /// The command, for the table in `commands.rs`.
 pub struct SlotHintWatch;
@@ -24,17 +24,17 @@ impl Command for SlotHintWatch {
             ctx.reply_wrong_arity();
             return;
         };
-        state::with(|state| state.slothint.count(0));
+        state::with(|hints| hints.count_request(0));
         let connection = connection::of(ctx);
-        let asked = token(known).and_then(|known| {
+        let parsed = token(known).and_then(|known| {
             let ms = timeout(ms)?;
-            let map = look::map_for(ctx, connection)?;
+            let map = current_map::of(ctx, connection)?;
             Ok((known, ms, map))
         });
-        match asked {
+        match parsed {
             Err(error) => ctx.reply_error_text(&error),
             Ok((known, _, map)) if known != map.token() => reply::map(ctx, &map),
-            // A module's call may come under the id of a client that waits.
+            // A call of another module may have the id of a client that waits.
             Ok(_) if ctx.situation().denies_waiting() || is_watching(ctx) => ctx.reply_null(),
             Ok((known, ms, _)) => wait(ctx, connection, known, ms),
         }
@@ -57,15 +57,12 @@ fn timeout(word: &[u8]) -> Result<u64, String> {
 
 fn is_watching(ctx: &Ctx) -> bool {
     let client = ctx.client_id();
-    state::with(|state| state.slothint.watchers.contains(client)) == Some(true)
+    state::with(|hints| hints.watchers.contains(client))
 }
 
 fn wait(ctx: &Ctx, connection: Connection, known: i64, ms: u64) {
-    let full = state::with(|state| {
-        let waiting = state.slothint.watchers.len();
-        (waiting >= state.config.max_waiters).then_some(waiting)
-    });
-    if let Some(Some(waiting)) = full {
+    let waiting = state::with(|hints| hints.watchers.len());
+    if waiting >= config::read(|config| config.max_waiters) {
         ctx.reply_error_text(&format!(
             "OVERLOADED {waiting} clients are already watching; nothing was executed"
         ));
@@ -76,22 +73,21 @@ fn wait(ctx: &Ctx, connection: Connection, known: i64, ms: u64) {
         ctx.reply_error(c"ERR the server could not block the client");
         return;
     };
-    let stale = state::with(|state| {
-        let now = state.now() / 1000;
-        let deadline = (ms > 0).then(|| now.saturating_add(ms));
-        let watchers = &mut state.slothint.watchers;
+    let deadline = (ms > 0).then(|| state::now_ms().saturating_add(ms));
+    let stale = state::with(|hints| {
+        let watchers = &mut hints.watchers;
         watchers.add(client, connection, known, deadline, handle)
     });
-    // A blocked client executes nothing, so that it cannot come a second time. If it did, its
-    // first handle would go back unanswered rather than leak.
-    if let Some(Some(stale)) = stale {
+    // A blocked client executes nothing, so it cannot wait twice. If it did, this would return its
+    // first handle without a reply, instead of leaking it.
+    if let Some(stale) = stale {
         stale.unblock();
     }
-    rhythm::arm(ctx);
+    refresh::arm(ctx);
 }
 
 impl Waiting for SlotHintWatch {
-    /// The time is over, or an operator ended the wait.
+    /// The timeout has passed, or an operator ended the wait.
     fn timed_out(ctx: &Ctx, handle: HandleId) {
         ctx.reply_null();
         end(ctx, handle);
@@ -102,18 +98,18 @@ impl Waiting for SlotHintWatch {
     }
 }
 
-/// Gives the handle of this context's client back. There is none for one that was released and left, or was
-/// timed out, before it was served.
-fn end(ctx: &Ctx, about: HandleId) {
+/// Returns the handle of this context's client to the server. A watcher that was released has no
+/// handle any more, even if it left or timed out before the server served it.
+fn end(ctx: &Ctx, meant: HandleId) {
     let client = ctx.client_id();
-    let watcher = state::with(|state| {
-        let watchers = &mut state.slothint.watchers;
-        let is_meant = watchers.handle(client)?.id() == about;
+    let watcher = state::with(|hints| {
+        let watchers = &mut hints.watchers;
+        let is_meant = watchers.handle(client)?.id() == meant;
         is_meant.then(|| watchers.remove(client)).flatten()
     });
-    if let Some(Some(handle)) = watcher {
+    if let Some(handle) = watcher {
         handle.unblock();
-        // With nobody left the timer is stopped at once.
-        rhythm::arm(ctx);
+        // Stops the timer if this was the last watcher.
+        refresh::arm(ctx);
     }
 }

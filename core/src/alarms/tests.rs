@@ -4,9 +4,9 @@ use super::*;
 
 const SECOND: u64 = 1_000_000;
 
-fn sight(seconds: u64, connected: u32, required: u32) -> Sight {
-    Sight {
-        now: seconds * SECOND,
+fn sight(seconds: u64, connected: u32, required: u32) -> Snapshot {
+    Snapshot {
+        now: Micros::from_secs(seconds),
         required: Some(required),
         connected,
         refused: 10 * seconds,
@@ -15,11 +15,11 @@ fn sight(seconds: u64, connected: u32, required: u32) -> Sight {
     }
 }
 
-fn texts(lines: &[Line]) -> Vec<&str> {
+fn texts(lines: &[LogLine]) -> Vec<&str> {
     lines
         .iter()
         .map(|line| match line {
-            Line::Warning(text) | Line::Notice(text) => text.as_str(),
+            LogLine::Warning(text) | LogLine::Notice(text) => text.as_str(),
         })
         .collect()
 }
@@ -33,7 +33,7 @@ fn an_unmet_requirement_gets_one_line_and_its_end_another() {
     assert!(texts(&lines)[0].contains("1 of 2 required replicas"));
     assert_eq!(alarms.observe(sight(5, 0, 2)), []);
     let lines = alarms.observe(sight(7, 2, 2));
-    assert!(matches!(lines[..], [Line::Notice(_)]));
+    assert!(matches!(lines[..], [LogLine::Notice(_)]));
     assert!(texts(&lines)[0].contains("50 commands were refused (NOREPLICAS) and 5 given up"));
     assert_eq!(alarms.observe(sight(8, 2, 2)), []);
 }
@@ -54,26 +54,29 @@ fn a_configuration_that_gives_no_requirement_gets_a_line() {
     let mut unknown = sight(1, 5, 0);
     unknown.required = None;
     alarms.observe(unknown.clone());
-    unknown.now += TRANSIENT.get();
+    unknown.now = unknown.now.saturating_add(TRANSIENT);
     let lines = alarms.observe(unknown);
     assert!(texts(&lines)[0].contains("durable.expected-replicas is not set"));
 }
 
 #[test]
 fn links_that_do_not_count_are_named_once_with_their_reasons() {
-    let link = |host: &[u8], port, reason| Uncounted {
+    let link = |host: &[u8], port, reason| UncountedLink {
         host: host.to_vec(),
         port,
         reason,
     };
     let mut alarms = Alarms::default();
-    let seen = |seconds, uncounted| Sight {
+    let seen = |seconds, uncounted| Snapshot {
         uncounted,
         ..sight(seconds, 1, 1)
     };
     let loading = vec![link(b"a", 1, Reason::Loading)];
     assert_eq!(alarms.observe(seen(1, loading.clone())), []);
-    assert!(alarms.wants_look(2 * SECOND), "it may be transient");
+    assert!(
+        alarms.is_look_due(Micros::new(2 * SECOND)),
+        "it may be transient"
+    );
     let both = vec![
         link(b"b\n#", 0, Reason::NoListeningPort),
         link(b"a", 1, Reason::Loading),
@@ -88,7 +91,10 @@ fn links_that_do_not_count_are_named_once_with_their_reasons() {
         ]
     );
     assert_eq!(alarms.observe(seen(9, both)), []);
-    assert!(!alarms.wants_look(10 * SECOND), "everything is logged");
+    assert!(
+        !alarms.is_look_due(Micros::new(10 * SECOND)),
+        "everything is logged"
+    );
     assert_eq!(alarms.observe(seen(10, Vec::new())), []);
     alarms.observe(seen(11, loading.clone()));
     assert_eq!(
@@ -114,27 +120,30 @@ fn links_that_do_not_count_are_named_once_with_their_reasons() {
 #[test]
 fn no_look_is_due_while_nothing_changes() {
     let mut alarms = Alarms::default();
-    assert!(!alarms.wants_look(0));
-    alarms.rouse();
-    assert!(alarms.wants_look(0));
+    assert!(!alarms.is_look_due(Micros::new(0)));
+    alarms.something_changed();
+    assert!(alarms.is_look_due(Micros::new(0)));
     alarms.observe(sight(0, 1, 1));
-    assert!(!alarms.wants_look(100 * SECOND));
-    alarms.rouse();
-    assert!(alarms.wants_look(100 * SECOND));
+    assert!(!alarms.is_look_due(Micros::new(100 * SECOND)));
+    alarms.something_changed();
+    assert!(alarms.is_look_due(Micros::new(100 * SECOND)));
     alarms.observe(sight(100, 0, 1));
-    assert!(alarms.wants_look(102 * SECOND), "it may be transient");
-    assert_eq!(alarms.observe(sight(102, 0, 1)).len(), 1);
-    assert!(!alarms.wants_look(200 * SECOND));
-    // The server reports no event when a link begins to count.
-    alarms.acknowledgement_heard();
-    assert!(alarms.wants_look(200 * SECOND));
-    alarms.acknowledgement_heard();
     assert!(
-        !alarms.wants_look(200 * SECOND + 1),
+        alarms.is_look_due(Micros::new(102 * SECOND)),
+        "it may be transient"
+    );
+    assert_eq!(alarms.observe(sight(102, 0, 1)).len(), 1);
+    assert!(!alarms.is_look_due(Micros::new(200 * SECOND)));
+    // The server reports no event when a link begins to count.
+    alarms.acknowledgement_seen();
+    assert!(alarms.is_look_due(Micros::new(200 * SECOND)));
+    alarms.acknowledgement_seen();
+    assert!(
+        !alarms.is_look_due(Micros::new(200 * SECOND + 1)),
         "not at each acknowledgement"
     );
-    assert!(alarms.wants_look(201 * SECOND));
+    assert!(alarms.is_look_due(Micros::new(201 * SECOND)));
     alarms.observe(sight(201, 1, 1));
-    alarms.acknowledgement_heard();
-    assert!(!alarms.wants_look(300 * SECOND));
+    alarms.acknowledgement_seen();
+    assert!(!alarms.is_look_due(Micros::new(300 * SECOND)));
 }

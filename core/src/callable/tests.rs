@@ -8,7 +8,7 @@ fn verdict(name: &str, flags: &str, categories: &str) -> Verdict {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    judge(Properties {
+    judge(CommandInfo {
         name,
         flags: &words(flags),
         categories: &words(categories),
@@ -102,6 +102,6 @@ fn the_setting_names_whole_commands_in_any_case() {
 
 #[test]
 fn our_own_names_are_recognized_in_any_case() {
-    assert!(is_ours(b"Durable.CALL") && is_ours(b"SLOTHINT"));
-    assert!(!is_ours(b"durabl") && !is_ours(b""));
+    assert!(is_own_command(b"Durable.CALL") && is_own_command(b"SLOTHINT"));
+    assert!(!is_own_command(b"durabl") && !is_own_command(b""));
 }

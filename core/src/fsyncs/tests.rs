@@ -2,21 +2,21 @@
 
 use super::*;
 
-fn send(fsyncs: &mut Fsyncs, client: u64, line: &str) {
-    fsyncs.heard(client, line.split(' ').map(str::as_bytes));
+fn send(fsyncs: &mut FsyncReports, client: u64, line: &str) {
+    fsyncs.replconf(client, line.split(' ').map(str::as_bytes));
 }
 
-fn identify(fsyncs: &mut Fsyncs, listed: &[(u64, Option<&str>)]) {
-    let asked = fsyncs.to_identify();
+fn identify(fsyncs: &mut FsyncReports, listed: &[(u64, Option<&str>)]) {
+    let asked = fsyncs.clients_to_look_up();
     let listed = listed
         .iter()
         .map(|&(id, from)| (id, from.map(|from| from.as_bytes().to_vec())))
         .collect();
-    fsyncs.identified(&asked, &listed);
+    fsyncs.looked_up(&asked, &listed);
 }
 
 /// The fsynced offset, if a single replica shows the address.
-fn of(fsyncs: &Fsyncs, host: &[u8], port: u16) -> Option<u64> {
+fn of(fsyncs: &FsyncReports, host: &[u8], port: u16) -> Option<u64> {
     let reports: Vec<_> = fsyncs.of(host, port).collect();
     match reports[..] {
         [Some(report)] => Some(report.fsynced.get()),
@@ -26,7 +26,7 @@ fn of(fsyncs: &Fsyncs, host: &[u8], port: u16) -> Option<u64> {
 
 #[test]
 fn a_report_counts_once_the_server_lists_its_client_as_a_replica() {
-    let mut fsyncs = Fsyncs::default();
+    let mut fsyncs = FsyncReports::default();
     send(&mut fsyncs, 7, "listening-port 6380");
     send(&mut fsyncs, 7, "ACK 100 FACK 90");
     assert_eq!(of(&fsyncs, b"10.0.0.1", 6380), None);
@@ -40,7 +40,7 @@ fn a_report_counts_once_the_server_lists_its_client_as_a_replica() {
 
 #[test]
 fn a_report_of_a_client_that_is_not_a_replica_is_ignored() {
-    let mut fsyncs = Fsyncs::default();
+    let mut fsyncs = FsyncReports::default();
     send(&mut fsyncs, 8, "listening-port 6380 ip-address 10.0.0.1");
     send(&mut fsyncs, 8, "ACK 999 FACK 999");
     identify(&mut fsyncs, &[(8, None)]);
@@ -49,21 +49,21 @@ fn a_report_of_a_client_that_is_not_a_replica_is_ignored() {
 
 #[test]
 fn two_replicas_with_one_address_are_both_returned_until_one_leaves() {
-    let mut fsyncs = Fsyncs::default();
+    let mut fsyncs = FsyncReports::default();
     for client in [1, 2] {
         send(&mut fsyncs, client, "listening-port 6380");
         send(&mut fsyncs, client, "ack 5 fack 5");
     }
     identify(&mut fsyncs, &[(1, Some("h")), (2, Some("h"))]);
-    assert!(fsyncs.to_identify().is_empty());
+    assert!(fsyncs.clients_to_look_up().is_empty());
     assert_eq!(of(&fsyncs, b"h", 6380), None);
-    fsyncs.left(1);
+    fsyncs.client_left(1);
     assert_eq!(of(&fsyncs, b"h", 6380), Some(5));
 }
 
 #[test]
 fn an_announced_address_replaces_the_one_that_the_client_connects_from() {
-    let mut fsyncs = Fsyncs::default();
+    let mut fsyncs = FsyncReports::default();
     send(
         &mut fsyncs,
         1,
@@ -77,20 +77,20 @@ fn an_announced_address_replaces_the_one_that_the_client_connects_from() {
 
 #[test]
 fn a_lookup_is_due_only_for_reports_of_unknown_clients() {
-    let mut fsyncs = Fsyncs::default();
+    let mut fsyncs = FsyncReports::default();
     send(&mut fsyncs, 1, "listening-port 6380");
-    assert!(fsyncs.to_identify().is_empty());
+    assert!(fsyncs.clients_to_look_up().is_empty());
     send(&mut fsyncs, 1, "ACK 5 FACK 4");
     identify(&mut fsyncs, &[(1, Some("h"))]);
     send(&mut fsyncs, 1, "ACK 6 FACK 6");
-    assert!(fsyncs.to_identify().is_empty());
+    assert!(fsyncs.clients_to_look_up().is_empty());
     fsyncs.replicas_changed();
-    assert_eq!(fsyncs.to_identify(), [1]);
+    assert_eq!(fsyncs.clients_to_look_up(), [1]);
 }
 
 #[test]
 fn clients_that_pose_as_replicas_are_looked_up_once_and_forgotten_when_they_leave() {
-    let mut fsyncs = Fsyncs::default();
+    let mut fsyncs = FsyncReports::default();
     for client in 0..10_000 {
         send(&mut fsyncs, client, "listening-port 6380");
         send(&mut fsyncs, client, "ACK 5 FACK 4");
@@ -102,11 +102,11 @@ fn clients_that_pose_as_replicas_are_looked_up_once_and_forgotten_when_they_leav
     for client in 0..10_000 {
         send(&mut fsyncs, client, "ACK 5 FACK 5");
     }
-    assert!(fsyncs.to_identify().is_empty());
+    assert!(fsyncs.clients_to_look_up().is_empty());
     assert_eq!(of(&fsyncs, b"h", 6380), Some(5));
     assert_eq!(fsyncs.replicas, [ClientId::new(7)]);
     for client in 0..10_000 {
-        fsyncs.left(client);
+        fsyncs.client_left(client);
     }
     assert!(fsyncs.clients.is_empty() && fsyncs.replicas.is_empty());
     assert_eq!(of(&fsyncs, b"h", 6380), None);
@@ -114,19 +114,22 @@ fn clients_that_pose_as_replicas_are_looked_up_once_and_forgotten_when_they_leav
 
 #[test]
 fn a_replica_that_has_not_reported_is_returned_too() {
-    let mut fsyncs = Fsyncs::default();
+    let mut fsyncs = FsyncReports::default();
     send(&mut fsyncs, 1, "listening-port 6380");
-    assert!(fsyncs.to_identify().is_empty(), "no client has reported");
+    assert!(
+        fsyncs.clients_to_look_up().is_empty(),
+        "no client has reported"
+    );
     send(&mut fsyncs, 2, "listening-port 6380 ACK 5 FACK 4");
     identify(&mut fsyncs, &[(1, Some("h")), (2, Some("h"))]);
     assert_eq!(of(&fsyncs, b"h", 6380), None);
-    fsyncs.left(1);
+    fsyncs.client_left(1);
     assert_eq!(of(&fsyncs, b"h", 6380), Some(4));
 }
 
 #[test]
 fn malformed_words_are_ignored() {
-    let mut fsyncs = Fsyncs::default();
+    let mut fsyncs = FsyncReports::default();
     for line in [
         "",
         "listening-port",

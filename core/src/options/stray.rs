@@ -17,12 +17,12 @@ use crate::requirement::Options;
 
 /// The option at the end of a refused command, as the user wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stray {
+pub struct StrayOption {
     name: Word,
     value: Word,
 }
 
-impl Stray {
+impl StrayOption {
     /// Returns the option if the command has to be refused. `words` is the number of its words, the
     /// name included; `name` and `value` are the last two. `arity` is the command's own, as
     /// `COMMAND INFO` gives it: a negative number means at least that many words.
@@ -47,7 +47,7 @@ impl Stray {
 
     /// The error, without its code. `durable` is the refused command, `inner` its plain one:
     /// `DURABLE.DEL` and `DEL`.
-    pub fn refused<'a>(&'a self, durable: &'a str, inner: &'a str) -> impl fmt::Display + 'a {
+    pub fn error<'a>(&'a self, durable: &'a str, inner: &'a str) -> impl fmt::Display + 'a {
         StrayError {
             stray: self,
             durable,
@@ -57,7 +57,7 @@ impl Stray {
 }
 
 struct StrayError<'a> {
-    stray: &'a Stray,
+    stray: &'a StrayOption,
     durable: &'a str,
     inner: &'a str,
 }
@@ -65,7 +65,7 @@ struct StrayError<'a> {
 impl fmt::Display for StrayError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { durable, inner, .. } = self;
-        let Stray { name, value } = self.stray;
+        let StrayOption { name, value } = self.stray;
         write!(
             f,
             "{durable} takes no trailing options; nothing was executed, use DURABLE.CALL {name} \
@@ -82,13 +82,13 @@ mod tests {
     use super::*;
 
     /// The first word of `line` is the arity, the others are the command.
-    fn stray(line: &str) -> Option<Stray> {
+    fn stray(line: &str) -> Option<StrayOption> {
         let (arity, words) = line.split_once(' ').unwrap();
         let words: Vec<&[u8]> = words.split_whitespace().map(str::as_bytes).collect();
         let [.., name, value] = words.as_slice() else {
             return None;
         };
-        Stray::at_end(arity.parse().unwrap(), words.len(), name, value)
+        StrayOption::at_end(arity.parse().unwrap(), words.len(), name, value)
     }
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
             let [.., name, value] = line.split(' ').collect::<Vec<_>>()[..] else {
                 panic!("{line}");
             };
-            let expected = Stray {
+            let expected = StrayOption {
                 name: Word::new(name.as_bytes()),
                 value: Word::new(value.as_bytes()),
             };
@@ -149,7 +149,7 @@ mod tests {
     fn the_error_shows_the_words_of_the_user_and_both_alternatives() {
         let stray = stray("-2 DEL k Replicas all").unwrap();
         assert_eq!(
-            stray.refused("DURABLE.DEL", "DEL").to_string(),
+            stray.error("DURABLE.DEL", "DEL").to_string(),
             "DURABLE.DEL takes no trailing options; nothing was executed, use DURABLE.CALL \
              Replicas all DEL … (or DURABLE.CALL DEL … where Replicas is a key)"
         );
@@ -173,10 +173,10 @@ mod tests {
             let left = i64::try_from(words).unwrap() - 2;
             let needed = i64::from(arity);
             let is_complete = left >= 0 && (left == needed || (needed < 0 && left >= -needed));
-            let stray = Stray::at_end(arity, words, &name, &value);
+            let stray = StrayOption::at_end(arity, words, &name, &value);
             prop_assert_eq!(stray.is_some(), is_option && is_complete);
             if let Some(stray) = stray {
-                let text = stray.refused("DURABLE.DEL", "DEL").to_string();
+                let text = stray.error("DURABLE.DEL", "DEL").to_string();
                 prop_assert!(!text.contains(['\r', '\n', '\0']));
             }
         }

@@ -11,7 +11,7 @@ fn words(line: &str) -> Vec<&[u8]> {
 #[test]
 fn options_come_in_any_order_and_case() {
     let expected = Options {
-        replicas: Some(Replicas::Majority),
+        replicas: Some(ReplicaCount::Majority),
         fsync: Some(1),
         timeout_ms: Some(20),
     };
@@ -39,7 +39,7 @@ fn each_error_names_its_option() {
 #[test]
 fn leading_options_end_at_the_first_other_word() {
     let (options, taken) = leading(words("REPLICAS 2 GET TIMEOUT")).unwrap();
-    assert_eq!(options.replicas, Some(Replicas::Count(2)));
+    assert_eq!(options.replicas, Some(ReplicaCount::Count(2)));
     assert_eq!(taken, 2);
     assert_eq!(leading(words("GET k")).unwrap().1, 0);
 }

@@ -13,11 +13,11 @@ fn near(value: u64, wanted: u64) -> bool {
 #[test]
 fn percentiles_are_of_all_windows_of_the_minute() {
     let mut waits = RecentWaits::default();
-    assert_eq!(waits.percentiles(0), Percentiles::default());
+    assert_eq!(waits.percentiles(Micros::new(0)), Percentiles::default());
     for usec in 1..=1000 {
-        waits.record(usec, usec * 50_000);
+        waits.record(Micros::new(usec), Micros::new(usec * 50_000));
     }
-    let shown = waits.percentiles(1000 * 50_000);
+    let shown = waits.percentiles(Micros::new(1000 * 50_000));
     assert!(near(shown.p50, 500) && near(shown.p99, 990));
     assert!(near(shown.p999, 999) && near(shown.max, 1000));
 }
@@ -26,11 +26,15 @@ fn percentiles_are_of_all_windows_of_the_minute() {
 fn a_wait_counts_for_55_to_60_seconds() {
     for at in [0, 1, WINDOW - 1, WINDOW, 7 * MINUTE + 3] {
         let mut waits = RecentWaits::default();
-        waits.record(70, at);
+        waits.record(Micros::new(70), Micros::new(at));
         for age in [0, WINDOW, MINUTE - WINDOW] {
-            assert_eq!(waits.percentiles(at + age).max, 70, "{at} {age}");
+            assert_eq!(
+                waits.percentiles(Micros::new(at + age)).max,
+                70,
+                "{at} {age}"
+            );
         }
-        let shown = waits.percentiles(at + MINUTE);
+        let shown = waits.percentiles(Micros::new(at + MINUTE));
         assert_eq!(shown, Percentiles::default(), "{at}");
     }
 }
@@ -38,28 +42,28 @@ fn a_wait_counts_for_55_to_60_seconds() {
 #[test]
 fn a_window_does_not_show_the_waits_of_a_minute_ago() {
     let mut waits = RecentWaits::default();
-    waits.record(5000, 0);
-    waits.record(7, MINUTE);
-    assert_eq!(waits.percentiles(MINUTE).max, 7);
+    waits.record(Micros::new(5000), Micros::new(0));
+    waits.record(Micros::new(7), Micros::new(MINUTE));
+    assert_eq!(waits.percentiles(Micros::new(MINUTE)).max, 7);
 }
 
 #[test]
 fn durations_out_of_range_are_recorded_as_the_nearest_one() {
     let mut waits = RecentWaits::default();
-    waits.record(0, 0);
-    assert_eq!(waits.percentiles(0).max, 1);
-    waits.record(u64::MAX, 0);
-    assert!(waits.percentiles(0).max >= LONGEST);
+    waits.record(Micros::new(0), Micros::new(0));
+    assert_eq!(waits.percentiles(Micros::new(0)).max, 1);
+    waits.record(Micros::new(u64::MAX), Micros::new(0));
+    assert!(waits.percentiles(Micros::new(0)).max >= LONGEST);
 }
 
 #[test]
 fn cleared_waits_are_not_shown() {
     let mut waits = RecentWaits::default();
-    waits.record(5000, 0);
+    waits.record(Micros::new(5000), Micros::new(0));
     waits.clear();
-    assert_eq!(waits.percentiles(0), Percentiles::default());
-    waits.record(7, 0);
-    assert_eq!(waits.percentiles(0).max, 7);
+    assert_eq!(waits.percentiles(Micros::new(0)), Percentiles::default());
+    waits.record(Micros::new(7), Micros::new(0));
+    assert_eq!(waits.percentiles(Micros::new(0)).max, 7);
 }
 
 #[derive(Clone, Debug)]
@@ -95,7 +99,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Record(usec) => {
-                    waits.record(usec, now);
+                    waits.record(Micros::new(usec), Micros::new(now));
                     list.push((now, usec.max(1)));
                 }
                 Step::Pass(time) => now += time,
@@ -104,7 +108,7 @@ proptest! {
                     list.clear();
                 }
                 Step::Read => {
-                    let shown = waits.percentiles(now);
+                    let shown = waits.percentiles(Micros::new(now));
                     let begins = (now / WINDOW).saturating_sub(WINDOWS - 1) * WINDOW;
                     let recent = list.iter().filter(|(at, _)| *at >= begins);
                     let mut sorted: Vec<u64> = recent.map(|&(_, usec)| usec).collect();

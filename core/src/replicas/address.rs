@@ -27,8 +27,8 @@ pub(super) struct LinkAddress {
     /// The last link in `links` is the newest one that ever showed this address. False once a link
     /// has gone: the newest may be the one that went.
     pub newest_known: bool,
-    /// When the links that counted until a change stop counting for admission. One entry for each
-    /// such link, the latest first.
+    /// The end of the grace of each link that counted before a change, the latest first. Until then
+    /// the link counts for admission.
     pub grace_ends: Vec<Micros>,
 }
 
@@ -79,7 +79,8 @@ impl LinkAddress {
         let after = self.links.iter().filter_map(|&i| links.get(i)).copied();
         let after: Vec<KnownLink> = after.collect();
         let changed = doubt.unseen_link || has_changed(before, &after, doubt);
-        // No newer link has appeared, and it is certain which old link is which.
+        // An exemption stays if no newer link has appeared, and if it is certain which links have
+        // it: each link is in its old place, or all that were online were exempt.
         let keeps_exemptions = !doubt.unseen_link
             && match self.links.len().cmp(&before.len()) {
                 Ordering::Greater => false,
@@ -94,7 +95,9 @@ impl LinkAddress {
                 continue;
             };
             // Without ids, the best guess is the link in the same place, or else one with the same
-            // offset. The guess decides what is shown and requested, never what counts.
+            // offset. A wrong guess is harmless: `acked_changed_at` is only shown,
+            // `acked_at_request` only decides whether to send a request, and `overclaimed` only
+            // makes the proof stricter.
             let known = if same_number {
                 before.get(place)
             } else {
@@ -118,19 +121,21 @@ impl LinkAddress {
             link.proved = known.proved && !changed;
         }
         if changed {
-            self.void_proofs(before, offset, now);
-            self.newest_known &= !doubt.unseen_link;
+            self.void_proofs(before, offset, now, doubt);
         }
     }
 
     /// Sets a new baseline, and a grace for the links that counted.
-    fn void_proofs(&mut self, before: &[KnownLink], offset: Offset, now: Micros) {
+    fn void_proofs(&mut self, before: &[KnownLink], offset: Offset, now: Micros, doubt: Doubt) {
         self.grace_ends.retain(|&end| end > now);
         let last = before.len().saturating_sub(1);
+        let same_number = before.len() == self.links.len();
         for (place, link) in before.iter().enumerate() {
             let is_newest = self.newest_known && place == last;
+            // A newest link that stays the newest goes on counting by itself.
+            let needs_no_grace = is_newest && same_number && !doubt.unseen_link;
             let counted = self.baseline.is_none() || link.proved || is_newest;
-            if counted && link.online && link.acked > Offset::ZERO {
+            if counted && !needs_no_grace && link.online && link.acked > Offset::ZERO {
                 self.grace_ends.push(now.saturating_add(GRACE));
             }
         }
@@ -142,15 +147,16 @@ impl LinkAddress {
         match self.links.len().cmp(&before.len()) {
             // The last link is new.
             Ordering::Greater => self.newest_known = true,
-            // The last link is the same or new.
+            // The last link is the same, or a new one in its place.
             Ordering::Equal => {}
-            // The newest link may have gone. This does no harm if none was online: such a link has
-            // acknowledged nothing that could be stale. A synchronization over two links ends so,
-            // when the link that carried the snapshot goes.
+            // The newest link may have gone. If no link was online, the last one may still count at
+            // once: it has acknowledged nothing yet that could be stale. A synchronization over two
+            // links ends so, when the link that carried the snapshot goes.
             Ordering::Less => {
                 self.newest_known &= !before.iter().any(|link| link.online);
             }
         }
+        self.newest_known &= !doubt.unseen_link;
     }
 }
 

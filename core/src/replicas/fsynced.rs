@@ -11,7 +11,7 @@
 //! | 1 | 30 | 25 | 25 |
 //! | 2 | 20 | 20 | no: 20 is not above the baseline |
 
-use crate::fsyncs::{Fsyncs, Report};
+use crate::fsyncs::{FsyncReports, Report};
 use crate::units::Offset;
 
 use super::address::LinkAddress;
@@ -28,22 +28,25 @@ impl Replicas {
     /// acknowledged since the last one. Example: it had acknowledged 5 when the last request was
     /// sent, and has acknowledged 20 now: the range is above 5, up to 20. With
     /// `appendfsync everysec` a replica gets one such request for each step.
-    pub fn untold_fsyncs<'a>(
+    pub fn unconfirmed_fsyncs<'a>(
         &'a self,
-        fsyncs: &'a Fsyncs,
-    ) -> impl Iterator<Item = (u64, u64)> + 'a {
+        fsyncs: &'a FsyncReports,
+    ) -> impl Iterator<Item = (Offset, Offset)> + 'a {
         let links = self.links_with_reasons();
         let counting = links.filter(|(_, _, reason)| reason.is_none());
         counting.filter_map(|(link, address, _)| {
             let reports = possible_reports(fsyncs, address, link, self.offset);
             let fsynced = reports.map(|report| report.fsynced).min()?;
             let known = link.acked_at_request.max(fsynced);
-            (known < link.acked).then_some((known.get(), link.acked.get()))
+            (known < link.acked).then_some((known, link.acked))
         })
     }
 
     /// What the counting replicas have fsynced, one offset for each that has reported.
-    pub(super) fn fsynced<'a>(&'a self, fsyncs: &'a Fsyncs) -> impl Iterator<Item = Offset> + 'a {
+    pub(super) fn fsynced<'a>(
+        &'a self,
+        fsyncs: &'a FsyncReports,
+    ) -> impl Iterator<Item = Offset> + 'a {
         let addresses = self.table.addresses.iter();
         let able =
             addresses.filter(|address| !fsyncs.is_empty() && address.allowed && address.port != 0);
@@ -51,7 +54,7 @@ impl Replicas {
     }
 
     /// What the replicas of one address have fsynced, one offset for each that counts.
-    fn fsynced_at(&self, address: &LinkAddress, fsyncs: &Fsyncs) -> Vec<Offset> {
+    fn fsynced_at(&self, address: &LinkAddress, fsyncs: &FsyncReports) -> Vec<Offset> {
         let links = address.links.iter();
         let counting: Vec<Offset> = links
             .filter(|&&index| self.reason(index).is_none())
@@ -84,7 +87,7 @@ impl Replicas {
 /// The reports that may be this link's. A single link of an address has the only report of that
 /// address. One of several links has those that acknowledged the same offset as it did.
 pub(super) fn possible_reports<'a>(
-    fsyncs: &'a Fsyncs,
+    fsyncs: &'a FsyncReports,
     address: &'a LinkAddress,
     link: &'a KnownLink,
     offset: Offset,

@@ -5,6 +5,7 @@
 //! Source: `genRedisInfoString` in the server's `server.c`.
 
 use super::Link;
+use crate::units::Offset;
 
 /// Reads the value of a `slave0`, `slave1`, … field: the text after the colon. Returns `None` for
 /// any other text.
@@ -23,7 +24,7 @@ pub fn link(line: &[u8]) -> Option<Link<'_>> {
         host,
         port: port(number(field(b"port=")?)?),
         online: field(b"state=")? == b"online",
-        acked: number(field(b"offset=")?)?,
+        acked: Offset::new(number(field(b"offset=")?)?),
     })
 }
 
@@ -33,7 +34,7 @@ pub fn link(line: &[u8]) -> Option<Link<'_>> {
 ///
 /// A replica may announce a host with line ends in it. INFO writes them unescaped, so a link can
 /// forge lines about others. ROLE returns each host as one string.
-pub fn confirmed<'a>(
+pub fn confirmed_by_role<'a>(
     info: Vec<Link<'a>>,
     role: &[Link<'_>],
     connected: Option<usize>,
@@ -68,7 +69,7 @@ mod tests {
     fn read(line: &str) -> Option<(String, u16, bool, u64)> {
         let link = link(line.as_bytes())?;
         let host = String::from_utf8_lossy(link.host).into_owned();
-        Some((host, link.port, link.online, link.acked))
+        Some((host, link.port, link.online, link.acked.get()))
     }
 
     #[test]
@@ -104,19 +105,22 @@ mod tests {
             host,
             port: 1,
             online,
-            acked: 5,
+            acked: Offset::new(5),
         };
         let info = vec![link(b"a", true), link(b"b", false), link(b"c", true)];
         let role = [link(b"a", true), link(b"c", true)];
-        let same = confirmed(info.clone(), &role, Some(3));
+        let same = confirmed_by_role(info.clone(), &role, Some(3));
         assert_eq!(same, Some(info.clone()));
-        assert_eq!(confirmed(info.clone(), &role[..1], Some(3)), None);
-        assert_eq!(confirmed(info.clone(), &role, Some(4)), Some(info.clone()));
-        assert_eq!(confirmed(info.clone(), &role, Some(2)), None);
-        assert_eq!(confirmed(info.clone(), &role, None), None);
-        assert_eq!(confirmed(info, &[role[1], role[0]], Some(3)), None);
+        assert_eq!(confirmed_by_role(info.clone(), &role[..1], Some(3)), None);
+        assert_eq!(
+            confirmed_by_role(info.clone(), &role, Some(4)),
+            Some(info.clone())
+        );
+        assert_eq!(confirmed_by_role(info.clone(), &role, Some(2)), None);
+        assert_eq!(confirmed_by_role(info.clone(), &role, None), None);
+        assert_eq!(confirmed_by_role(info, &[role[1], role[0]], Some(3)), None);
         let forged = vec![link(b"a\r\nslave1:ip=b", false)];
-        assert_eq!(confirmed(forged, &[], Some(1)), None);
+        assert_eq!(confirmed_by_role(forged, &[], Some(1)), None);
     }
 
     #[test]

@@ -35,7 +35,8 @@ pub(super) struct KnownLink {
 pub(super) struct SinceListing {
     /// The server reported that a replica came online or went. It does not report which.
     pub replica_event: bool,
-    /// The number of synchronizations that the server granted. `None` if unknown.
+    /// The number of synchronizations that the server granted. `None` if unknown, so the listing
+    /// assumes an unseen link and voids all proofs.
     pub granted: Option<u64>,
     /// By how much the number of links has grown.
     pub new_links: usize,
@@ -78,7 +79,7 @@ impl LinkTable {
             self.links.push(KnownLink {
                 address,
                 online: link.online,
-                acked: Offset::new(link.acked),
+                acked: link.acked,
                 acked_changed_at: now,
                 acked_at_request: Offset::ZERO,
                 proved: false,
@@ -112,7 +113,7 @@ impl LinkTable {
             return false;
         }
         let online = self.links.iter_mut().filter(|link| link.online);
-        for (link, acked) in online.zip(listed.map(|link| Offset::new(link.acked))) {
+        for (link, acked) in online.zip(listed.map(|link| link.acked)) {
             if link.acked > acked {
                 // This is another process, which has received no request yet.
                 link.acked_at_request = Offset::ZERO;
@@ -137,7 +138,7 @@ impl LinkTable {
             };
             address.port == link.port
                 && address.host == link.host
-                && (address.baseline.is_none() || known.acked <= Offset::new(link.acked))
+                && (address.baseline.is_none() || known.acked <= link.acked)
         });
         same && listed.next().is_none()
     }
@@ -162,7 +163,7 @@ impl LinkTable {
                 let passed = link.online && link.acked > baseline.max(link.overclaimed);
                 if passed && !link.proved {
                     link.proved = true;
-                    // It no longer needs the grace. The newest link needed none.
+                    // It counts by itself again, so one grace ends. The newest link has none.
                     if newest != Some(index) {
                         address.grace_ends.pop();
                     }

@@ -1,7 +1,7 @@
 //! What the rest of the module reads from [`Replicas`]: offsets, numbers of links, lag.
 
 use crate::acks::{Acks, Need};
-use crate::units::Micros;
+use crate::units::{Micros, Offset};
 
 use super::address::LinkAddress;
 use super::link_table::KnownLink;
@@ -14,20 +14,19 @@ impl Replicas {
     }
 
     /// The primary's own offset at the last look.
-    pub fn offset(&self) -> u64 {
-        self.offset.get()
+    pub fn offset(&self) -> Offset {
+        self.offset
     }
 
     /// The greatest baseline that some link still has to pass. A request has to stand above this
     /// offset for its answers to prove anything.
-    pub fn open_baseline(&self) -> Option<u64> {
-        self.table.open_baseline().map(|baseline| baseline.get())
+    pub fn open_baseline(&self) -> Option<Offset> {
+        self.table.open_baseline()
     }
 
     /// How many replicas count for the admission of a command: those that count, and those that
-    /// lost their proof by a change less than 2 s ago. `now` is in microseconds.
-    pub fn admissible(&self, now: u64) -> u32 {
-        let now = Micros::new(now);
+    /// lost their proof by a change less than 2 s ago.
+    pub fn counting_for_admission(&self, now: Micros) -> u32 {
         let counting = self.acks.replicas();
         let in_grace = self.table.addresses.iter().map(|address| {
             let in_grace = address.in_grace(now);
@@ -47,34 +46,34 @@ impl Replicas {
     }
 
     /// The number of links that the server listed, counting or not.
-    pub fn links(&self) -> usize {
+    pub fn link_count(&self) -> usize {
         self.table.links.len()
     }
 
     /// The number of links that do not count.
-    pub fn not_counted(&self) -> usize {
+    pub fn uncounted_links(&self) -> usize {
         let counting = usize::try_from(self.acks.replicas()).unwrap_or(usize::MAX);
-        self.links().saturating_sub(counting)
+        self.link_count().saturating_sub(counting)
     }
 
     /// True if some link is still synchronizing. The server reports no event when such a link
     /// goes.
-    pub fn has_syncing(&self) -> bool {
+    pub fn has_synchronizing_link(&self) -> bool {
         self.table.links.iter().any(|link| !link.online)
     }
 
     /// True if there is a link that a request could reach.
-    pub fn has_online(&self) -> bool {
+    pub fn has_online_link(&self) -> bool {
         self.table.links.iter().any(|link| link.online)
     }
 
     /// How far the slowest counting replica is behind `offset`, in bytes.
-    pub fn max_lag(&self, offset: u64) -> u64 {
+    pub fn max_lag(&self, offset: Offset) -> u64 {
         let slowest = self.acks.met_up_to(Need {
             replicas: self.acks.replicas(),
             fsync: 0,
         });
-        slowest.map_or(0, |slowest| offset.saturating_sub(slowest))
+        slowest.map_or(0, |slowest| offset.bytes_since(slowest))
     }
 
     /// All links in the server's order, each with its address and the reason why it does not

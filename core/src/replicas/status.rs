@@ -1,7 +1,7 @@
 //! Whether each link counts, why the others do not, and the rows of `DURABLE.REPLICAS`.
 
-use crate::fsyncs::Fsyncs;
-use crate::units::Offset;
+use crate::fsyncs::FsyncReports;
+use crate::units::{Micros, Offset};
 
 use super::fsynced::possible_reports;
 use super::Replicas;
@@ -36,24 +36,27 @@ impl Reason {
 
 /// One link, as `DURABLE.REPLICAS` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown<'a> {
+pub struct LinkStatus<'a> {
     /// The host that the link shows.
     pub host: &'a [u8],
     /// The port that the link shows.
     pub port: u16,
     /// The offset that it acknowledged last.
-    pub acked: u64,
+    pub acked: Offset,
     /// When `acked` was last seen to change, in microseconds on the caller's clock.
-    pub moved: u64,
+    pub acked_changed_at: Micros,
     /// The offset that it has fsynced. `None` if unknown.
-    pub fsynced: Option<u64>,
+    pub fsynced: Option<Offset>,
     /// Why it does not count. `None` for a link that counts.
     pub reason: Option<Reason>,
 }
 
 impl Replicas {
     /// Every link, in the server's order.
-    pub fn shown<'a>(&'a self, fsyncs: &'a Fsyncs) -> impl Iterator<Item = Shown<'a>> + 'a {
+    pub fn statuses<'a>(
+        &'a self,
+        fsyncs: &'a FsyncReports,
+    ) -> impl Iterator<Item = LinkStatus<'a>> + 'a {
         self.links_with_reasons()
             .map(move |(link, address, reason)| {
                 let mut reports = possible_reports(fsyncs, address, link, self.offset);
@@ -61,12 +64,12 @@ impl Replicas {
                 // Several links may have acknowledged the same offset. If their reports differ, it
                 // is unknown which report is this link's.
                 let is_unanimous = reports.all(|report| Some(report.fsynced) == first);
-                Shown {
+                LinkStatus {
                     host: &address.host,
                     port: address.port,
-                    acked: link.acked.get(),
-                    moved: link.acked_changed_at.get(),
-                    fsynced: first.filter(|_| is_unanimous).map(Offset::get),
+                    acked: link.acked,
+                    acked_changed_at: link.acked_changed_at,
+                    fsynced: first.filter(|_| is_unanimous),
                     reason,
                 }
             })

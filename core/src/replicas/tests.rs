@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod admission;
 mod example;
 mod fsyncs;
 mod model;
@@ -15,7 +16,7 @@ fn link<'a>(&(host, port, online, acked): &Row<'a>) -> Link<'a> {
         host: host.as_bytes(),
         port,
         online,
-        acked,
+        acked: Offset::new(acked),
     }
 }
 
@@ -35,13 +36,17 @@ fn list_granted(
     rows: &[Row<'_>],
     granted: Option<u64>,
 ) -> u32 {
-    replicas.list(listing(offset, rows, granted), now, &Fsyncs::default());
+    replicas.list(
+        listing(offset, rows, granted),
+        Micros::new(now),
+        &FsyncReports::default(),
+    );
     replicas.acks().replicas()
 }
 
 fn listing<'a>(offset: u64, rows: &[Row<'a>], granted: Option<u64>) -> Listing<'a> {
     Listing {
-        offset,
+        offset: Offset::new(offset),
         links: rows.iter().map(link).collect(),
         connected: rows.len(),
         granted,
@@ -51,13 +56,18 @@ fn listing<'a>(offset: u64, rows: &[Row<'a>], granted: Option<u64>) -> Listing<'
 /// Takes what ROLE shows of these rows: the online ones. `None` if a listing is needed.
 fn update(replicas: &mut Replicas, offset: u64, rows: &[Row<'_>]) -> Option<u32> {
     let online: Vec<_> = rows.iter().filter(|row| row.2).map(link).collect();
-    let fits = replicas.update(offset, 0, online.iter().copied(), &Fsyncs::default());
+    let fits = replicas.update(
+        Offset::new(offset),
+        Micros::new(0),
+        online.iter().copied(),
+        &FsyncReports::default(),
+    );
     fits.then(|| replicas.acks().replicas())
 }
 
 fn reasons(replicas: &Replicas) -> Vec<Option<Reason>> {
-    let fsyncs = Fsyncs::default();
-    replicas.shown(&fsyncs).map(|link| link.reason).collect()
+    let fsyncs = FsyncReports::default();
+    replicas.statuses(&fsyncs).map(|link| link.reason).collect()
 }
 
 #[test]
@@ -67,14 +77,14 @@ fn the_first_look_has_to_be_a_listing() {
     assert_eq!(list(&mut replicas, 10, &[("a", 1, true, 5)]), 1);
     assert!(!replicas.needs_listing());
     assert_eq!(update(&mut replicas, 10, &[("a", 1, true, 6)]), Some(1));
-    assert_eq!(replicas.acks().acknowledged(6), 1);
+    assert_eq!(replicas.acks().acknowledged(Offset::new(6)), 1);
 }
 
 #[test]
 fn an_older_link_counts_once_it_acknowledges_what_came_after_the_newest_link() {
     let mut replicas = Replicas::default();
     assert_eq!(list(&mut replicas, 100, &[("a", 1, true, 100)]), 1);
-    replicas.handshake_heard();
+    replicas.psync_seen();
     assert!(replicas.needs_listing());
     let mut rows = [("a", 1, true, 100), ("a", 1, false, 0)];
     assert_eq!(list(&mut replicas, 120, &rows), 0);
@@ -85,17 +95,17 @@ fn an_older_link_counts_once_it_acknowledges_what_came_after_the_newest_link() {
     // An acknowledgement of the baseline itself proves nothing.
     rows[0].3 = 120;
     assert_eq!(list(&mut replicas, 140, &rows), 0);
-    replicas.links_changed();
+    replicas.replica_event();
     rows[1] = ("a", 1, true, 0);
     assert_eq!(list(&mut replicas, 140, &rows), 0);
-    assert_eq!(replicas.open_baseline(), Some(140));
+    assert_eq!(replicas.open_baseline(), Some(Offset::new(140)));
     rows[1].3 = 140;
     assert_eq!(update(&mut replicas, 177, &rows), Some(1));
     rows[0].3 = 177;
     assert_eq!(update(&mut replicas, 177, &rows), Some(2));
     assert_eq!(
         replicas.open_baseline(),
-        Some(140),
+        Some(Offset::new(140)),
         "the newest link has not passed it"
     );
     rows[1].3 = 177;
@@ -107,7 +117,7 @@ fn an_older_link_counts_once_it_acknowledges_what_came_after_the_newest_link() {
 fn a_dead_link_beside_a_new_one_of_its_replica_never_counts() {
     let mut replicas = Replicas::default();
     list(&mut replicas, 100, &[("a", 1, true, 100)]);
-    replicas.links_changed();
+    replicas.replica_event();
     let mut rows = [("a", 1, true, 100), ("a", 1, true, 0)];
     assert_eq!(list(&mut replicas, 100, &rows), 0);
     for offset in [137, 174, 500] {
@@ -115,13 +125,13 @@ fn a_dead_link_beside_a_new_one_of_its_replica_never_counts() {
         assert_eq!(update(&mut replicas, offset, &rows), Some(1));
     }
     // The server drops one link. The one that is left might be the old one: it needs a proof.
-    replicas.links_changed();
+    replicas.replica_event();
     assert_eq!(list(&mut replicas, 500, &rows[1..]), 0);
-    assert_eq!(replicas.open_baseline(), Some(500));
+    assert_eq!(replicas.open_baseline(), Some(Offset::new(500)));
     rows[1].3 = 537;
     assert_eq!(update(&mut replicas, 537, &rows[1..]), Some(1));
     // Once it is alone and proved, it counts as any other link.
-    replicas.links_changed();
+    replicas.replica_event();
     assert_eq!(list(&mut replicas, 600, &rows[1..]), 1);
     rows[1].3 = 1;
     assert_eq!(update(&mut replicas, 600, &rows[1..]), Some(1));
@@ -137,7 +147,7 @@ fn the_link_that_remains_of_a_synchronization_over_two_links_needs_no_proof() {
         &[("a", 1, false, 0), ("a", 1, false, 0)],
     );
     // The link that carried the snapshot goes, and the other one is online.
-    replicas.links_changed();
+    replicas.replica_event();
     assert_eq!(list(&mut replicas, 100, &[("a", 1, true, 0)]), 0);
     assert_eq!(update(&mut replicas, 100, &[("a", 1, true, 100)]), Some(1));
     // Or the other one comes online before the link with the snapshot goes.
@@ -148,7 +158,7 @@ fn the_link_that_remains_of_a_synchronization_over_two_links_needs_no_proof() {
         100,
         &[("a", 1, false, 0), ("a", 1, false, 0)],
     );
-    replicas.links_changed();
+    replicas.replica_event();
     list(&mut replicas, 100, &[("a", 1, true, 0), ("a", 1, false, 0)]);
     assert_eq!(list(&mut replicas, 100, &[("a", 1, true, 100)]), 1);
 }
@@ -161,7 +171,7 @@ fn a_link_does_not_inherit_the_proof_of_another_link_in_its_place() {
     rows = [("a", 1, true, 20), ("a", 1, true, 20)];
     assert_eq!(update(&mut replicas, 20, &rows), Some(2));
     // The first link goes and another one comes: as many as before, with the same offsets.
-    replicas.links_changed();
+    replicas.replica_event();
     assert_eq!(list(&mut replicas, 20, &rows), 1);
     // Without an event, an offset that falls shows the change.
     rows = [("a", 1, true, 30), ("a", 1, true, 30)];
@@ -180,7 +190,7 @@ fn a_psync_that_anybody_can_send_voids_no_proof() {
     rows = [("a", 1, true, 20), ("a", 1, true, 20)];
     update(&mut replicas, 20, &rows);
     for offset in [20, 30, 40] {
-        replicas.handshake_heard();
+        replicas.psync_seen();
         assert_eq!(list(&mut replicas, offset, &rows), 2);
     }
     // Nor does it while the newest link is synchronizing.
@@ -188,7 +198,7 @@ fn a_psync_that_anybody_can_send_voids_no_proof() {
     assert_eq!(list(&mut replicas, 40, &rows), 0);
     (rows[0].3, rows[1].3) = (50, 50);
     for offset in [50, 60, 70] {
-        replicas.handshake_heard();
+        replicas.psync_seen();
         assert_eq!(list(&mut replicas, offset, &rows), 2);
     }
 }
@@ -201,7 +211,7 @@ fn a_granted_synchronization_without_a_new_link_voids_the_proofs() {
     rows[0].3 = 20;
     assert_eq!(update(&mut replicas, 20, &rows), Some(1));
     // As many links in the same states, but one of them may have replaced another.
-    replicas.handshake_heard();
+    replicas.psync_seen();
     assert_eq!(list_granted(&mut replicas, 20, 0, &rows, Some(1)), 0);
 }
 
@@ -210,39 +220,19 @@ fn a_change_at_one_address_does_not_affect_an_address_with_a_single_link() {
     let mut replicas = Replicas::default();
     let rows = [("a", 1, true, 10), ("b", 1, true, 10), ("b", 1, true, 10)];
     assert_eq!(list(&mut replicas, 10, &rows), 2);
-    replicas.links_changed();
+    replicas.replica_event();
     assert_eq!(list(&mut replicas, 10, &rows[..2]), 1);
-    assert_eq!(replicas.acks().acknowledged(10), 1);
-}
-
-#[test]
-fn a_link_that_counted_counts_for_admission_for_two_more_seconds() {
-    let mut replicas = Replicas::default();
-    list(&mut replicas, 10, &[("a", 1, true, 10)]);
-    replicas.links_changed();
-    let rows = [("a", 1, true, 10), ("a", 1, true, 10)];
-    assert_eq!(list_at(&mut replicas, 10, 1000, &rows), 1);
-    assert_eq!(replicas.admissible(1000), 2);
-    // Another change within that time does not lengthen it for a link that has not counted since.
-    replicas.links_changed();
-    assert_eq!(list_at(&mut replicas, 10, 1_500_000, &rows[..1]), 0);
-    assert_eq!(replicas.admissible(1_500_000), 1);
-    replicas.links_changed();
-    assert_eq!(list_at(&mut replicas, 10, 1_600_000, &rows), 1);
-    assert_eq!(replicas.admissible(1_600_000), 2);
-    assert_eq!(replicas.admissible(3_700_000), 1);
-    // This applies to admission alone: the link acknowledges nothing meanwhile.
-    assert_eq!(replicas.acks().acknowledged(1), 1);
+    assert_eq!(replicas.acks().acknowledged(Offset::new(10)), 1);
 }
 
 #[test]
 fn links_that_are_loading_have_no_grace() {
     let mut replicas = Replicas::default();
     list(&mut replicas, 10, &[("a", 1, true, 10)]);
-    replicas.links_changed();
+    replicas.replica_event();
     let loading = [("a", 1, true, 0), ("a", 1, false, 0)];
     list(&mut replicas, 10, &loading);
-    assert_eq!(replicas.admissible(0), 0);
+    assert_eq!(replicas.counting_for_admission(Micros::new(0)), 0);
 }
 
 #[test]
@@ -276,7 +266,10 @@ fn each_link_that_does_not_count_has_a_reason() {
     ];
     assert_eq!(reasons(&replicas), expected);
     assert_eq!(update(&mut replicas, 11, &rows), Some(2));
-    assert_eq!((replicas.links(), replicas.max_lag(11)), (6, 1));
+    assert_eq!(
+        (replicas.link_count(), replicas.max_lag(Offset::new(11))),
+        (6, 1)
+    );
     replicas.set_allow(ReplicaAllow::default());
     assert!(replicas.needs_listing());
     assert_eq!(list(&mut replicas, 11, &rows), 3);
@@ -290,7 +283,7 @@ fn a_replica_that_is_gone_is_forgotten() {
     assert_eq!(list(&mut replicas, 10, &[("b", 2, true, 6)]), 1);
     assert_eq!(update(&mut replicas, 10, &[("b", 2, true, 7)]), Some(1));
     replicas.clear();
-    assert_eq!((replicas.links(), replicas.acks().replicas()), (0, 0));
+    assert_eq!((replicas.link_count(), replicas.acks().replicas()), (0, 0));
     assert!(replicas.needs_listing());
 }
 
@@ -299,11 +292,11 @@ fn after_a_handshake_looks_are_listings_until_four_turns_ended_outside_of_a_paus
     let mut replicas = Replicas::default();
     let rows = [("a", 1, true, 10)];
     list(&mut replicas, 10, &rows);
-    replicas.handshake_heard();
+    replicas.psync_seen();
     for paused in [true, true, true, true, true, false, false, true, false] {
         // The number of looks in a turn makes no difference.
         for _ in 0..3 {
-            assert!(replicas.needs_listing() && replicas.awaits_handshake());
+            assert!(replicas.needs_listing() && replicas.awaits_psync());
             list(&mut replicas, 10, &rows);
         }
         replicas.turn_ended(paused);
@@ -331,8 +324,11 @@ fn the_time_of_the_last_change_is_kept_while_the_acknowledged_offset_stays() {
     let mut replicas = Replicas::default();
     let moved = |replicas: &mut Replicas, now, rows: &[Row<'_>]| {
         list_at(replicas, 10, now, rows);
-        let fsyncs = Fsyncs::default();
-        let moved: Vec<_> = replicas.shown(&fsyncs).map(|link| link.moved).collect();
+        let fsyncs = FsyncReports::default();
+        let moved: Vec<_> = replicas
+            .statuses(&fsyncs)
+            .map(|link| link.acked_changed_at.get())
+            .collect();
         moved
     };
     assert_eq!(moved(&mut replicas, 1, &[("a", 1, true, 5)]), [1]);

@@ -3,20 +3,20 @@
 use super::*;
 
 const DEFAULTS: Defaults = Defaults {
-    replicas: Replicas::Count(1),
+    replicas: ReplicaCount::Count(1),
     expected: 0,
     fsync: 0,
     timeout_ms: 1000,
-    fsync_known: true,
+    fsyncs_are_known: true,
 };
 
-fn need(options: Options, defaults: Defaults) -> Result<(u32, u32), Unresolvable> {
+fn need(options: Options, defaults: Defaults) -> Result<(u32, u32), RequirementError> {
     options
         .resolve(&defaults)
         .map(|r| (r.need.replicas, r.need.fsync))
 }
 
-fn replicas(replicas: Replicas) -> Options {
+fn replicas(replicas: ReplicaCount) -> Options {
     Options {
         replicas: Some(replicas),
         ..Options::default()
@@ -53,20 +53,23 @@ fn a_majority_is_of_the_primary_and_the_expected_replicas() {
             ..DEFAULTS
         };
         assert_eq!(
-            need(replicas(Replicas::Majority), defaults),
+            need(replicas(ReplicaCount::Majority), defaults),
             Ok((majority, 0))
         );
         assert!(2 * (majority + 1) > expected + 1, "{expected}");
-        assert_eq!(need(replicas(Replicas::All), defaults), Ok((expected, 0)));
+        assert_eq!(
+            need(replicas(ReplicaCount::All), defaults),
+            Ok((expected, 0))
+        );
     }
 }
 
 #[test]
 fn majority_and_all_are_errors_without_expected_replicas() {
-    for word in [Replicas::Majority, Replicas::All] {
+    for word in [ReplicaCount::Majority, ReplicaCount::All] {
         assert_eq!(
             need(replicas(word), DEFAULTS),
-            Err(Unresolvable::NothingExpected(word))
+            Err(RequirementError::NothingExpected(word))
         );
     }
 }
@@ -77,11 +80,11 @@ fn fsync_is_at_most_the_number_of_replicas_and_0_without_replicas() {
         fsync: 2,
         ..DEFAULTS
     };
-    assert_eq!(need(replicas(Replicas::Count(0)), two), Ok((0, 0)));
-    assert_eq!(need(replicas(Replicas::Count(2)), two), Ok((2, 2)));
+    assert_eq!(need(replicas(ReplicaCount::Count(0)), two), Ok((0, 0)));
+    assert_eq!(need(replicas(ReplicaCount::Count(2)), two), Ok((2, 2)));
     assert_eq!(
         need(Options::default(), two),
-        Err(Unresolvable::FsyncAboveReplicas {
+        Err(RequirementError::FsyncAboveReplicas {
             fsync: 2,
             replicas: 1,
             configured: true
@@ -94,14 +97,14 @@ fn fsync_is_at_most_the_number_of_replicas_and_0_without_replicas() {
 #[test]
 fn fsync_is_refused_on_servers_where_fsyncs_are_unknown() {
     let old = Defaults {
-        fsync_known: false,
+        fsyncs_are_known: false,
         ..DEFAULTS
     };
     let options = Options {
         fsync: Some(1),
         ..Options::default()
     };
-    assert_eq!(need(options, old), Err(Unresolvable::FsyncUnknown));
+    assert_eq!(need(options, old), Err(RequirementError::FsyncUnknown));
     let none = Options {
         fsync: Some(0),
         ..Options::default()
@@ -130,7 +133,10 @@ fn numbers_are_canonical_decimals_within_their_range() {
     assert_eq!(parse_count(b"1000"), Some(1000));
     assert_eq!(parse_timeout(b"86400000"), Some(86_400_000));
     assert_eq!(parse_timeout(b"86400001"), None);
-    assert_eq!(Replicas::parse(b"MaJoRiTy"), Some(Replicas::Majority));
-    assert_eq!(Replicas::parse(b"aLL"), Some(Replicas::All));
-    assert_eq!(Replicas::parse(b"most"), None);
+    assert_eq!(
+        ReplicaCount::parse(b"MaJoRiTy"),
+        Some(ReplicaCount::Majority)
+    );
+    assert_eq!(ReplicaCount::parse(b"aLL"), Some(ReplicaCount::All));
+    assert_eq!(ReplicaCount::parse(b"most"), None);
 }

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn commands(commands: u64) -> Marks {
-    Marks {
+fn commands(commands: u64) -> ServerCounters {
+    ServerCounters {
         commands,
         transactions: None,
     }
@@ -23,50 +23,50 @@ fn a_counter_that_falls_shows_a_reset() {
 fn the_next_transaction_of_a_client_is_checked_after_a_reset_without_effect() {
     let mut resets = Resets::default();
     resets.observe(commands(5));
-    resets.asks(7);
-    assert!(!resets.settle(commands(5), false) && !resets.is_pending());
-    assert!(!resets.executes(8));
-    assert!(resets.executes(7) && resets.needs_transactions());
-    assert!(!resets.settle(commands(6), false));
-    assert!(!resets.executes(7));
+    resets.resetstat_sent(7);
+    assert!(!resets.command_done(commands(5), false) && !resets.is_pending());
+    assert!(!resets.exec_sent(8));
+    assert!(resets.exec_sent(7) && resets.needs_multi_calls());
+    assert!(!resets.command_done(commands(6), false));
+    assert!(!resets.exec_sent(7));
 }
 
 #[test]
 fn transactions_are_not_checked_after_a_reset_or_when_the_client_left() {
     let mut resets = Resets::default();
     resets.observe(commands(5));
-    resets.asks(7);
-    assert!(resets.settle(commands(1), false));
-    assert!(!resets.executes(7));
-    resets.asks(8);
-    resets.settle(commands(1), false);
-    resets.left(8);
-    assert!(!resets.executes(8));
+    resets.resetstat_sent(7);
+    assert!(resets.command_done(commands(1), false));
+    assert!(!resets.exec_sent(7));
+    resets.resetstat_sent(8);
+    resets.command_done(commands(1), false);
+    resets.client_left(8);
+    assert!(!resets.exec_sent(8));
 }
 
 #[test]
 fn the_next_100_transactions_of_unknown_clients_are_checked() {
     let mut resets = Resets::default();
-    assert!(!resets.executes(0));
-    resets.asks(0);
-    resets.settle(commands(5), false);
+    assert!(!resets.exec_sent(0));
+    resets.resetstat_sent(0);
+    resets.command_done(commands(5), false);
     for _ in 0..CHECKED_TRANSACTIONS {
-        assert!(resets.executes(0));
-        resets.settle(commands(5), false);
+        assert!(resets.exec_sent(0));
+        resets.command_done(commands(5), false);
     }
-    assert!(!resets.executes(0));
+    assert!(!resets.exec_sent(0));
 }
 
 #[test]
 fn a_deferred_command_stays_pending_until_it_resets_or_the_pause_ends() {
     let mut resets = Resets::default();
     resets.observe(commands(50));
-    resets.asks(7);
-    assert!(!resets.settle(commands(50), true) && resets.is_pending());
-    assert!(resets.settle(commands(1), true) && !resets.is_pending());
-    resets.asks(7);
-    resets.settle(commands(1), true);
-    assert!(!resets.settle(commands(1), false) && !resets.is_pending());
+    resets.resetstat_sent(7);
+    assert!(!resets.command_done(commands(50), true) && resets.is_pending());
+    assert!(resets.command_done(commands(1), true) && !resets.is_pending());
+    resets.resetstat_sent(7);
+    resets.command_done(commands(1), true);
+    assert!(!resets.command_done(commands(1), false) && !resets.is_pending());
 }
 
 #[test]
@@ -100,8 +100,8 @@ struct Server {
 }
 
 impl Server {
-    fn marks(&self, transactions: bool) -> Marks {
-        Marks {
+    fn marks(&self, transactions: bool) -> ServerCounters {
+        ServerCounters {
             commands: self.commands,
             transactions: transactions.then_some(self.multis),
         }
@@ -164,12 +164,12 @@ proptest! {
         for (client, sent) in traffic {
             let id = if named { client as u64 + 1 } else { 0 };
             if resets.is_pending() {
-                resets.settle(server.marks(resets.needs_transactions()), false);
+                resets.command_done(server.marks(resets.needs_multi_calls()), false);
             }
             if matches!(sent, Sent::Reset { .. }) {
                 resets.observe(server.marks(false));
-                resets.asks(id);
-            } else if matches!(sent, Sent::Exec) && resets.executes(id) {
+                resets.resetstat_sent(id);
+            } else if matches!(sent, Sent::Exec) && resets.exec_sent(id) {
                 resets.observe(server.marks(true));
             }
             let (before, was) = (server.resets, server.marks(true));
@@ -180,7 +180,7 @@ proptest! {
             // What the next look would detect.
             let detected = resets.is_pending() && {
                 let mut copy = Resets { last: resets.last, pending: resets.pending, ..Resets::default() };
-                copy.settle(server.marks(copy.needs_transactions()), false)
+                copy.command_done(server.marks(copy.needs_multi_calls()), false)
             };
             let reset = server.resets > before;
             prop_assert!(!detected || reset, "{sent:?}");

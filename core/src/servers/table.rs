@@ -1,19 +1,17 @@
 //! The table of facts: one row for each difference between servers that the module decides by.
 //!
-//! The table covers Redis from 7.0 and Valkey from 8.0. `Always` for Valkey says nothing reliable
-//! about 7.2, which is not supported.
+//! The table covers Redis from 7.0 and Valkey from 8.0. Valkey 7.2 is not supported; there `Always`
+//! is unchecked.
 //!
 //! Other differences need no row, because the module finds them out while it runs:
 //!
 //! | difference | found out from | where |
 //! |---|---|---|
-//! | calls of the module API that no supported server lacks | null pointers at load | `ffi/api.rs` |
-//! | which commands exist; their arity, flags, keys and categories | `COMMAND INFO`, `COMMAND DOCS` | `durable/inner.rs` |
-//! | the words about an unknown command without arguments | the error for one | `durable/call.rs` |
-//! | the words about a call that access control denies | the error | `durable/run.rs` |
-//! | which client sent a command that the filter sees | an id of 0 | `durable/fsync.rs`, `core/resets.rs` |
-//! | whether a demotion turns waiting clients away | waits left in the ledger | `durable/give_up.rs` |
-//! | whether `CLUSTER SHARDS` lacks nodes or slots | `CLUSTER NODES` | `core/topology.rs` |
+//! | which commands exist; their arity, flags, keys and categories | `COMMAND INFO`, `COMMAND DOCS` | `src/server_command.rs` |
+//! | the words about an unknown command without arguments | the error for one | `src/durable/call/execute.rs` |
+//! | the words about a call that access control denies | the error | `src/durable/run.rs` |
+//! | whether a demotion turns waiting clients away | waits left in the ledger | `src/durable/give_up.rs` |
+//! | whether `CLUSTER SHARDS` lacks nodes or slots | `CLUSTER NODES` | `core/src/topology.rs` |
 
 use super::Range::{self, Always, Before, Between, From, Never};
 use super::{Server, Version};
@@ -142,7 +140,8 @@ facts! {
         redis: Never,
         valkey: Always,
         reason: "No module can block a client that is subscribed to channels. The refusal would \
-            come after the execution, so the module refuses before.",
+            come after the execution, so the module refuses before: in RESP3 only, because in \
+            RESP2 a subscribed client cannot send such a command (`src/durable/admission.rs`).",
         upstream: "`moduleBlockClient` in `module.c`, since 8.1.1 (valkey-io/valkey#1819). \
             Earlier versions count as well, which is the safe side",
     }
@@ -182,7 +181,7 @@ facts! {
         upstream: "`clusterRedirectClient` and `getNodeClientPort` in `cluster.c`",
     }
 
-    // Commands that are looked up before they are executed.
+    // The server asks a command for its keys before it executes it.
 
     AsksForKeysOnThreadsInClusters {
         redis: From(v(8, 2, 0)),
@@ -200,9 +199,10 @@ facts! {
         upstream: "`preprocessCommand` in `server.c`",
     }
 
-    // What forbids unloading: pointers to commands that the server keeps and frees all the same.
+    // What forbids unloading: the server keeps pointers to commands that it has freed, or repeats
+    // ACL rules.
 
-    LooksPipelinesUp {
+    LooksUpPipelines {
         redis: From(v(8, 4, 0)),
         valkey: From(v(9, 0, 0)),
         reason: "The server looks up all commands of a pipeline before it executes the first, \

@@ -26,7 +26,7 @@ const EXPECTED: [(Fact, &str); 17] = [
     (Fact::TellsMissingPortAsZero,         ". . x x x x x x x x | x x x x x x"),
     (Fact::AsksForKeysOnThreadsInClusters, ". . . . . . . x x x | x x x x x x"),
     (Fact::AsksForKeysOnThreadsAnywhere,   ". . . . . . . . x x | . . . . . ."),
-    (Fact::LooksPipelinesUp,               ". . . . . . . . x x | . . . . x x"),
+    (Fact::LooksUpPipelines,               ". . . . . . . . x x | . . . . x x"),
     (Fact::LooksUpOnThreads,               ". . . . . x x x x x | x x x x x x"),
     (Fact::RepeatsAclRules,                ". . x x x x x x x x | x x x x x x"),
 ];
@@ -138,12 +138,12 @@ fn boundaries_are_exact() {
         (
             Redis(v(8, 3, 255)),
             Redis(v(8, 4, 0)),
-            Fact::LooksPipelinesUp,
+            Fact::LooksUpPipelines,
         ),
         (
             Valkey(v(8, 255, 255)),
             Valkey(v(9, 0, 0)),
-            Fact::LooksPipelinesUp,
+            Fact::LooksUpPipelines,
         ),
         (
             Redis(v(7, 255, 255)),
@@ -198,10 +198,10 @@ const fn v(major: u8, minor: u8, patch: u8) -> Version {
 #[test]
 fn what_was_found_out_replaces_what_the_table_says() {
     let mut facts = Facts::of(Redis(v(7, 0, 15)));
-    assert!(!facts.correct(Fact::TellsFsyncs, false));
-    assert!(facts.correct(Fact::TellsFsyncs, true));
+    assert!(!facts.replace(Fact::TellsFsyncs, false));
+    assert!(facts.replace(Fact::TellsFsyncs, true));
     assert!(facts.has(Fact::TellsFsyncs));
-    assert!(facts.correct(Fact::TellsFsyncs, false));
+    assert!(facts.replace(Fact::TellsFsyncs, false));
     assert_eq!(facts, Facts::of(Redis(v(7, 0, 15))));
 }
 

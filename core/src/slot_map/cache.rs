@@ -1,14 +1,14 @@
 //! Keeps the newest looks at the topology, and the slot map that each kind of connection gets.
 //!
-//! Input: looks ([`MapCache::accept`]), each with the address family of the connection that took
+//! Input: looks ([`MapCache::take_look`]), each with the address family of the connection that took
 //! it. Output: the maps, and the kinds of connection whose map a look has changed. A look stays
 //! current for `slothint-max-age-ms`, or with 0 until the end of its event-loop turn.
 //!
 //! One look gives the maps of plain and of TLS connections. From Valkey 8 on a node may announce
-//! another address to IPv6 connections (see [`Family`]). A look inside the command of an IPv6
-//! client shows those addresses, every other look the ones for all others. IPv6 connections get the
-//! nodes and slots of the newest look. If that was taken by others, a node keeps its IPv6 address
-//! while its address for others stays the same. Example for one node:
+//! another address to IPv6 connections (see [`AddressFamily`]). A look inside the command of an
+//! IPv6 client shows those addresses, every other look the ones for all others. IPv6 connections
+//! get the nodes and slots of the newest look. If that was taken by others, a node keeps its IPv6
+//! address while its address for others stays the same. Example for one node:
 //!
 //! | look by | shows | IPv6 connections get |
 //! |---|---|---|
@@ -18,7 +18,7 @@
 //! | others | 10.0.0.2 | 10.0.0.2: the node has moved, and its new IPv6 address is unknown |
 //! | IPv6 | fd00::2 | fd00::2 |
 
-use super::{Connection, Family, MissingPort, SlotMap};
+use super::{AddressFamily, Connection, MissingPort, SlotMap};
 use crate::topology::{Node, Topology};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,12 +37,12 @@ pub struct Moment {
 pub struct MapCache {
     missing_port: MissingPort,
     /// The newest look of each family.
-    looks: BTreeMap<Family, Look>,
+    looks: BTreeMap<AddressFamily, Look>,
     /// The first look of others after the last look of IPv6 connections. Its addresses for others
     /// belong to the IPv6 addresses of that look.
     first_v4_after_v6: Option<Arc<Topology<'static>>>,
     /// The family of the newest look.
-    newest: Family,
+    newest: AddressFamily,
     /// The maps of the kinds of connection that have requested one.
     maps: BTreeMap<Connection, Arc<SlotMap>>,
     /// The number of looks so far.
@@ -69,7 +69,7 @@ impl MapCache {
             missing_port,
             looks: BTreeMap::new(),
             first_v4_after_v6: None,
-            newest: Family::V4,
+            newest: AddressFamily::V4,
             maps: BTreeMap::new(),
             looks_taken: 0,
         }
@@ -77,7 +77,7 @@ impl MapCache {
 
     /// True if the last look for connections of that family is still current: it is younger than
     /// `max_age_ms`, or with 0 was taken in this event-loop turn.
-    pub fn is_current(&self, family: Family, now: Moment, max_age_ms: u64) -> bool {
+    pub fn is_current(&self, family: AddressFamily, now: Moment, max_age_ms: u64) -> bool {
         self.looks
             .get(&family)
             .is_some_and(|look| match max_age_ms {
@@ -92,17 +92,17 @@ impl MapCache {
 
     /// When the last look for connections of that family ceases to be current, in milliseconds.
     /// `None` before the first look.
-    pub fn expires_ms(&self, family: Family, max_age_ms: u64) -> Option<u64> {
+    pub fn expires_ms(&self, family: AddressFamily, max_age_ms: u64) -> Option<u64> {
         let look = self.looks.get(&family)?;
         Some(look.at.ms.saturating_add(max_age_ms))
     }
 
     /// Takes a look by a connection of that family. Returns the kinds of connection that have
     /// requested a map before, and whose map it has changed.
-    pub fn accept(
+    pub fn take_look(
         &mut self,
         mut topology: Topology<'_>,
-        family: Family,
+        family: AddressFamily,
         at: Moment,
     ) -> Vec<Connection> {
         self.looks_taken = self.looks_taken.saturating_add(1);
@@ -119,8 +119,8 @@ impl MapCache {
             .cloned()
             .unwrap_or_else(|| Arc::new(topology.into_owned()));
         match family {
-            Family::V6 => self.first_v4_after_v6 = None,
-            Family::V4 => {
+            AddressFamily::V6 => self.first_v4_after_v6 = None,
+            AddressFamily::V4 => {
                 self.first_v4_after_v6
                     .get_or_insert_with(|| Arc::clone(&topology));
             }
@@ -146,17 +146,17 @@ impl MapCache {
     }
 
     /// The map for connections of that kind, if [`map`](Self::map) was called for it before.
-    pub fn known(&self, connection: Connection) -> Option<&SlotMap> {
+    pub fn last_map(&self, connection: Connection) -> Option<&SlotMap> {
         self.maps.get(&connection).map(AsRef::as_ref)
     }
 
     /// The number of looks so far.
-    pub fn looked(&self) -> u64 {
+    pub fn looks_taken(&self) -> u64 {
         self.looks_taken
     }
 
     /// Starts to count looks from 0 again.
-    pub fn forget_looked(&mut self) {
+    pub fn reset_looks_taken(&mut self) {
         self.looks_taken = 0;
     }
 
@@ -189,16 +189,16 @@ impl MapCache {
     /// The look for connections of that kind: the newest one for IPv6 connections, the newest one
     /// by others for all others.
     fn view(&self, connection: Connection) -> Option<View<'_>> {
-        let is_v6 = connection.family == Family::V6;
-        let taken_by = if is_v6 && self.looks.contains_key(&Family::V6) {
+        let is_v6 = connection.family == AddressFamily::V6;
+        let taken_by = if is_v6 && self.looks.contains_key(&AddressFamily::V6) {
             self.newest
         } else {
-            Family::V4
+            AddressFamily::V4
         };
         let look = self.looks.get(&taken_by);
         Some(View {
             topology: &look.or_else(|| self.looks.get(&self.newest))?.topology,
-            needs_v6_hosts: is_v6 && taken_by == Family::V4,
+            needs_v6_hosts: is_v6 && taken_by == AddressFamily::V4,
         })
     }
 
@@ -221,7 +221,7 @@ impl MapCache {
             node.endpoint == node.ip && before.is_some_and(|before| before.ip == node.ip);
         let v6 = self
             .looks
-            .get(&Family::V6)
+            .get(&AddressFamily::V6)
             .and_then(|look| look.topology.node(&node.id));
         v6.filter(|_| is_unmoved)
             .map_or(&node.endpoint, |v6| &v6.ip)

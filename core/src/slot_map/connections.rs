@@ -20,7 +20,7 @@ pub struct Connections {
 
 impl Connections {
     /// No client has connected yet after the one with this id.
-    pub fn since(client: u64) -> Self {
+    pub fn noted_after(client: u64) -> Self {
         Self {
             kept: HashMap::new(),
             since: ClientId::new(client),
@@ -35,7 +35,7 @@ impl Connections {
     }
 
     /// The connection of a client was looked up.
-    pub fn found(&mut self, client: u64, connection: Connection) {
+    pub fn looked_up(&mut self, client: u64, connection: Connection) {
         self.kept.insert(ClientId::new(client), connection);
     }
 
@@ -47,7 +47,7 @@ impl Connections {
     }
 
     /// A client left.
-    pub fn left(&mut self, client: u64) {
+    pub fn client_left(&mut self, client: u64) {
         self.kept.remove(&ClientId::new(client));
         if self.kept.is_empty() {
             self.kept.shrink_to_fit();
@@ -57,25 +57,25 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Family;
+    use super::super::AddressFamily;
     use super::*;
 
     const PLAIN: Connection = Connection {
         tls: false,
-        family: Family::V4,
+        family: AddressFamily::V4,
     };
     const TLS: Connection = Connection {
         tls: true,
-        family: Family::V4,
+        family: AddressFamily::V4,
     };
     const V6: Connection = Connection {
         tls: false,
-        family: Family::V6,
+        family: AddressFamily::V6,
     };
 
     #[test]
     fn later_connections_are_known_and_only_unusual_ones_are_kept() {
-        let mut connections = Connections::since(10);
+        let mut connections = Connections::noted_after(10);
         for (client, connection) in [(11, PLAIN), (12, TLS), (13, V6)] {
             connections.connected(client, connection);
         }
@@ -83,21 +83,21 @@ mod tests {
             assert_eq!(connections.of(client), Some(connection));
         }
         assert_eq!(connections.kept.len(), 2);
-        connections.left(12);
-        connections.left(13);
+        connections.client_left(12);
+        connections.client_left(13);
         assert_eq!(connections.kept.capacity(), 0);
     }
 
     #[test]
     fn earlier_connections_are_looked_up_once() {
-        let mut connections = Connections::since(10);
+        let mut connections = Connections::noted_after(10);
         assert_eq!((connections.of(9), connections.of(10)), (None, None));
-        connections.found(9, PLAIN);
+        connections.looked_up(9, PLAIN);
         assert_eq!(connections.of(9), Some(PLAIN));
         // A slow TLS handshake: client 10 is noted after clients with greater ids.
         connections.connected(10, TLS);
         assert_eq!(connections.of(10), Some(TLS));
-        connections.left(9);
+        connections.client_left(9);
         assert_eq!(connections.of(9), None);
     }
 }

@@ -44,21 +44,25 @@ pub struct Trackers {
     tracked: bool,
 }
 
-impl Default for Trackers {
-    fn default() -> Self {
+impl Trackers {
+    /// The module is loaded. Clients may have sent the command before.
+    pub fn at_load(now_ms: u64) -> Self {
         Self {
             clients: HashSet::new(),
-            sent: Some(Millis::ZERO),
+            sent: Some(Millis::new(now_ms)),
             may_predate_module: true,
             read: None,
             tracked: false,
         }
     }
-}
 
-impl Trackers {
     /// A client sends `CLIENT TRACKING`, followed by these words.
-    pub fn heard<'a>(&mut self, client: u64, words: impl Iterator<Item = &'a [u8]>, now_ms: u64) {
+    pub fn tracking_sent<'a>(
+        &mut self,
+        client: u64,
+        words: impl Iterator<Item = &'a [u8]>,
+        now_ms: u64,
+    ) {
         if tracks_topology(words) {
             self.clients.insert(ClientId::new(client));
             self.may_begin(now_ms);
@@ -66,7 +70,7 @@ impl Trackers {
     }
 
     /// A client sends `EXEC`. Its `CLIENT TRACKING` may have been queued until now.
-    pub fn executes(&mut self, client: u64, now_ms: u64) {
+    pub fn exec_sent(&mut self, client: u64, now_ms: u64) {
         if self.clients.contains(&ClientId::new(client)) {
             self.may_begin(now_ms);
         }
@@ -78,7 +82,7 @@ impl Trackers {
     }
 
     /// A client left.
-    pub fn left(&mut self, client: u64) {
+    pub fn client_left(&mut self, client: u64) {
         self.clients.remove(&ClientId::new(client));
     }
 
@@ -95,14 +99,14 @@ impl Trackers {
     }
 
     /// True if the server's number has to be read now.
-    pub fn is_glance_due(&self, now_ms: u64) -> bool {
+    pub fn is_count_due(&self, now_ms: u64) -> bool {
         let is_old = |at| Millis::new(now_ms).since(at) >= READ_INTERVAL;
         self.is_possible(now_ms) && self.read.is_none_or(is_old)
     }
 
     /// Takes the number of tracked prefixes that the server reports. Returns true if tracking has
     /// begun since the last read.
-    pub fn glanced(&mut self, prefixes: u64, now_ms: u64) -> bool {
+    pub fn take_count(&mut self, prefixes: u64, now_ms: u64) -> bool {
         self.read = Some(Millis::new(now_ms));
         // Once the number is 0, the filter has seen all clients that track later.
         self.may_predate_module &= prefixes > 0;

@@ -94,7 +94,12 @@ impl<H> Watchers<H> {
 
     /// Takes out at most `limit` watchers of that kind of connection that know another token than
     /// `token`. Returns their ids and handles. Fewer than `limit` means that there are no more.
-    pub fn take(&mut self, connection: Connection, token: i64, limit: usize) -> Vec<(u64, H)> {
+    pub fn take_outdated(
+        &mut self,
+        connection: Connection,
+        token: i64,
+        limit: usize,
+    ) -> Vec<(u64, H)> {
         let smaller = (
             Included((connection, i64::MIN)),
             Excluded((connection, token)),
@@ -151,11 +156,11 @@ mod tests {
 
     const PLAIN: Connection = Connection {
         tls: false,
-        family: super::super::Family::V4,
+        family: super::super::AddressFamily::V4,
     };
     const TLS: Connection = Connection {
         tls: true,
-        family: super::super::Family::V4,
+        family: super::super::AddressFamily::V4,
     };
 
     #[test]
@@ -166,10 +171,10 @@ mod tests {
         watchers.add(3, PLAIN, 6, None, 'c');
         watchers.add(4, PLAIN, 8, None, 'd');
         // Watchers with smaller tokens come first.
-        assert_eq!(watchers.take(PLAIN, 8, 9), [(3, 'c'), (1, 'a')]);
+        assert_eq!(watchers.take_outdated(PLAIN, 8, 9), [(3, 'c'), (1, 'a')]);
         assert_eq!(watchers.len(), 2);
         assert_eq!(watchers.next_deadline_ms(), None);
-        assert_eq!(watchers.take(PLAIN, 8, 9), []);
+        assert_eq!(watchers.take_outdated(PLAIN, 8, 9), []);
         assert_eq!(watchers.remove(2), Some('b'));
         assert_eq!(watchers.remove(4), Some('d'));
         assert!(watchers.is_empty());
@@ -210,7 +215,7 @@ mod tests {
         }
         let mut taken = Vec::new();
         loop {
-            let portion = watchers.take(PLAIN, 8, 3);
+            let portion = watchers.take_outdated(PLAIN, 8, 3);
             assert!(portion.len() <= 3);
             taken.extend(portion.iter().map(|&(id, ())| id));
             if portion.len() < 3 {

@@ -5,7 +5,7 @@
 
 use super::resp::{number, Cursor};
 use super::shards::ShardNode;
-use super::{Endpoints, Health, Preferred, Unreadable};
+use super::{AddressFormat, Health, PreferredEndpoint, Unreadable};
 use crate::slot::SLOTS;
 
 /// The line of one node.
@@ -60,7 +60,7 @@ fn node_line(line: &[u8]) -> Result<NodeLine<'_>, Unreadable> {
 impl<'a> NodeLine<'a> {
     /// What `CLUSTER SHARDS` would print for the node, with one of the two ports. `None` for a node
     /// that is still in the handshake.
-    pub fn as_shard_node(&self, endpoints: Endpoints) -> Option<ShardNode<'a>> {
+    pub fn as_shard_node(&self, endpoints: AddressFormat) -> Option<ShardNode<'a>> {
         let has = |flag: &[u8]| {
             self.flags
                 .split(|&byte| byte == b',')
@@ -81,10 +81,10 @@ impl<'a> NodeLine<'a> {
             id: self.id,
             ip,
             endpoint: match endpoints.preferred {
-                Preferred::Ip => ip,
-                Preferred::HostName if name.is_empty() => b"?",
-                Preferred::HostName => name,
-                Preferred::Unknown => b"",
+                PreferredEndpoint::Ip => ip,
+                PreferredEndpoint::HostName if name.is_empty() => b"?",
+                PreferredEndpoint::HostName => name,
+                PreferredEndpoint::Unknown => b"",
             },
             port: port.filter(|_| !endpoints.tls),
             tls_port: port.filter(|_| endpoints.tls),

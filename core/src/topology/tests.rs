@@ -34,8 +34,8 @@ fn array(values: &[String]) -> String {
 
 /// Nodes that are in no shard get their address as endpoint.
 fn look<'a>(shards: &'a [u8], nodes: &'a [u8]) -> Result<Topology<'a>, Unreadable> {
-    Topology::read(shards, nodes, || Endpoints {
-        preferred: Preferred::Ip,
+    Topology::read(shards, nodes, || AddressFormat {
+        preferred: PreferredEndpoint::Ip,
         tls: false,
     })
 }

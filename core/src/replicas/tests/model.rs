@@ -82,7 +82,7 @@ fn listed(links: &[ModelLink]) -> impl Iterator<Item = Link<'static>> + Clone + 
         },
         port: 1,
         online: link.online,
-        acked: link.acked,
+        acked: Offset::new(link.acked),
     })
 }
 
@@ -99,17 +99,21 @@ impl World {
 
     fn look(&mut self) {
         self.now += 1;
-        let fsyncs = Fsyncs::default();
+        let fsyncs = FsyncReports::default();
         let (offset, now) = (self.offset, self.now);
         let online = listed(&self.links).filter(|link| link.online);
-        if self.replicas.needs_listing() || !self.replicas.update(offset, now, online, &fsyncs) {
+        if self.replicas.needs_listing()
+            || !self
+                .replicas
+                .update(Offset::new(offset), Micros::new(now), online, &fsyncs)
+        {
             let listing = Listing {
-                offset,
+                offset: Offset::new(offset),
                 links: listed(&self.links).collect(),
                 connected: self.links.len(),
                 granted: Some(self.granted),
             };
-            self.replicas.list(listing, now, &fsyncs);
+            self.replicas.list(listing, Micros::new(now), &fsyncs);
         }
         for (link, counts) in self.online() {
             assert!(
@@ -148,7 +152,7 @@ impl World {
             });
         }
         if psync.online {
-            self.replicas.links_changed();
+            self.replicas.replica_event();
         }
     }
 
@@ -176,7 +180,7 @@ impl World {
         let count = self.links.len().max(1);
         match *step {
             Step::Psync(psync) => {
-                self.replicas.handshake_heard();
+                self.replicas.psync_seen();
                 if self.paused {
                     self.deferred.push(psync);
                 } else {
@@ -187,7 +191,7 @@ impl World {
                 if let Some(link) = self.links.get_mut(link % count) {
                     if !link.online {
                         link.online = true;
-                        self.replicas.links_changed();
+                        self.replicas.replica_event();
                     }
                 }
             }
@@ -195,7 +199,7 @@ impl World {
                 if !self.links.is_empty() {
                     let gone = self.links.remove(link % count);
                     if gone.online {
-                        self.replicas.links_changed();
+                        self.replicas.replica_event();
                     }
                 }
             }
@@ -215,13 +219,13 @@ impl World {
                     }
                 }
             }
-            Step::Stranger => self.replicas.handshake_heard(),
+            Step::Stranger => self.replicas.psync_seen(),
             Step::Look => self.look(),
             Step::TurnEnds { before } => self.turn_ends(before),
             Step::Pause { paused } => self.paused = paused,
             Step::ResetStatistics => {
                 self.granted = 0;
-                self.replicas.statistics_reset();
+                self.replicas.statistics_were_reset();
             }
         }
     }
@@ -233,11 +237,11 @@ impl World {
         for link in &mut self.links {
             if link.left_at.is_none() && !link.online {
                 link.online = true;
-                self.replicas.links_changed();
+                self.replicas.replica_event();
             }
         }
         // Links that were not online may have gone without an event.
-        self.replicas.owe_listing();
+        self.replicas.require_listing();
         while self.replicas.needs_listing() {
             self.turn_ends(true);
         }
@@ -248,7 +252,7 @@ impl World {
                 break;
             }
             assert!(turn < 4, "requests do not end");
-            requests.sent(self.offset);
+            requests.sent(Offset::new(self.offset));
             for link in &mut self.links {
                 if link.left_at.is_none() {
                     link.acked = link.acked.max(self.offset);

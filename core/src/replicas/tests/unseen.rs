@@ -10,8 +10,8 @@ fn a_link_that_came_and_went_unseen_voids_the_proofs_of_all_addresses() {
     assert_eq!(list_granted(&mut replicas, 10, 0, &rows, Some(7)), 2);
     // A granted synchronization without a new link: the replica of some link may be empty now.
     assert_eq!(list_granted(&mut replicas, 10, 0, &rows, Some(8)), 0);
-    assert_eq!(replicas.admissible(0), 2);
-    assert_eq!(replicas.open_baseline(), Some(10));
+    assert_eq!(replicas.counting_for_admission(Micros::new(0)), 2);
+    assert_eq!(replicas.open_baseline(), Some(Offset::new(10)));
     rows[0].3 = 47;
     assert_eq!(update(&mut replicas, 47, &rows), Some(1));
     rows[1].3 = 47;
@@ -32,11 +32,11 @@ fn a_link_that_is_connected_but_not_listed_explains_a_granted_synchronization() 
         connected,
         ..listing(10, rows, Some(granted))
     };
-    let fsyncs = Fsyncs::default();
+    let fsyncs = FsyncReports::default();
     list_granted(&mut replicas, 10, 0, &rows[..1], Some(7));
-    replicas.list(hidden(&rows[..1], 2, 8), 0, &fsyncs);
+    replicas.list(hidden(&rows[..1], 2, 8), Micros::ZERO, &fsyncs);
     assert_eq!(replicas.acks().replicas(), 1);
-    replicas.list(hidden(&rows, 3, 9), 0, &fsyncs);
+    replicas.list(hidden(&rows, 3, 9), Micros::ZERO, &fsyncs);
     assert_eq!(replicas.acks().replicas(), 1);
     // Without the server's count any link may have come and gone.
     assert_eq!(list_granted(&mut replicas, 10, 0, &rows, None), 0);
@@ -49,9 +49,9 @@ fn a_reset_of_the_statistics_voids_proofs_only_during_a_handshake() {
         let mut replicas = Replicas::default();
         list_granted(&mut replicas, 10, 0, &rows, Some(7));
         if heard {
-            replicas.handshake_heard();
+            replicas.psync_seen();
         }
-        replicas.statistics_reset();
+        replicas.statistics_were_reset();
         assert_eq!(list_granted(&mut replicas, 10, 0, &rows, Some(0)), counting);
     }
 }

@@ -6,15 +6,15 @@ use crate::slot_map::Address;
 
 const PLAIN: Connection = Connection {
     tls: false,
-    family: Family::V4,
+    family: AddressFamily::V4,
 };
 const TLS: Connection = Connection {
     tls: true,
-    family: Family::V4,
+    family: AddressFamily::V4,
 };
 const V6: Connection = Connection {
     tls: false,
-    family: Family::V6,
+    family: AddressFamily::V6,
 };
 
 fn cache() -> MapCache {
@@ -47,27 +47,28 @@ fn host(cache: &mut MapCache, connection: Connection) -> String {
 #[test]
 fn before_the_first_look_there_is_no_map() {
     assert!(cache().map(PLAIN).is_none());
-    assert!(!cache().is_current(Family::V4, at(0, 0), 60_000));
+    assert!(!cache().is_current(AddressFamily::V4, at(0, 0), 60_000));
 }
 
 #[test]
 fn a_look_is_current_for_the_maximum_age() {
     let mut cache = cache();
-    cache.accept(one("h", 2), Family::V4, at(1_000, 1));
-    let current = |ms, turn, max_age_ms| cache.is_current(Family::V4, at(ms, turn), max_age_ms);
+    cache.take_look(one("h", 2), AddressFamily::V4, at(1_000, 1));
+    let current =
+        |ms, turn, max_age_ms| cache.is_current(AddressFamily::V4, at(ms, turn), max_age_ms);
     assert!(current(1_000, 2, 100) && current(1_099, 9, 100));
     assert!(!current(1_100, 1, 100));
     assert!(!current(999, 1, 100), "the clock went backward");
     assert!(current(9_999, 1, 0), "with 0 it is current in its turn");
     assert!(!current(1_000, 2, 0));
-    assert_eq!(cache.expires_ms(Family::V4, 100), Some(1_100));
-    assert_eq!(cache.expires_ms(Family::V6, 100), None);
+    assert_eq!(cache.expires_ms(AddressFamily::V4, 100), Some(1_100));
+    assert_eq!(cache.expires_ms(AddressFamily::V6, 100), None);
 }
 
 #[test]
 fn one_look_gives_the_maps_of_plain_and_tls_connections() {
     let mut cache = cache();
-    cache.accept(one("h", 2), Family::V4, at(0, 0));
+    cache.take_look(one("h", 2), AddressFamily::V4, at(0, 0));
     assert_eq!(
         (
             address(&mut cache, PLAIN).port,
@@ -77,62 +78,77 @@ fn one_look_gives_the_maps_of_plain_and_tls_connections() {
     );
     for connection in [PLAIN, TLS] {
         let map = cache.map(connection).unwrap();
-        assert_eq!(cache.known(connection), Some(&*map));
+        assert_eq!(cache.last_map(connection), Some(&*map));
     }
-    assert_eq!(cache.looked(), 1);
+    assert_eq!(cache.looks_taken(), 1);
 }
 
 #[test]
 fn a_look_returns_the_connections_whose_map_changed() {
     let mut cache = cache();
-    assert_eq!(cache.accept(one("h", 2), Family::V4, at(0, 0)), []);
+    assert_eq!(
+        cache.take_look(one("h", 2), AddressFamily::V4, at(0, 0)),
+        []
+    );
     let (plain, _) = (cache.map(PLAIN).unwrap(), cache.map(TLS).unwrap());
-    assert_eq!(cache.accept(one("h", 2), Family::V4, at(1, 0)), []);
-    assert_eq!(cache.accept(one("h", 3), Family::V4, at(2, 0)), [TLS]);
+    assert_eq!(
+        cache.take_look(one("h", 2), AddressFamily::V4, at(1, 0)),
+        []
+    );
+    assert_eq!(
+        cache.take_look(one("h", 3), AddressFamily::V4, at(2, 0)),
+        [TLS]
+    );
     assert!(
         Arc::ptr_eq(&plain, &cache.map(PLAIN).unwrap()),
         "an unchanged map is kept"
     );
     assert_eq!(
-        cache.accept(one("i", 3), Family::V4, at(3, 0)),
+        cache.take_look(one("i", 3), AddressFamily::V4, at(3, 0)),
         [PLAIN, TLS]
     );
     assert_eq!(host(&mut cache, PLAIN), "i");
-    assert_eq!(cache.looked(), 4);
-    cache.forget_looked();
-    assert_eq!(cache.looked(), 0);
+    assert_eq!(cache.looks_taken(), 4);
+    cache.reset_looks_taken();
+    assert_eq!(cache.looks_taken(), 0);
 }
 
 #[test]
 fn a_look_is_current_only_for_its_family() {
     let mut cache = cache();
-    cache.accept(one("fd00::1", 2), Family::V6, at(0, 0));
-    assert!(cache.is_current(Family::V6, at(0, 0), 100));
-    assert!(!cache.is_current(Family::V4, at(0, 0), 100));
+    cache.take_look(one("fd00::1", 2), AddressFamily::V6, at(0, 0));
+    assert!(cache.is_current(AddressFamily::V6, at(0, 0), 100));
+    assert!(!cache.is_current(AddressFamily::V4, at(0, 0), 100));
 }
 
 #[test]
 fn each_family_gets_its_own_addresses() {
     let mut cache = cache();
-    cache.accept(one("10.0.0.1", 2), Family::V4, at(0, 0));
-    cache.accept(one("fd00::1", 2), Family::V6, at(0, 0));
+    cache.take_look(one("10.0.0.1", 2), AddressFamily::V4, at(0, 0));
+    cache.take_look(one("fd00::1", 2), AddressFamily::V6, at(0, 0));
     assert_eq!(host(&mut cache, PLAIN), "10.0.0.1");
     assert_eq!(host(&mut cache, V6), "fd00::1");
     // Looks by others that show the same as before change nothing for IPv6 connections.
-    assert_eq!(cache.accept(one("10.0.0.1", 2), Family::V4, at(200, 1)), []);
-    assert_eq!(cache.accept(one("10.0.0.1", 2), Family::V4, at(400, 2)), []);
+    assert_eq!(
+        cache.take_look(one("10.0.0.1", 2), AddressFamily::V4, at(200, 1)),
+        []
+    );
+    assert_eq!(
+        cache.take_look(one("10.0.0.1", 2), AddressFamily::V4, at(400, 2)),
+        []
+    );
     assert_eq!(host(&mut cache, V6), "fd00::1");
 }
 
 #[test]
 fn ipv6_connections_get_the_slots_of_a_look_by_others() {
     let mut cache = cache();
-    cache.accept(one("fd00::1", 2), Family::V6, at(0, 0));
-    cache.accept(one("10.0.0.1", 2), Family::V4, at(0, 0));
+    cache.take_look(one("fd00::1", 2), AddressFamily::V6, at(0, 0));
+    cache.take_look(one("10.0.0.1", 2), AddressFamily::V4, at(0, 0));
     cache.map(V6);
     let mut fewer = one("10.0.0.1", 2);
     fewer.ranges[0].last = 7;
-    assert_eq!(cache.accept(fewer, Family::V4, at(100, 1)), [V6]);
+    assert_eq!(cache.take_look(fewer, AddressFamily::V4, at(100, 1)), [V6]);
     assert_eq!(host(&mut cache, V6), "fd00::1");
     assert_eq!(cache.map(V6).unwrap().owner_of(8), None);
 }
@@ -140,16 +156,16 @@ fn ipv6_connections_get_the_slots_of_a_look_by_others() {
 #[test]
 fn a_node_that_moved_has_its_new_address() {
     let mut cache = cache();
-    cache.accept(one("fd00::1", 2), Family::V6, at(0, 0));
-    cache.accept(one("10.0.0.1", 2), Family::V4, at(0, 0));
+    cache.take_look(one("fd00::1", 2), AddressFamily::V6, at(0, 0));
+    cache.take_look(one("10.0.0.1", 2), AddressFamily::V4, at(0, 0));
     cache.map(V6);
     assert_eq!(
-        cache.accept(one("10.0.0.2", 2), Family::V4, at(100, 1)),
+        cache.take_look(one("10.0.0.2", 2), AddressFamily::V4, at(100, 1)),
         [V6]
     );
     assert_eq!(host(&mut cache, V6), "10.0.0.2");
     assert_eq!(
-        cache.accept(one("fd00::2", 2), Family::V6, at(200, 2)),
+        cache.take_look(one("fd00::2", 2), AddressFamily::V6, at(200, 2)),
         [V6]
     );
     assert_eq!(host(&mut cache, V6), "fd00::2");
@@ -160,11 +176,11 @@ fn ipv6_connections_get_the_newest_look_of_either_family() {
     let mut fewer = one("fd00::1", 2);
     fewer.ranges[0].last = 7;
     let mut cache = cache();
-    cache.accept(one("10.0.0.1", 2), Family::V4, at(0, 0));
-    cache.accept(fewer, Family::V6, at(100, 1));
+    cache.take_look(one("10.0.0.1", 2), AddressFamily::V4, at(0, 0));
+    cache.take_look(fewer, AddressFamily::V6, at(100, 1));
     assert_eq!(cache.map(V6).unwrap().owner_of(8), None);
     assert_eq!(
-        cache.accept(one("10.0.0.1", 2), Family::V4, at(200, 2)),
+        cache.take_look(one("10.0.0.1", 2), AddressFamily::V4, at(200, 2)),
         [V6]
     );
     assert_eq!(cache.map(V6).unwrap().owner_of(8), Some(0));
@@ -173,11 +189,11 @@ fn ipv6_connections_get_the_newest_look_of_either_family() {
 #[test]
 fn after_an_ipv6_look_addresses_are_compared_with_the_next_look_by_others() {
     let mut cache = cache();
-    cache.accept(one("fd00::1", 2), Family::V6, at(0, 0));
-    cache.accept(one("10.0.0.1", 2), Family::V4, at(0, 0));
-    cache.accept(one("10.0.0.2", 2), Family::V4, at(100, 1));
-    cache.accept(one("fd00::2", 2), Family::V6, at(100, 1));
-    cache.accept(one("10.0.0.2", 2), Family::V4, at(200, 2));
+    cache.take_look(one("fd00::1", 2), AddressFamily::V6, at(0, 0));
+    cache.take_look(one("10.0.0.1", 2), AddressFamily::V4, at(0, 0));
+    cache.take_look(one("10.0.0.2", 2), AddressFamily::V4, at(100, 1));
+    cache.take_look(one("fd00::2", 2), AddressFamily::V6, at(100, 1));
+    cache.take_look(one("10.0.0.2", 2), AddressFamily::V4, at(200, 2));
     assert_eq!(host(&mut cache, V6), "fd00::2");
 }
 
@@ -189,7 +205,7 @@ fn host_names_are_the_same_for_all_families() {
         topology
     };
     let mut cache = cache();
-    cache.accept(named("fd00::1"), Family::V6, at(0, 0));
-    cache.accept(named("10.0.0.1"), Family::V4, at(0, 0));
+    cache.take_look(named("fd00::1"), AddressFamily::V6, at(0, 0));
+    cache.take_look(named("10.0.0.1"), AddressFamily::V4, at(0, 0));
     assert_eq!(host(&mut cache, V6), "a.example");
 }

@@ -32,14 +32,14 @@ fn a_node_in_no_shard_gets_its_address_from_its_line() {
           d :0@0 master,noaddr - 0 0 1 disconnected 20\n",
     );
     let read = |preferred, tls| {
-        let endpoints = || Endpoints { preferred, tls };
+        let endpoints = || AddressFormat { preferred, tls };
         Topology::read(shards.as_bytes(), lines.as_bytes(), endpoints).unwrap()
     };
     let address = |node: &Node| {
         let host = String::from_utf8_lossy(&node.endpoint).into_owned();
         (host, node.port, node.tls_port)
     };
-    let topology = read(Preferred::Ip, false);
+    let topology = read(PreferredEndpoint::Ip, false);
     let [a, b, c, d] = &topology.nodes[..] else {
         panic!("{topology:?}");
     };
@@ -50,13 +50,13 @@ fn a_node_in_no_shard_gets_its_address_from_its_line() {
     assert!(!a.is_listed && c.primary.as_deref() == Some(b"a") && c.health == Health::Failed);
     assert_eq!(topology.ranges.len(), 3, "each owner has its slots");
     let hosts = |topology: Topology| topology.nodes.iter().map(address).collect::<Vec<_>>();
-    let named = hosts(read(Preferred::HostName, true));
+    let named = hosts(read(PreferredEndpoint::HostName, true));
     assert_eq!(named[0], ("a.example".into(), None, Some(1)));
     assert_eq!(named[2], ("?".into(), None, Some(3)));
-    assert_eq!(hosts(read(Preferred::Unknown, false))[0].0, "");
+    assert_eq!(hosts(read(PreferredEndpoint::Unknown, false))[0].0, "");
     // The port for the other kind of connection is kept from the earlier look.
-    let mut topology = read(Preferred::Ip, false);
-    topology.add_ports_of(&read(Preferred::Ip, true));
+    let mut topology = read(PreferredEndpoint::Ip, false);
+    topology.add_ports_of(&read(PreferredEndpoint::Ip, true));
     assert_eq!(
         address(&topology.nodes[0]),
         ("fd00::1".into(), Some(1), Some(1))

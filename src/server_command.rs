@@ -1,5 +1,6 @@
-//! What the running server says of one of its own commands, read through `COMMAND INFO` and
-//! `COMMAND DOCS`, so that ours have the same arity, flags, key positions, categories and hints.
+//! Reads the description of one of the server's own commands from `COMMAND INFO` and
+//! `COMMAND DOCS`. The module's commands then get the same arity, flags, key positions, categories
+//! and hints.
 
 use std::ffi::{c_int, CString};
 
@@ -10,27 +11,30 @@ use crate::ffi::{Ctx, Reply};
 
 /// A command of the server.
 #[derive(Clone, Debug, Default)]
-pub struct Inner {
-    /// Its own name in lower case, `xinfo|stream` for a subcommand: also where it was renamed.
+pub struct ServerCommand {
+    /// The original name in lower case, also if the command was renamed. A subcommand is
+    /// `xinfo|stream`.
     pub name: String,
-    /// As `COMMAND INFO` gives it: negative for at least so many words.
+    /// The number of words, the name included. Negative for a minimum: -2 is at least 2.
     pub arity: c_int,
     /// As `COMMAND INFO` spells them.
     pub flags: Vec<String>,
-    /// The first key, the last, and the step.
+    /// The first key, the last, and the step between keys.
     pub legacy_keys: (c_int, c_int, c_int),
-    /// Without the `@`.
+    /// The ACL categories, without the `@`.
     pub categories: Vec<String>,
-    /// `None` for keys that only the server's own code finds.
+    /// Where the keys are. `None` if only the server's own code finds them.
     pub keys: Option<KeySpecs>,
-    /// The full names of its subcommands: then it does little or nothing by itself.
+    /// The full names of its subcommands. A command that has any does little or nothing without
+    /// one.
     pub subcommands: Vec<Vec<u8>>,
 }
 
-impl Inner {
-    /// Looks a command up: `get`, or `xinfo|stream`. `None` for one that the server has not.
+impl ServerCommand {
+    /// Looks up a command: `get`, or `xinfo|stream`. `None` if the server does not have it.
     pub fn of(ctx: &Ctx, name: impl Into<Vec<u8>>) -> Option<Self> {
-        // The server may compare names up to a null byte, and find another command than is called.
+        // A name with a null byte is rejected. The server may compare names up to that byte, and
+        // find a command other than the one that is called.
         let name = CString::new(name).ok()?;
         let reply = ctx.ask(c"COMMAND", &[c"INFO", &name])?;
         let entry = reply.root().get(0)?;
@@ -59,13 +63,12 @@ impl Inner {
         })
     }
 
-    /// True for a flag by the name that `COMMAND INFO` gives it.
-    pub fn has_flag(&self, name: &str) -> bool {
+    fn has_flag(&self, name: &str) -> bool {
         self.flags.iter().any(|flag| flag == name)
     }
 
-    /// The flags as the API takes them, which spells them otherwise. Those left out are not a
-    /// module's to set, or are derived by the server.
+    /// The flags in the spelling of `RM_CreateCommand`. Others are left out: a module cannot set
+    /// them, or the server derives them.
     pub fn api_flags(&self) -> Vec<&'static str> {
         const NAMES: [(&str, &str); 7] = [
             ("write", "write"),
@@ -84,19 +87,19 @@ impl Inner {
     }
 }
 
-/// What `COMMAND DOCS` tells.
+/// The documentation of one of the server's commands, from `COMMAND DOCS`.
 #[derive(Clone, Debug, Default)]
-pub struct Docs {
+pub struct ServerDocs {
     /// One line.
     pub summary: CString,
-    /// What it costs.
+    /// The time complexity, such as `O(1)`.
     pub complexity: CString,
     /// The arguments.
     pub args: Vec<Arg>,
 }
 
-impl Docs {
-    /// Looks a command up. Empty where the server tells nothing: then there are no hints.
+impl ServerDocs {
+    /// Looks up a command. Empty if the server has no documentation for it.
     pub fn of(ctx: &Ctx, name: &str) -> Self {
         let docs = || {
             let name = CString::new(name).ok()?;
@@ -114,9 +117,10 @@ impl Docs {
     }
 }
 
-/// The key specifications of a command; `None` where they do not tell everything.
+/// The key specifications of a command. `None` if they do not describe all keys.
 fn key_specs(list: Reply<'_>, flags: &[String], arity: c_int) -> Option<KeySpecs> {
-    // A module's command may have its code asked, whatever else it has declared: `CMD_MODULE_GETKEYS` in `db.c`.
+    // The server may call such a module's code for the keys, whatever the command has declared:
+    // `CMD_MODULE_GETKEYS` in `db.c`.
     let has = |name: &str| flags.iter().any(|flag| flag == name);
     if has("module") && has("movablekeys") {
         return None;
@@ -128,13 +132,14 @@ fn key_specs(list: Reply<'_>, flags: &[String], arity: c_int) -> Option<KeySpecs
         if is("incomplete") {
             return None;
         }
-        // A word that is only hashed like a key.
+        // The word is only hashed like a key.
         if is("not_key") {
             continue;
         }
         let found = key_spec(spec, key_flags(&flags))?;
-        // The server does not go by these, but asks the command's own code. Where a place was searched for, that may
-        // find another one: GEORADIUS takes the last of several STORE.
+        // The server does not use these specifications, but the command's own code. That code may
+        // find another place than the search for a keyword: GEORADIUS takes the last of several
+        // STORE.
         if is("variable_flags") && matches!(found.begin, Begin::After(..)) {
             return None;
         }
@@ -196,7 +201,7 @@ fn arg(entry: Reply<'_>) -> Option<Arg> {
     })
 }
 
-/// A field of a map, which RESP2 writes as names and values in turn.
+/// A field of a map. In RESP2 a map is an array of names and values in turn.
 fn field<'a>(map: Reply<'a>, name: &[u8]) -> Option<Reply<'a>> {
     let mut elements = map.elements();
     while let Some(key) = elements.next() {

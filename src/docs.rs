@@ -1,11 +1,12 @@
-//! What clients show of the commands that are not the server's own: hints and summaries.
+//! Builds argument descriptions and summaries of the module's commands, as `COMMAND DOCS` shows
+//! them. Clients show them as hints.
 
 use std::ffi::{CStr, CString};
 
 use crate::ffi::spec::{Arg, ArgType};
 
 /// The requirement options: `[REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT ms]`.
-pub fn requirement() -> Vec<Arg> {
+pub fn requirement_options() -> Vec<Arg> {
     let option = |arg: Arg, token: &CStr| Arg {
         token: Some(token.to_owned()),
         ..optional(arg)
@@ -25,7 +26,7 @@ pub fn requirement() -> Vec<Arg> {
     ]
 }
 
-/// An argument of no particular kind.
+/// An argument that takes any bytes.
 pub fn string(name: &CStr) -> Arg {
     arg(name, ArgType::String)
 }
@@ -42,7 +43,7 @@ fn pure_token(name: &CStr, token: &CStr) -> Arg {
     }
 }
 
-/// The argument may be left out.
+/// The same argument, which may be left out.
 pub fn optional(argument: Arg) -> Arg {
     Arg {
         is_optional: true,
@@ -50,7 +51,7 @@ pub fn optional(argument: Arg) -> Arg {
     }
 }
 
-/// The argument may be left out or repeated.
+/// The same argument, which may be left out or repeated.
 pub fn any_number(argument: Arg) -> Arg {
     Arg {
         is_multiple: true,
@@ -71,8 +72,8 @@ fn arg(name: &CStr, kind: ArgType) -> Arg {
     }
 }
 
-/// The summary of a durable twin, from that of the inner command.
-pub fn durably(summary: &CStr) -> CString {
+/// The summary of a durable command, from that of its inner command.
+pub fn durable_summary(summary: &CStr) -> CString {
     let summary = summary.to_string_lossy();
     let summary = summary.trim_end_matches('.');
     let text = format!("{summary}, answered when the required replicas have acknowledged it.");

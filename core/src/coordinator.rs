@@ -1,0 +1,241 @@
+//! The state machine of durable commands on a primary.
+//!
+//! The coordinator owns all state about waits and replicas: the ledger, the replicas, the requests,
+//! the fsync reports, the timers and the statistics. It makes no calls. The caller passes in events
+//! with the time, and carries out what each method returns.
+//!
+//! | event | method | result |
+//! |---|---|---|
+//! | a command was executed and has to wait | [`accept`] | wake the event loop, or not |
+//! | the event loop woke: a turn begins | [`turn_begins`] | |
+//! | the turn timer fired | [`turn_timer_fired`] | look at the cluster, at the replicas |
+//! | the deadline timer fired | [`deadline_timer_fired`] | the same |
+//! | … and the replicas were looked at | [`looked_in_timer`] | waits to release and to give up |
+//! | the event loop is about to sleep | [`turn_ends`] | look at the replicas, or not |
+//! | … and the replicas were looked at | [`looked_at_turn_end`] | waits to release, a request |
+//! | … and the request was sent | [`request_sent`] | wake the event loop, or not |
+//! | waits have to be given up | [`overdue`], [`take_lost`] | the waits |
+//! | the server ended a wait | [`timed_out`], [`disconnected`] | the wait |
+//! | the role changed | [`role_changed`] | wake the event loop, or not |
+//! | a replica came online or went | [`replica_changed`] | |
+//! | a setting changed | [`settings_changed`] | |
+//! | the server's cron ran | [`cron`] | look at the cluster, or not |
+//! | the cluster failed | [`cluster_failed`] | |
+//!
+//! The caller applies [`timer_changes`] when a turn begins with waits, when a timer fired, when a
+//! wait was accepted, after the actions of a look, and when the last wait has ended.
+//!
+//! A write enters the replication stream when its command ends. So the offset of a turn's writes is
+//! known when the turn ends. One request then serves all commands of the turn, and leaves in the
+//! same packet as their writes.
+//!
+//! Example with one replica, `REPLICAS 1`:
+//!
+//! | stream ends at | event | effect |
+//! |---|---|---|
+//! | 100 | a client sends SET; `accept` | the wait has no offset |
+//! | 150 | `turn_ends`, look: acknowledged 100 | the wait gets offset 150; a request is sent |
+//! | 187 (150 + the 37 bytes of the request) | next turn, look: acknowledged 150 | the wait is released |
+//!
+//! [`accept`]: Coordinator::accept
+//! [`turn_begins`]: Coordinator::turn_begins
+//! [`turn_timer_fired`]: Coordinator::turn_timer_fired
+//! [`deadline_timer_fired`]: Coordinator::deadline_timer_fired
+//! [`looked_in_timer`]: Coordinator::looked_in_timer
+//! [`turn_ends`]: Coordinator::turn_ends
+//! [`looked_at_turn_end`]: Coordinator::looked_at_turn_end
+//! [`request_sent`]: Coordinator::request_sent
+//! [`overdue`]: Coordinator::overdue
+//! [`take_lost`]: Coordinator::take_lost
+//! [`timed_out`]: Coordinator::timed_out
+//! [`disconnected`]: Coordinator::disconnected
+//! [`role_changed`]: Coordinator::role_changed
+//! [`replica_changed`]: Coordinator::replica_changed
+//! [`settings_changed`]: Coordinator::settings_changed
+//! [`cron`]: Coordinator::cron
+//! [`cluster_failed`]: Coordinator::cluster_failed
+//! [`timer_changes`]: Coordinator::timer_changes
+
+mod admission;
+mod figures;
+mod looks;
+mod outcomes;
+mod timers;
+mod turns;
+
+use crate::ack_request::AckRequests;
+use crate::acks::{Acks, Need};
+use crate::alarms::Alarms;
+use crate::fsyncs::FsyncReports;
+use crate::ledger::{Ledger, Loss, Wait, WaitId};
+use crate::replicas::{ReplicaAllow, Replicas};
+use crate::stats::Stats;
+use crate::units::Micros;
+
+pub use admission::TooFewReplicas;
+pub use outcomes::{GivenUp, OVERDUE_PER_TURN};
+pub use timers::{TimerChange, TimerChanges};
+pub use turns::{Actions, OnTimer, Request};
+
+use timers::Timers;
+
+/// When waits may be released. It depends on the server: see `turns.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReleasePoint {
+    /// In a zero-delay timer: the server serves unblocked clients before it reports the end of the
+    /// turn.
+    Timer,
+    /// At the end of the turn: the server serves unblocked clients right after it reports the end.
+    TurnEnd,
+}
+
+/// Properties of the server that do not change while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// When waits are released.
+    pub release_point: ReleasePoint,
+    /// Cluster mode is on, so the state of the cluster has to be looked at.
+    pub is_cluster: bool,
+}
+
+/// The part of the event loop's turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Commands run. The server has not reported the turn's end yet.
+    Running,
+    /// The server has reported the turn's end. Redis 7.0 can still run commands after it.
+    Ended,
+}
+
+/// See the head of this file. `P` is the caller's data for each wait.
+#[derive(Debug)]
+pub struct Coordinator<P> {
+    setup: Setup,
+    phase: Phase,
+    ledger: Ledger<P>,
+    /// The replicas at the last look.
+    pub replicas: Replicas,
+    /// Fsync reports of the replicas.
+    pub fsyncs: FsyncReports,
+    requests: AckRequests,
+    timers: Timers,
+    /// Counters and wait times.
+    pub stats: Stats,
+    /// The log lines about replicas.
+    pub alarms: Alarms,
+    /// True if nothing that decides who counts has changed since the last look.
+    replicas_current: bool,
+    /// The database of the last wait's command.
+    last_db: i32,
+    /// When the server's cron runs next.
+    next_cron: Micros,
+}
+
+impl<P> Coordinator<P> {
+    /// Starts without waits. The module can be loaded into a running server. Its replicas have not
+    /// received a request yet, so the first turn sends one.
+    pub fn new(setup: Setup) -> Self {
+        let mut requests = AckRequests::default();
+        requests.newcomer();
+        Self {
+            setup,
+            phase: Phase::Running,
+            ledger: Ledger::default(),
+            replicas: Replicas::default(),
+            fsyncs: FsyncReports::default(),
+            requests,
+            timers: Timers::default(),
+            stats: Stats::default(),
+            alarms: fresh_alarms(),
+            replicas_current: false,
+            last_db: 0,
+            next_cron: Micros::new(0),
+        }
+    }
+
+    /// Adds the wait of a command that was admitted and executed in database `db`. Returns true if
+    /// the caller has to wake the event loop: after the turn's end nothing else would wake it.
+    ///
+    /// # Errors
+    /// Returns the payload if the client waits already.
+    pub fn accept(
+        &mut self,
+        client: WaitId,
+        need: Need,
+        timeout: Option<Micros>,
+        db: i32,
+        now: Micros,
+        payload: P,
+    ) -> Result<bool, P> {
+        let deadline = timeout.map(|timeout| now.saturating_add(timeout));
+        self.ledger.accept(client, need, now, deadline, payload)?;
+        self.last_db = db;
+        self.stats.waiting(self.ledger.len());
+        Ok(self.phase == Phase::Ended)
+    }
+
+    /// The number of waiting clients.
+    pub fn waiting(&self) -> usize {
+        self.ledger.len()
+    }
+
+    /// The offsets that the replicas that count have acknowledged.
+    pub fn acks(&self) -> &Acks {
+        self.replicas.acks()
+    }
+
+    /// The wait of that client.
+    pub fn wait_of(&self, client: WaitId) -> Option<&Wait<P>> {
+        self.ledger.get(client)
+    }
+
+    /// A replica came online (`came`) or went offline.
+    pub fn replica_changed(&mut self, came: bool) {
+        self.replicas_current = false;
+        self.replicas.replica_event();
+        self.alarms.something_changed();
+        self.fsyncs.replicas_changed();
+        if came {
+            self.requests.newcomer();
+        }
+    }
+
+    /// This server became a primary or a replica. It has another replication stream from now on, so
+    /// all present waits are lost. Returns true if the caller has to wake the event loop.
+    pub fn role_changed(&mut self, is_primary: bool) -> bool {
+        self.replicas.clear();
+        self.replicas_current = false;
+        self.alarms = fresh_alarms();
+        self.requests.clear();
+        if !is_primary {
+            self.stats.demotion();
+        }
+        self.ledger.lose(Loss::Stream);
+        self.ledger.has_lost()
+    }
+
+    /// The cluster failed: all present waits are lost.
+    pub fn cluster_failed(&mut self) {
+        self.ledger.lose(Loss::Cluster);
+    }
+
+    /// A setting changed. Other links may count now, and the configured requirement may differ.
+    pub fn settings_changed(&mut self, allow: ReplicaAllow) {
+        self.replicas.set_allow(allow);
+        self.replicas_current = false;
+        self.alarms.something_changed();
+    }
+}
+
+/// The log lines of a server on which the module was just loaded, or whose role has just changed. A
+/// look for them is due, also if no replica comes.
+fn fresh_alarms() -> Alarms {
+    let mut alarms = Alarms::default();
+    alarms.something_changed();
+    alarms
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

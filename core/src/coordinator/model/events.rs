@@ -1,0 +1,167 @@
+//! The events of the simulation, and their effects on the simulated server.
+
+use super::super::*;
+use super::simulated_server::{Replica, SimulatedServer, Wanted};
+use crate::ack_request::GETACK_BYTES;
+use crate::units::Millis;
+
+/// An event of the simulation. Each is in an event-loop turn of its own.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A durable command. Without bytes it is a read.
+    Durable {
+        client: u64,
+        need: Need,
+        bytes: u64,
+        timeout_ms: Option<u64>,
+    },
+    /// A plain write.
+    Write {
+        bytes: u64,
+    },
+    /// A replica reads the stream and answers the requests in it.
+    Deliver(usize),
+    Join,
+    Leave(usize),
+    ClientLeaves(u64),
+    OperatorUnblocks(u64),
+    /// Milliseconds.
+    TimePasses(u64),
+    /// The server stops or resumes the traffic to replicas.
+    Pause(bool),
+    /// The server becomes a primary, or a replica.
+    Role(bool),
+    ClusterFails,
+}
+
+impl SimulatedServer {
+    pub fn run(&mut self, event: Event) {
+        match event {
+            Event::Durable {
+                client,
+                need,
+                bytes,
+                timeout_ms,
+            } => self.durable(client, need, bytes, timeout_ms),
+            Event::Write { bytes } => self.write(bytes),
+            Event::Deliver(index) => self.deliver(index),
+            Event::Join => self.join(),
+            Event::Leave(index) => {
+                if index < self.replicas.len() {
+                    let gone = self.replicas.remove(index);
+                    self.coordinator.fsyncs.client_left(gone.port.into());
+                    self.coordinator.replica_changed(false);
+                }
+            }
+            Event::ClientLeaves(client) => {
+                let left = self.coordinator.wait_of(client).is_some();
+                if left {
+                    let wait = self.coordinator.disconnected(client, false, |_| true);
+                    assert!(wait.is_some() && self.waits.remove(&client).is_some());
+                }
+            }
+            Event::OperatorUnblocks(client) => {
+                if self.coordinator.wait_of(client).is_some() {
+                    self.end(client);
+                }
+            }
+            Event::TimePasses(ms) => {
+                self.now = self.now.saturating_add(Millis::new(ms).to_micros())
+            }
+            Event::Pause(paused) => self.is_paused = paused,
+            Event::Role(is_primary) => {
+                if is_primary != self.is_primary {
+                    self.change_role(is_primary);
+                }
+            }
+            Event::ClusterFails => {
+                // The module notices it at the end of the server's cron.
+                self.has_failed = true;
+                if self.coordinator.cron(10, self.now) {
+                    self.coordinator.cluster_failed();
+                    self.lose_all();
+                    self.woken = true;
+                }
+                self.has_failed = false;
+            }
+        }
+    }
+
+    fn durable(&mut self, client: u64, need: Need, bytes: u64, timeout_ms: Option<u64>) {
+        if !self.is_primary || self.coordinator.wait_of(client).is_some() {
+            return;
+        }
+        self.write(bytes);
+        let timeout = timeout_ms.map(|ms| Millis::new(ms).to_micros());
+        let accepted = self
+            .coordinator
+            .accept(client, need, timeout, 0, self.now, client);
+        self.woken |= accepted.expect("the client does not wait");
+        let wanted = Wanted {
+            need,
+            data: self.data,
+            has_deadline: timeout.is_some(),
+            is_lost: false,
+        };
+        self.waits.insert(client, wanted);
+    }
+
+    fn write(&mut self, bytes: u64) {
+        if bytes > 0 && self.is_primary {
+            self.stream += bytes;
+            self.data = self.stream;
+        }
+    }
+
+    fn deliver(&mut self, index: usize) {
+        let Some(replica) = self.replicas.get_mut(index) else {
+            return;
+        };
+        let from = replica.read;
+        let answered = self.requests.iter().filter(|&&at| at >= from);
+        let answered = answered.filter(|&&at| at + GETACK_BYTES <= self.stream);
+        let answer = answered.max().copied();
+        // The answer is sent while the replica reads, before it fsyncs the bytes that it reads.
+        if let Some(acked) = answer {
+            replica.acked = replica.acked.max(acked);
+            let report = format!("ACK {acked} FACK {}", replica.fsynced);
+            let words = report.split(' ').map(str::as_bytes);
+            let client = replica.port.into();
+            self.coordinator.fsyncs.replconf(client, words);
+        }
+        replica.read = self.stream;
+        replica.fsynced = self.stream;
+    }
+
+    fn join(&mut self) {
+        if !self.is_primary || self.replicas.len() >= 4 {
+            return;
+        }
+        self.joined += 1;
+        let port = 1000 + u16::try_from(self.joined).expect("few replicas");
+        self.replicas.push(Replica {
+            port,
+            read: self.stream,
+            fsynced: self.stream,
+            acked: 0,
+        });
+        let words = format!("listening-port {port}");
+        let words = words.split(' ').map(str::as_bytes);
+        self.coordinator.fsyncs.replconf(port.into(), words);
+        self.coordinator.replica_changed(true);
+        self.newcomer = true;
+    }
+
+    fn change_role(&mut self, is_primary: bool) {
+        self.is_primary = is_primary;
+        for replica in std::mem::take(&mut self.replicas) {
+            self.coordinator.fsyncs.client_left(replica.port.into());
+        }
+        self.woken |= self.coordinator.role_changed(is_primary);
+        self.lose_all();
+        // The next offsets belong to another stream.
+        (self.stream, self.data) = (self.stream + 1000, self.stream + 1000);
+        self.requests.clear();
+        (self.newcomer, self.delayed) = (false, false);
+    }
+}

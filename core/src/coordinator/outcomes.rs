@@ -1,0 +1,144 @@
+//! Ends of waits other than by release: a wait is given up, or its client leaves.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | expired | the deadline has passed, and the wait has an offset; without an offset, a second later |
+//! | overdue | expired, and returned by [`overdue`](Coordinator::overdue) to be given up |
+//! | lost | the primary was demoted or its cluster failed; it is never released |
+//! | given up | the client gets an error: at the deadline, when lost, or because an operator wants it |
+//! | cancelled | removed from the ledger without a release: it was given up, or its client left |
+//!
+//! The coordinator returns the waits to give up. The caller ends each of them as an operator would
+//! with CLIENT UNBLOCK. The server then calls back, and the callback removes the wait from the
+//! ledger by [`timed_out`](Coordinator::timed_out) or [`disconnected`](Coordinator::disconnected).
+//! So each wait ends once, whether the module, an operator or the client ends it.
+
+use super::Coordinator;
+use crate::ledger::{Loss, Wait, WaitId};
+use crate::stats::bump;
+use crate::units::Micros;
+
+/// The per-turn budget of overdue waits, a few milliseconds of work. Thousands of waits that expire
+/// together must not delay other clients.
+pub const OVERDUE_PER_TURN: usize = 250;
+
+/// The per-turn budget of lost waits: the default of `durable.max-waiters`. The server would reply
+/// CLUSTERDOWN to waits beyond it in its next cron, and clients would send their writes again.
+const LOST_PER_TURN: usize = 10_000;
+
+/// A wait that was given up.
+#[derive(Debug)]
+pub struct GivenUp<P> {
+    /// The wait.
+    pub wait: Wait<P>,
+    /// The error reply.
+    pub error: String,
+    /// How long it has waited.
+    pub took: Micros,
+}
+
+impl<P> Coordinator<P> {
+    /// Waits whose deadline has passed, up to the per-turn budget.
+    pub fn overdue(&self, now: Micros) -> Vec<WaitId> {
+        self.ledger.expired(now).take(OVERDUE_PER_TURN).collect()
+    }
+
+    /// An overdue wait could not be ended, because the server does not find its client. A reply is
+    /// not possible, and the write must not be reported as safe. So the wait stays, without a
+    /// deadline.
+    pub fn cannot_end(&mut self, client: WaitId) {
+        self.ledger.forget_deadline(client);
+    }
+
+    /// Takes lost waits, up to the per-turn budget. Each is returned once. If the server does not
+    /// find its client, the wait stays. It is tried once more at its deadline, if it has one.
+    pub fn take_lost(&mut self) -> Vec<(WaitId, Loss)> {
+        let lost = std::iter::from_fn(|| self.ledger.next_lost());
+        lost.take(LOST_PER_TURN).collect()
+    }
+
+    /// True if more waits are left to give up, in the next turn.
+    pub fn has_more_to_give_up(&self, now: Micros) -> bool {
+        self.ledger.has_lost() || self.ledger.expired(now).next().is_some()
+    }
+
+    /// The server ends a wait as timed out, because the module gave it up, or an operator sent
+    /// CLIENT UNBLOCK without ERROR. `is_meant` gets the payload of the client's present wait: is
+    /// the callback for this wait? Returns `None` if not, or if there is none.
+    pub fn timed_out(
+        &mut self,
+        client: WaitId,
+        now: Micros,
+        is_meant: impl FnOnce(&P) -> bool,
+    ) -> Option<GivenUp<P>> {
+        if !is_meant(&self.ledger.get(client)?.payload) {
+            return None;
+        }
+        let wait = self.ledger.cancel(client)?;
+        bump(&mut self.stats.counters.unacked);
+        Some(GivenUp {
+            error: self.unacked(&wait, now),
+            took: now.since(wait.since),
+            wait,
+        })
+    }
+
+    /// A waiting client left, or the server replied to it. Returns its wait, or `None` if that was
+    /// released before. `is_meant` is as for [`timed_out`](Self::timed_out).
+    ///
+    /// A demoted server disconnects its waiting clients before or after it reports the new role.
+    /// Before: they are counted as disconnected, and `Stats::demotion` counts them as demoted when
+    /// the role is reported. After: `is_replica` is true.
+    pub fn disconnected(
+        &mut self,
+        client: WaitId,
+        is_replica: bool,
+        is_meant: impl FnOnce(&P) -> bool,
+    ) -> Option<Wait<P>> {
+        let wait = self.ledger.get(client);
+        let wait = wait.filter(|wait| is_meant(&wait.payload));
+        let is_demoted = is_replica || wait.is_some_and(|wait| wait.loss == Some(Loss::Stream));
+        let is_waiting = wait.is_some();
+        if !is_waiting {
+            // The wait was released, and the client left before the reply.
+            self.stats.acknowledged_in_vain();
+        }
+        if is_demoted {
+            bump(&mut self.stats.counters.demoted);
+        } else {
+            self.stats.client_left();
+        }
+        is_waiting.then(|| self.ledger.cancel(client)).flatten()
+    }
+
+    /// The error reply of a wait that is given up.
+    fn unacked(&self, wait: &Wait<P>, now: Micros) -> String {
+        let acks = self.replicas.acks();
+        let (acknowledged, fsynced) = wait.offset.map_or((0, 0), |offset| {
+            (acks.acknowledged(offset), acks.fsynced(offset))
+        });
+        let fsync = match wait.need.fsync {
+            0 => String::new(),
+            needed => format!(" and {fsynced} of {needed} fsynced"),
+        };
+        let why = if wait.loss == Some(Loss::Cluster) {
+            "; the cluster failed while waiting".into()
+        } else {
+            format!(" within {} ms", waited_ms(wait, now))
+        };
+        format!(
+            "UNACKED {acknowledged} of {} replicas acknowledged{fsync}{why}; \
+             applied on the primary, may still reach the replicas",
+            wait.need.replicas
+        )
+    }
+}
+
+/// The timeout in milliseconds. If an operator has ended the wait early, the time that it has
+/// waited.
+fn waited_ms<P>(wait: &Wait<P>, now: Micros) -> u64 {
+    match wait.deadline.filter(|&deadline| deadline <= now) {
+        Some(deadline) => deadline.since(wait.since).to_millis().get(),
+        None => now.since(wait.since).to_millis().get(),
+    }
+}

@@ -1,0 +1,308 @@
+//! The coordinator by example.
+
+use super::*;
+use crate::replicas::{Link, Listing};
+use crate::units::{Millis, Offset};
+
+const TIMER: Setup = Setup {
+    release_point: ReleasePoint::Timer,
+    is_cluster: false,
+};
+
+const ONE: Need = Need {
+    replicas: 1,
+    fsync: 0,
+};
+
+fn ms(ms: u64) -> Micros {
+    Millis::new(ms).to_micros()
+}
+
+/// A look: the stream ends at `offset`, and one replica has acknowledged `acked`.
+fn look(coordinator: &mut Coordinator<()>, offset: u64, acked: u64, now: Micros) {
+    let link = Link {
+        host: b"h",
+        port: 1,
+        online: true,
+        acked: Offset::new(acked),
+    };
+    let online = [link].into_iter();
+    if !coordinator.role_seen(Offset::new(offset), now, online) {
+        let listing = Listing {
+            offset: Offset::new(offset),
+            links: vec![link],
+            connected: 1,
+            granted: Some(1),
+        };
+        coordinator.listed(listing, now);
+    }
+}
+
+/// A coordinator with one replica that has acknowledged everything up to offset 100. The last
+/// request is in front of that.
+fn primary(setup: Setup) -> Coordinator<()> {
+    let mut coordinator = Coordinator::new(setup);
+    assert!(coordinator.turn_ends(), "it does not know its replicas");
+    look(&mut coordinator, 63, 0, Micros::new(0));
+    let actions = coordinator.looked_at_turn_end(true, false, Micros::new(0));
+    assert_eq!(actions.request, Some(Request { db: 0 }));
+    assert!(!coordinator.request_sent());
+    assert!(!coordinator.turn_ends(), "nobody waits");
+    look(&mut coordinator, 100, 100, Micros::new(0));
+    coordinator
+}
+
+fn accept(coordinator: &mut Coordinator<()>, client: u64, timeout: Option<Micros>, now: Micros) {
+    let accepted = coordinator.accept(client, ONE, timeout, 3, now, ());
+    accepted.expect("the client does not wait yet");
+}
+
+#[test]
+fn a_write_is_released_in_the_turn_after_its_acknowledgement() {
+    let mut coordinator = primary(TIMER);
+    coordinator.turn_begins();
+    accept(&mut coordinator, 7, None, Micros::new(0));
+    assert!(coordinator.turn_ends());
+    look(&mut coordinator, 150, 100, Micros::new(0));
+    let actions = coordinator.looked_at_turn_end(true, false, Micros::new(0));
+    assert_eq!(actions.request, Some(Request { db: 3 }));
+    assert!(actions.released.is_empty() && !actions.wake);
+    coordinator.request_sent();
+
+    coordinator.turn_begins();
+    assert_eq!(
+        coordinator.timer_changes(ms(1)).turn,
+        TimerChange::Start(0),
+        "somebody waits"
+    );
+    let todo = coordinator.turn_timer_fired(ms(1));
+    assert!(todo.look && !todo.check_cluster);
+    look(&mut coordinator, 187, 150, ms(1));
+    let actions = coordinator.looked_in_timer(true, ms(1));
+    let released: Vec<_> = actions.released.iter().map(|&(client, _)| client).collect();
+    assert_eq!((released, actions.longest), (vec![7], ms(1)));
+    assert_eq!(coordinator.stats.counters.acked, 1);
+}
+
+#[test]
+fn redis_7_0_releases_at_the_end_of_the_turn() {
+    let mut coordinator = primary(Setup {
+        release_point: ReleasePoint::TurnEnd,
+        ..TIMER
+    });
+    accept(&mut coordinator, 7, None, Micros::new(0));
+    coordinator.turn_begins();
+    assert_eq!(
+        coordinator.timer_changes(Micros::new(0)).turn,
+        TimerChange::Keep
+    );
+    assert!(coordinator.turn_ends());
+    // A read: the replica holds everything already.
+    look(&mut coordinator, 100, 100, Micros::new(0));
+    let actions = coordinator.looked_at_turn_end(true, false, Micros::new(0));
+    assert_eq!(actions.released.len(), 1);
+    assert_eq!((actions.request, actions.wake), (None, false));
+}
+
+#[test]
+fn a_read_that_is_satisfied_already_wakes_the_event_loop_instead_of_a_request() {
+    let mut coordinator = primary(TIMER);
+    coordinator.turn_begins();
+    accept(&mut coordinator, 7, None, Micros::new(0));
+    assert!(coordinator.turn_ends());
+    look(&mut coordinator, 100, 100, Micros::new(0));
+    let actions = coordinator.looked_at_turn_end(true, false, Micros::new(0));
+    assert!(actions.wake && actions.request.is_none());
+}
+
+#[test]
+fn a_command_after_the_end_of_the_turn_wakes_the_event_loop() {
+    let mut coordinator = primary(TIMER);
+    assert_eq!(
+        coordinator.accept(7, ONE, None, 0, Micros::new(0), ()),
+        Ok(true),
+        "the turn has ended"
+    );
+    coordinator.turn_begins();
+    assert_eq!(
+        coordinator.accept(8, ONE, None, 0, Micros::new(0), ()),
+        Ok(false)
+    );
+}
+
+#[test]
+fn a_failed_look_assigns_no_offset_and_sends_no_request() {
+    let mut coordinator = primary(TIMER);
+    coordinator.turn_begins();
+    accept(&mut coordinator, 7, None, Micros::new(0));
+    assert!(coordinator.turn_ends());
+    let actions = coordinator.looked_at_turn_end(false, false, Micros::new(0));
+    assert!(actions.request.is_none() && !actions.wake);
+    assert_eq!(coordinator.wait_of(7).and_then(|wait| wait.offset), None);
+}
+
+#[test]
+fn the_deadline_timer_stays_until_it_fires_or_nobody_waits() {
+    let mut coordinator = primary(TIMER);
+    let change = |coordinator: &mut Coordinator<()>, now| coordinator.timer_changes(now).deadline;
+    accept(&mut coordinator, 1, Some(ms(100)), Micros::new(0));
+    assert_eq!(
+        change(&mut coordinator, Micros::new(0)),
+        TimerChange::Start(100)
+    );
+    accept(&mut coordinator, 2, Some(ms(200)), Micros::new(0));
+    assert_eq!(change(&mut coordinator, Micros::new(0)), TimerChange::Keep);
+    accept(&mut coordinator, 3, Some(ms(50)), Micros::new(999));
+    assert_eq!(
+        change(&mut coordinator, Micros::new(999)),
+        TimerChange::Start(50),
+        "an earlier deadline"
+    );
+    coordinator.timed_out(3, ms(1), |_| true);
+    assert_eq!(
+        change(&mut coordinator, ms(1)),
+        TimerChange::Keep,
+        "it fires too early, once"
+    );
+    coordinator.deadline_timer_fired(ms(51));
+    assert_eq!(change(&mut coordinator, ms(51)), TimerChange::Start(49));
+    coordinator.timed_out(1, ms(60), |_| true);
+    coordinator.timed_out(2, ms(60), |_| true);
+    assert_eq!(change(&mut coordinator, ms(60)), TimerChange::Stop);
+    assert!(!coordinator.has_armed_timer());
+}
+
+#[test]
+fn a_deadline_timer_that_did_not_fire_is_armed_again() {
+    let mut coordinator = primary(TIMER);
+    accept(&mut coordinator, 1, Some(ms(100)), Micros::new(0));
+    coordinator.timer_changes(Micros::new(0));
+    coordinator.turn_begins();
+    assert_eq!(
+        coordinator.timer_changes(ms(149)).deadline,
+        TimerChange::Keep
+    );
+    // The wall clock was set back.
+    coordinator.turn_begins();
+    assert_eq!(
+        coordinator.timer_changes(ms(151)).deadline,
+        TimerChange::Start(0)
+    );
+}
+
+#[test]
+fn the_cluster_is_looked_at_when_the_cron_is_due_and_somebody_waits() {
+    let mut coordinator = primary(Setup {
+        is_cluster: true,
+        ..TIMER
+    });
+    assert!(!coordinator.cron(10, ms(0)), "nobody waits");
+    accept(&mut coordinator, 1, None, ms(0));
+    assert!(coordinator.cron(10, ms(0)));
+    assert!(!coordinator.turn_timer_fired(ms(97)).check_cluster);
+    assert!(coordinator.turn_timer_fired(ms(98)).check_cluster);
+    // A turn that works until then is asked again.
+    assert!(!coordinator.is_cluster_check_due(ms(97)));
+    assert!(coordinator.is_cluster_check_due(ms(98)));
+    coordinator.cluster_failed();
+    assert_eq!(coordinator.take_lost(), [(1, Loss::Cluster)]);
+    let given_up = coordinator.timed_out(1, ms(98), |_| true);
+    assert_eq!(
+        given_up.map(|given_up| given_up.error).as_deref(),
+        Some(
+            "UNACKED 0 of 1 replicas acknowledged; the cluster failed while waiting; \
+             applied on the primary, may still reach the replicas"
+        )
+    );
+}
+
+#[test]
+fn a_wait_that_is_given_up_reports_how_many_replicas_acknowledged_and_how_long_it_waited() {
+    let mut coordinator = primary(TIMER);
+    let need = Need {
+        replicas: 2,
+        fsync: 1,
+    };
+    coordinator.turn_begins();
+    coordinator
+        .accept(1, need, Some(ms(500)), 0, ms(0), ())
+        .expect("the client does not wait yet");
+    coordinator.turn_ends();
+    look(&mut coordinator, 100, 100, ms(0));
+    coordinator.looked_at_turn_end(true, false, ms(0));
+    assert_eq!(coordinator.overdue(ms(499)), []);
+    assert_eq!(coordinator.overdue(ms(507)), [1]);
+    assert!(coordinator.timed_out(1, ms(7), |_| false).is_none());
+    let given_up = coordinator.timed_out(1, ms(507), |_| true);
+    assert_eq!(
+        given_up.map(|given_up| given_up.error).as_deref(),
+        Some(
+            "UNACKED 1 of 2 replicas acknowledged and 0 of 1 fsynced within 500 ms; \
+             applied on the primary, may still reach the replicas"
+        )
+    );
+    assert_eq!(coordinator.stats.counters.unacked, 1);
+}
+
+#[test]
+fn a_demotion_counts_the_clients_that_the_server_disconnects_before_and_after_it() {
+    let mut coordinator = primary(TIMER);
+    for client in 1..=3 {
+        accept(&mut coordinator, client, None, ms(0));
+    }
+    assert!(coordinator.disconnected(1, false, |_| true).is_some());
+    assert!(coordinator.role_changed(false), "two are lost");
+    assert!(coordinator.disconnected(2, true, |_| true).is_some());
+    assert_eq!(coordinator.take_lost(), [(3, Loss::Stream)]);
+    assert!(coordinator.disconnected(3, false, |_| true).is_some());
+    let counters = coordinator.stats.counters;
+    assert_eq!((counters.demoted, counters.disconnected), (3, 0));
+}
+
+#[test]
+fn a_replica_sends_no_requests_and_takes_no_looks() {
+    let mut coordinator = primary(TIMER);
+    coordinator.role_changed(false);
+    coordinator.replica_changed(true);
+    assert!(coordinator.turn_ends());
+    coordinator.look_failed_on_replica();
+    assert!(!coordinator.turn_ends());
+}
+
+#[test]
+fn commands_are_refused_by_room_share_and_replicas() {
+    let mut coordinator = primary(TIMER);
+    accept(&mut coordinator, 1, None, ms(0));
+    coordinator.attribute(1, b"alice");
+    assert_eq!(coordinator.check_room(1), Err(1));
+    assert_eq!(coordinator.check_room(2), Ok(()));
+    assert_eq!(coordinator.check_share(b"alice", 1), Err(1));
+    assert_eq!(coordinator.check_share(b"bob", 1), Ok(()));
+    assert_eq!(coordinator.stats.counters.overloaded, 2);
+    assert!(coordinator.knows_enough_replicas(1, ms(0)));
+    assert!(!coordinator.knows_enough_replicas(2, ms(0)));
+    let refused = coordinator.check_replicas(2, ms(0));
+    let expected = TooFewReplicas {
+        connected: 1,
+        required: 2,
+        others: 0,
+    };
+    assert_eq!(refused, Err(expected));
+    coordinator.replica_changed(false);
+    assert!(!coordinator.knows_enough_replicas(1, ms(0)), "one has gone");
+}
+
+#[test]
+fn the_last_request_does_not_count_as_lag() {
+    let mut coordinator = primary(TIMER);
+    coordinator.turn_begins();
+    accept(&mut coordinator, 1, None, ms(0));
+    coordinator.turn_ends();
+    look(&mut coordinator, 150, 100, ms(0));
+    coordinator.looked_at_turn_end(true, false, ms(0));
+    coordinator.request_sent();
+    look(&mut coordinator, 187, 150, ms(0));
+    assert_eq!(coordinator.offset_to_reach(), Offset::new(150));
+    assert_eq!(coordinator.max_lag(), 0);
+    assert_eq!(coordinator.acknowledged_offset(ONE), Offset::new(150));
+}

@@ -1,0 +1,132 @@
+//! The two timers of the coordinator: which are armed, and which have to be started or stopped.
+//!
+//! The **turn timer** is a zero-delay timer. It is armed when a turn begins with waits. It fires
+//! when the commands of this turn have been read, including the acknowledgements of the replicas.
+//!
+//! The **deadline timer** wakes the event loop for the earliest deadline. It is not moved for
+//! each wait: to fire too early costs one turn, to move it would cost time in every command.
+//! Example: waits with deadlines 100 and 200, timer at 100. The first wait is released. The timer
+//! stays at 100, fires, and is armed for 200.
+//!
+//! Without waits no timer is armed, not even for the rest of the turn. The server refuses to unload
+//! a module with an armed timer, before it calls the module's unload function.
+
+use super::Coordinator;
+use crate::units::Micros;
+
+/// A deadline timer that is this late was lost: timers follow the wall clock, which can be set
+/// back.
+const LATE: Micros = Micros::new(50_000);
+
+/// Which timers are armed.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    turn: TurnTimerState,
+    deadline: Option<ArmedDeadline>,
+}
+
+/// The state of the turn timer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum TurnTimerState {
+    #[default]
+    Off,
+    /// Has to be started. If an earlier turn left it armed, it is stopped first.
+    Due,
+    Armed,
+}
+
+/// An armed deadline timer.
+#[derive(Clone, Copy, Debug)]
+struct ArmedDeadline {
+    /// The deadline that it was armed for.
+    at: Micros,
+    /// When it should fire: at the deadline, or at once if that had passed.
+    fires: Micros,
+}
+
+/// The change that the caller has to make to one timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimerChange {
+    /// Nothing.
+    Keep,
+    /// Stop it, if it is armed.
+    Stop,
+    /// Stop it, if it is armed, and arm it to fire after this many milliseconds.
+    Start(u64),
+}
+
+/// The changes that the caller has to make to both timers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerChanges {
+    /// The turn timer.
+    pub turn: TimerChange,
+    /// The deadline timer.
+    pub deadline: TimerChange,
+}
+
+impl Timers {
+    /// A turn begins, with waits, and needs the turn timer.
+    pub(super) fn turn_begins(&mut self) {
+        self.turn = TurnTimerState::Due;
+    }
+
+    pub(super) fn turn_fired(&mut self) {
+        self.turn = TurnTimerState::Off;
+    }
+
+    pub(super) fn deadline_fired(&mut self) {
+        self.deadline = None;
+    }
+}
+
+impl<P> Coordinator<P> {
+    /// The changes to the timers. The head of `coordinator` says when the caller has to call this,
+    /// and make the changes.
+    pub fn timer_changes(&mut self, now: Micros) -> TimerChanges {
+        TimerChanges {
+            turn: self.turn_timer_change(),
+            deadline: self.deadline_timer_change(now),
+        }
+    }
+
+    fn turn_timer_change(&mut self) -> TimerChange {
+        let turn = &mut self.timers.turn;
+        match (*turn, self.ledger.is_empty()) {
+            (TurnTimerState::Off, _) | (TurnTimerState::Armed, false) => TimerChange::Keep,
+            (TurnTimerState::Armed | TurnTimerState::Due, true) => {
+                *turn = TurnTimerState::Off;
+                TimerChange::Stop
+            }
+            (TurnTimerState::Due, false) => {
+                *turn = TurnTimerState::Armed;
+                TimerChange::Start(0)
+            }
+        }
+    }
+
+    fn deadline_timer_change(&mut self, now: Micros) -> TimerChange {
+        let armed = &mut self.timers.deadline;
+        let Some(next) = self.ledger.next_deadline() else {
+            return match armed.take() {
+                Some(_) => TimerChange::Stop,
+                None => TimerChange::Keep,
+            };
+        };
+        let suffices =
+            |armed: ArmedDeadline| armed.at <= next && now <= armed.fires.saturating_add(LATE);
+        if armed.is_some_and(suffices) {
+            return TimerChange::Keep;
+        }
+        *armed = Some(ArmedDeadline {
+            at: next,
+            fires: next.max(now),
+        });
+        // Rounded up, so that the deadline has passed when the timer fires.
+        TimerChange::Start(next.since(now).to_millis_rounded_up().get())
+    }
+
+    /// True when a timer is armed.
+    pub fn has_armed_timer(&self) -> bool {
+        self.timers.turn == TurnTimerState::Armed || self.timers.deadline.is_some()
+    }
+}

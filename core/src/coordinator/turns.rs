@@ -1,0 +1,222 @@
+//! The event loop's turn: assigns offsets to waits, requests acknowledgements, and releases waits.
+//!
+//! 1. The event loop woke: if there are waits, the turn timer is armed, but only with
+//!    [`ReleasePoint::Timer`] or in a cluster.
+//! 2. The turn timer or the deadline timer fires. In a cluster, if the server's cron is due, the
+//!    state of the cluster is looked at (by the deadline timer with [`ReleasePoint::Timer`] only).
+//! If it has failed, all waits are given up. Otherwise, with    [`ReleasePoint::Timer`], the
+//! replicas are looked at, satisfied waits are released, and    overdue waits are given up. 3. The
+//! event loop is about to sleep. The replicas are looked at, the waits of this turn get    their
+//! offset, and a request is sent. With [`ReleasePoint::TurnEnd`] satisfied waits are    released,
+//! and overdue waits are given up.
+//!
+//! Redis 7.0 serves unblocked clients right after it reports the turn's end, later servers right
+//! before it. A release at another moment leaves a gap between unblocking and serving. In that gap
+//! CLIENT UNBLOCK leaves the client without a reply (7.0) or aborts the server (7.2).
+
+use super::{Coordinator, Phase, ReleasePoint};
+use crate::ledger::{Wait, WaitId};
+use crate::stats::bump;
+use crate::units::Micros;
+
+/// The looks that the caller has to take after a timer fired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnTimer {
+    /// Look whether the cluster has failed. If it has, call
+    /// [`cluster_failed`](Coordinator::cluster_failed) and give up waits, and do not look at the
+    /// replicas.
+    pub check_cluster: bool,
+    /// Look at the replicas, then call [`looked_in_timer`](Coordinator::looked_in_timer).
+    pub look: bool,
+}
+
+/// A request for acknowledgements. In another database than that of the last write it costs two
+/// SELECTs: one before it, one before the next write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The database to send it in.
+    pub db: i32,
+}
+
+/// The actions that the caller has to carry out after a look, in this order.
+#[derive(Debug)]
+pub struct Actions<P> {
+    /// Release these waits.
+    pub released: Vec<(WaitId, Wait<P>)>,
+    /// How long the longest of them waited.
+    pub longest: Micros,
+    /// Send a request, then call [`request_sent`](Coordinator::request_sent). If the server does
+    /// not allow it now, it stays due.
+    pub request: Option<Request>,
+    /// Wake the event loop.
+    pub wake: bool,
+    /// Give up waits: see [`overdue`](Coordinator::overdue) and
+    /// [`take_lost`](Coordinator::take_lost).
+    pub give_up: bool,
+}
+
+impl<P> Actions<P> {
+    fn none() -> Self {
+        Self {
+            released: Vec::new(),
+            longest: Micros::new(0),
+            request: None,
+            wake: false,
+            give_up: false,
+        }
+    }
+}
+
+impl<P> Coordinator<P> {
+    /// The event loop woke: a turn begins.
+    pub fn turn_begins(&mut self) {
+        self.phase = Phase::Running;
+        let releases = self.setup.release_point == ReleasePoint::Timer;
+        if !self.ledger.is_empty() && (releases || self.setup.is_cluster) {
+            self.timers.turn_begins();
+        }
+    }
+
+    /// The turn timer fired.
+    pub fn turn_timer_fired(&mut self, now: Micros) -> OnTimer {
+        self.timers.turn_fired();
+        self.on_timer(now, true)
+    }
+
+    /// The deadline timer fired. With [`ReleasePoint::TurnEnd`] there is nothing to do: the turn
+    /// ends next, where satisfied waits are released and overdue ones given up.
+    pub fn deadline_timer_fired(&mut self, now: Micros) -> OnTimer {
+        self.timers.deadline_fired();
+        self.on_timer(now, self.setup.release_point == ReleasePoint::Timer)
+    }
+
+    fn on_timer(&self, now: Micros, may_check_cluster: bool) -> OnTimer {
+        let waits = !self.ledger.is_empty();
+        OnTimer {
+            check_cluster: may_check_cluster && self.is_cluster_check_due(now),
+            look: waits && self.setup.release_point == ReleasePoint::Timer,
+        }
+    }
+
+    /// The replicas were looked at in a timer. `looked` is false if that failed. Satisfied waits
+    /// are released before overdue ones are given up. So an acknowledgement that arrived in time
+    /// counts even if the look comes late.
+    pub fn looked_in_timer(&mut self, looked: bool, now: Micros) -> Actions<P> {
+        let mut actions = Actions::none();
+        if looked {
+            self.release(&mut actions, now);
+        }
+        actions.give_up = true;
+        actions
+    }
+
+    /// The event loop is about to sleep: the turn ends, and all of it is in the replication stream.
+    /// Returns true if the replicas have to be looked at; the caller then calls
+    /// [`looked_at_turn_end`](Self::looked_at_turn_end).
+    ///
+    /// Without waits a look is needed if a request is due (a replica came online, or a link has to
+    /// prove itself), or if the links may have changed.
+    pub fn turn_ends(&mut self) -> bool {
+        self.phase = Phase::Ended;
+        self.stats.end_turn();
+        if !self.ledger.is_empty() {
+            return true;
+        }
+        self.requests.nobody_waits();
+        self.requests.is_due() || self.replicas.needs_listing()
+    }
+
+    /// True while a PSYNC may still take effect. Only then does the argument `paused` of
+    /// [`looked_at_turn_end`](Self::looked_at_turn_end) matter.
+    pub fn awaits_psync(&self) -> bool {
+        self.replicas.awaits_psync()
+    }
+
+    /// The replicas were looked at when the turn ended. `looked` is false if that failed. `paused`
+    /// is true if the server delays commands now.
+    ///
+    /// If the look failed, the end of the stream is not known. So no offset is assigned, and no
+    /// request is sent.
+    pub fn looked_at_turn_end(&mut self, looked: bool, paused: bool, now: Micros) -> Actions<P> {
+        let mut actions = Actions::none();
+        let at_turn_end = self.setup.release_point == ReleasePoint::TurnEnd;
+        let waits = !self.ledger.is_empty();
+        if looked {
+            self.replicas.turn_ended(paused);
+            if waits {
+                self.assign();
+                self.request_fsync_reports();
+                if at_turn_end {
+                    self.release(&mut actions, now);
+                } else {
+                    // The next turn's timer releases them.
+                    actions.wake = self.ledger.has_releasable(self.replicas.acks());
+                }
+            }
+            actions.request = self.due_request();
+        }
+        actions.give_up = waits && at_turn_end;
+        actions
+    }
+
+    /// The look at the turn's end failed because this server is a replica. It sends no requests,
+    /// and must not look in every turn.
+    pub fn look_failed_on_replica(&mut self) {
+        if self.ledger.is_empty() {
+            self.requests.no_replica();
+            self.replicas.not_a_primary();
+        }
+    }
+
+    /// The request was sent. Returns true if the event loop has to be woken for a second one.
+    pub fn request_sent(&mut self) -> bool {
+        bump(&mut self.stats.counters.ack_requests);
+        self.replicas.request_sent();
+        self.requests.sent(self.replicas.offset())
+    }
+
+    fn release(&mut self, actions: &mut Actions<P>, now: Micros) {
+        self.ledger
+            .release(self.replicas.acks(), &mut actions.released);
+        for (_, wait) in &actions.released {
+            let took = now.since(wait.since);
+            self.stats.acknowledged(took, now);
+            actions.longest = actions.longest.max(took);
+        }
+    }
+
+    /// Assigns the offset to the waits of this turn, and decides whether a request is needed. A
+    /// command itself cannot decide that: the server may still propagate a DEL of an expired key
+    /// after it.
+    fn assign(&mut self) {
+        if !self.ledger.has_fresh() {
+            return;
+        }
+        let target = self.requests.target(self.replicas.offset());
+        let outstanding = self.ledger.assign(target, self.replicas.acks());
+        if outstanding && !self.requests.covers(target) {
+            self.requests.make_due();
+        }
+    }
+
+    /// Makes a request due if a replica has acknowledged an offset whose fsync a client waits for,
+    /// and has not reported that fsync.
+    fn request_fsync_reports(&mut self) {
+        let acks = self.replicas.acks();
+        let mut unreported = self.replicas.unconfirmed_fsyncs(&self.fsyncs);
+        let wanted = unreported
+            .any(|(reported, acked)| self.ledger.wants_fsync_within(reported, acked, acks));
+        if wanted {
+            self.requests.make_due();
+        }
+    }
+
+    fn due_request(&mut self) -> Option<Request> {
+        if !self.replicas.has_online_link() {
+            self.requests.no_replica();
+            return None;
+        }
+        let request = Request { db: self.last_db };
+        self.requests.is_due().then_some(request)
+    }
+}

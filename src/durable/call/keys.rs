@@ -1,0 +1,83 @@
+//! Finds the keys of an inner command.
+//!
+//! The key specifications in the registry show where the keys are. `RM_GetCommandKeysWithFlags` is
+//! called only if the server's own code is needed, or if the command was not looked up yet. It
+//! leaks memory for each command with many keys, and any client can cause the call, because access
+//! control comes later.
+
+use std::ffi::c_int;
+
+use durable_core::callable::is_own_command;
+use durable_core::options;
+
+use super::registry;
+use crate::config;
+use crate::ffi::{keys, Args, Ctx, IncomingCommand};
+
+/// Reports the keys of a DURABLE.CALL to the server.
+///
+/// An inner command of the module itself is refused later, so no keys are reported for it.
+/// Otherwise a long `DURABLE.CALL DURABLE.CALL …` would recurse until the stack overflows.
+pub fn report(ctx: &Ctx, args: Args<'_>) {
+    if let Some((inner, taken)) = inner_command(args.skip(1)) {
+        for (position, flags) in of_inner(inner) {
+            let place = position.saturating_add(taken).saturating_add(1);
+            ctx.report_key(args, place, flags);
+        }
+    }
+}
+
+/// Turns `COMMAND GETKEYS DURABLE.CALL [options] SET k v` into `COMMAND GETKEYS SET k v`. Not every
+/// server calls DURABLE.CALL for its keys, and DURABLE.CALL could not report exactly what is done
+/// to them.
+pub fn replace_by_inner_command(command: &mut IncomingCommand) {
+    const NAME: usize = 2;
+    let words = command.words();
+    let taken = inner_command(words.args().skip(NAME.saturating_add(1))).map(|(_, taken)| taken);
+    drop(words);
+    if let Some(taken) = taken {
+        for _ in 0..=taken {
+            command.delete_word(NAME);
+        }
+    }
+}
+
+/// The inner command in the words after DURABLE.CALL, and the number of words before it, which are
+/// options. `None` if there is none, or one of the module's own.
+pub fn inner_command(words: Args<'_>) -> Option<(Args<'_>, usize)> {
+    let (_, taken) = options::leading(words.iter()).ok()?;
+    let inner = words.skip(taken);
+    let is_foreign = inner.get(0).is_some_and(|name| !is_own_command(name));
+    is_foreign.then_some((inner, taken))
+}
+
+/// The keys of an inner command: the place of each, and the server's flags for what is done to it.
+/// Empty for a command that will be refused.
+pub fn of_inner(inner: Args<'_>) -> Vec<(usize, c_int)> {
+    enum Found {
+        Keys(Vec<(usize, c_int)>),
+        ServersOwnCode,
+    }
+    let name = inner.get(0).unwrap_or_default();
+    let found = registry::with_command(inner, |command| {
+        if !config::read(|config| command.may_run(&config.call_allow, name)) {
+            return Found::Keys(Vec::new());
+        }
+        let specs = command.keys.as_ref();
+        let keys = specs.and_then(|specs| specs.find(inner.len(), |index| inner.get(index)));
+        keys.map_or(Found::ServersOwnCode, Found::Keys)
+    });
+    match found {
+        Some(Found::Keys(keys)) => keys,
+        Some(Found::ServersOwnCode) => keys::of(inner),
+        // Such a name is refused, and never looked up: the server may find another command by it.
+        None if name.iter().any(|byte| matches!(byte, 0 | b'|')) => Vec::new(),
+        None => {
+            let keys = keys::of(inner);
+            if !keys.is_empty() {
+                registry::look_up_soon(name);
+            }
+            keys
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `DURABLE.CALL [REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT ms] command [arg …]`
+//!
+//! Runs any data command of the server durably. The options end at the first word that is not one.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `execute` | reads the words, refuses commands that may not run, runs the others |
+//! | `registry` | remembers the verdict and the keys of each of the server's commands |
+//! | `keys` | finds the keys of an inner command |
+//! | `moved_keys` | moves keys to fixed places, if the server must not call the module for them |
+
+mod execute;
+pub mod keys;
+pub mod moved_keys;
+pub mod registry;
+
+use durable_core::servers::Fact;
+
+use crate::docs;
+use crate::facts;
+use crate::ffi::spec::{Arg, DeclaredKeys, Spec};
+use crate::ffi::{Args, Command, Ctx, Handler};
+
+/// The command, for the table in `commands.rs`.
+pub struct DurableCall;
+
+impl Command for DurableCall {
+    fn run(ctx: &Ctx, args: Args<'_>) {
+        // This check comes first, before any state is read: see the head of `ffi/keys.rs`.
+        if ctx.asks_for_keys() {
+            keys::report(ctx, args);
+        } else {
+            execute::call(ctx, args.skip(1));
+        }
+    }
+}
+
+/// Its arguments, as `COMMAND DOCS` shows them.
+pub fn args() -> Vec<Arg> {
+    let mut args = docs::requirement_options();
+    args.push(docs::string(c"command"));
+    args.push(docs::any_number(docs::string(c"arg")));
+    args
+}
+
+/// Registers the command. How the server finds the keys depends on the server:
+///
+/// * It calls commands for their keys on the main thread only: it calls this one (`getkeys-api`).
+/// * It calls them on I/O threads in cluster mode, and cluster mode is on: the command filter moves
+///   the keys to fixed places (`moved_keys`).
+/// * It calls them on I/O threads without cluster mode: it does not need the keys, except for
+///   COMMAND GETKEYS.
+///
+/// # Errors
+/// Which command the server does not accept.
+pub fn create(ctx: &Ctx, spec: Spec, handler: Handler) -> Result<(), String> {
+    registry::load(ctx);
+    let is_cluster = ctx.situation().is_cluster();
+    // Clients that see keys in unknown places call COMMAND GETKEYS.
+    let somewhere = Spec {
+        keys: vec![DeclaredKeys::SOMEWHERE],
+        ..spec.clone()
+    };
+    if is_cluster && facts::has(Fact::AsksForKeysOnThreadsInClusters) {
+        moved_keys::create(ctx, &somewhere)
+    } else if facts::has(Fact::AsksForKeysOnThreadsAnywhere) {
+        ctx.create_command(&somewhere, handler)
+    } else {
+        let flags = c"write getkeys-api no-mandatory-keys".into();
+        ctx.create_command(&Spec { flags, ..spec }, handler)
+    }
+}
+
+/// Frees the memory.
+pub fn unload() {
+    registry::unload();
+    moved_keys::unload();
+}

@@ -1,0 +1,107 @@
+//! The state of durable commands: the coordinator and its armed timers. `durable/` uses it, and
+//! INFO reads it.
+//!
+//! **The argument `work` of these functions must not call into the server.** The server may call
+//! back into the module, and the state would be borrowed twice.
+
+use durable_core::coordinator::{Coordinator, ReleasePoint, Setup};
+use durable_core::servers::Fact;
+use lazy_static::lazy_static;
+
+use super::waiter::Waiter;
+use crate::ffi::main_thread::MainThread;
+use crate::ffi::TimerId;
+use crate::{config, facts, resets};
+
+/// The ids of the coordinator's two timers in the server, while they are armed.
+#[derive(Debug, Default)]
+pub struct ArmedTimers {
+    pub turn: Option<TimerId>,
+    pub deadline: Option<TimerId>,
+}
+
+/// How often settings changed, and how often statistics were reset.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Counts {
+    config_changes: u64,
+    resets: u64,
+}
+
+struct State {
+    coordinator: Coordinator<Waiter>,
+    timers: ArmedTimers,
+    /// The server's `latency-monitor-threshold`. `None` until it is looked up.
+    latency_threshold_ms: Option<u64>,
+    /// The changes of settings and the resets that the coordinator has applied.
+    followed: Counts,
+}
+
+lazy_static! {
+    static ref STATE: MainThread<State> = MainThread::new();
+}
+
+/// Starts without waits.
+pub fn load(is_cluster: bool) {
+    let setup = Setup {
+        release_point: if facts::has(Fact::ServesUnblockedBeforeTurnEnd) {
+            ReleasePoint::Timer
+        } else {
+            ReleasePoint::TurnEnd
+        },
+        is_cluster,
+    };
+    STATE.set(State {
+        coordinator: Coordinator::new(setup),
+        timers: ArmedTimers::default(),
+        latency_threshold_ms: None,
+        followed: Counts {
+            // No real count is that high, so the first access applies the settings.
+            config_changes: u64::MAX,
+            resets: resets::count(),
+        },
+    });
+}
+
+/// Frees the memory.
+pub fn unload() {
+    STATE.clear();
+}
+
+/// Works with the coordinator. First applies changes of settings and resets of statistics since the
+/// last access.
+pub fn coordinator<R>(work: impl FnOnce(&mut Coordinator<Waiter>) -> R) -> R {
+    STATE.with(|state| {
+        let current = Counts {
+            config_changes: config::changes(),
+            resets: resets::count(),
+        };
+        if state.followed != current {
+            state.follow(current);
+        }
+        work(&mut state.coordinator)
+    })
+}
+
+/// Works with the armed timers.
+pub fn timers<R>(work: impl FnOnce(&mut ArmedTimers) -> R) -> R {
+    STATE.with(|state| work(&mut state.timers))
+}
+
+/// Works with the known latency threshold.
+pub fn latency_threshold_ms<R>(work: impl FnOnce(&mut Option<u64>) -> R) -> R {
+    STATE.with(|state| work(&mut state.latency_threshold_ms))
+}
+
+impl State {
+    #[cold]
+    fn follow(&mut self, current: Counts) {
+        if self.followed.config_changes != current.config_changes {
+            let allow = config::read(|config| config.replica_allow.clone());
+            self.coordinator.settings_changed(allow);
+        }
+        if self.followed.resets != current.resets {
+            self.coordinator.reset_statistics();
+        }
+        self.followed = current;
+    }
+}

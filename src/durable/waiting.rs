@@ -1,0 +1,94 @@
+//! A client begins to wait, and its wait ends: it is released (`release.rs`), it is given up, or
+//! its client leaves.
+//!
+//! Each of these ends removes the wait from the coordinator, and only a wait in the coordinator can
+//! end. So every handle is returned to the server exactly once.
+
+use std::ffi::CStr;
+
+use durable_core::requirement::Requirement;
+use durable_core::stats::bump;
+use durable_core::units::Millis;
+
+use super::state::coordinator;
+use super::waiter::{Answer, Waiter};
+use super::{latency, turn, users};
+use crate::ffi::wakeup::wake_event_loop;
+use crate::ffi::{Blocked, Ctx, HandleId, Waiting};
+use crate::{clock, resets};
+
+/// The error if the server does not block the client. The command was executed before that is
+/// known.
+const NOT_BLOCKED: &CStr = c"UNACKED the server could not block the client; applied on the primary, may still reach the replicas";
+
+/// Blocks the client of a command that was admitted and executed. `hold` passes the reply to the
+/// server, which holds it.
+pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl FnOnce(&Blocked)) {
+    let client = ctx.client_id();
+    let Some(handle) = ctx.block::<DurableWaiting>() else {
+        coordinator(|coordinator| bump(&mut coordinator.stats.counters.unacked));
+        ctx.reply_error(NOT_BLOCKED);
+        return;
+    };
+    // Admission refuses clients that wait already. Without this check, `accept` below would fail,
+    // and the unblock would send the held reply unacknowledged.
+    if coordinator(|coordinator| coordinator.wait_of(client).is_some()) {
+        handle.hold(|ctx| ctx.reply_error(NOT_BLOCKED));
+        handle.unblock();
+        return;
+    }
+    hold(&handle);
+    let (db, now) = (ctx.selected_db(), clock::now());
+    let timeout = requirement.timeout_ms.map(|ms| Millis::new(ms).to_micros());
+    let waiter = Waiter { handle, answer };
+    let accepted = coordinator(|coordinator| {
+        coordinator.accept(client, requirement.need, timeout, db, now, waiter)
+    });
+    users::wait_begun(ctx, client);
+    match accepted {
+        Ok(true) => wake_event_loop(),
+        Ok(false) => {}
+        Err(waiter) => waiter.handle.unblock(),
+    }
+    turn::apply_timers(ctx);
+}
+
+/// The server's callbacks for a wait that ends without a release.
+struct DurableWaiting;
+
+impl Waiting for DurableWaiting {
+    /// The server ends a wait as timed out: the module or an operator sent CLIENT UNBLOCK without
+    /// ERROR.
+    fn timed_out(ctx: &Ctx, handle: HandleId) {
+        resets::before_counting(ctx);
+        let (client, now) = (ctx.client_id(), clock::now());
+        let given_up = coordinator(|coordinator| {
+            coordinator.timed_out(client, now, |waiter| waiter.handle.id() == handle)
+        });
+        match given_up {
+            Some(given_up) => {
+                latency::record(ctx, given_up.took);
+                ctx.reply_error_text(&given_up.error);
+                given_up.wait.payload.handle.unblock();
+                turn::stop_timers_without_waits(ctx);
+            }
+            // The wait has already ended. The server does not call back for such a client, so this
+            // is only a safeguard.
+            None => ctx.reply_error(c"UNBLOCKED the wait had already ended"),
+        }
+    }
+
+    /// A waiting client left, was killed, or got an error from the server.
+    fn disconnected(ctx: &Ctx, handle: HandleId) {
+        resets::before_counting(ctx);
+        let client = ctx.client_id();
+        let is_replica = !ctx.situation().is_primary();
+        let left = coordinator(|coordinator| {
+            coordinator.disconnected(client, is_replica, |waiter| waiter.handle.id() == handle)
+        });
+        if let Some(wait) = left {
+            wait.payload.handle.unblock();
+            turn::stop_timers_without_waits(ctx);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The facts of the running server, computed once at load. The table of facts for all servers is in
+//! `core/src/servers/`.
+
+use std::sync::OnceLock;
+
+use durable_core::servers::{Fact, Facts};
+
+use crate::ffi::{api, Ctx};
+
+static FACTS: OnceLock<Facts> = OnceLock::new();
+
+/// Computes the facts of the running server from the table.
+///
+/// The table also says which optional API calls a server has. What the server itself shows replaces
+/// that: the table may have a wrong row, or the server is a fork that has more.
+pub fn load(ctx: &Ctx) {
+    let server = ctx.server();
+    let mut facts = Facts::of(server);
+    for (fact, has_call) in api::optional() {
+        if facts.replace(fact, has_call) {
+            ctx.log_warning(&format!(
+                "the module's table of servers is wrong on {fact:?} for {server:?}, \
+                 it goes by what the server has"
+            ));
+        }
+    }
+    FACTS.get_or_init(|| facts);
+}
+
+/// Whether a fact holds on the running server.
+pub fn has(fact: Fact) -> bool {
+    FACTS.get().is_some_and(|facts| facts.has(fact))
+}

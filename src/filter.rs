@@ -1,0 +1,111 @@
+//! The command filter. The server calls it before it executes a command, for every command of
+//! clients, scripts and other modules. The filter compares the first word, and returns early for
+//! most commands.
+
+use durable_core::servers::Fact;
+
+use crate::durable::call::{keys, moved_keys};
+use crate::durable::{fsync, look};
+use crate::ffi::filter::CommandFilter;
+use crate::ffi::{Ctx, IncomingCommand};
+use crate::slothint::refresh;
+use crate::{facts, resets, unserved};
+
+/// Registers the filter.
+///
+/// # Errors
+/// If the server does not accept it.
+pub fn register(ctx: &Ctx) -> Result<(), String> {
+    let own_calls = facts::has(Fact::CallsStayCrossSlot) && ctx.situation().is_cluster();
+    if ctx.register_filter::<Filter>(own_calls) {
+        Ok(())
+    } else {
+        Err("the command filter was not accepted by the server".into())
+    }
+}
+
+/// The module's command filter.
+struct Filter;
+
+impl CommandFilter for Filter {
+    /// The module itself calls a command. Registered only with [`Fact::CallsStayCrossSlot`] and in
+    /// cluster mode. When a filter replaces the name of a command, even by the same name, the
+    /// server examines the command again.
+    fn called(command: &mut IncomingCommand) {
+        if let Some(name) = command.word(0).map(<[u8]>::to_vec) {
+            command.replace_word(0, &name);
+        }
+    }
+
+    fn sent(command: &mut IncomingCommand) {
+        resets::before_command();
+        match recognize(command) {
+            Recognized::Other => {}
+            Recognized::Replconf => fsync::replconf_sent(command),
+            Recognized::Psync => look::psync_sent(),
+            Recognized::Unblock => unserved::unblock_sent(command),
+            Recognized::Tracking => refresh::tracking_sent(command),
+            Recognized::Exec => {
+                refresh::exec_sent(command);
+                resets::exec_sent(command);
+            }
+            Recognized::ResetStat => resets::reset_sent(command),
+            Recognized::Call { at } => moved_keys::move_to_front(command, at),
+            Recognized::KeysOfCall => keys::replace_by_inner_command(command),
+        }
+    }
+}
+
+/// The commands that the module acts on.
+enum Recognized {
+    Other,
+    Replconf,
+    /// PSYNC or SYNC: a replica requests the replication stream. Any client can send it.
+    Psync,
+    Unblock,
+    Tracking,
+    Exec,
+    /// CONFIG RESETSTAT, or a command that looks like it.
+    ResetStat,
+    /// DURABLE.CALL. Its name is the word at this index.
+    Call {
+        at: usize,
+    },
+    /// `COMMAND GETKEYS DURABLE.CALL …`
+    KeysOfCall,
+}
+
+fn recognize(command: &IncomingCommand) -> Recognized {
+    let is = |index, word: &[u8]| {
+        command
+            .word(index)
+            .is_some_and(|found| found.eq_ignore_ascii_case(word))
+    };
+    let name = command.word(0).unwrap_or_default();
+    let is_named = |word: &[u8]| name.eq_ignore_ascii_case(word);
+    if is_named(b"REPLCONF") {
+        Recognized::Replconf
+    } else if is_named(b"PSYNC") || is_named(b"SYNC") {
+        Recognized::Psync
+    } else if is_named(b"DURABLE.CALL") {
+        Recognized::Call { at: 0 }
+    } else if is_named(b"EXEC") {
+        Recognized::Exec
+    } else if is_named(b"CLIENT") && is(1, b"UNBLOCK") {
+        Recognized::Unblock
+    } else if is_named(b"CLIENT") && is(1, b"TRACKING") {
+        Recognized::Tracking
+    } else if is_named(b"COMMAND")
+        && (is(1, b"GETKEYS") || is(1, b"GETKEYSANDFLAGS"))
+        && is(2, b"DURABLE.CALL")
+    {
+        Recognized::KeysOfCall
+    } else if is_named(b"ACL") && is(1, b"DRYRUN") && is(3, b"DURABLE.CALL") {
+        Recognized::Call { at: 3 }
+    } else if command.len() == 2 && is(1, b"RESETSTAT") {
+        // With any first word, because CONFIG is often renamed.
+        Recognized::ResetStat
+    } else {
+        Recognized::Other
+    }
+}

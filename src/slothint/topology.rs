@@ -1,0 +1,72 @@
+//! Looks at the topology by `CLUSTER SHARDS` and `CLUSTER NODES`. Both calls are safe inside and
+//! outside of command handlers, except on servers with `Fact::TopologyCrashesCalls`.
+
+use std::ffi::CStr;
+
+use durable_core::servers::Fact;
+use durable_core::slot_map::{AddressFamily, Connection};
+use durable_core::topology::{AddressFormat, PreferredEndpoint, Topology};
+
+use super::state;
+use crate::facts;
+use crate::ffi::{CallReply, Ctx};
+
+/// Looks at the topology, and notes the kinds of connection whose map has changed.
+///
+/// `client` is the connection of the command that runs, `None` outside of commands. Valkey shows
+/// each client the addresses that are announced to its address family. Outside of commands these
+/// are the addresses for [`AddressFamily::V4`].
+///
+/// # Errors
+/// The error to reply with. It is the server's own if the server gave one, as with cluster mode
+/// off.
+pub fn look(ctx: &Ctx, client: Option<Connection>) -> Result<(), String> {
+    if facts::has(Fact::TopologyCrashesCalls) {
+        return Err("ERR slot hints need Valkey 8.0.1 or later, earlier ones crash".into());
+    }
+    // No other code runs between the two calls, so the replies agree.
+    let shards = ask(ctx, c"SHARDS")?;
+    let nodes = ask(ctx, c"NODES")?;
+    let endpoints = || AddressFormat {
+        preferred: match setting(ctx, c"cluster-preferred-endpoint-type").as_deref() {
+            Some(b"hostname") => PreferredEndpoint::HostName,
+            Some(b"unknown-endpoint") => PreferredEndpoint::Unknown,
+            _ => PreferredEndpoint::Ip,
+        },
+        tls: client.map_or_else(
+            || setting(ctx, c"tls-cluster").as_deref() == Some(b"yes"),
+            |client| client.tls,
+        ),
+    };
+    let topology = Topology::read(shards.protocol(), nodes.protocol(), endpoints)
+        .map_err(|unreadable| format!("ERR {unreadable}"))?;
+    let family = client.map_or(AddressFamily::V4, |client| client.family);
+    state::with(|hints| {
+        let now = hints.moment();
+        let changed = hints.cache.take_look(topology, family, now);
+        hints.signal_due |= !changed.is_empty() && hints.trackers.is_possible(now.ms);
+        for connection in changed {
+            if !hints.changed.contains(&connection) {
+                hints.changed.push(connection);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// One of the server's own settings.
+fn setting(ctx: &Ctx, name: &CStr) -> Option<Vec<u8>> {
+    let reply = ctx.ask(c"CONFIG", &[c"GET", name])?;
+    let value = reply.root().get(1)?.bytes()?.to_vec();
+    Some(value)
+}
+
+fn ask<'ctx>(ctx: &'ctx Ctx, what: &CStr) -> Result<CallReply<'ctx>, String> {
+    let reply = ctx
+        .ask(c"CLUSTER", &[what])
+        .ok_or("ERR the server has no CLUSTER command")?;
+    match reply.error() {
+        Some(error) => Err(String::from_utf8_lossy(error).into_owned()),
+        None => Ok(reply),
+    }
+}

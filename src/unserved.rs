@@ -1,0 +1,55 @@
+//! Protects clients that are unblocked and not yet served. On some servers CLIENT UNBLOCK of such a
+//! client aborts the server (`Fact::UnblockAbortsOnUnserved`). On other servers this file does
+//! nothing.
+//!
+//! CLIENT UNBLOCK can arrive between unblocking and serving if I/O threads read commands or TLS has
+//! read ahead. The client does not wait any more, so CLIENT UNBLOCK has to reply 0. The command
+//! filter replaces the client's id in the command by 0, which no client has.
+
+use std::collections::HashSet;
+
+use durable_core::servers::Fact;
+use lazy_static::lazy_static;
+
+use crate::facts;
+use crate::ffi::main_thread::MainThread;
+use crate::ffi::IncomingCommand;
+
+lazy_static! {
+    static ref UNSERVED: MainThread<HashSet<u64>> = MainThread::new();
+}
+
+/// Starts without clients.
+pub fn load() {
+    UNSERVED.set(HashSet::new());
+}
+
+/// Frees the memory.
+pub fn unload() {
+    UNSERVED.clear();
+}
+
+/// These clients are about to be unblocked.
+pub fn note(clients: impl Iterator<Item = u64>) {
+    if facts::has(Fact::UnblockAbortsOnUnserved) {
+        UNSERVED.with(|unserved| unserved.extend(clients));
+    }
+}
+
+/// The turn ends: all unblocked clients have been served.
+pub fn turn_ends() {
+    if facts::has(Fact::UnblockAbortsOnUnserved) {
+        UNSERVED.with(HashSet::clear);
+    }
+}
+
+/// A client sent `CLIENT UNBLOCK id`. The command must not find a client that is not served yet.
+pub fn unblock_sent(command: &mut IncomingCommand) {
+    let id = command.word(2).and_then(|id| std::str::from_utf8(id).ok());
+    let Some(client) = id.and_then(|id| id.parse().ok()) else {
+        return;
+    };
+    if UNSERVED.with(|unserved| unserved.contains(&client)) {
+        command.replace_word(2, b"0");
+    }
+}
