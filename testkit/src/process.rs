@@ -13,6 +13,7 @@ use std::sync::mpsc::{channel, Sender};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 
+use nix::sys::signal::{SigSet, Signal as NixSignal};
 use rustix::process::{kill_process, Pid, Signal};
 
 use crate::eventually::eventually_some;
@@ -128,6 +129,7 @@ fn start_on_lasting_thread(command: Command) -> io::Result<Child> {
             .expect("cannot start the thread that starts servers");
         Mutex::new(orders)
     });
+    block_sigchld();
     let (answer, started) = channel();
     starter
         .lock()
@@ -137,4 +139,18 @@ fn start_on_lasting_thread(command: Command) -> io::Result<Child> {
     started
         .recv()
         .expect("the thread that starts servers did not answer")
+}
+
+/// Keeps SIGCHLD away from this thread and from the threads that it starts.
+///
+/// SIGCHLD is ignored, but not while the thread that starts children has all signals blocked, as it
+/// has during a fork. Then the kernel hands the SIGCHLD of another child to any thread that has not
+/// blocked it. There it interrupts a read with a timeout (EINTR). Called after the starting thread
+/// exists: children inherit its mask.
+fn block_sigchld() {
+    let mut signals = SigSet::empty();
+    signals.add(NixSignal::SIGCHLD);
+    signals
+        .thread_block()
+        .expect("a thread may block its signals");
 }
