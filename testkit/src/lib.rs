@@ -55,7 +55,7 @@ pub use replicated::{Replicated, ReplicatedBuilder};
 pub use server::Server;
 pub use state::{ReplicaLink, Role};
 pub use tls::Tls;
-pub use version::{Product, Version};
+pub use version::Version;
 
 /// The redis crate of this kit, so that tests use the same version.
 pub use redis;

@@ -19,12 +19,12 @@ pub struct Version {
 impl Version {
     /// Whether this is `product` in the given version or a later one. False for the other product.
     /// Only [`crate::differences`] compares versions.
-    pub fn at_least(&self, product: Product, (major, minor, patch): (u32, u32, u32)) -> bool {
+    pub(crate) fn at_least(
+        &self,
+        product: Product,
+        (major, minor, patch): (u32, u32, u32),
+    ) -> bool {
         self.product == product && (self.major, self.minor, self.patch) >= (major, minor, patch)
-    }
-
-    pub fn is_valkey(&self) -> bool {
-        self.product == Product::Valkey
     }
 
     /// Parses the output of `redis-server --version`: `Redis server v=7.0.15 sha=…`.

@@ -198,6 +198,8 @@ fn one_slow_read_does_not_make_those_behind_it_fail() {
     let fake = Fake::start(|words, caller| match words[0].as_str() {
         // Neither this command nor those behind it on the connection get a reply.
         "SLOW" => caller.wait_until_gone(),
+        // The command that is left at last is a single one, and fetches the map.
+        "SLOTHINT.MAP" => caller.say("-ERR unknown command\r\n"),
         _ => caller.say(format!("${}\r\n{}\r\n", words[1].len(), words[1])),
     });
     let client = fake

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis_durable_client::{Client, ClientBuilder, Command, Error, Fill, Session};
-use testkit::{eventually, Cluster, Product, Tls};
+use testkit::differences::KNOWS_TLS_PORTS_WITHOUT_TLS_CLUSTER;
+use testkit::{eventually, Cluster, Tls};
 
 use crate::support::{assert_own_values, keys, keys_of, set_to_themselves};
 
@@ -155,11 +156,10 @@ fn without_tls_cluster_nodes_are_reached_where_the_server_names_tls_ports() {
     let client = builder(&tls, "127.0.0.1", 0, "secret")
         .retry_for(Duration::from_secs(3))
         .build();
-    let version = cluster.nodes[0].version();
     let keys = keys(100);
     let pairs = keys.iter().map(|key| (key, key));
     let results = client.session().set_many(pairs);
-    if version.is_valkey() || version.at_least(Product::Redis, (7, 2, 0)) {
+    if cluster.nodes[0].has(KNOWS_TLS_PORTS_WITHOUT_TLS_CLUSTER) {
         assert!(results.iter().all(Result::is_ok), "{results:?}");
         assert_all_go_to_tls_ports(&tls, &client, &keys);
         return;
