@@ -1,6 +1,6 @@
 //! Reads the description of one of the server's own commands from `COMMAND INFO` and
-//! `COMMAND DOCS`. The module's commands then get the same arity, flags, key positions, categories
-//! and hints.
+//! `COMMAND DOCS`. The module's commands take its arity (a minimum where options may follow), the
+//! flags that a module can set, key positions, categories and hints.
 
 use std::ffi::{c_int, CString};
 
@@ -119,7 +119,8 @@ impl ServerDocs {
 
 /// The key specifications of a command. `None` if they do not describe all keys.
 fn key_specs(list: Reply<'_>, flags: &[String], arity: c_int) -> Option<KeySpecs> {
-    // The server may call such a module's code for the keys, whatever the command has declared:
+    // For a module's command the server may call the module's code for the keys, whatever the
+    // command has declared:
     // `CMD_MODULE_GETKEYS` in `db.c`.
     let has = |name: &str| flags.iter().any(|flag| flag == name);
     if has("module") && has("movablekeys") {
@@ -137,9 +138,9 @@ fn key_specs(list: Reply<'_>, flags: &[String], arity: c_int) -> Option<KeySpecs
             continue;
         }
         let found = key_spec(spec, key_flags(&flags))?;
-        // The server does not use these specifications, but the command's own code. That code may
-        // find another place than the search for a keyword: GEORADIUS takes the last of several
-        // STORE.
+        // For such a command the server finds the keys with the command's own code, not with these
+        // specifications. That code may find another place than the search for a keyword: GEORADIUS
+        // takes the last of several STORE.
         if is("variable_flags") && matches!(found.begin, Begin::After(..)) {
             return None;
         }

@@ -43,9 +43,9 @@
 //! | `TRYAGAIN`, `CLUSTERDOWN` | another attempt after a wait, which grows from 8 ms to half a second with jitter, within [`ClientBuilder::retry_for`] |
 //! | `LOADING`, `READONLY`, `MASTERDOWN` | the same, at other nodes: the node has probably been replaced |
 //! | there is no connection | a replica of the shard is tried, then all other nodes; the map is requested again |
-//! | the connection breaks after sending | reads are sent again; for all other commands the outcome is unknown ([`Error::OutcomeUnknown`]) |
+//! | the connection breaks after sending | reads and commands declared repeatable are sent again; for all others the outcome is unknown ([`Error::OutcomeUnknown`]) |
 //! | more replies than commands | it is not known which reply belongs to which command: as if the connection had broken |
-//! | `UNBLOCKED` or `CLUSTERDOWN` to a durable write | the same: the write has probably been executed |
+//! | `UNBLOCKED` or `CLUSTERDOWN` to a durable write | the outcome is unknown: the write has probably been executed |
 //! | any other error | the caller gets it |
 //!
 //! A refresh never undoes a correction that is newer than the refresh: see [`cache`].

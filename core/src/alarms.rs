@@ -5,9 +5,9 @@
 //! - the configured requirement cannot be met, or can be met again;
 //! - some links do not count, and why.
 //!
-//! Each is written once, and nothing is written for a single command. A state that lasts for less
-//! than two seconds, such as a replica that is still connecting, gets no line. Example, with two
-//! required replicas:
+//! Each is written once, and nothing is written for a single command. A bad state that lasts for
+//! less than two seconds, such as a replica that is still connecting, gets no line. Example, with
+//! two required replicas:
 //!
 //! | second | replicas that count | line |
 //! |---|---|---|
@@ -145,7 +145,7 @@ impl Alarms {
         *self = Self::default();
     }
 
-    /// Takes a look, and returns the lines to log.
+    /// Evaluates a look that was taken, and returns the lines to log.
     pub fn observe(&mut self, sight: Snapshot) -> Vec<LogLine> {
         let requirement = self.requirement_line(&sight);
         requirement

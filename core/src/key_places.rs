@@ -65,7 +65,7 @@ impl KeyPlaces {
     }
 
     /// Reads the places and the first word from the result of [`prefix`](Self::prefix). Returns
-    /// `None` for any other word.
+    /// `None` for a word without places.
     pub fn parse(marked: &[u8]) -> Option<(Self, &[u8])> {
         let space = marked.iter().position(|&byte| byte == b' ')?;
         let (places, word) = marked.split_at_checked(space)?;

@@ -29,7 +29,7 @@ pub const MAX_TIMEOUT_MS: u64 = 86_400_000;
 pub enum ReplicaCount {
     /// This number.
     Count(u32),
-    /// With the primary, a majority of the primary and all expected replicas.
+    /// As many replicas as make, with the primary, a majority of all copies.
     Majority,
     /// All expected replicas.
     All,

@@ -166,7 +166,8 @@ impl SlotMap {
         }
     }
 
-    /// A hash of everything in the map, from 1 to 2^53 - 1. Maps with equal tokens are equal.
+    /// A hash of everything in the map, from 1 to 2^53 - 1. Equal maps have equal
+    /// tokens. The reverse is almost certain.
     pub fn token(&self) -> i64 {
         self.token
     }

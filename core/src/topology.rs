@@ -68,7 +68,7 @@ pub struct Node<'a> {
     pub primary: Option<Cow<'a, [u8]>>,
     /// Decides whether a replica is listed.
     pub health: Health,
-    /// `CLUSTER SHARDS` lists it. Otherwise at most one of its ports is known.
+    /// `CLUSTER SHARDS` lists it. Otherwise one look shows at most one of its ports.
     pub is_listed: bool,
 }
 
@@ -121,8 +121,8 @@ pub struct Unreadable(pub &'static str);
 
 impl<'a> Topology<'a> {
     /// Reads the raw replies to `CLUSTER SHARDS` and `CLUSTER NODES`, in RESP2 or RESP3. Unknown
-    /// fields, flags and health words are ignored, since servers add some. `endpoints` is called
-    /// only if a node is in no shard.
+    /// fields and flags are ignored, since servers add some. An unknown health counts as failed.
+    /// `endpoints` is called only if a node is in no shard.
     pub fn read(
         shards: &'a [u8],
         nodes: &'a [u8],

@@ -7,7 +7,7 @@
 use durable_core::key_places::KeyPlaces;
 use durable_core::options::{leading, only, trailing_start_in_set};
 use durable_core::requirement::{
-    Defaults, Options, Replicas, RequirementError, MAX_REPLICAS, MAX_TIMEOUT_MS,
+    Defaults, Options, ReplicaCount, RequirementError, MAX_REPLICAS, MAX_TIMEOUT_MS,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -45,9 +45,9 @@ fuzz_target!(|data: &[u8]| {
     };
     let defaults = Defaults {
         replicas: match head[0] % 3 {
-            0 => Replicas::Majority,
-            1 => Replicas::All,
-            _ => Replicas::Count(u32::from(head[1]) * 4 % (MAX_REPLICAS + 1)),
+            0 => ReplicaCount::Majority,
+            1 => ReplicaCount::All,
+            _ => ReplicaCount::Count(u32::from(head[1]) * 4 % (MAX_REPLICAS + 1)),
         },
         expected: u32::from(head[2]) * 4 % (MAX_REPLICAS + 1),
         fsync: u32::from(head[3] % 8),
@@ -107,21 +107,21 @@ fn check(options: Options, defaults: &Defaults) {
             assert!(requirement.timeout_ms.unwrap_or(0) <= MAX_TIMEOUT_MS);
             assert!(need.fsync == 0 || defaults.fsyncs_are_known);
             match wanted {
-                Replicas::Count(n) => assert_eq!(need.replicas, n),
-                Replicas::All => assert_eq!(need.replicas, defaults.expected),
+                ReplicaCount::Count(n) => assert_eq!(need.replicas, n),
+                ReplicaCount::All => assert_eq!(need.replicas, defaults.expected),
                 // The replicas and the primary are more than half of the group. One fewer would not
                 // be.
-                Replicas::Majority => {
+                ReplicaCount::Majority => {
                     let group = defaults.expected + 1;
                     assert!((need.replicas + 1) * 2 > group && need.replicas * 2 <= group);
                 }
             }
-            if wanted == Replicas::Count(0) && options.fsync.is_none() {
+            if wanted == ReplicaCount::Count(0) && options.fsync.is_none() {
                 assert!(need.is_nothing());
             }
         }
         Err(RequirementError::NothingExpected(word)) => {
-            assert!(defaults.expected == 0 && !matches!(word, Replicas::Count(_)));
+            assert!(defaults.expected == 0 && !matches!(word, ReplicaCount::Count(_)));
         }
         Err(RequirementError::FsyncUnknown) => assert!(!defaults.fsyncs_are_known),
         Err(RequirementError::FsyncAboveReplicas {

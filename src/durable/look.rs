@@ -80,7 +80,8 @@ fn read_listing(ctx: &Ctx, offset: Offset, online: &[Link<'_>]) {
     // CONFIG RESETSTAT lowers the numbers that are read here, so a reset is noted first.
     resets::before_counting(ctx);
     let granted = ctx.with_server_info(c"stats", |stats| {
-        // One of the two grows when the server grants a PSYNC; neither grows when it refuses one.
+        // One of the two grows when the server grants a PSYNC; neither grows when it replies with
+        // an error.
         let full = number(stats, c"sync_full")?;
         Some(number(stats, c"sync_partial_ok")?.saturating_add(full))
     });

@@ -2,7 +2,7 @@
 //!
 //! * For watchers (SLOTHINT.WATCH) a timer looks at the topology as soon as the last look is too
 //!   old; with `slothint-max-age-ms 0` in every turn of the event loop. The timer is armed only
-//!   while there are watchers.
+//!   while there are watchers, or a signal is due.
 //! * For clients that track `__slothint__:topology` by prefix the server's cron looks. An armed
 //!   timer would prevent unloading.
 //!
@@ -148,8 +148,8 @@ fn signal(ctx: &Ctx) {
 }
 
 /// To be called after a look inside a command. If the look showed a change, clients that wait for
-/// it get it later in this turn, and not inside the command. The client of the command may have
-/// suppressed messages about its own commands.
+/// it get it later in this turn, and not inside the command. Inside the command, a client that
+/// tracks with NOLOOP would not get the signal.
 pub fn wake_if_changed(ctx: &Ctx) {
     let wake = state::with(|hints| {
         if hints.watchers.is_empty() {
@@ -162,7 +162,7 @@ pub fn wake_if_changed(ctx: &Ctx) {
     }
 }
 
-/// Arms the timer for the next look or deadline. Stops it if there are no watchers.
+/// Arms the timer for the next look or deadline, or for a signal that is due. Stops it otherwise.
 pub fn arm(ctx: &Ctx) {
     let next = state::with(|hints| match next_timer_ms(hints) {
         Some(at) => Ok(at.saturating_sub(now_ms())),
@@ -220,8 +220,8 @@ impl Timer for Refresh {
         if releases_in_timer() {
             release(ctx);
         }
-        // Redis 7.0 computes how long it sleeps before it reports the turn's end. A timer that is
-        // armed then is too late.
+        // When Redis 7.0 reports the turn's end, it has already computed how long it will sleep. A
+        // timer that is armed then is too late.
         arm(ctx);
     }
 }

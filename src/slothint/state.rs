@@ -1,7 +1,7 @@
 //! The state of slot hints. Only `slothint/` uses it.
 //!
-//! **`work` must not call into the server.** The server may call back into the module, which would
-//! borrow the state a second time and panic.
+//! **The closure given to [`with`] must not call into the server.** The server may call back into
+//! the module, which would borrow the state a second time and panic.
 
 use durable_core::servers::Fact;
 use durable_core::slot_map::{

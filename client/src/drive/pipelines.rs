@@ -30,7 +30,8 @@ pub(crate) fn run(connections: &mut Connections, fences: &Fences, pipelines: &mu
     for pipeline in ready {
         advance(connections, fences, pipeline);
     }
-    // Nodes without a connection come last: the others need not wait for it.
+    // Connecting comes last: the first windows of the other nodes are under way meanwhile. Their
+    // replies are read afterwards.
     let nodes: Vec<Node> = missing
         .iter()
         .map(|pipeline| pipeline.node().clone())
@@ -54,12 +55,14 @@ pub(crate) fn run(connections: &mut Connections, fences: &Fences, pipelines: &mu
     }
 }
 
-/// Reads the replies to the window that was sent, and sends the next one. Returns false at the end.
+/// Reads the replies to the window that is under way, if any, and sends the next one, if any.
+/// Returns false at the end.
 fn advance(connections: &mut Connections, fences: &Fences, pipeline: &mut Pipeline<'_>) -> bool {
     let shared = connections.shared.clone();
     loop {
         let ask = || shared.know().cache.ask();
         match pipeline.step(fences, ask, Instant::now()) {
+            // `run` has connected before. This is only a safeguard.
             PipelineStep::Connect => pipeline.not_connected(no_connection()),
             PipelineStep::Send(bytes, deadline) => {
                 let connection = connections.to(pipeline.node());

@@ -4,11 +4,11 @@
 //!    [`ReleasePoint::Timer`] or in a cluster.
 //! 2. The turn timer or the deadline timer fires. In a cluster, if the server's cron is due, the
 //!    state of the cluster is looked at (by the deadline timer with [`ReleasePoint::Timer`] only).
-//! If it has failed, all waits are given up. Otherwise, with    [`ReleasePoint::Timer`], the
-//! replicas are looked at, satisfied waits are released, and    overdue waits are given up. 3. The
-//! event loop is about to sleep. The replicas are looked at, the waits of this turn get    their
-//! offset, and a request is sent. With [`ReleasePoint::TurnEnd`] satisfied waits are    released,
-//! and overdue waits are given up.
+//!    If it has failed, all waits are given up. Otherwise, with [`ReleasePoint::Timer`], the
+//!    replicas are looked at, satisfied waits are released, and overdue waits are given up.
+//! 3. The event loop is about to sleep. The replicas are looked at, the waits of this turn get
+//!    their offset, and a request is sent. With [`ReleasePoint::TurnEnd`] satisfied waits are
+//!    released, and overdue waits are given up.
 //!
 //! Redis 7.0 serves unblocked clients right after it reports the turn's end, later servers right
 //! before it. A release at another moment leaves a gap between unblocking and serving. In that gap

@@ -38,8 +38,8 @@ pub struct MapCache {
     missing_port: MissingPort,
     /// The newest look of each family.
     looks: BTreeMap<AddressFamily, Look>,
-    /// The first look of others after the last look of IPv6 connections. Its addresses for others
-    /// belong to the IPv6 addresses of that look.
+    /// The first look of another family after the last IPv6 look. It shows which other address
+    /// belongs to which IPv6 address of that IPv6 look.
     first_v4_after_v6: Option<Arc<Topology<'static>>>,
     /// The family of the newest look.
     newest: AddressFamily,
@@ -137,7 +137,8 @@ impl MapCache {
             .collect()
     }
 
-    /// The map for connections of that kind, from the newest look. `None` before the first look.
+    /// The map for connections of that kind, from the look that `view` selects. `None` before the
+    /// first look.
     pub fn map(&mut self, connection: Connection) -> Option<Arc<SlotMap>> {
         if !self.maps.contains_key(&connection) {
             self.rebuild(connection);

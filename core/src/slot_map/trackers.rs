@@ -21,7 +21,7 @@ use crate::units::{ClientId, Millis};
 /// The name that is signalled as modified when the map has changed. No key has this name.
 pub const TOPOLOGY_KEY: &[u8] = b"__slothint__:topology";
 
-/// The least time between two reads of the server's number.
+/// The time between two reads of the server's number, unless a client has just sent the command.
 const READ_INTERVAL: Millis = Millis::from_secs(1);
 
 /// For so long after a client sent the command it may track, even if the number at the last read

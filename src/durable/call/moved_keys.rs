@@ -150,9 +150,9 @@ struct Plan {
     marked: Option<Vec<u8>>,
 }
 
-/// `None` if the keys are in their places already. A command that the server delays before it looks
-/// at it passes the filter again. A client can send this form, too. The handler refuses it unless
-/// the filter would have made the same words.
+/// `None` if the keys are in their places already. If the server postpones a command, the filter
+/// sees it a second time, with its keys moved. A client can send this form, too. The handler
+/// refuses it unless the filter would have moved the same keys.
 fn plan(command: &IncomingCommand, at: usize) -> Option<Plan> {
     let all = command.words();
     let args = all.args().skip(at);

@@ -84,7 +84,7 @@ pub fn look_up_all(ctx: &Ctx) {
     }
 }
 
-/// Makes the next turn look up this command. It was renamed, since all others are known.
+/// Makes the next turn look up this command. Only a renamed command can be unknown.
 pub fn look_up_soon(name: &[u8]) {
     let name = name.to_ascii_lowercase();
     REGISTRY.with(|registry| registry.to_look_up = Some(name));

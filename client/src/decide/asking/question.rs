@@ -10,8 +10,8 @@ use crate::decide::node::Node;
 use crate::decide::settings::Settings;
 use crate::decide::stats::Counters;
 
-/// No hint is longer, in bytes: as many nodes and ranges as are accepted ([`crate::hint`]), with
-/// long names, need less.
+/// In bytes. Larger than any hint: the most nodes and ranges that are accepted ([`crate::hint`]),
+/// with long names, need less.
 pub(crate) const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
 /// A request that is sent to `node` now.

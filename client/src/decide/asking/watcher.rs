@@ -1,9 +1,9 @@
 //! Keeps the cache up to date: waits in `SLOTHINT.WATCH` on a connection of its own, and fetches
 //! the map when it has changed. Pure.
 //!
-//! `SLOTHINT.WATCH` brings the new map itself. But the question is old by then: the cache could
-//! take the map neither for newer than the corrections that arrived meanwhile, nor for older than
-//! it is. So the answer counts as a notice, and the map is requested afresh.
+//! `SLOTHINT.WATCH` brings the new map itself. But the question is old by then: the cache cannot
+//! tell whether this map is newer or older than the corrections that arrived during the wait. So
+//! the answer counts as a notice, and the map is requested afresh.
 //!
 //! The driver takes [`Watcher::next`], does it, and reports: `connected` or `not_connected` after
 //! `Connect`, `waited` after `Wait`, `fetched` after `Fetch`.
@@ -219,8 +219,8 @@ impl Watcher {
         let Stage::Waiting(watched) = &mut self.stage else {
             return;
         };
-        // A map that comes at once on a new connection proves nothing: the next wait may end in the
-        // same way.
+        // A map that comes at once on a new connection proves nothing: the next wait on it may fail
+        // again.
         if watched.has_waited || !is_new {
             self.failures = 0;
         }

@@ -14,9 +14,10 @@ pub(crate) struct Attempt<'c> {
     pub(crate) pending: Pending<'c>,
     /// The node that it was sent to, or was to be sent to.
     pub(crate) node: Node,
-    /// When it was sent; `None` if it was not.
+    /// The question of the last window that was sent to the node. It may be there although this
+    /// command was not sent.
     pub(crate) asked: Option<Asked>,
-    /// The connection that it was sent on.
+    /// The connection to the node, if there was one.
     pub(crate) connection: Option<ConnectionId>,
     pub(crate) outcome: Outcome,
 }

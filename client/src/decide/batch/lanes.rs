@@ -19,7 +19,7 @@ use crate::decide::node::Node;
 
 /// So many redirections of a command are followed at once. More of them mean that nodes disagree.
 const PROMPT_REDIRECTS: u32 = 3;
-/// The longest wait between two redirections is the one after so many failures.
+/// Waits between redirections grow like those after failures, up to the wait after this many.
 const MAX_REDIRECT_WAIT: u32 = 4;
 
 #[derive(Default)]
@@ -31,7 +31,7 @@ pub(crate) struct Lanes {
 struct Lane {
     /// Nothing is sent before.
     ready: Instant,
-    /// When a command was turned away first since the last one was executed.
+    /// When, after the last executed command, one was first turned away.
     since: Option<Instant>,
     failures: u32,
     avoid: Option<Node>,
@@ -141,8 +141,8 @@ impl Lanes {
         }
     }
 
-    /// A command of the slot was turned away, or could not be sent. The first `free_failures` cost
-    /// no wait.
+    /// A command of the slot was turned away, could not be sent, got no reply, or was redirected
+    /// too often. The first `free_failures` cost no wait.
     pub(crate) fn refused(
         &mut self,
         slot: Option<u16>,

@@ -17,8 +17,8 @@ pub(crate) struct Pending<'c> {
     pub(crate) counted: bool,
     pub(crate) redirects: u32,
     pub(crate) attempts: u32,
-    /// When it was turned away first, or when an earlier command of its slot was, for which it
-    /// waited.
+    /// When it was first turned away, or, if it waited behind an earlier command of its slot, when
+    /// that one was.
     pub(crate) since: Option<Instant>,
     /// An attempt may have been executed: it ended without a reply, or while it waited for
     /// replicas.

@@ -71,12 +71,13 @@ pub(crate) enum PipelineStep {
     /// Connect to the node, or try out the connection to it. Report by `connected` or
     /// `not_connected`.
     Connect,
-    /// Send all of these bytes by the deadline. Report an error by `send_failed`.
+    /// Send all of these bytes by the deadline. Report an error by `send_failed`. A missed deadline
+    /// has to be an error with `is_timeout()`, here and in `Receive`.
     Send(Vec<u8>, Deadline),
     /// Read one reply by the deadline. Report by `received`.
     Receive(Deadline),
     /// Check whether the server has closed the connection or sent more than it should. Report by
-    /// `checked`.
+    /// `checked`, and close a connection that was not in order.
     Check,
     /// Close the connection.
     Close,
@@ -278,7 +279,8 @@ impl<'c> Pipeline<'c> {
                 self.answer(pending, Outcome::Postponed);
                 continue;
             }
-            // All writes of this round to the slot go over this connection, too.
+            // `fences` does not know the writes of this round yet. That is no gap: they go over
+            // this connection, too.
             let covers = |id: ConnectionId| fences.cover(slot, id);
             if pending.command.is_fence() && !self.connection.is_some_and(covers) {
                 self.answer(pending, Outcome::Severed);

@@ -21,7 +21,8 @@ use crate::decide::redirect::Redirect;
 use crate::decide::settings::Settings;
 use crate::decide::stats::Counters;
 
-/// So many redirections of a command are followed outside of the time for retries.
+/// The first redirections of a command, which do not start the time for retries. Each further one
+/// counts as being turned away.
 const FREE_REDIRECTS: u32 = 16;
 
 /// What settling the attempts of a round needs, and what it changes.
@@ -76,8 +77,8 @@ impl Settling<'_> {
                 return self.outcome_unknown(&pending, node, (ErrorKind::Io, gone).into());
             }
             Outcome::NotSent(cause) => return self.not_sent(pending, node, cause),
-            // The command without an answer waits before its next attempt. The others need not wait
-            // behind it again.
+            // The command without an answer waits before its next attempt. Commands of other slots
+            // that were lost with it are sent again at once.
             Outcome::Silent(cause) => return self.lost(pending, node, cause, 0),
             Outcome::Lost(cause) => return self.lost(pending, node, cause, 1),
             Outcome::Answered(verdict) => verdict,

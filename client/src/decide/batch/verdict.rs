@@ -17,13 +17,13 @@ pub(crate) enum Verdict {
     Moved(Redirect),
     /// This one command goes to another node. The slot stays where it is.
     Ask(Redirect),
-    /// Nothing was executed, and a later attempt may succeed.
+    /// It is to be sent again: nothing was executed, or it may be executed twice.
     Later(Why, ServerError),
     /// Something may have been executed.
     Unknown(ServerError),
 }
 
-/// Why nothing was executed.
+/// Why a command is to be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
     /// The slot is being moved, and the node does not have all keys of the command.
