@@ -126,7 +126,8 @@ impl<P> Coordinator<P> {
     }
 
     /// True when a timer is armed.
-    pub fn has_armed_timer(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn has_armed_timer(&self) -> bool {
         self.timers.turn == TurnTimerState::Armed || self.timers.deadline.is_some()
     }
 }

@@ -5,21 +5,18 @@ use std::ffi::{CStr, CString};
 
 use durable_core::callable::{unknown_command, unknown_subcommand, Verdict};
 use durable_core::options::{self, Word};
-use durable_core::requirement::{Options, Requirement};
 
 use super::registry::{self, Unknown};
 use crate::config;
 use crate::durable::admission::{admit, Refusal};
-use crate::durable::run::{run, run_replacing_error, InnerCommand};
+use crate::durable::run::{run_replacing_error, InnerCommand};
 use crate::ffi::{Args, CallReply, Ctx, Memory};
 
 const NAME: &str = "DURABLE.CALL";
 
 /// Executes a command. `words` are those that the client sent after the name.
 pub fn call(ctx: &Ctx, words: Args<'_>) {
-    call_with(ctx, words, |inner, requirement| {
-        run(ctx, inner, requirement)
-    });
+    call_replacing_error(ctx, words, |_| None);
 }
 
 /// As [`call`]. `replacement` returns the error to send instead of an error of the server, or
@@ -29,13 +26,7 @@ pub fn call_replacing_error(
     words: Args<'_>,
     replacement: impl FnOnce(&[u8]) -> Option<&'static CStr>,
 ) {
-    call_with(ctx, words, |inner, requirement| {
-        run_replacing_error(ctx, inner, requirement, replacement);
-    });
-}
-
-fn call_with(ctx: &Ctx, words: Args<'_>, run: impl FnOnce(InnerCommand<'_>, Requirement)) {
-    let (options, taken): (Options, usize) = match options::leading(words.iter()) {
+    let (options, taken) = match options::leading(words.iter()) {
         Ok(leading) => leading,
         Err(bad) => return ctx.reply_error_text(&Refusal::from(bad).text(NAME)),
     };
@@ -56,7 +47,7 @@ fn call_with(ctx: &Ctx, words: Args<'_>, run: impl FnOnce(InnerCommand<'_>, Requ
         memory: Memory::Unchecked,
     };
     match admit(ctx, options) {
-        Ok(requirement) => run(inner, requirement),
+        Ok(requirement) => run_replacing_error(ctx, inner, requirement, replacement),
         Err(refusal) => ctx.reply_error_text(&refusal.text(NAME)),
     }
 }
