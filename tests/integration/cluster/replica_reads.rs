@@ -7,7 +7,7 @@ use testkit::differences::ANNOUNCES_AN_ADDRESS_PER_FAMILY;
 use testkit::{eventually, Cluster, RawConn, Server, Tls};
 
 use crate::support::slots::{afresh, set, Talk};
-use crate::support::{connect, get, has_ipv6, info, key_of, say};
+use crate::support::{connect, get, has_ipv6, info, ipv6_cluster, key_of, say};
 
 fn talk(conn: &mut impl Talk, line: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -126,14 +126,7 @@ fn an_ipv6_host_is_written_as_the_server_writes_it() {
     if !has_ipv6() {
         return;
     }
-    let cluster = Cluster::builder(1, 1)
-        .node(|_, builder| {
-            builder
-                .module_args(&["slothint-max-age-ms", "0"])
-                .config("bind", "::1 127.0.0.1")
-        })
-        .meet_at(|_, node| ("::1".into(), node.port()))
-        .start();
+    let cluster = ipv6_cluster(1, 1);
     let (primary, replica) = (&cluster.nodes[0], &cluster.nodes[1]);
     let mut v4 = replica.raw();
     let mut v6 = RawConn::connect(&format!("[::1]:{}", replica.port()));

@@ -4,11 +4,11 @@
 use testkit::differences::ANNOUNCES_AN_ADDRESS_PER_FAMILY;
 use testkit::{eventually, Cluster, RawConn, Server};
 
-use crate::support::has_ipv6;
 use crate::support::slots::{
     afresh, agreed, hint, map, map_and_slots, redirections_agree, set, token, wait_for_blocked,
     Slots,
 };
+use crate::support::{has_ipv6, ipv6_cluster};
 
 #[test]
 fn hints_for_every_slot_are_what_moved_says_on_primaries_and_replicas() {
@@ -151,14 +151,7 @@ fn nodes_of_an_ipv6_cluster_are_named_by_their_ipv6_addresses() {
     if !has_ipv6() {
         return;
     }
-    let cluster = Cluster::builder(2, 1)
-        .node(|_, builder| {
-            builder
-                .module_args(&["slothint-max-age-ms", "0"])
-                .config("bind", "::1 127.0.0.1")
-        })
-        .meet_at(|_, node| ("::1".into(), node.port()))
-        .start();
+    let cluster = ipv6_cluster(2, 1);
     for node in &cluster.nodes {
         let mut v6 = RawConn::connect(&format!("[::1]:{}", node.port()));
         let hosts: Vec<Option<String>> = agreed(&mut v6)

@@ -1,4 +1,4 @@
-//! A cluster for tests of durable commands, and keys by their owner.
+//! Clusters for tests, and keys by their owner.
 
 use testkit::Cluster;
 
@@ -6,6 +6,18 @@ use testkit::Cluster;
 pub fn two_primaries() -> Cluster {
     Cluster::builder(2, 1)
         .node(|_, builder| builder.module_args(&["timeout-ms", "0"]))
+        .start()
+}
+
+/// Nodes that know each other by their IPv6 addresses. Each look at the topology is a fresh one.
+pub fn ipv6_cluster(primaries: usize, replicas: usize) -> Cluster {
+    Cluster::builder(primaries, replicas)
+        .node(|_, builder| {
+            builder
+                .module_args(&["slothint-max-age-ms", "0"])
+                .config("bind", "::1 127.0.0.1")
+        })
+        .meet_at(|_, node| ("::1".into(), node.port()))
         .start()
 }
 

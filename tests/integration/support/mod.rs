@@ -20,7 +20,7 @@ mod users;
 mod waits;
 
 pub use chance::Chance;
-pub use cluster::{key_of, keys_of, two_primaries};
+pub use cluster::{ipv6_cluster, key_of, keys_of, two_primaries};
 pub use command_info::{all_commands, command_info, CommandInfo};
 pub use commands::{connections, get, packet, say, send};
 pub use family::{sample, FAMILY};
