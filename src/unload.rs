@@ -6,7 +6,7 @@
 //! | a pointer is kept for | and read when |
 //! |---|---|
 //! | each command queued in a transaction | EXEC runs |
-//! | the last command of each client | Redis 8: its next command runs; every server: CLIENT LIST runs |
+//! | the last command of each client | its next command runs (Redis 8), CLIENT LIST runs |
 //! | a command that an I/O thread has looked up (from version 8 on) | the command is executed |
 //! | each command of a pipeline (Valkey 9, Redis 8.4) | the command is executed |
 //!

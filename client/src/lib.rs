@@ -19,7 +19,8 @@
 //! let name: String = session.query(&Command::get("user:7"))?;
 //! assert_eq!(name, "Ada");
 //!
-//! // One pipeline for each node; the results are in the order of the commands, each with an error of its own.
+//! // One pipeline for each node. The results are in the order of the commands, each with an error
+//! // of its own.
 //! let visits = (0..1000).map(|user| Command::new("INCR").key(format!("visits:{user}")));
 //! let visits: Vec<Command> = visits.collect();
 //! for (command, result) in visits.iter().zip(session.batch(&visits)) {
@@ -35,18 +36,27 @@
 //!
 //! # What it does
 //!
-//! | the server answers | what follows |
-//! |---|---|
-//! | nothing yet: the slot is not known | one `SLOTHINT` first, for a single command one `SLOTHINT.MAP`; without an answer the command goes to the default node, the first named one that is up |
-//! | `MOVED` | the command follows it, and the slot is corrected. If it names a known replica of the slot's shard, all slots of the shard are |
-//! | `ASK` | this command follows it, with `ASKING` in the same packet; it is not remembered |
-//! | `TRYAGAIN`, `CLUSTERDOWN` | another attempt after a wait, which grows from 8 ms to half a second with jitter, within [`ClientBuilder::retry_for`] |
-//! | `LOADING`, `READONLY`, `MASTERDOWN` | the same, at other nodes: the node has probably been replaced |
-//! | there is no connection | a replica of the shard is tried, then all other nodes; the map is requested again |
-//! | the connection breaks after sending | reads and commands declared repeatable are sent again; for all others the outcome is unknown ([`Error::OutcomeUnknown`]) |
-//! | more replies than commands | it is not known which reply belongs to which command: as if the connection had broken |
-//! | `UNBLOCKED` or `CLUSTERDOWN` to a durable write | the outcome is unknown: the write has probably been executed |
-//! | any other error | the caller gets it |
+//! What follows each answer of the server:
+//!
+//! - nothing yet, and the slot is not known: one `SLOTHINT` comes first, for a single command one
+//!   `SLOTHINT.MAP`. Without an answer to it the command goes to the default node, the first named
+//!   one that is up
+//! - `MOVED`: the command follows it, and the slot is corrected. If it names a known replica of
+//!   the slot's shard, all slots of the shard are
+//! - `ASK`: this command follows it, with `ASKING` in the same packet; it is not remembered
+//! - `TRYAGAIN`, `CLUSTERDOWN`: another attempt after a wait, which grows from 8 ms to half a
+//!   second with jitter, within [`ClientBuilder::retry_for`]
+//! - `LOADING`, `READONLY`, `MASTERDOWN`: the same, at other nodes: the node has probably been
+//!   replaced
+//! - there is no connection: a replica of the shard is tried, then all other nodes; the map is
+//!   requested again
+//! - the connection breaks after sending: reads and commands declared repeatable are sent again;
+//!   for all others the outcome is unknown ([`Error::OutcomeUnknown`])
+//! - more replies than commands: it is not known which reply belongs to which command: as if the
+//!   connection had broken
+//! - `UNBLOCKED` or `CLUSTERDOWN` to a durable write: the outcome is unknown: the write has
+//!   probably been executed
+//! - any other error: the caller gets it
 //!
 //! A refresh never undoes a correction that is newer than the refresh: see [`cache`].
 //!

@@ -35,7 +35,7 @@
 //! |---|---|---|
 //! | 100 | a client sends SET; `accept` | the wait has no offset |
 //! | 150 | `turn_ends`, look: acknowledged 100 | the wait gets offset 150; a request is sent |
-//! | 187 (150 + the 37 bytes of the request) | next turn, look: acknowledged 150 | the wait is released |
+//! | 187 (with the request's 37) | next turn, look: acknowledged 150 | the wait is released |
 //!
 //! [`accept`]: Coordinator::accept
 //! [`turn_begins`]: Coordinator::turn_begins

@@ -41,7 +41,7 @@
 //! | a link of the address has gone | all links left there need a proof (1) |
 //! | a link came online after the newest link of its address appeared | it needs no proof (2) |
 //! | more synchronizations were granted than new links are listed | all links need a proof (3) |
-//! | a link acknowledges more than the primary has written | only an offset above that claim is a proof (4) |
+//! | a link acknowledges more than was written | only an offset above that claim is a proof (4) |
 //! | the only link of an address has proved itself | the baseline is dropped |
 //! | a link that counted loses its proof by a change | it counts for admission for 2 s (5) |
 //!

@@ -2,10 +2,10 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | expired | the deadline has passed, and the wait has an offset; without an offset, a second later |
+//! | expired | the deadline has passed; without an offset, a second ago |
 //! | overdue | expired, and returned by [`overdue`](Coordinator::overdue) to be given up |
 //! | lost | the primary was demoted or its cluster failed; it is never released |
-//! | given up | the client gets an error: at the deadline, when lost, or because an operator wants it |
+//! | given up | the client gets an error: at the deadline, when lost, or by an operator |
 //! | cancelled | removed from the ledger without a release: it was given up, or its client left |
 //!
 //! The coordinator returns the waits to give up. The caller ends each of them as an operator would
