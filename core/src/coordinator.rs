@@ -57,6 +57,7 @@
 //! [`timer_changes`]: Coordinator::timer_changes
 
 mod admission;
+mod cron;
 mod figures;
 mod looks;
 mod outcomes;
@@ -77,6 +78,7 @@ pub use outcomes::{GivenUp, OVERDUE_PER_TURN};
 pub use timers::{TimerChange, TimerChanges};
 pub use turns::{Actions, OnTimer, Request};
 
+use cron::Cron;
 use timers::Timers;
 
 /// When waits may be released. It depends on the server: see `turns.rs`.
@@ -96,6 +98,9 @@ pub struct Setup {
     pub release_point: ReleasePoint,
     /// Cluster mode is on, so the state of the cluster has to be looked at.
     pub is_cluster: bool,
+    /// The event loop does not sleep after its last timer has fired
+    /// ([`Fact::WakesAfterLastTimer`](crate::servers::Fact::WakesAfterLastTimer)).
+    pub wakes_after_last_timer: bool,
 }
 
 /// The part of the event loop's turn.
@@ -127,8 +132,7 @@ pub struct Coordinator<P> {
     replicas_current: bool,
     /// The database of the last wait's command.
     last_db: i32,
-    /// When the server's cron runs next.
-    next_cron: Micros,
+    cron: Cron,
 }
 
 impl<P> Coordinator<P> {
@@ -149,7 +153,7 @@ impl<P> Coordinator<P> {
             alarms: fresh_alarms(),
             replicas_current: false,
             last_db: 0,
-            next_cron: Micros::new(0),
+            cron: Cron::default(),
         }
     }
 

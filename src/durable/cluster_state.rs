@@ -14,7 +14,7 @@
 //! * In the timer of a turn in which the cron is due: the state may have changed since.
 //!
 //! It does not look without waits or outside of cluster mode.
-//! `core/src/coordinator/looks.rs` decides when.
+//! `core/src/coordinator/cron.rs` decides when.
 
 use crate::ffi::Ctx;
 

@@ -49,6 +49,7 @@ pub fn load(is_cluster: bool) {
             ReleasePoint::TurnEnd
         },
         is_cluster,
+        wakes_after_last_timer: facts::has(Fact::WakesAfterLastTimer),
     };
     STATE.set(State {
         coordinator: Coordinator::new(setup),

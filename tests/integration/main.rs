@@ -67,6 +67,7 @@ mod clients {
     mod io_threads;
     mod leaving;
     mod pause;
+    mod sleeping;
     mod states;
     mod timing_out_together;
     mod unblock_storms;

@@ -49,10 +49,13 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 
 fn setups() -> impl Strategy<Value = Setup> {
     let point = prop_oneof![Just(ReleasePoint::Timer), Just(ReleasePoint::TurnEnd)];
-    (point, any::<bool>()).prop_map(|(release_point, is_cluster)| Setup {
-        release_point,
-        is_cluster,
-    })
+    (point, any::<bool>(), any::<bool>()).prop_map(
+        |(release_point, is_cluster, wakes_after_last_timer)| Setup {
+            release_point,
+            is_cluster,
+            wakes_after_last_timer,
+        },
+    )
 }
 
 proptest! {

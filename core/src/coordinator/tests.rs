@@ -7,6 +7,7 @@ use crate::units::{Millis, Offset};
 const TIMER: Setup = Setup {
     release_point: ReleasePoint::Timer,
     is_cluster: false,
+    wakes_after_last_timer: false,
 };
 
 const ONE: Need = Need {
@@ -173,6 +174,24 @@ fn the_deadline_timer_stays_until_it_fires_or_nobody_waits() {
 }
 
 #[test]
+fn a_deadline_timer_for_a_long_wait_is_armed_in_parts() {
+    let mut coordinator = primary(TIMER);
+    let change = |coordinator: &mut Coordinator<()>, now| coordinator.timer_changes(now).deadline;
+    accept(&mut coordinator, 1, Some(ms(1_500_000)), ms(0));
+    assert_eq!(
+        change(&mut coordinator, ms(0)),
+        TimerChange::Start(1_000_000)
+    );
+    assert_eq!(change(&mut coordinator, ms(1)), TimerChange::Keep);
+    coordinator.deadline_timer_fired(ms(1_000_000));
+    assert_eq!(coordinator.overdue(ms(1_000_000)), []);
+    assert_eq!(
+        change(&mut coordinator, ms(1_000_000)),
+        TimerChange::Start(500_000)
+    );
+}
+
+#[test]
 fn a_deadline_timer_that_did_not_fire_is_armed_again() {
     let mut coordinator = primary(TIMER);
     accept(&mut coordinator, 1, Some(ms(100)), Micros::new(0));
@@ -214,6 +233,52 @@ fn the_cluster_is_looked_at_when_the_cron_is_due_and_somebody_waits() {
              applied on the primary, may still reach the replicas"
         )
     );
+}
+
+#[test]
+fn the_cluster_is_looked_at_earlier_after_late_crons() {
+    let mut coordinator = primary(Setup {
+        is_cluster: true,
+        ..TIMER
+    });
+    accept(&mut coordinator, 1, None, ms(0));
+    assert!(
+        coordinator.is_cluster_check_due(ms(0)),
+        "no cron has been seen"
+    );
+    coordinator.cron(10, ms(1000));
+    coordinator.cron(10, ms(1120)); // 20 ms late
+    assert!(!coordinator.is_cluster_check_due(ms(1197)));
+    assert!(coordinator.is_cluster_check_due(ms(1198)));
+    // It was later than a period: every turn looks.
+    coordinator.cron(10, ms(5000));
+    assert!(coordinator.is_cluster_check_due(ms(5000)));
+    for cron in 1..=200 {
+        coordinator.cron(10, ms(5000 + cron * 100));
+    }
+    assert!(!coordinator.is_cluster_check_due(ms(25_097)));
+    assert!(coordinator.is_cluster_check_due(ms(25_098)));
+}
+
+#[test]
+fn a_wait_without_a_deadline_keeps_a_timer_where_the_loop_wakes_after_the_last_one() {
+    let mut coordinator = primary(Setup {
+        wakes_after_last_timer: true,
+        ..TIMER
+    });
+    let change = |coordinator: &mut Coordinator<()>, now| coordinator.timer_changes(now).deadline;
+    assert_eq!(change(&mut coordinator, ms(0)), TimerChange::Keep);
+    accept(&mut coordinator, 1, None, ms(0));
+    assert_eq!(
+        change(&mut coordinator, ms(0)),
+        TimerChange::Start(1_000_000)
+    );
+    assert_eq!(change(&mut coordinator, ms(1)), TimerChange::Keep);
+    accept(&mut coordinator, 2, Some(ms(100)), ms(2));
+    assert_eq!(change(&mut coordinator, ms(2)), TimerChange::Start(100));
+    coordinator.timed_out(2, ms(102), |_| true);
+    coordinator.timed_out(1, ms(102), |_| true);
+    assert_eq!(change(&mut coordinator, ms(102)), TimerChange::Stop);
 }
 
 #[test]

@@ -8,6 +8,9 @@
 //! Example: waits with deadlines 100 and 200, timer at 100. The first wait is released. The timer
 //! stays at 100, fires, and is armed for 200.
 //!
+//! On a server that wakes at once after its last timer has fired, a turn timer in every turn would
+//! keep the event loop awake. There, the deadline timer is armed for waits without a deadline too.
+//!
 //! Without waits no timer is armed, not even for the rest of the turn. The server refuses to unload
 //! a module with an armed timer, before it calls the module's unload function.
 
@@ -17,6 +20,11 @@ use crate::units::Micros;
 /// A deadline timer that is this late was lost: timers follow the wall clock, which can be set
 /// back.
 const LATE: Micros = Micros::new(50_000);
+
+/// The deadline timer fires after this time at the latest, and is armed again. Redis 7.0 multiplies
+/// the milliseconds by 1000 in 32 bits (`processTimeEvents` in `ae.c`): a timer that has more than
+/// 35 minutes left keeps the event loop awake.
+const LONGEST: Micros = Micros::from_secs(1000);
 
 /// Which timers are armed.
 #[derive(Debug, Default)]
@@ -105,8 +113,9 @@ impl<P> Coordinator<P> {
     }
 
     fn deadline_timer_change(&mut self, now: Micros) -> TimerChange {
+        let next = self.next_deadline(now);
         let armed = &mut self.timers.deadline;
-        let Some(next) = self.ledger.next_deadline() else {
+        let Some(next) = next else {
             return match armed.take() {
                 Some(_) => TimerChange::Stop,
                 None => TimerChange::Keep,
@@ -123,6 +132,14 @@ impl<P> Coordinator<P> {
         });
         // Rounded up, so that the deadline has passed when the timer fires.
         TimerChange::Start(next.since(now).to_millis_rounded_up().get())
+    }
+
+    /// What the deadline timer has to be armed for.
+    fn next_deadline(&self, now: Micros) -> Option<Micros> {
+        let latest = now.saturating_add(LONGEST);
+        let keeps_one = self.setup.wakes_after_last_timer && !self.ledger.is_empty();
+        let next = self.ledger.next_deadline().map(|next| next.min(latest));
+        next.or(keeps_one.then_some(latest))
     }
 
     /// True when a timer is armed.

@@ -146,6 +146,15 @@ facts! {
             Earlier versions count as well, which is the safe side",
     }
 
+    WakesAfterLastTimer {
+        redis: Before(v(7, 2, 0)),
+        valkey: Never,
+        reason: "After the last timer of all modules has fired, the event loop does not sleep in \
+            the next turn. A zero-delay timer in every turn would keep it awake, so the module \
+            keeps another timer armed.",
+        upstream: "`usUntilEarliestTimer` in `ae.c` counts timers that have been deleted",
+    }
+
     // Calls into the server.
 
     CallsStayCrossSlot {

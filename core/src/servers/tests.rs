@@ -11,7 +11,7 @@ const REDIS: [&str; 10] = [
 ];
 const VALKEY: [&str; 6] = ["7.2.7", "8.0.0", "8.0.1", "8.1.1", "9.0.0", "9.1.2"];
 #[rustfmt::skip]
-const EXPECTED: [(Fact, &str); 17] = [
+const EXPECTED: [(Fact, &str); 18] = [
     (Fact::CallsLackMemoryCheck,           "x . . . . . . . . . | . . . . . ."),
     (Fact::TellsFsyncs,                    ". . x x x x x x x x | x x x x x x"),
     (Fact::CategorizesModuleCommands,      ". . x x x x x x x x | x x x x x x"),
@@ -20,6 +20,7 @@ const EXPECTED: [(Fact, &str); 17] = [
     (Fact::ServesUnblockedBeforeTurnEnd,   ". . x x x x x x x x | x x x x x x"),
     (Fact::UnblockAbortsOnUnserved,        ". . x x . . . . . . | . . . . . ."),
     (Fact::RefusesToBlockSubscribers,      ". . . . . . . . . . | x x x x x x"),
+    (Fact::WakesAfterLastTimer,            "x x . . . . . . . . | . . . . . ."),
     (Fact::CallsStayCrossSlot,             ". . . . . . . . . . | . . . . x x"),
     (Fact::ClientInfoCrashesInCalls,       ". . . . . . . . . . | . . . . x x"),
     (Fact::TopologyCrashesCalls,           ". . . . . . . . . . | x x . . . ."),
@@ -170,6 +171,11 @@ fn boundaries_are_exact() {
             Redis(v(7, 2, 255)),
             Redis(v(7, 3, 0)),
             Fact::UnblockAbortsOnUnserved,
+        ),
+        (
+            Redis(v(7, 1, 255)),
+            Redis(v(7, 2, 0)),
+            Fact::WakesAfterLastTimer,
         ),
         (
             Valkey(v(8, 0, 0)),

@@ -4,7 +4,8 @@
 use testkit::{eventually, Cluster, FakeReplica, RawConn, Server};
 
 use crate::support::{
-    connections, info, key_of, patient, say, send, unload_and_load_again, wait_for_waiters,
+    connections, info, key_of, patient, say, send, silent_replica_and_key, unload_and_load_again,
+    wait_for_waiters,
 };
 
 const FAILED: &str = "-UNACKED 0 of 1 replicas acknowledged; the cluster failed while waiting; \
@@ -16,14 +17,7 @@ fn cluster() -> (Cluster, FakeReplica) {
     let cluster = Cluster::builder(3, 0)
         .node(|_, builder| patient(builder))
         .start();
-    let node = &cluster.nodes[0];
-    let mut fake = FakeReplica::start(node);
-    node.run::<()>(&["SET", &key_of(&cluster, 0), "v"]);
-    fake.wait_for_offset(node.offset());
-    let acked = fake.ack_what_was_read();
-    eventually("the first acknowledgement to arrive", || {
-        node.replica_links()[0].acked_offset == acked
-    });
+    let fake = silent_replica_and_key(&cluster.nodes[0], &key_of(&cluster, 0));
     (cluster, fake)
 }
 

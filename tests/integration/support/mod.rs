@@ -27,7 +27,9 @@ pub use family::{sample, FAMILY};
 pub use fsync::fsync_is_refused;
 pub use links::{fsynced_offsets, refusal, verdicts};
 pub use random_arguments::random_command;
-pub use servers::{builder, has_ipv6, in_threads, patient, replicated, silent_replica};
+pub use servers::{
+    builder, has_ipv6, in_threads, patient, replicated, silent_replica, silent_replica_and_key,
+};
 pub use settings::setting;
 pub use stats::{calls, info, server_time, wait_for_waiters};
 pub use syncing_link::{introduce, syncing_link, wait_for_syncing};

@@ -36,8 +36,15 @@ pub fn builder(replicas: usize) -> ReplicatedBuilder {
 /// stream: a replica that has acknowledged nothing does not count.
 #[track_caller]
 pub fn silent_replica(primary: &Server) -> FakeReplica {
+    silent_replica_and_key(primary, "first")
+}
+
+/// As [`silent_replica`]. The first bytes of the stream are a write to `key`, which a cluster node
+/// has to own.
+#[track_caller]
+pub fn silent_replica_and_key(primary: &Server, key: &str) -> FakeReplica {
     let mut fake = FakeReplica::start(primary);
-    primary.run::<()>(&["SET", "first", "v"]);
+    primary.run::<()>(&["SET", key, "v"]);
     fake.wait_for_offset(primary.offset());
     let acked = fake.ack_what_was_read();
     eventually("the first acknowledgement to arrive", || {
