@@ -203,6 +203,7 @@ impl<'c> Batch<'c> {
         let mut pipelines: Vec<Pipeline<'c>> = Vec::new();
         let mut pipeline_of: HashMap<Node, usize> = HashMap::new();
         let (mut hits, mut misses) = (0_usize, 0_usize);
+        let mut last = Vec::new();
         self.lanes.begin_round();
         for mut pending in std::mem::take(&mut self.pending) {
             let slot = pending.slot();
@@ -233,6 +234,14 @@ impl<'c> Batch<'c> {
             if at == pipelines.len() {
                 pipelines.push(Pipeline::new(node, self.settings));
             }
+            match pipelines.get_mut(at) {
+                // Its slot sends one command at a time, so none of them is overtaken.
+                Some(_) if pending.was_silent => last.push((at, pending)),
+                Some(pipeline) => pipeline.push(pending),
+                None => {}
+            }
+        }
+        for (at, pending) in last {
             if let Some(pipeline) = pipelines.get_mut(at) {
                 pipeline.push(pending);
             }

@@ -23,6 +23,9 @@ pub(crate) struct Pending<'c> {
     /// An attempt may have been executed: it ended without a reply, or while it waited for
     /// replicas.
     pub(crate) in_doubt: bool,
+    /// Its last attempt got no reply in time. It goes last in its pipeline, so that commands of
+    /// other slots do not wait behind it again.
+    pub(crate) was_silent: bool,
 }
 
 /// The node that a command goes to next.
@@ -48,6 +51,7 @@ impl<'c> Pending<'c> {
             attempts: 0,
             since: None,
             in_doubt: false,
+            was_silent: false,
         }
     }
 

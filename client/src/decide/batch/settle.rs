@@ -59,6 +59,9 @@ impl Settling<'_> {
             connection,
             outcome,
         } = attempt;
+        if !matches!(outcome, Outcome::Postponed) {
+            pending.was_silent = matches!(outcome, Outcome::Silent(_));
+        }
         let slot = pending.slot();
         let is_fence = pending.command.is_fence();
         // The writes before the fence were not executed with it, so its reply does not cover them.

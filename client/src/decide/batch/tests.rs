@@ -19,7 +19,7 @@ fn node(number: u16) -> Node {
     Node::tcp("node", number)
 }
 
-/// A client of which time passes only in its waits.
+/// A client of which time passes only in its waits and inquiries.
 struct Client {
     settings: Settings,
     stats: Counters,
@@ -29,6 +29,8 @@ struct Client {
     now: Instant,
     /// The inquiries that were made, and whether all sessions share them.
     inquiries: Vec<bool>,
+    /// How long each of them takes.
+    inquiry_takes: Duration,
 }
 
 /// What the cluster does: it is given the node and the words of a command.
@@ -45,6 +47,7 @@ fn client() -> Client {
         links: Links::new(),
         now: Instant::now(),
         inquiries: Vec::new(),
+        inquiry_takes: Duration::ZERO,
     }
 }
 
@@ -76,8 +79,11 @@ impl Client {
         let mut batch = Batch::new(commands, settings, &self.stats, self.now);
         loop {
             match batch.next(&mut self.knowledge, self.now) {
-                BatchStep::Hint(_) => self.inquiries.push(false),
-                BatchStep::SharedFetch(_) => self.inquiries.push(true),
+                step @ (BatchStep::Hint(_) | BatchStep::SharedFetch(_)) => {
+                    let is_shared = matches!(step, BatchStep::SharedFetch(_));
+                    self.inquiries.push(is_shared);
+                    self.now += self.inquiry_takes;
+                }
                 BatchStep::WaitUntil(at) => {
                     assert!(at > self.now, "a wait that is over");
                     self.now = at;
@@ -228,6 +234,31 @@ fn a_redirection_is_followed_and_the_next_command_goes_there_by_itself() {
     assert_eq!(seen, [2, 3, 3].map(node));
     let stats = own.stats.read();
     assert_eq!((stats.moved, stats.patches, stats.hits), (1, 1, 2));
+}
+
+#[test]
+fn a_command_without_a_reply_goes_behind_those_of_other_slots() {
+    let mut own = Client::of_two_nodes();
+    // The wait of the silent command is over when the map has come.
+    own.inquiry_takes = Duration::from_secs(1);
+    let slow = Command::new("SLOW").key("{a}").repeatable();
+    // Node 2 owns the slots of both.
+    let commands = [slow, Command::get("{a}"), Command::get("{d}")];
+    let mut sent = Vec::new();
+    let mut cluster = |_: &Node, words: &[String]| {
+        sent.push(words.join(" "));
+        match words[0].as_str() {
+            "SLOW" => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+            _ => reply("+OK"),
+        }
+    };
+    let results = own.run(&commands, &mut cluster);
+    assert!(results[0].is_err() && results[1..].iter().all(Result::is_ok));
+    let words: Vec<&str> = sent.iter().map(String::as_str).take(6).collect();
+    let first = ["SLOW {a}", "GET {a}", "GET {d}"];
+    let second = ["GET {d}", "SLOW {a}", "SLOW {a}"];
+    assert_eq!(words, [first, second].concat());
+    assert_eq!(sent.last().map(String::as_str), Some("GET {a}"));
 }
 
 #[test]
