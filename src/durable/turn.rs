@@ -1,5 +1,5 @@
-//! The event loop's turn, for durable commands. This file passes the server's events to
-//! `core/src/coordinator.rs`, and carries out what it returns.
+//! The event loop's turn, for durable commands. This file passes the server's events to the
+//! coordinator (`core/src/coordinator.rs`), and carries out what the coordinator returns.
 
 use durable_core::coordinator::{Actions, OnTimer, TimerChange};
 
@@ -51,14 +51,6 @@ impl Timer for TurnTimer {
         let now = clock::now();
         let todo = coordinator(|coordinator| coordinator.turn_timer_fired(now));
         on_timer(ctx, todo);
-        // The work may have lasted until the cron is due, and the cron comes next.
-        let now = clock::now();
-        if todo.look
-            && coordinator(|coordinator| coordinator.is_cluster_check_due(now))
-            && cluster_state::has_failed(ctx)
-        {
-            end_all(ctx);
-        }
     }
 }
 
@@ -75,8 +67,8 @@ impl Timer for DeadlineTimer {
 }
 
 /// Carries out what the coordinator returns when a timer fires. The server's cron may come next in
-/// this turn, and checks clients that are released here but not served yet. So the state of the
-/// cluster is looked at before the replicas.
+/// this turn. If the cluster has failed, the cron replies CLUSTERDOWN also to clients that are
+/// released here but not served yet. So the state of the cluster is looked at before the replicas.
 fn on_timer(ctx: &Ctx, todo: OnTimer) {
     if todo.check_cluster && cluster_state::has_failed(ctx) {
         end_all(ctx);
@@ -86,6 +78,12 @@ fn on_timer(ctx: &Ctx, todo: OnTimer) {
         let now = clock::now();
         let actions = coordinator(|coordinator| coordinator.looked_in_timer(looked, now));
         carry_out(ctx, actions);
+        // The work may have lasted until the cron is due, and the cron comes next.
+        let now = clock::now();
+        let is_due = coordinator(|coordinator| coordinator.is_cluster_check_due(now));
+        if is_due && cluster_state::has_failed(ctx) {
+            end_all(ctx);
+        }
     } else {
         apply_timers(ctx);
     }
@@ -119,9 +117,11 @@ fn carry_out(ctx: &Ctx, actions: Actions<Waiter>) {
     apply_timers(ctx);
 }
 
-/// Arms and stops timers as the coordinator requests it. When Redis 7.0 reports the turn's end, it
-/// has already computed how long it will sleep. So a deadline timer has to be armed earlier: when a
-/// command runs, or a timer fires.
+/// Arms and stops timers as the coordinator requests it.
+///
+/// Redis 7.0 first computes how long it will sleep, and then reports the turn's end. A timer that
+/// is armed at the turn's end does not shorten this sleep. So a deadline timer is already armed
+/// when a command runs or a timer fires.
 pub fn apply_timers(ctx: &Ctx) {
     let now = clock::now();
     let changes = coordinator(|coordinator| coordinator.timer_changes(now));

@@ -3,16 +3,14 @@
 //! * For watchers (SLOTHINT.WATCH) a timer looks at the topology as soon as the last look is too
 //!   old; with `slothint-max-age-ms 0` in every turn of the event loop. The timer is armed only
 //!   while there are watchers, or a signal is due.
-//! * For clients that track `__slothint__:topology` by prefix the server's cron looks. An armed
-//!   timer would prevent unloading.
+//! * For clients that track `__slothint__:topology` by prefix, the look is taken in the server's
+//!   cron. Such clients must not prevent unloading, as an armed timer would.
 //!
 //! A look inside a command can show a change as well. The timer is then armed to fire in the same
 //! turn.
 //!
 //! With `Fact::ServesUnblockedBeforeTurnEnd` watchers are released in the timer, on other servers
-//! when the turn ends. A release at any other moment would leave a gap between unblocking and
-//! serving. In that gap CLIENT UNBLOCK leaves the client without a reply (7.0) or aborts the server
-//! (7.2).
+//! when the turn ends, for the reasons in `core/src/coordinator/turns.rs`.
 
 use std::sync::Arc;
 
@@ -34,6 +32,10 @@ const ELEMENTS_PER_CLIENT: usize = 100;
 
 /// The per-turn budget of watchers whose timeout has passed.
 const EXPIRED_PER_TURN: usize = 250;
+
+/// With a maximum age of 0, the timer is armed at the beginning of every turn. Between the turns it
+/// is armed for this long, because of `Fact::WakesAfterLastTimer`.
+const BETWEEN_TURNS_MS: u64 = 1_000_000;
 
 /// A timer that is this late was lost: timers follow the wall clock, which can be set back.
 const LATE_MS: u64 = 50;
@@ -132,8 +134,8 @@ fn check_for_trackers(ctx: &Ctx) {
     }
 }
 
-/// Takes a look outside of commands. If it fails, only the log says so. It is tried again later,
-/// and commands reply with the reason.
+/// Takes a look outside of commands. A failure is only logged, because the look is repeated later.
+/// (A command whose own look fails replies with the reason.)
 fn look_for_all(ctx: &Ctx) {
     if let Err(reason) = topology::look(ctx, None) {
         ctx.log_debug(&reason);
@@ -147,9 +149,9 @@ fn signal(ctx: &Ctx) {
     }
 }
 
-/// To be called after a look inside a command. If the look showed a change, clients that wait for
-/// it get it later in this turn, and not inside the command. Inside the command, a client that
-/// tracks with NOLOOP would not get the signal.
+/// To be called after a look inside a command or in the cron. If the look showed a change, arms the
+/// timer, which sends the change to the clients that wait for it. A command does not send it
+/// itself: its own client would not get the signal if it tracks with NOLOOP.
 pub fn wake_if_changed(ctx: &Ctx) {
     let wake = state::with(|hints| {
         if hints.watchers.is_empty() {
@@ -162,7 +164,8 @@ pub fn wake_if_changed(ctx: &Ctx) {
     }
 }
 
-/// Arms the timer for the next look or deadline, or for a signal that is due. Stops it otherwise.
+/// Arms the timer for the next look or deadline, or for a signal that is due. If there is none of
+/// these, stops the timer.
 pub fn arm(ctx: &Ctx) {
     let next = state::with(|hints| match next_timer_ms(hints) {
         Some(at) => Ok(at.saturating_sub(now_ms())),
@@ -176,21 +179,21 @@ pub fn arm(ctx: &Ctx) {
     }
 }
 
-/// When watchers need the next look, or the first of their deadlines passes.
+/// When the timer has to fire for watchers: for their next look or their first deadline, whichever
+/// comes first. `None` without watchers.
 fn next_timer_ms(hints: &SlotHints) -> Option<u64> {
     if hints.watchers.is_empty() {
         return None;
     }
     let deadline = hints.watchers.next_deadline_ms();
-    // With an age of 0 every turn arms the timer when it begins.
     let look = match max_age_ms() {
-        0 => None,
-        age => Some(hints.cache.expires_ms(AddressFamily::V4, age).unwrap_or(0)),
+        0 => now_ms().saturating_add(BETWEEN_TURNS_MS),
+        age => hints.cache.expires_ms(AddressFamily::V4, age).unwrap_or(0),
     };
-    deadline.into_iter().chain(look).min()
+    Some(deadline.map_or(look, |deadline| deadline.min(look)))
 }
 
-/// Arms the timer to fire in `ms` milliseconds, unless it already fires as early.
+/// Arms the timer to fire in `ms` milliseconds, unless it is armed for the same or an earlier time.
 fn arm_in(ctx: &Ctx, ms: u64) {
     let at = now_ms().saturating_add(ms);
     let stale = match state::with(|hints| hints.timer) {
@@ -220,8 +223,8 @@ impl Timer for Refresh {
         if releases_in_timer() {
             release(ctx);
         }
-        // When Redis 7.0 reports the turn's end, it has already computed how long it will sleep. A
-        // timer that is armed then is too late.
+        // Not only at the turn's end: when Redis 7.0 reports that, it has already computed how long
+        // it will sleep, and a timer that is armed then fires too late.
         arm(ctx);
     }
 }
@@ -281,7 +284,7 @@ fn expire(ctx: &Ctx) {
     for client in expired {
         waiting.end_as_timed_out(client);
         // If the server did not find the client, the watcher is still here. It is released with
-        // nil, otherwise every turn would try it again.
+        // nil. Otherwise every turn would try to end its wait again.
         if let Some(watcher) = state::with(|hints| hints.watchers.remove(client)) {
             watcher.hold(Ctx::reply_null);
             watcher.unblock();

@@ -1,8 +1,8 @@
 //! The differences between servers that tests see. One constant per difference: what differs, from
 //! which version, and why. No test compares versions itself.
 //!
-//! The module has a table of its own in `core/`. The two are separate on purpose: a wrong row in
-//! the module's table then fails a test.
+//! The module has a table of its own in `core/`. The two are separate on purpose: if a difference
+//! is in both, a wrong row in the module's table fails a test.
 
 use crate::server::Server;
 use crate::version::{Product, Version};
@@ -81,11 +81,12 @@ pub const HAS_VECTOR_SETS: Difference = Difference {
     valkey: Never,
 };
 
-/// The server does not block a subscribed client for a module, so the module refuses commands that
-/// would wait.
+/// The module refuses a command that would wait, if its client is subscribed to channels (RESP3).
+/// From 8.1.1 on the server refuses to block such a client. On earlier versions the module refuses
+/// as well.
 pub const BLOCKS_NO_SUBSCRIBERS: Difference = Difference {
     redis: Never,
-    valkey: since(8, 1, 0),
+    valkey: Always,
 };
 
 /// Clients can accept redirections by CLIENT CAPA REDIRECT. A primary that becomes a replica does
@@ -95,15 +96,15 @@ pub const HAS_CLIENT_CAPA: Difference = Difference {
     valkey: since(8, 0, 0),
 };
 
-/// After FAILOVER the server ends the waits of blocked clients so late that the module has ended
-/// them before. The connections stay open; other servers close them.
+/// After FAILOVER the module ends the waits of blocked clients, because the server does so late.
+/// The connections stay open; other servers close them.
 pub const UNBLOCKS_LATE_AFTER_FAILOVER: Difference = Difference {
     redis: Never,
     valkey: since(9, 0, 0),
 };
 
-/// When a cluster fails, the server answers every blocked client with CLUSTERDOWN. Others answer
-/// only clients that wait for keys.
+/// When a cluster fails, the server answers every blocked client with CLUSTERDOWN. Other servers
+/// answer only clients that wait for keys.
 pub const UNBLOCKS_ALL_WHEN_THE_CLUSTER_FAILS: Difference = Difference {
     redis: Always,
     valkey: Never,
@@ -142,8 +143,8 @@ impl Server {
         difference.applies_to(self.version())
     }
 
-    /// Its version as INFO names it: Valkey's `redis_version` is the Redis version it is compatible
-    /// with.
+    /// The server's own version, from INFO. On Valkey this is not `redis_version`, which is the
+    /// Redis version that Valkey is compatible with.
     #[track_caller]
     pub fn version_in_info(&self) -> String {
         let field = match self.version().product {

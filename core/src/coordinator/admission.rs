@@ -1,4 +1,4 @@
-//! Decides whether a command may wait: few enough clients wait already, and enough replicas count.
+//! Decides whether a command may wait: not too many clients wait, and enough replicas count.
 
 use super::Coordinator;
 use crate::ledger::WaitId;

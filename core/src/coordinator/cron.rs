@@ -4,9 +4,10 @@
 //! state is looked at in the timer of every turn in which the cron may follow. A look takes about
 //! ten microseconds, too long for every turn.
 //!
-//! Nothing tells whether the cron will follow the timer: the process may be kept from running in
-//! between. How late the latest crons were shows how long that lasts. Example with 10 crons a
-//! second, the last one at 0 ms:
+//! The timer cannot know whether the cron follows in the same turn: the process may be kept from
+//! running after the timer, until the cron is due. The lateness of the latest crons shows how long
+//! such pauses last. Example with 10 crons a second: the last one ran at 0 ms, the next one is due
+//! at 100 ms.
 //!
 //! | latest crons | looks in turns from |
 //! |---|---|
@@ -16,19 +17,20 @@
 use super::Coordinator;
 use crate::units::{Micros, Millis};
 
-/// The cron counts as due at least this long before it runs. The server sleeps for whole
+/// The cron counts as due at least this long before its time. The server sleeps for whole
 /// milliseconds, and the work in the timer takes time.
 const EARLY: Micros = Micros::new(2000);
 
-/// With each cron in time, the lateness that was seen shrinks by this part: by half in a second.
+/// With each cron, the remembered lateness shrinks by one part in this many, unless the cron itself
+/// was later. With 10 crons a second, about half of it is left after a second.
 const FORGET: u64 = 16;
 
 /// When the server's cron runs.
 #[derive(Debug, Default)]
 pub(super) struct Cron {
-    /// When it runs next. `None` before it has been seen.
+    /// When the next cron is due. `None` before the first one.
     next: Option<Micros>,
-    /// How late it was lately.
+    /// The remembered lateness: see [`FORGET`].
     lateness: Micros,
 }
 

@@ -7,7 +7,8 @@ use crate::replicas::LinkStatus;
 use crate::units::{Micros, Offset};
 
 impl<P> Coordinator<P> {
-    /// The offset up to which a requirement is met; 0 if too few replicas count.
+    /// The offset up to which a requirement is met; 0 if too few replicas count or report fsyncs. A
+    /// requirement of nothing is met up to the end of the stream.
     pub fn acknowledged_offset(&self, need: Need) -> Offset {
         if need.is_nothing() {
             return self.replicas.offset();
@@ -18,8 +19,9 @@ impl<P> Coordinator<P> {
             .unwrap_or(Offset::new(0))
     }
 
-    /// The offset that a replica has to acknowledge to be up to date. It does not include the last
-    /// request: the answer to a request covers the bytes before the request.
+    /// The offset that a replica has to acknowledge to be up to date: the end of the stream, or the
+    /// offset before the last request if nothing else was written since. The answer to a request
+    /// covers the bytes before it.
     pub fn offset_to_reach(&self) -> Offset {
         self.requests.target(self.replicas.offset())
     }

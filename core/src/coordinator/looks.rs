@@ -1,5 +1,5 @@
-//! Takes looks at the replicas. A look is the reply to ROLE. If links may have changed, it is also a
-//! listing from INFO: see `replicas`.
+//! Records looks at the replicas. A look reads the reply to ROLE. If links may have changed, it
+//! also reads a listing from INFO: see `replicas`.
 
 use super::Coordinator;
 use crate::replicas::{Link, Listing};

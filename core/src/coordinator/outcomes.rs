@@ -2,9 +2,9 @@
 //!
 //! | word | meaning |
 //! |---|---|
-//! | expired | the deadline has passed; without an offset, a second ago |
+//! | expired | the deadline has passed; a wait without an offset expires a second later |
 //! | overdue | expired, and returned by [`overdue`](Coordinator::overdue) to be given up |
-//! | lost | the primary was demoted or its cluster failed; it is never released |
+//! | lost | the role changed or the cluster failed; a lost wait is never released |
 //! | given up | the client gets an error: at the deadline, when lost, or by an operator |
 //! | cancelled | removed from the ledger without a release: it was given up, or its client left |
 //!
@@ -22,8 +22,9 @@ use crate::units::Micros;
 /// together must not delay other clients.
 pub const OVERDUE_PER_TURN: usize = 250;
 
-/// The per-turn budget of lost waits: the default of `durable.max-waiters`. The server would reply
-/// CLUSTERDOWN to waits beyond it in its next cron, and clients would send their writes again.
+/// The per-turn budget of lost waits. It is the default of `durable.max-waiters`, because all waits
+/// have to end before the next cron: after a failure of the cluster that cron replies CLUSTERDOWN
+/// to the clients that still wait, and they send their writes again.
 const LOST_PER_TURN: usize = 10_000;
 
 /// A wait that was given up.
@@ -38,7 +39,7 @@ pub struct GivenUp<P> {
 }
 
 impl<P> Coordinator<P> {
-    /// Waits whose deadline has passed, up to the per-turn budget.
+    /// Expired waits, up to the per-turn budget.
     pub fn overdue(&self, now: Micros) -> Vec<WaitId> {
         self.ledger.expired(now).take(OVERDUE_PER_TURN).collect()
     }
@@ -57,14 +58,15 @@ impl<P> Coordinator<P> {
         lost.take(LOST_PER_TURN).collect()
     }
 
-    /// True if more waits are left to give up, in the next turn.
+    /// True if waits are left that the next turn has to give up.
     pub fn has_more_to_give_up(&self, now: Micros) -> bool {
         self.ledger.has_lost() || self.ledger.expired(now).next().is_some()
     }
 
     /// The server ends a wait as timed out, because the module gave it up, or an operator sent
-    /// CLIENT UNBLOCK without ERROR. `is_meant` gets the payload of the client's present wait: is
-    /// the callback for this wait? Returns `None` if not, or if there is none.
+    /// CLIENT UNBLOCK without ERROR. `is_meant` gets the payload of the client's present wait, and
+    /// returns true if the server's callback is for this wait. Returns `None` if the callback is
+    /// for another wait, or if the client does not wait.
     pub fn timed_out(
         &mut self,
         client: WaitId,
@@ -83,12 +85,13 @@ impl<P> Coordinator<P> {
         })
     }
 
-    /// A waiting client left, or the server replied to it. Returns its wait, or `None` if that was
+    /// A waiting client left, or the server replied to it. Returns the wait, or `None` if it was
     /// released before. `is_meant` is as for [`timed_out`](Self::timed_out).
     ///
-    /// A demoted server disconnects its waiting clients before or after it reports the new role.
-    /// Before: they are counted as disconnected, and `Stats::demotion` counts them as demoted when
-    /// the role is reported. After: `is_replica` is true.
+    /// A demoted server disconnects its waiting clients before or after it reports the new role. A
+    /// client that is disconnected before is counted as disconnected at first. `Stats::demotion`
+    /// counts it as demoted when the role is reported. For a client that is disconnected
+    /// afterwards, `is_replica` is true.
     pub fn disconnected(
         &mut self,
         client: WaitId,
@@ -134,8 +137,8 @@ impl<P> Coordinator<P> {
     }
 }
 
-/// The timeout in milliseconds. If an operator has ended the wait early, the time that it has
-/// waited.
+/// The timeout in milliseconds. If the wait ended before its deadline, or has none: the time that
+/// it has waited.
 fn waited_ms<P>(wait: &Wait<P>, now: Micros) -> u64 {
     match wait.deadline.filter(|&deadline| deadline <= now) {
         Some(deadline) => deadline.since(wait.since).to_millis().get(),

@@ -1,15 +1,17 @@
 //! The two timers of the coordinator: which are armed, and which have to be started or stopped.
 //!
-//! The **turn timer** is a zero-delay timer. It is armed when a turn begins with waits. It fires
-//! when the commands of this turn have been read, including the acknowledgements of the replicas.
+//! The **turn timer** is a zero-delay timer. It is armed when a turn begins with waits, but only
+//! with `ReleasePoint::Timer` or in a cluster. It fires after the commands of this turn were
+//! executed and the acknowledgements of the replicas were read.
 //!
-//! The **deadline timer** wakes the event loop for the earliest deadline. It is not moved for
-//! each wait: to fire too early costs one turn, to move it would cost time in every command.
-//! Example: waits with deadlines 100 and 200, timer at 100. The first wait is released. The timer
-//! stays at 100, fires, and is armed for 200.
+//! The **deadline timer** wakes the event loop for the earliest deadline. It is not moved to a
+//! later time when a wait ends: to fire too early costs one turn, to move it would cost time in
+//! every command. Example: waits with deadlines 100 and 200, timer at 100. The first wait is
+//! released. The timer stays at 100, fires, and is armed for 200.
 //!
-//! On a server that wakes at once after its last timer has fired, a turn timer in every turn would
-//! keep the event loop awake. There, the deadline timer is armed for waits without a deadline too.
+//! Redis 7.0 does not sleep in the turn after its last timer has fired. If the turn timer is the
+//! only timer, it is the last one in every turn, and the event loop never sleeps. So there the
+//! deadline timer is armed beside it, for waits without a deadline too.
 //!
 //! Without waits no timer is armed, not even for the rest of the turn. The server refuses to unload
 //! a module with an armed timer, before it calls the module's unload function.
@@ -17,8 +19,8 @@
 use super::Coordinator;
 use crate::units::Micros;
 
-/// A deadline timer that is this late was lost: timers follow the wall clock, which can be set
-/// back.
+/// A deadline timer that is this late is armed again. The server's timers follow the wall clock: if
+/// the clock is set back by an hour, they fire an hour late.
 const LATE: Micros = Micros::new(50_000);
 
 /// The deadline timer fires after this time at the latest, and is armed again. Redis 7.0 multiplies
@@ -46,9 +48,9 @@ enum TurnTimerState {
 /// An armed deadline timer.
 #[derive(Clone, Copy, Debug)]
 struct ArmedDeadline {
-    /// The deadline that it was armed for.
+    /// The time that it was armed for: the earliest deadline, but at most [`LONGEST`] away.
     at: Micros,
-    /// When it should fire: at the deadline, or at once if that had passed.
+    /// When it should fire: at that time, or at once if that time had passed.
     fires: Micros,
 }
 
@@ -134,7 +136,7 @@ impl<P> Coordinator<P> {
         TimerChange::Start(next.since(now).to_millis_rounded_up().get())
     }
 
-    /// What the deadline timer has to be armed for.
+    /// The time that the deadline timer has to be armed for.
     fn next_deadline(&self, now: Micros) -> Option<Micros> {
         let latest = now.saturating_add(LONGEST);
         let keeps_one = self.setup.wakes_after_last_timer && !self.ledger.is_empty();

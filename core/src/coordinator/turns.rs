@@ -1,18 +1,21 @@
 //! The event loop's turn: assigns offsets to waits, requests acknowledgements, and releases waits.
 //!
-//! 1. The event loop woke: if there are waits, the turn timer is armed, but only with
-//!    [`ReleasePoint::Timer`] or in a cluster.
-//! 2. The turn timer or the deadline timer fires. In a cluster, if the server's cron is due, the
-//!    state of the cluster is looked at (by the deadline timer with [`ReleasePoint::Timer`] only).
-//!    If it has failed, all waits are given up. Otherwise, with [`ReleasePoint::Timer`], the
-//!    replicas are looked at, satisfied waits are released, and overdue waits are given up.
-//! 3. The event loop is about to sleep. The replicas are looked at, the waits of this turn get
-//!    their offset, and a request is sent. With [`ReleasePoint::TurnEnd`] satisfied waits are
-//!    released, and overdue waits are given up.
+//! 1. The event loop woke. With [`ReleasePoint::Timer`], or in a cluster, the turn timer is armed
+//!    if there are waits.
+//! 2. The turn timer or the deadline timer fires. With [`ReleasePoint::TurnEnd`] the deadline timer
+//!    does nothing. If the server's cron is due in a cluster, the state of the cluster is looked
+//!    at. If the cluster has failed, all waits are given up. In all other cases, with
+//!    [`ReleasePoint::Timer`], the replicas are looked at, satisfied waits are released, and
+//!    overdue waits are given up.
+//! 3. The event loop is about to sleep. The replicas are looked at if there are waits, if a request
+//!    is due, or if the links may have changed. The waits of this turn get their offset, and a
+//!    request is sent if it is needed. With [`ReleasePoint::TurnEnd`] satisfied waits are released,
+//!    and overdue waits are given up.
 //!
 //! Redis 7.0 serves unblocked clients right after it reports the turn's end, later servers right
 //! before it. A release at another moment leaves a gap between unblocking and serving. In that gap
-//! CLIENT UNBLOCK leaves the client without a reply (7.0) or aborts the server (7.2).
+//! CLIENT UNBLOCK leaves the client without a reply (7.0) or aborts the server (7.2). From Redis
+//! 7.4 on, and on Valkey, CLIENT UNBLOCK does no harm; there a release in a timer saves a turn.
 
 use super::{Coordinator, Phase, ReleasePoint};
 use crate::ledger::{Wait, WaitId};
@@ -110,8 +113,8 @@ impl<P> Coordinator<P> {
         actions
     }
 
-    /// The event loop is about to sleep: the turn ends, and all of it is in the replication stream.
-    /// Returns true if the replicas have to be looked at; the caller then calls
+    /// The event loop is about to sleep: the turn ends, and all its writes are in the replication
+    /// stream. Returns true if the replicas have to be looked at; the caller then calls
     /// [`looked_at_turn_end`](Self::looked_at_turn_end).
     ///
     /// Without waits a look is needed if a request is due (a replica came online, or a link has to
@@ -159,8 +162,8 @@ impl<P> Coordinator<P> {
         actions
     }
 
-    /// The look at the turn's end failed because this server is a replica. It sends no requests,
-    /// and must not look in every turn.
+    /// The look at the turn's end failed because this server is a replica. A replica sends no
+    /// requests, and must not look in every turn.
     pub fn look_failed_on_replica(&mut self) {
         if self.ledger.is_empty() {
             self.requests.no_replica();
@@ -185,9 +188,9 @@ impl<P> Coordinator<P> {
         }
     }
 
-    /// Assigns the offset to the waits of this turn, and decides whether a request is needed. A
-    /// command itself cannot decide that: the server may still propagate a DEL of an expired key
-    /// after it.
+    /// Assigns the offset to the waits of this turn, and decides whether a request is needed. This
+    /// cannot be decided when a command ends: the server may propagate a DEL of an expired key
+    /// after the command.
     fn assign(&mut self) {
         if !self.ledger.has_fresh() {
             return;

@@ -5,6 +5,7 @@ use std::fs;
 
 use testkit::{eventually, Cluster, Server};
 
+use crate::support::slots::{alone, token, wait_for_blocked};
 use crate::support::{key_of, send, silent_replica, silent_replica_and_key, wait_for_waiters};
 
 /// How often the server's main thread has slept.
@@ -19,18 +20,23 @@ fn sleeps(server: &Server) -> u64 {
     number.expect("a number of voluntary context switches")
 }
 
+/// The cron runs ten times a second. A server that sleeps does so before each cron.
+#[track_caller]
+fn assert_sleeps(server: &Server) {
+    let uptime = || server.info_number("server", "uptime_in_seconds");
+    let (slept, began) = (sleeps(server), uptime());
+    eventually("two seconds of crons", || uptime() > began + 2);
+    let slept = sleeps(server) - slept;
+    assert!(slept >= 10, "slept {slept} times");
+}
+
 #[track_caller]
 fn assert_sleeps_while_waiting(server: &Server, key: &str) {
     for timeout in ["0", "3600000"] {
         let mut conn = server.raw();
         send(&mut conn, &format!("DURABLE.SET {key} v TIMEOUT {timeout}"));
         wait_for_waiters(server, 1);
-        let uptime = || server.info_number("server", "uptime_in_seconds");
-        let (slept, began) = (sleeps(server), uptime());
-        eventually("two seconds of crons", || uptime() > began + 2);
-        // The cron runs ten times a second.
-        let slept = sleeps(server) - slept;
-        assert!(slept >= 10, "slept {slept} times, TIMEOUT {timeout}");
+        assert_sleeps(server);
         assert!(!conn.is_readable_now(), "it still waits");
         drop(conn);
         wait_for_waiters(server, 0);
@@ -51,4 +57,18 @@ fn a_cluster_node_sleeps_while_clients_wait() {
     let key = key_of(&cluster, 0);
     let _replica = silent_replica_and_key(node, &key);
     assert_sleeps_while_waiting(node, &key);
+}
+
+#[test]
+fn a_cluster_node_sleeps_while_clients_watch() {
+    for max_age in ["100", "0"] {
+        let cluster = alone(max_age);
+        let node = &cluster.nodes[0];
+        let mut watcher = node.raw();
+        let before = token(&mut watcher);
+        send(&mut watcher, &format!("SLOTHINT.WATCH {before} 0"));
+        wait_for_blocked(node, 1);
+        assert_sleeps(node);
+        assert!(!watcher.is_readable_now(), "the map has not changed");
+    }
 }

@@ -72,7 +72,8 @@ fn the_old_link_of_a_replica_that_came_back_empty_acknowledges_nothing() {
 #[test]
 fn the_old_link_acknowledges_nothing_after_the_new_one_has_gone_either() {
     let (primary, _proxy, replica, mut conn) = came_back_empty();
-    // It dies before the end of its synchronization. No command has made the module read the links.
+    // The replica dies before the end of its synchronization. No command has made the module read
+    // the links.
     replica.kill();
     eventually("the new link to disappear", || {
         !primary.info("replication").contains_key("slave1")
@@ -140,8 +141,9 @@ fn what_a_replica_calls_itself_says_nothing_about_others() {
     primary.run::<()>(&["SET", "later", "v"]);
     assert!(primary.offset() > 0);
     for _ in 0..3 {
-        // After this command, which any client can send, the module lists the clients.
-        say(&mut primary.raw(), "REPLCONF capa eof");
+        // Any client can send this command, after which the module reads INFO. It must not believe
+        // the forged lines.
+        say(&mut primary.raw(), "REPLCONF listening-port 9");
         let reply = say(&mut conn, "DURABLE.SET k v REPLICAS 1 TIMEOUT 20");
         assert!(
             reply.starts_with("-UNACKED 0 of 1 ") || reply.starts_with("-NOREPLICAS 0 of 1 "),

@@ -1,4 +1,5 @@
-//! A simulated server with its replicas, and the caller of the coordinator in it.
+//! A simulated server with its replicas. It also plays the module: it calls the coordinator as
+//! `src/durable/turn.rs` does.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,7 +23,7 @@ pub struct Replica {
 #[derive(Clone, Debug)]
 pub struct Wanted {
     pub need: Need,
-    /// Where the last byte of data ended when the command ran.
+    /// The end of the last data in the stream when the command ran.
     pub data: u64,
     pub has_deadline: bool,
     pub is_lost: bool,
@@ -39,10 +40,11 @@ pub struct SimulatedServer {
     pub stream: u64,
     /// The end of the last data in it.
     pub data: u64,
-    /// Where requests begin.
+    /// The offsets at which requests begin.
     pub requests: Vec<u64>,
     pub replicas: Vec<Replica>,
     pub joined: u64,
+    /// A replica joined, and no request at an offset above 0 was sent since.
     pub newcomer: bool,
     /// A pause has delayed a request. It is sent after the pause, even if its wait has ended.
     pub delayed: bool,
@@ -74,10 +76,30 @@ impl SimulatedServer {
         }
     }
 
-    /// Runs one event in a turn, and all turns that follow by themselves.
+    /// Runs one event in a turn, then further turns until the event loop sleeps.
     pub fn happens(&mut self, event: Event) {
         self.turn(Some(event));
         self.run_while_woken();
+        self.check_sleep();
+    }
+
+    /// The event loop sleeps: no wait is left that the acknowledgements so far satisfy, and no lost
+    /// one.
+    fn check_sleep(&self) {
+        for (&client, wanted) in &self.waits {
+            assert!(!wanted.is_lost, "sleeps with a lost wait: {wanted:?}");
+            let wait = self.coordinator.wait_of(client).expect("a present wait");
+            let Some(offset) = wait.offset.filter(|_| wanted.need.fsync == 0) else {
+                continue;
+            };
+            // An acknowledged offset of 0 acknowledges nothing.
+            let acked = self
+                .replicas
+                .iter()
+                .filter(|r| r.acked >= offset.get().max(1));
+            let is_satisfied = acked.count() >= wanted.need.replicas as usize;
+            assert!(!is_satisfied, "sleeps with a satisfied wait: {wait:?}");
+        }
     }
 
     fn run_while_woken(&mut self) {
@@ -269,7 +291,7 @@ impl SimulatedServer {
         }
     }
 
-    /// Waits that the present replicas satisfy, and lost ones.
+    /// Waits for which enough replicas are present, and lost waits.
     pub fn satisfiable(&self) -> Vec<(u64, Wanted)> {
         let replicas = self.replicas.len();
         let waits = self.waits.iter().filter(|(_, wait)| {
@@ -279,8 +301,8 @@ impl SimulatedServer {
         waits.map(|(&id, wait)| (id, wait.clone())).collect()
     }
 
-    /// Lets time pass. Only armed timers wake the event loop. Deadlines are a second away at most.
-    /// A timer that is armed for longer is not armed for a deadline.
+    /// Lets time pass until no deadline is left. Only armed timers wake the event loop. Deadlines
+    /// are less than a second away, so a timer that is 10 s away is not armed for a deadline.
     pub fn pass_all_deadlines(&mut self) {
         let limit = Millis::new(10_000).to_micros();
         let is_near = |at: Micros, now| at.since(now) < limit;
