@@ -13,8 +13,9 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 target := $(or $(CARGO_TARGET_DIR),target)
 
 # Where `make install` puts the module. DESTDIR goes in front, for building packages. The services
-# of Debian's servers execute nothing outside /usr/lib. If one is installed and no PREFIX is given,
-# its module directory is the default.
+# of Debian's servers load libraries from /usr/lib and /lib only: their unit files have the line
+# NoExecPaths=/. If there is such a unit file and no PREFIX is given, the default is
+# /usr/lib/redis/modules.
 confined := $(if $(PREFIX),,$(shell grep -ls '^NoExecPaths=/' /lib/systemd/system/redis-server.service /lib/systemd/system/valkey-server.service))
 PREFIX ?= /usr/local
 MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable)

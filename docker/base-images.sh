@@ -49,7 +49,7 @@ base() {
     [ -e "/usr/share/debootstrap/scripts/$suite" ] || script=(http://deb.debian.org/debian sid)
     as_root debootstrap --variant=minbase "$suite" "$root" "${script[@]}" >"$root.log" 2>&1 </dev/null || status=$?
     if [ "$status" = 0 ]; then
-        # Includes the empty /tmp, which servers and tests need.
+        # The image includes the empty /tmp, which servers and tests need.
         as_root tar -C "$root" --exclude=./proc/* --exclude=./sys/* -c . | docker import - "$image" >/dev/null || status=$?
     else
         tail -n 20 "$root.log" >&2

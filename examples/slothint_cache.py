@@ -30,7 +30,7 @@ class SlotCache:
                 host, port = nodes[index][:2]
                 # str with decode_responses=True, otherwise bytes.
                 host = host.decode() if isinstance(host, bytes) else host
-                # nil, or "?" for a missing host name, means the host of this connection.
+                # nil, "" and "?" (a missing host name) mean the host of this connection.
                 self.slots[slot] = (host if host not in (None, "", "?") else self.default[0], port)
 
     def run(self, key, *command):

@@ -45,9 +45,10 @@ type Create = fn(&Ctx, Spec, Handler) -> Result<(), String>;
 const COMMANDS: [CommandRow; 7] = [
     CommandRow {
         name: c"durable.call",
-        // Flagged as a write even when it runs a read. The server does not check a module's call
-        // for writes: an unflagged DURABLE.CALL would write on a read-only replica. Under CLIENT
-        // PAUSE WRITE with the append-only file on, the server would abort.
+        // Counts as a write even when it runs a read. The server makes its checks when a client
+        // sends a write, not when a module calls one. Without the flag, DURABLE.CALL would write in
+        // spite of `min-replicas-to-write` or a disk error. Under CLIENT PAUSE WRITE the server
+        // would abort when it replicates the write.
         flags: c"write no-mandatory-keys",
         arity: -2,
         categories: Categories::Own(&["write", "slow"]),
@@ -57,7 +58,7 @@ const COMMANDS: [CommandRow; 7] = [
         args: call::args,
         handler: Handler::of::<call::DurableCall>(),
         // Its keys are those of the inner command. How the server finds them differs between
-        // servers. `call::create` replaces the flags on some of them.
+        // servers. On some servers `call::create` replaces the flags.
         create: call::create,
     },
     CommandRow {

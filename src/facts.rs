@@ -11,8 +11,9 @@ static FACTS: OnceLock<Facts> = OnceLock::new();
 
 /// Computes the facts of the running server from the table.
 ///
-/// The table also says which optional API calls a server has. What the server itself shows replaces
-/// that: the table may have a wrong row, or the server is a fork that has more.
+/// Some facts say that the server has an optional API call. For these the server itself overrides
+/// the table: the table may have a wrong row, and a fork may have a call that its version does not
+/// promise.
 pub fn load(ctx: &Ctx) {
     let server = ctx.server();
     let mut facts = Facts::of(server);

@@ -1,6 +1,6 @@
-//! The command filter. The server calls it before it executes a command, for every command of
-//! clients, scripts and other modules. The filter compares the first word, and returns early for
-//! most commands.
+//! The command filter. Before the server executes a command of a client, a script or another
+//! module, it calls the filter. For most commands the filter does nothing but compare the first
+//! word, and the second word if the command has two.
 
 use durable_core::servers::Fact;
 
@@ -28,9 +28,10 @@ pub fn register(ctx: &Ctx) -> Result<(), String> {
 struct Filter;
 
 impl CommandFilter for Filter {
-    /// The module itself calls a command. Registered only with [`Fact::CallsStayCrossSlot`] and in
-    /// cluster mode. When a filter replaces the name of a command, even by the same name, the
-    /// server examines the command again.
+    /// The module itself calls a command. The filter gets these calls only with
+    /// [`Fact::CallsStayCrossSlot`] and in cluster mode. There an earlier command with keys in two
+    /// slots can leave a mark by which the server refuses the call. When a filter replaces the name
+    /// of a command, even by the same name, the server examines the command anew, without the mark.
     fn called(command: &mut IncomingCommand) {
         if let Some(name) = command.word(0).map(<[u8]>::to_vec) {
             command.replace_word(0, &name);

@@ -18,8 +18,8 @@ pub struct DurableSection;
 
 impl Info for DurableSection {
     fn fields() -> Vec<(&'static CStr, Value)> {
-        // The server passes no context to this callback. Without a new look, the figures of the
-        // replicas would be those of the last look.
+        // The server passes no context to this callback, so one is made here. Without a new look,
+        // the figures of the replicas would be those of the last look.
         let is_primary = Ctx::detached(|ctx| {
             resets::read(ctx);
             look_to_show(ctx);

@@ -11,14 +11,15 @@ use crate::info::DurableSection;
 use crate::slothint::connection;
 use crate::{commands, durable, facts, filter, resets, slothint, unload, unserved, NAME};
 
-/// The server itself logs only that the initialization failed. If it is starting, it exits.
+/// The log line for a second load. The server itself logs only that the initialization failed, and
+/// a server that is starting exits then.
 const ALREADY_LOADED: &str = "durable is not loaded a second time: a module of that name \
      is already loaded and is left as it is. Usually redis.conf and a file that it includes both have \
      the loadmodule line, often since CONFIG REWRITE has added one to redis.conf: remove one of the \
      two lines";
 
-/// Logs why a second load is refused. Touches nothing: the module that is loaded may be this very
-/// library.
+/// Logs why a second load is refused. Changes no state: the loaded module may be this very library,
+/// and the state is then in use.
 pub fn refuse_second(ctx: &Ctx) {
     ctx.log_warning(ALREADY_LOADED);
 }
@@ -96,8 +97,9 @@ fn unload_state() {
 }
 
 /// Fails if the server's command was renamed or disabled. The module reads acknowledgements with
-/// ROLE, ends waits with CLIENT UNBLOCK, and reads the flags of commands with COMMAND. Without one
-/// of these, waits would never end, or DURABLE.CALL would refuse nothing.
+/// ROLE: without it no replica would count. It ends waits with CLIENT UNBLOCK: without it no
+/// timeout would work. It reads descriptions of commands with COMMAND: without it the family would
+/// be missing, and DURABLE.CALL would know no command.
 fn needs_command(ctx: &Ctx, name: &CStr, words: &[&CStr]) -> Result<(), String> {
     let reply = ctx.ask(name, words);
     if reply.is_some_and(|reply| reply.error().is_none()) {

@@ -23,11 +23,11 @@ lazy_static! {
     static ref RESETS: MainThread<Resets> = MainThread::new();
 }
 
-/// How often the statistics were reset. Only the main thread counts.
+/// How often the statistics were reset. Only the main thread writes it.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// The counters have to be read before the next command. This is not part of `RESETS`, because it
-/// is read for every command of every client.
+/// True if the counters have to be read before the next command. This is not part of `RESETS`,
+/// because every command of every client reads it.
 static READ_BEFORE_NEXT: AtomicBool = AtomicBool::new(false);
 
 /// Starts without a pending reset.
@@ -89,8 +89,8 @@ fn is_pending() -> bool {
     RESETS.with(|resets| resets.is_pending())
 }
 
-/// A turn or a command has ended. A pending reset has taken effect by now or never will, unless the
-/// server is paused, which defers it.
+/// A turn or a command has ended. On a paused server a pending CONFIG RESETSTAT may still be
+/// deferred. Otherwise it has taken effect by now, or never will.
 pub fn settle(ctx: &Ctx) {
     if !is_pending() {
         return;
@@ -98,7 +98,8 @@ pub fn settle(ctx: &Ctx) {
     let paused = ctx.is_traffic_paused();
     match server_counters(ctx) {
         Some(now) => count_if(RESETS.with(|resets| resets.command_done(now, paused))),
-        // The server does not show them. Without this each turn would try again.
+        // The server does not show its counters, so the pending reset is dropped. Otherwise every
+        // turn would try again.
         None => RESETS.with(|resets| *resets = Resets::default()),
     }
 }

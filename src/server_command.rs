@@ -1,6 +1,7 @@
-//! Reads the description of one of the server's own commands from `COMMAND INFO` and
-//! `COMMAND DOCS`. The module's commands take its arity (a minimum where options may follow), the
-//! flags that a module can set, key positions, categories and hints.
+//! Reads the description of one of the server's own commands (`COMMAND INFO`, `COMMAND DOCS`). A
+//! command of the family takes over from it: the arity (as a minimum where options may follow), the
+//! flags that a module can set, key positions, categories and hints. DURABLE.CALL decides by it
+//! what may run.
 
 use std::ffi::{c_int, CString};
 
@@ -120,8 +121,7 @@ impl ServerDocs {
 /// The key specifications of a command. `None` if they do not describe all keys.
 fn key_specs(list: Reply<'_>, flags: &[String], arity: c_int) -> Option<KeySpecs> {
     // For a module's command the server may call the module's code for the keys, whatever the
-    // command has declared:
-    // `CMD_MODULE_GETKEYS` in `db.c`.
+    // command has declared: `CMD_MODULE_GETKEYS` in `db.c`.
     let has = |name: &str| flags.iter().any(|flag| flag == name);
     if has("module") && has("movablekeys") {
         return None;
@@ -133,14 +133,14 @@ fn key_specs(list: Reply<'_>, flags: &[String], arity: c_int) -> Option<KeySpecs
         if is("incomplete") {
             return None;
         }
-        // The word is only hashed like a key.
+        // The word is not a key. The server only computes its slot, as for a key.
         if is("not_key") {
             continue;
         }
         let found = key_spec(spec, key_flags(&flags))?;
-        // For such a command the server finds the keys with the command's own code, not with these
-        // specifications. That code may find another place than the search for a keyword: GEORADIUS
-        // takes the last of several STORE.
+        // For a command with variable flags the server finds the keys with the command's own code,
+        // not with these specifications. Where a keyword is searched, the two may differ: of
+        // several STORE, the code of GEORADIUS takes the last one.
         if is("variable_flags") && matches!(found.begin, Begin::After(..)) {
             return None;
         }

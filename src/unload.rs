@@ -1,5 +1,6 @@
-//! Decides whether the module may be unloaded. The server itself refuses while a client is blocked
-//! or a timer is armed. This file refuses where the server would use freed memory or abort.
+//! Decides whether the module may be unloaded. The server itself refuses while the module blocks a
+//! client or has an armed timer. This file refuses when the server would later use freed memory or
+//! abort.
 //!
 //! The server frees the commands of an unloaded module, but keeps pointers to them:
 //!
@@ -10,9 +11,10 @@
 //! | a command that an I/O thread has looked up (from version 8 on) | the command is executed |
 //! | each command of a pipeline (Valkey 9, Redis 8.4) | the command is executed |
 //!
-//! The module finds the first two in CLIENT LIST. Nothing shows the last two. A command in a
-//! pipeline is looked up before the first command of the pipeline is executed, which may block for
-//! long.
+//! The module finds the first two in CLIENT LIST. Nothing shows the last two, so there the module
+//! stays loaded: with several I/O threads, and always where the server looks up whole pipelines.
+//! Such a server looks up all commands of a pipeline before it executes the first one, which may
+//! block for long.
 //!
 //! From 7.2 on the server also repeats the ACL rules of every user after an unload. It aborts at a
 //! rule that names a command of the module (`ACLRecomputeCommandBitsFromCommandRulesAllUsers` in
@@ -48,8 +50,8 @@ pub fn obstacle(ctx: &Ctx) -> Option<String> {
     obstacle
 }
 
-/// Whether I/O threads may look commands up. True also if the number of threads is not known,
-/// because CONFIG was renamed.
+/// Whether I/O threads may look commands up. If CONFIG was renamed, the number of threads is not
+/// known, and the result is true.
 fn may_look_up_on_threads(ctx: &Ctx) -> bool {
     if !facts::has(Fact::LooksUpOnThreads) {
         return false;
@@ -59,8 +61,8 @@ fn may_look_up_on_threads(ctx: &Ctx) -> bool {
     threads != Some(1)
 }
 
-/// A user whose ACL rules name a command of the module. Also an obstacle if the rules are not
-/// known, because ACL was renamed.
+/// A user whose ACL rules name a command of the module. If ACL was renamed, the rules are not
+/// known, which is an obstacle as well.
 fn acl_obstacle(ctx: &Ctx) -> Option<String> {
     if !facts::has(Fact::RepeatsAclRules) {
         return None;

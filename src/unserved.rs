@@ -2,9 +2,10 @@
 //! client aborts the server (`Fact::UnblockAbortsOnUnserved`). On other servers this file does
 //! nothing.
 //!
-//! CLIENT UNBLOCK can arrive between unblocking and serving if I/O threads read commands or TLS has
-//! read ahead. The client does not wait any more, so CLIENT UNBLOCK has to reply 0. The command
-//! filter replaces the client's id in the command by 0, which no client has.
+//! If I/O threads read commands or TLS has read ahead, a CLIENT UNBLOCK can arrive between the
+//! unblocking and the serving of a client. The client does not wait any more, so CLIENT UNBLOCK has
+//! to reply 0. The command filter replaces the client's id in the command by 0, which no client
+//! has.
 
 use std::collections::HashSet;
 

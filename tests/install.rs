@@ -10,8 +10,8 @@ use std::process::{Command, Output};
 
 use testkit::{module_path, Server};
 
-/// Runs make with these variables and targets, without the environment of a make that runs this
-/// test.
+/// Runs make with these variables and targets. If another make runs this test, the variables of
+/// that make are removed from the environment.
 fn make(arguments: &[String]) -> Output {
     let mut make = Command::new("make");
     for variable in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MODULEDIR"] {

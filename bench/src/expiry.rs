@@ -18,8 +18,8 @@ use crate::workload::command;
 const WAITS: usize = 9000;
 /// Long enough for all clients to wait before the first one is given up.
 const TIMEOUT_MS: &str = "4000";
-/// Measuring starts after this time. Native WAIT scans all waiting clients in every turn of the
-/// event loop, so measuring from the start would include that.
+/// Measuring starts this long after the commands were sent. Native WAIT scans all waiting clients
+/// in every turn of the event loop. Measuring from the start would include these scans.
 const QUIET: Duration = Duration::from_millis(3700);
 /// Between two PINGs of the observer.
 const PAUSE: Duration = Duration::from_millis(1);

@@ -42,8 +42,8 @@ pub fn keys(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
             Workload::same(operations, words("SLOTHINT", MANY_KEYS), 1),
         ),
         Case::new(singly, node, Workload::one_by_one(keyslots)),
-        // No script is loaded, so it answers 0 for every word. This is the cost of any command with
-        // a thousand words, and so a lower bound for SLOTHINT.
+        // No script is loaded, so SCRIPT EXISTS answers 0 for every word. Its cost is that of any
+        // command with a thousand words, and so a lower bound for SLOTHINT.
         Case::new(
             floor,
             node,
@@ -70,7 +70,8 @@ pub fn shards(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     let node = large_cluster::start()?;
     let server = &node.server;
     let slots = "CLUSTER SLOTS";
-    // How old the map may be: older than any turn, the default, and refreshed for every command.
+    // How old the map may be, in milliseconds. With 60000 a turn of the usual length is over before
+    // the map is too old. 100 is the default. With 0 the map is read again for every command.
     let ages = [
         ("SLOTHINT of 100 keys, warm", "60000"),
         ("SLOTHINT of 100 keys, default age", "100"),

@@ -18,8 +18,8 @@ use testkit::Server;
 
 pub const SHARDS: usize = 1000;
 const SLOTS: usize = 16384;
-/// The first client port of the nodes that do not exist. Clients are given these ports, but nothing
-/// connects to them.
+/// The nodes that do not exist have client ports from here on: the node of shard 1 has this port
+/// plus 1. Clients are given these ports, but nothing connects to them.
 const FIRST_PORT: usize = 20001;
 /// In milliseconds. Longer than any run, so the node marks no other node as failed.
 const NODE_TIMEOUT_MS: &str = "86400000";

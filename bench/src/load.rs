@@ -158,7 +158,7 @@ struct Connection {
     cycles: Vec<Cycle>,
     cycle: usize,
     step: usize,
-    /// Bytes of the step's packet that are sent.
+    /// How many bytes of the step's packet are sent.
     written: usize,
     replies_left: usize,
     begun: Instant,

@@ -12,7 +12,7 @@ use crate::stats::Summary;
 use crate::writes::{DURABLE_ONE, DURABLE_TWO, PLAIN, WAIT_ONE, WAIT_TWICE, WAIT_TWO};
 
 const SIZE: (u32, u32) = (1100, 460);
-/// The colours differ without red and green, on white and on black.
+/// The colours can be told apart by readers who cannot tell red from green.
 const CONTENDERS: [(&str, RGBColor); 6] = [
     (PLAIN, RGBColor(170, 170, 170)),
     (WAIT_TWICE, RGBColor(240, 190, 110)),

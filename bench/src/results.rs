@@ -15,10 +15,10 @@ pub struct Sample {
     /// Processor time of the server's main thread for one operation, including reading the command
     /// and sending the reply.
     pub cpu_us: Option<f64>,
-    /// How long the commands of one packet took by the server's own statistics. Excludes reading
-    /// the commands and sending the replies.
+    /// How long the commands of one cycle (see `workload`) took by the server's own statistics.
+    /// Excludes reading the commands and sending the replies.
     pub executed_us: Option<f64>,
-    /// Bytes of all replies to one packet.
+    /// Bytes of all replies in one cycle.
     pub reply_bytes: f64,
 }
 

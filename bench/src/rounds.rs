@@ -150,9 +150,9 @@ impl Meter {
     }
 }
 
-/// Microseconds spent in the compared commands; `None` if none of them has run. The server counts a
-/// command that a module calls separately, and again in the module's command. So the commands that
-/// SLOTHINT calls are not in the list.
+/// Microseconds spent in the compared commands; `None` if none of them has run. SLOTHINT calls
+/// commands of the server. The server counts the time of such a call twice: for the called command,
+/// and in the time of SLOTHINT. So the called commands are not in the list.
 fn executed(statistics: &HashMap<String, String>) -> Option<f64> {
     const COMPARED: [&str; 3] = [
         "cmdstat_slothint",

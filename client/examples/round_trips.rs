@@ -1,13 +1,13 @@
 //! Counts the round trips and redirections for reading and writing 10,000 random keys: without a
-//! cache, with a cache that `MOVED` fills, and with `SLOTHINT` first; then after a slot has moved,
-//! and after a failover.
+//! cache, with a cache that `MOVED` fills, and with `SLOTHINT` first. With `--demo`, also after a
+//! slot has moved and after a failover.
 //!
 //!     cargo run --release -p redis-durable-client --example round_trips -- --demo
 //!     cargo run --release -p redis-durable-client --example round_trips -- redis://10.0.0.1:7000
 //!
 //! With `--demo` it starts a cluster of three primaries and three replicas, moves a slot and orders
-//! a failover there, and ends it. On your own cluster it only sets and deletes keys that begin with
-//! `round-trips:`. It does not change slots or roles there.
+//! a failover there, and stops the cluster. On your own cluster it only sets and deletes keys that
+//! begin with `round-trips:`. It does not change slots or roles there.
 
 use anyhow::{bail, Context, Result};
 use redis_durable_client::{Client, Command, Error, Stats};
@@ -137,7 +137,8 @@ fn measure(name: &str, client: &Client, keys: &[String], batch: usize) -> Result
     Ok(())
 }
 
-/// The same with the counters since now, for a client that knows the cluster as it was.
+/// The same, but prints only what this call adds to the counters. The client knows the cluster as
+/// it was before the change.
 fn changed(name: &str, client: &Client, keys: &[String]) -> Result<()> {
     let before = figures(client.stats(), 0);
     let errors = set_and_get(client, keys, 1)?;

@@ -1,8 +1,8 @@
 //! Sends each command of a Redis or Valkey cluster to the node that has its key, with the commands,
 //! values and addresses of the [`redis`] crate.
 //!
-//! A cluster client has to know which node has which of the 16,384 slots. Learning that from
-//! `MOVED` costs a redirection for each slot that it gets wrong. If the servers have the durable
+//! A cluster client has to know which node has which of the 16,384 slots. If it learns this from
+//! `MOVED`, each slot that it has wrong costs a redirection. If the servers have the durable
 //! module, one `SLOTHINT` names the nodes for a whole batch of keys before the first command, one
 //! `SLOTHINT.MAP` names them for all slots, and `SLOTHINT.WATCH` reports changes. Without the
 //! module, `MOVED` alone fills the cache.
@@ -36,38 +36,42 @@
 //!
 //! # What it does
 //!
-//! What follows each answer of the server:
+//! What it does in each case:
 //!
-//! - nothing yet, and the slot is not known: one `SLOTHINT` comes first, for a single command one
-//!   `SLOTHINT.MAP`. Without an answer to it the command goes to the default node, the first named
-//!   one that is up
-//! - `MOVED`: the command follows it, and the slot is corrected. If it names a known replica of
-//!   the slot's shard, all slots of the shard are
-//! - `ASK`: this command follows it, with `ASKING` in the same packet; it is not remembered
+//! - the slot of a command is not in the cache: a batch first sends one `SLOTHINT`, a single
+//!   command one `SLOTHINT.MAP`. Without a hint the command goes to the default node: the first of
+//!   the nodes given to [`Client::open`] that is up
+//! - `MOVED`: the command follows the redirection, and the slot is corrected in the cache. If the
+//!   new node is a known replica of the slot's shard, all slots of the shard are corrected
+//! - `ASK`: this command follows the redirection, with `ASKING` in the same packet. The cache does
+//!   not change
 //! - `TRYAGAIN`, `CLUSTERDOWN`: another attempt after a wait, which grows from 8 ms to half a
 //!   second with jitter, within [`ClientBuilder::retry_for`]
-//! - `LOADING`, `READONLY`, `MASTERDOWN`: the same, at other nodes: the node has probably been
-//!   replaced
+//! - `LOADING`, `READONLY`, `MASTERDOWN`: the same, at other nodes, because the node has probably
+//!   been replaced
+//! - one of these five to a script: the caller gets it ([`Error::Script`]), unless the script is
+//!   declared repeatable
 //! - there is no connection: a replica of the shard is tried, then all other nodes; the map is
 //!   requested again
 //! - the connection breaks after sending: reads and commands declared repeatable are sent again;
 //!   for all others the outcome is unknown ([`Error::OutcomeUnknown`])
-//! - more replies than commands: it is not known which reply belongs to which command: as if the
-//!   connection had broken
-//! - `UNBLOCKED` or `CLUSTERDOWN` to a durable write: the outcome is unknown: the write has
-//!   probably been executed
+//! - more replies than commands: it is not known which reply belongs to which command, so the
+//!   connection counts as broken
+//! - `UNBLOCKED` or `CLUSTERDOWN` to a durable write that is not declared repeatable: the outcome
+//!   is unknown, because the write may have been executed already
 //! - any other error: the caller gets it
 //!
-//! A refresh never undoes a correction that is newer than the refresh: see [`cache`].
+//! A refresh never undoes a correction that arrived after the refresh was requested: see [`cache`].
 //!
 //! # What it does not do
 //!
 //! - Transactions, subscriptions and other commands that belong to one connection are refused. For
 //!   these, get the node from [`Client::node_of`] and connect with the redis crate.
 //! - Reads go to primaries. Replicas are known, but not read from.
-//! - It is synchronous. A batch keeps all nodes busy from one thread, and programs of any runtime
-//!   can use it in a blocking task. Its decisions need no runtime and are apart from the sockets,
-//!   so an asynchronous driver can be added. The [`cache`] and the reading of hints are public.
+//! - The client is synchronous. A batch keeps all nodes busy from one thread, and programs of any
+//!   runtime can use a session in a blocking task. The client's decisions need no runtime and are
+//!   apart from the sockets, so an asynchronous driver can be added. The [`cache`] and the reading
+//!   of hints are public.
 //!
 //! # TLS
 //!
@@ -76,8 +80,8 @@
 //! `ClientBuilder::tls`: the certificates to trust, and the client's own certificate if servers
 //! require one. Nodes that become known are connected to with the same settings.
 //!
-//! - No other TLS settings count: the TLS parameters in a `redis::ConnectionInfo` cannot be read
-//!   from there, and `#insecure` at the end of an address has no effect.
+//! - No other TLS settings count: this crate cannot read the TLS parameters in a
+//!   `redis::ConnectionInfo`, and `#insecure` at the end of an address has no effect.
 //! - rustls needs a provider of cryptography, for example its feature `ring`.
 //! - Redis before 7.2 names the plain ports of other nodes unless `tls-cluster` is on. TLS does not
 //!   work on these ports, so commands for these nodes end with [`Error::GaveUp`] and are not

@@ -57,14 +57,14 @@ impl AckRequests {
             .is_none_or(|baseline| self.sent_at.is_some_and(|before| before > baseline))
     }
 
-    /// A client waits for an offset that no request covers, or for an fsync report that a replica
-    /// sends only with the answer to another request.
+    /// A client waits for an offset that no request covers, or for an fsync that a replica has not
+    /// reported. The answer to another request may report it.
     pub fn make_due(&mut self) {
         self.due = true;
     }
 
-    /// A replica came online. It counts once it has acknowledged something. Without a request that
-    /// takes up to a second, or ten seconds on a primary without writes.
+    /// A replica came online. It counts once it has acknowledged something. Without a request, its
+    /// first acknowledgement takes up to a second, or ten seconds on a primary without writes.
     pub fn newcomer(&mut self) {
         self.newcomer = true;
     }

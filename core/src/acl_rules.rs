@@ -7,7 +7,7 @@ use crate::callable::is_own_command;
 
 /// True if a line of `ACL LIST` has a rule for one of this module's commands, inside a selector
 /// too: `+durable.set`, `-durable.call|one-key`, `(~k +slothint)`. A rule for a category
-/// (`+@durable`) is none.
+/// (`+@durable`) does not count.
 pub fn has_rule_for_own_command(line: &[u8]) -> bool {
     line.split(|byte| matches!(byte, b' ' | b'(' | b')'))
         .filter_map(|rule| match rule {

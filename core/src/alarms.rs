@@ -5,9 +5,13 @@
 //! - the configured requirement cannot be met, or can be met again;
 //! - some links do not count, and why.
 //!
-//! Each is written once, and nothing is written for a single command. A bad state that lasts for
-//! less than two seconds, such as a replica that is still connecting, gets no line. Example, with
-//! two required replicas:
+//! The line about the requirement is written once when it cannot be met, and once when it can be
+//! met again. The line about links is written once for each set of links and reasons. If the set
+//! changes and the new one lasts, all its links are named. The set that was named last is not named
+//! again within 60 s.
+//!
+//! A bad state that lasts for less than two seconds, such as a replica that is still connecting,
+//! gets no line. A refused command gets no line of its own. Example, with two required replicas:
 //!
 //! | second | replicas that count | line |
 //! |---|---|---|
@@ -26,8 +30,8 @@ use crate::units::Micros;
 pub struct Snapshot {
     /// The time of the look, in microseconds on the caller's clock.
     pub now: Micros,
-    /// The number of replicas that the configured requirement needs. `None` if the configuration
-    /// gives no requirement.
+    /// The number of replicas that the configured requirement needs. `None` if the settings give no
+    /// requirement: then it cannot be met. Example: `all` without `durable.expected-replicas`.
     pub required: Option<u32>,
     /// The number of replicas that count for the admission of a command.
     pub connected: u32,
@@ -72,7 +76,8 @@ pub enum LogLine {
 pub struct Alarms {
     /// Something has changed since the last look.
     changed: bool,
-    /// A link has acknowledged something since the last look, and may count now.
+    /// While the requirement was not met, a client has sent REPLCONF ACK since the last look. So a
+    /// link may count now.
     acknowledged: bool,
     /// The earliest time of the next look without a change.
     next_look: Micros,
@@ -108,18 +113,19 @@ struct UncountedLinks {
 const TRANSIENT: Micros = Micros::from_secs(2);
 /// The least time between two looks without a change.
 const LOOK_INTERVAL: Micros = Micros::from_secs(1);
-/// The same links are not named again within this time: one of them may come and go.
+/// The links that were named last are not named again within this time: a link may come and go.
 const REPEAT_INTERVAL: Micros = Micros::from_secs(60);
 /// The greatest number of links that one line names.
 const MAX_NAMED: usize = 8;
 
 impl Alarms {
-    /// A replica came or went, a setting changed, or a command was refused.
+    /// A replica came or went, a setting or the role changed, or a command was refused by
+    /// NOREPLICAS.
     pub fn something_changed(&mut self) {
         self.changed = true;
     }
 
-    /// A link has sent an acknowledgement, true or not.
+    /// A client has sent REPLCONF ACK. It may be no replica, and the offset may be false.
     pub fn acknowledgement_seen(&mut self) {
         self.acknowledged = self.unmet.is_some();
     }

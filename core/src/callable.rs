@@ -1,15 +1,15 @@
 //! Decides which commands DURABLE.CALL may run, from their flags and categories in `COMMAND INFO`.
 //!
 //! Some commands kill the server when a module calls them: a script whose caller leaves, WAIT on
-//! Redis 7.0, and a command of another module that blocks unconditionally. This is an allowlist by
-//! flags; a denylist would miss commands.
+//! Redis 7.0, and a command of another module that blocks unconditionally. The rule is an allowlist
+//! by flags; a denylist would miss commands.
 //!
 //! | command | verdict | because |
 //! |---|---|---|
 //! | GET, SET, FLUSHALL, BLPOP | [`Verdict::Data`] | flag `readonly` or `write` |
 //! | JSON.SET | [`Verdict::OtherModules`] | flags `write` and `module` |
 //! | EVAL, FCALL_RO, FUNCTION FLUSH | [`Verdict::Script`] | category `scripting` |
-//! | WAIT, MULTI | [`Verdict::NotData`] | neither flag |
+//! | WAIT, MULTI | [`Verdict::NotData`] | neither flag `readonly` nor `write` |
 //! | PFDEBUG, PUBLISH | [`Verdict::NotData`] | flag `admin` or `pubsub` |
 //! | MIGRATE, LOLWUT, DURABLE.SET | [`Verdict::NotData`] | by name |
 

@@ -17,7 +17,7 @@
 //! | waits have to be given up | [`overdue`], [`take_lost`] | the waits |
 //! | the server ended a wait | [`timed_out`], [`disconnected`] | the wait |
 //! | the role changed | [`role_changed`] | wake the event loop, or not |
-//! | a replica came online or went | [`replica_changed`] | |
+//! | a replica came online or went offline | [`replica_changed`] | |
 //! | a setting changed | [`settings_changed`] | |
 //! | the server's cron ran | [`cron`] | look at the cluster, or not |
 //! | the cluster failed | [`cluster_failed`] | |
@@ -84,8 +84,7 @@ use timers::Timers;
 /// When waits may be released. It depends on the server: see `turns.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleasePoint {
-    /// In a zero-delay timer: the server serves unblocked clients before it reports the end of the
-    /// turn.
+    /// In a timer: the server serves unblocked clients before it reports the end of the turn.
     Timer,
     /// At the end of the turn: the server serves unblocked clients right after it reports the end.
     TurnEnd,
@@ -128,16 +127,16 @@ pub struct Coordinator<P> {
     pub stats: Stats,
     /// The log lines about replicas.
     pub alarms: Alarms,
-    /// True if nothing that decides who counts has changed since the last look.
+    /// True from a look until a replica comes or goes, or the role or a setting changes.
     replicas_current: bool,
-    /// The database of the last wait's command.
+    /// The database of the command that was accepted last.
     last_db: i32,
     cron: Cron,
 }
 
 impl<P> Coordinator<P> {
-    /// Starts without waits. The module can be loaded into a running server. Its replicas have not
-    /// received a request yet, so the first turn sends one.
+    /// Starts without waits. The module can be loaded into a running server. The replicas of that
+    /// server have not received a request yet, so a request is due in the first turn.
     pub fn new(setup: Setup) -> Self {
         let mut requests = AckRequests::default();
         requests.newcomer();
@@ -158,7 +157,7 @@ impl<P> Coordinator<P> {
     }
 
     /// Adds the wait of a command that was admitted and executed in database `db`. Returns true if
-    /// the caller has to wake the event loop: after the turn's end nothing else would wake it.
+    /// the caller has to wake the event loop: the turn has ended, and nothing else would wake it.
     ///
     /// # Errors
     /// Returns the payload if the client waits already.
@@ -232,7 +231,7 @@ impl<P> Coordinator<P> {
 }
 
 /// The log lines of a server on which the module was just loaded, or whose role has just changed. A
-/// look for them is due, also if no replica comes.
+/// look is due at once, so that missing replicas are noticed even if none ever comes.
 fn fresh_alarms() -> Alarms {
     let mut alarms = Alarms::default();
     alarms.something_changed();

@@ -80,7 +80,7 @@ impl FsyncReports {
                 fsynced = Some(number(value));
             }
         }
-        // A client that has announced no port cannot be matched with a replica.
+        // A client that has announced nothing is not kept: without a port it matches no replica.
         if let (Some(fsynced), Some(reporter)) = (fsynced, self.clients.get_mut(&client)) {
             reporter.report = fsynced.map(|fsynced| Report {
                 acked: Offset::new(acked),
@@ -121,7 +121,7 @@ impl FsyncReports {
 
     /// Takes the result of a look-up of [`clients_to_look_up`](Self::clients_to_look_up). `listed`
     /// has the clients of `asked` that the server still has: for a replica the host that it
-    /// connects from, for others `None`.
+    /// connects from, for others `None`. The other clients of `asked` are forgotten.
     pub fn looked_up(&mut self, asked: &[u64], listed: &HashMap<u64, Option<Vec<u8>>>) {
         for client in asked {
             let id = ClientId::new(*client);

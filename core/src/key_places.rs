@@ -9,7 +9,7 @@
 //! | `MSET a 1 b 2` | `a`, `b` | `1,3 MSET`, `1`, `2` |
 //!
 //! Keys are moved and not copied, so the number of words stays the same.
-//! (`durable/call/moved_keys.rs` has the reasons.)
+//! (`src/durable/call/moved_keys.rs` has the reasons.)
 
 use crate::slot;
 
@@ -23,9 +23,10 @@ pub enum KeyPlaces {
 }
 
 impl KeyPlaces {
-    /// Chooses at most two keys that stand for all: the first one, and the first one in another
-    /// slot, or else the last one. With these the server finds the node for all keys, unless their
-    /// slot is migrating. `keys` are indices and the keys there. Returns `None` without keys.
+    /// Chooses at most two keys that stand for all: the first key, and the first key in another
+    /// slot. If all keys are in one slot, the second choice is the last key. With these the server
+    /// finds the node for all keys, unless their slot is migrating. `keys` are the keys with their
+    /// indices. Returns `None` without keys.
     pub fn choose<'a>(keys: impl IntoIterator<Item = (usize, &'a [u8])>) -> Option<Self> {
         let mut keys: Vec<_> = keys.into_iter().filter(|&(index, _)| index > 0).collect();
         keys.sort_unstable_by_key(|&(index, _)| index);

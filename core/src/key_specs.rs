@@ -12,7 +12,7 @@
 //! The limit 2 of XREAD means that the first half of the words after `STREAMS` are keys.
 //!
 //! The server could find the keys, but `RM_GetCommandKeysWithFlags` of Redis before 8.6 and of
-//! Valkey does not free its result. It leaks memory for each command with more than 256 keys, on
+//! Valkey does not free its result. A call leaks memory for a command with more than 256 keys, on
 //! Redis 8 with more than 6. Commands whose keys need the server's own code, such as SORT, are out
 //! of scope here.
 
@@ -32,7 +32,7 @@ pub struct KeySpec {
     pub begin: Begin,
     /// How keys are found from there.
     pub find: Find,
-    /// What the command does to the keys: any flags of the caller, returned with each key.
+    /// What the command does to the keys: flags of the caller, which are returned with each key.
     pub flags: i32,
 }
 
@@ -41,9 +41,9 @@ pub struct KeySpec {
 pub enum Begin {
     /// At this index. The name of the command has index 0.
     At(i64),
-    /// After this keyword, in any case. The search for it starts at the given index and goes
-    /// forward or, if that is negative, starts that far from the end and goes backward. If the
-    /// keyword is not found there are no such keys.
+    /// After this keyword, in upper or lower case. With a positive index the search for the keyword
+    /// starts there and goes forward. With a negative one it starts that far from the end and goes
+    /// backward; -1 is the last word. Without the keyword there are no such keys.
     After(Vec<u8>, i64),
 }
 
@@ -72,9 +72,9 @@ pub enum Find {
 }
 
 impl KeySpecs {
-    /// The indices of the keys among `len` words, the name of the command having index 0, and the
-    /// flags of each key. Returns `None` for words that do not fit the specifications: they have a
-    /// wrong number, or only the server's own code understands them.
+    /// Finds the keys among `len` words. Returns the index and the flags of each key; the name of
+    /// the command has index 0. Returns `None` for words that do not fit the specifications: their
+    /// number is wrong, or only the server's own code understands them.
     pub fn find<'a>(
         &self,
         len: usize,
@@ -121,7 +121,8 @@ impl Begin {
         };
         let is_it =
             |&index: &i64| at(index, &word).is_some_and(|word| word.eq_ignore_ascii_case(keyword));
-        // The last word has no key after it. Words 0 and 1 are not searched backward.
+        // As the server searches: forward without the last word, which has no key after it, and
+        // backward without words 0 and 1.
         let found = if from > 0 {
             (from..words.saturating_sub(1)).find(is_it)
         } else {

@@ -18,8 +18,8 @@
 //! `[30, 20, 10]`. The queue of `REPLICAS 2` is released from its front up to offset 20. Waits
 //! with greater offsets are not visited.
 //!
-//! The ledger has entries for present waits only, even during an outage of hours. Of waits that
-//! have ended it keeps the ids, until offsets are assigned or the lost waits are taken.
+//! A wait that has ended leaves at most its id behind: in `fresh` until offsets are assigned, in
+//! `lost` until the lost waits are taken. So nothing piles up in an outage of hours.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -35,7 +35,8 @@ pub type WaitId = u64;
 pub struct Wait<T> {
     /// The requirement.
     pub need: Need,
-    /// The offset that the replicas have to acknowledge; `None` until the turn of the wait ends.
+    /// The offset that the replicas have to acknowledge; `None` until it is assigned, at the end of
+    /// a turn.
     pub offset: Option<Offset>,
     /// When it was accepted.
     pub since: Micros,
@@ -43,7 +44,7 @@ pub struct Wait<T> {
     pub deadline: Option<Micros>,
     /// The user in whose share it is counted, if it was attributed.
     pub user: Option<User>,
-    /// Why it was lost. Set once [`next_lost`](Ledger::next_lost) has returned it.
+    /// Why the wait was lost. `None` until [`next_lost`](Ledger::next_lost) has returned the wait.
     pub loss: Option<Loss>,
     /// The caller's own data.
     pub payload: T,
@@ -63,13 +64,13 @@ pub enum Loss {
 #[derive(Debug)]
 pub struct Ledger<T> {
     waits: HashMap<WaitId, Wait<T>>,
-    /// Waits of this turn. Ids of cancelled waits stay in it until offsets are assigned.
+    /// Waits without an offset. Ids of cancelled waits stay in it until offsets are assigned.
     fresh: Vec<WaitId>,
     queues: BTreeMap<Need, BTreeSet<(Offset, WaitId)>>,
     deadlines: BTreeSet<(Micros, WaitId)>,
     /// All waits, by the time at which they were accepted.
     accepted: BTreeSet<(Micros, WaitId)>,
-    /// The queues of lost waits, without those that `next_lost` has returned.
+    /// The queues of lost waits, without the waits that `next_lost` has returned.
     lost: Vec<(Loss, BTreeSet<(Offset, WaitId)>)>,
     shares: UserShares,
 }
@@ -149,8 +150,8 @@ impl<T> Ledger<T> {
         Ok(())
     }
 
-    /// Assigns `offset` to the waits of this turn, which has ended. Returns true if `acks` does not
-    /// satisfy all of them yet.
+    /// The turn has ended: assigns `offset` to the waits that have none. Returns true if `acks`
+    /// leaves one of these waits unsatisfied.
     pub fn assign(&mut self, offset: Offset, acks: &Acks) -> bool {
         let mut outstanding = false;
         for id in self.fresh.drain(..) {
@@ -229,8 +230,8 @@ impl<T> Ledger<T> {
     /// Marks all present waits as lost.
     pub fn lose(&mut self, loss: Loss) {
         for id in &self.fresh {
-            // Without an offset it would expire only GRACE_WITHOUT_OFFSET after its deadline. With
-            // any offset it expires at the deadline.
+            // A wait without an offset expires GRACE_WITHOUT_OFFSET after its deadline. With any
+            // offset it expires at the deadline.
             if let Some(wait) = self.waits.get_mut(id) {
                 wait.offset.get_or_insert(Offset::MAX);
             }
@@ -267,8 +268,8 @@ impl<T> Ledger<T> {
         !self.lost.is_empty()
     }
 
-    /// One replica has reported fsyncs up to `reported` and acknowledged up to `acked`. True if an
-    /// unsatisfied wait for fsyncs lies between: in `reported + 1 ..= acked`.
+    /// One replica has reported fsyncs up to `reported` and acknowledged up to `acked`. True if the
+    /// offset of an unsatisfied wait for fsyncs is in `reported + 1 ..= acked`.
     pub fn wants_fsync_within(&self, reported: Offset, acked: Offset, acks: &Acks) -> bool {
         self.reachable(acks)
             .filter(|(need, _)| need.fsync > 0)
@@ -293,7 +294,7 @@ impl<T> Ledger<T> {
 
     fn return_memory(&mut self) {
         if self.waits.is_empty() {
-            // Only ids of cancelled waits are left in these.
+            // Only ids of waits that have ended are left in these.
             self.fresh.clear();
             self.lost.clear();
             if self.waits.capacity() > KEPT_CAPACITY {

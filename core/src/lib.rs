@@ -1,5 +1,6 @@
 //! The rules of redis-durable, without a server: no unsafe code, no Redis, no clock, no I/O. Time
-//! and offsets are arguments. So every rule is tested alone, most of them against a naive model.
+//! and offsets are arguments. So every rule is tested without a server, and many of them against a
+//! naive model.
 //!
 //! The module crate passes the server's events to the [`coordinator`] and carries out the actions
 //! that it returns. Start there.

@@ -144,7 +144,8 @@ pub fn trailing_start_in_set<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> u
     count
 }
 
-/// Adds an option. Refuses a value that it does not take, and a second value.
+/// Adds an option. Refuses a value that the option does not take, and an option that was given
+/// before.
 fn set(options: &mut Options, name: Name, value: &[u8]) -> Result<(), OptionError> {
     let bad = || OptionError::BadValue(name, Word::new(value));
     let repeated = match name {

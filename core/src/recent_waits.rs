@@ -4,8 +4,8 @@
 //! number: the time divided by five seconds. Example: a wait that ended at second 3 is in window 0
 //! and counts up to the end of window 11, at second 60. So each wait counts for 55 to 60 seconds.
 //!
-//! No timer is needed. Window 12 uses the histogram of window 0 again: its first wait resets it,
-//! and a reader skips histograms of windows that are too old.
+//! No timer is needed. Window 12 uses the histogram of window 0 again: the first wait of window 12
+//! resets the histogram, and a reader skips histograms of windows that are too old.
 
 use hdrhistogram::Histogram;
 

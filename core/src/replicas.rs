@@ -29,38 +29,44 @@
 //! | A2 acknowledges 160 | 197 | 157 | 160 | 160 | A2: the newest link needs no proof |
 //! | A1 acknowledges 197 | 197 | 197 | 160 | 160 | A1 and A2 |
 //!
-//! The server gives links no id; a link is known by its place in the listing. Therefore any change
-//! among the links of an address voids all its proofs and sets a new baseline: another number of
-//! links, a link that came online or is online no more, an acknowledged offset that falls, or a
-//! replica event, which may be of any address.
+//! The server gives links no id; a link is known by its place in the listing. Therefore, at an
+//! address that has or had several links, each of these changes voids all proofs and sets a new
+//! baseline:
+//! - the number of links differs;
+//! - a link came online, or is online no more;
+//! - an acknowledged offset fell;
+//! - the server reported that a replica came online or went. It does not report at which address.
 //!
 //! # Exceptions
 //!
 //! | case | effect |
 //! |---|---|
-//! | a link of the address has gone | all links left there need a proof (1) |
-//! | a link came online after the newest link of its address appeared | it needs no proof (2) |
-//! | more synchronizations were granted than new links are listed | all links need a proof (3) |
-//! | a link acknowledges more than was written | only an offset above that claim is a proof (4) |
+//! | (1) a link of the address has gone | the links left there need a proof, except those of (2) |
+//! | (2) a link came online after the newest link of its address appeared | it needs no proof |
+//! | (3) more synchronizations were granted than links were added | all links need a proof |
+//! | (4) a link acknowledges more than was written | only an offset above that claim is a proof |
+//! | (5) a link that counted loses its proof by a change | it counts for admission for 2 s |
 //! | the only link of an address has proved itself | the baseline is dropped |
-//! | a link that counted loses its proof by a change | it counts for admission for 2 s (5) |
 //!
 //! 1. The newest link may be the one that went. The last one that is left may be an old one.
-//! 2. All that it acknowledges is younger than the newest link. This is how a synchronization over
-//!    two links (Redis 8, dual channel of Valkey) ends: the newest link carries the snapshot, and
-//!    goes when the other one is online.
-//! 3. Some link came and went unseen. Its address is unknown, so the proofs at all addresses are
-//!    void, also at those with a single link.
-//! 4. It cannot have read what was not written. Also, it does not count until the stream has
+//! 2. All that the link acknowledges is younger than the newest link. Example: in a synchronization
+//!    over two links (Redis 8, dual channel of Valkey) the newest link carries the snapshot, and
+//!    goes when the other one is online. The exemption ends when a newer link appears, or by (3).
+//!    It also ends when a link goes while some online link has none: it is unknown which one went.
+//! 3. Some link came and went unseen, or took the place of another one. Its address is unknown, so
+//!    the proofs at all addresses are void, also at those with a single link. The same applies if
+//!    the number of granted synchronizations is unknown.
+//! 4. The link cannot have read what was not written. Also, it does not count until the stream has
 //!    reached that offset.
-//! 5. A link that flaps behind a NAT causes no NOREPLICAS. Its acknowledgements release no wait
-//!    meanwhile.
+//! 5. Otherwise a link that flaps behind a NAT would cause NOREPLICAS. In these 2 s the
+//!    acknowledgements of an unproved link release no wait.
 //!
 //! # Looks
 //!
-//! A **listing** (`INFO replication`) shows every link in any state. A cheaper **update** (`ROLE`)
-//! shows the online links of the last listing and what they have acknowledged since. Whenever the
-//! links may have changed, the next look has to be a listing ([`Replicas::needs_listing`]).
+//! A **listing** (`INFO replication`) shows links in any state. A cheaper **update** (`ROLE`) shows
+//! the online links and what they have acknowledged. It is taken only if these are the online links
+//! of the last listing. Whenever the links may have changed, the next look has to be a listing
+//! ([`Replicas::needs_listing`]).
 
 mod address;
 mod allow;
@@ -82,7 +88,7 @@ pub use status::{LinkStatus, Reason};
 /// One link to a replica, as the server lists it. Links of one address are listed oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link<'a> {
-    /// The address that the replica announced, or else the one that it connects from.
+    /// The host that the replica announced, or else the one that it connects from.
     pub host: &'a [u8],
     /// Its listening port; 0 for a link that announced none.
     pub port: u16,
@@ -92,24 +98,24 @@ pub struct Link<'a> {
     pub acked: Offset,
 }
 
-/// A look at every link in any state.
+/// A look at every link that the server lists, in any state.
 #[derive(Debug)]
 pub struct Listing<'a> {
     /// The primary's own offset, by ROLE.
     pub offset: Offset,
     /// The links, in the server's order.
     pub links: Vec<Link<'a>>,
-    /// The number of links, with those that the server does not list: on Redis 8 a link that
-    /// waits for a second one, which is to carry its snapshot.
+    /// The number of links, including those that the server does not list. Example: Redis 8 does
+    /// not list a link while it waits for its second link, which will carry the snapshot.
     pub connected: usize,
     /// The number of synchronizations that the server has granted since it started, or since its
     /// statistics were reset. `None` if the server does not report it.
     pub granted: Option<u64>,
 }
 
-/// After a handshake every look is a listing until this many turns have ended outside of a pause.
-/// A paused server defers a PSYNC that command filters have already seen, and runs it up to a turn
-/// after the end of the pause.
+/// After a client has sent PSYNC, every look is a listing until this many turns have ended outside
+/// of a pause. Command filters see a PSYNC before it takes effect: a paused server defers it, and
+/// runs it up to a turn after the end of the pause.
 const TURNS_AFTER_HANDSHAKE: u8 = 4;
 
 /// The number of granted synchronizations at the last listing.
@@ -167,8 +173,8 @@ impl Replicas {
         self.count(offset, fsyncs);
     }
 
-    /// Takes what the online links of the last listing have acknowledged since. Returns `false` and
-    /// changes nothing if these are other links; then a listing is needed.
+    /// Takes what the online links of the last listing have acknowledged since. If these are other
+    /// links, returns `false` and takes nothing: the next look has to be a listing.
     pub fn update<'a>(
         &mut self,
         offset: Offset,
@@ -184,14 +190,15 @@ impl Replicas {
         true
     }
 
-    /// A replica came online or went. This voids the proofs at addresses with several links.
+    /// A replica came online or went. The next listing therefore voids the proofs at addresses with
+    /// several links.
     pub fn replica_event(&mut self) {
         self.replica_event = true;
         self.is_listing_current = false;
     }
 
-    /// A client sent PSYNC, as a replica does. Anybody can send it, and most are refused, so this
-    /// voids nothing. It makes the looks of the next turns listings.
+    /// A client sent PSYNC, as a replica does. Anybody can send it, and the server may refuse it.
+    /// So it voids no proof, but makes the looks of the next turns listings.
     pub fn psync_seen(&mut self) {
         self.turns_to_list = TURNS_AFTER_HANDSHAKE;
     }
@@ -209,8 +216,9 @@ impl Replicas {
     }
 
     /// The server's statistics were reset: its count of granted synchronizations starts at 0. A
-    /// synchronization that was granted just before is lost from the count. During a handshake this
-    /// is possible, so the next listing assumes an unseen link and voids all proofs.
+    /// synchronization that was granted between the last listing and the reset is lost from the
+    /// count. There may be one if a PSYNC was seen a few turns ago. Then the next listing assumes
+    /// an unseen link and voids all proofs.
     pub fn statistics_were_reset(&mut self) {
         self.granted = match self.granted {
             Granted::NoListing => Granted::NoListing,

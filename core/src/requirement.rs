@@ -4,6 +4,8 @@
 //! number of replicas, a number of fsyncs and a timeout ([`Requirement`]). They are fixed when the
 //! command is accepted; a later CONFIG SET does not change them.
 //!
+//! Examples. Settings that a row does not name are as in the first row.
+//!
 //! | options | configuration | replicas | fsyncs | timeout |
 //! |---|---|---|---|---|
 //! | none | replicas 1, fsync 0, timeout 1000 ms | 1 | 0 | 1000 ms |
@@ -106,7 +108,8 @@ pub struct Defaults {
     pub fsync: u32,
     /// `durable.timeout-ms`; 0 waits for ever
     pub timeout_ms: u64,
-    /// The server knows which client sent a report of an fsync: Redis 7.2 and later, and Valkey.
+    /// The server tells the module which client sent a report of an fsync: Redis 7.2 and later, and
+    /// Valkey.
     pub fsyncs_are_known: bool,
 }
 

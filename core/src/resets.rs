@@ -1,28 +1,28 @@
 //! Detects that CONFIG RESETSTAT has reset the server's statistics. The server has no event for it.
 //!
-//! A command filter sees the command, but also when it is then refused, or queued in a transaction.
-//! So seeing it proves nothing. The server's own counters prove it: they only grow, and only a
-//! reset makes one of them smaller. Example: the server has processed 50 commands when the filter
-//! sees `CONFIG RESETSTAT`. If the number is 1 before the next command, there was a reset. If it is
-//! still 50, there was none.
+//! A command filter sees the command, also if the server then refuses it or queues it in a
+//! transaction. So seeing the command proves nothing. The server's own counters prove a reset: they
+//! only grow, and nothing but a reset makes one of them smaller. Example: the server has processed
+//! 50 commands when the filter sees `CONFIG RESETSTAT`. If the number is 1 before the next command,
+//! there was a reset. If it is 50 or more, there was none.
 //!
-//! A counter that has grown past its former value hides a reset. So the counters are read when the
-//! filter sees the command, and again before the next command can be counted:
+//! After a reset a counter may grow past its former value, which hides the reset. So the counters
+//! are read when the filter sees the command, and again before the next command can be counted:
 //!
-//! | the filter sees | between the two looks runs | counter | before a reset | after it |
+//! | the filter sees | what runs between the two looks | counter | before a reset | after it |
 //! |---|---|---|---|---|
 //! | `CONFIG RESETSTAT` | this command alone | commands processed | 2 or more | 1 or 0 |
 //! | `EXEC` | this transaction alone | calls of MULTI | 1 or more | 0 |
 //!
 //! With fewer than 2 processed commands there is nothing to reset. A transaction begins with MULTI
-//! and contains no other one. The EXEC of a client is checked if it has sent a CONFIG RESETSTAT
-//! that had no effect: it may be queued in the transaction.
+//! and contains no other MULTI. An EXEC is checked if its client has sent a CONFIG RESETSTAT that
+//! had no effect, because that command may be queued in the transaction.
 //!
 //! One case may be missed. Client A sends MULTI and CONFIG RESETSTAT, then client B resets the
 //! statistics, then A sends EXEC. A's reset is missed only if, between B's reset and A's EXEC, no
 //! client sends MULTI and fewer commands run than A's transaction has. A command that bypasses the
-//! filter is missed as well. INFO compares the counters too, and may detect both. `replicas` misses
-//! a reset in the same cases.
+//! filter is missed as well. INFO compares the counters too, and may detect both. `replicas` learns
+//! of resets from here, so it misses the same ones.
 
 use std::collections::BTreeSet;
 

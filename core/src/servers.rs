@@ -41,8 +41,8 @@ impl Facts {
         self.0 & bit(fact) != 0
     }
 
-    /// Replaces what the table says by what was found out about the running server. True if they
-    /// differed: the table has a wrong row, or the server is a fork that has more.
+    /// Replaces what the table says by what was found out about the running server. True if the two
+    /// differ: the table has a wrong row, or the server is a fork with other abilities.
     pub fn replace(&mut self, fact: Fact, holds: bool) -> bool {
         let differs = self.has(fact) != holds;
         if differs {

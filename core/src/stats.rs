@@ -14,7 +14,7 @@ pub struct Counters {
     pub noreplicas: u64,
     /// Commands refused because too many clients were waiting.
     pub overloaded: u64,
-    /// Waits that ended because the client left, or because the server replied to it.
+    /// Waits that ended because the client left, or because the server replied an error to it.
     pub disconnected: u64,
     /// Waits that ended because the primary was demoted.
     pub demoted: u64,
@@ -53,7 +53,7 @@ impl Stats {
         self.counters.acked = self.counters.acked.saturating_sub(1);
     }
 
-    /// A waiting client left, or the server replied to it.
+    /// A waiting client left, or the server replied an error to it.
     pub fn client_left(&mut self) {
         bump(&mut self.counters.disconnected);
         self.left_in_turn = self.left_in_turn.saturating_add(1);

@@ -54,8 +54,8 @@ pub struct Topology<'a> {
 pub struct Node<'a> {
     /// Its node id. Servers use 40 hexadecimal digits; this is not checked.
     pub id: Cow<'a, [u8]>,
-    /// The address that it announces. Empty if this server does not know it, which is most often
-    /// its own.
+    /// The address that it announces. Empty if the answering server does not know it: most often
+    /// a server does not know its own address.
     pub ip: Cow<'a, [u8]>,
     /// The host for redirections, by `cluster-preferred-endpoint-type`: the address, or the host
     /// name (`?` if it has none), or empty for the address that the client is connected to.
@@ -66,7 +66,7 @@ pub struct Node<'a> {
     pub tls_port: Option<u16>,
     /// The id of its primary. `None` for a primary.
     pub primary: Option<Cow<'a, [u8]>>,
-    /// Decides whether a replica is listed.
+    /// Decides whether `CLUSTER SLOTS` lists the node, if it is a replica.
     pub health: Health,
     /// `CLUSTER SHARDS` lists it. Otherwise one look shows at most one of its ports.
     pub is_listed: bool,
@@ -77,7 +77,7 @@ pub struct Node<'a> {
 pub struct AddressFormat {
     /// `cluster-preferred-endpoint-type`
     pub preferred: PreferredEndpoint,
-    /// The ports are TLS ports, because a TLS connection asked.
+    /// The ports are TLS ports: a TLS connection asked, or no connection did and `tls-cluster` is on.
     pub tls: bool,
 }
 
@@ -92,8 +92,8 @@ pub enum PreferredEndpoint {
     Unknown,
 }
 
-/// The health of a node. `CLUSTER SLOTS` lists a replica only while it is online, and owners of
-/// slots always.
+/// The health of a node. `CLUSTER SLOTS` lists a replica only while it is online. It always lists
+/// the owners of slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     /// Neither of the others.

@@ -1,8 +1,8 @@
 //! Numbers with a unit: times, stream offsets and client ids cannot be mistaken for each other.
 //!
 //! All are unsigned 64-bit integers. Arithmetic saturates at 0 and at `u64::MAX`, since these
-//! numbers come from clients, replicas and clocks. Microseconds and milliseconds count from
-//! any fixed moment of the caller's clock, so the same type is a point in time and a duration:
+//! numbers come from clients, replicas and clocks. A time is a duration or a point in time: a point
+//! in time is the duration since a fixed moment, which the caller's clock defines.
 //!
 //! ```
 //! use durable_core::units::{Micros, Millis};

@@ -52,9 +52,10 @@ impl<'s> Session<'s> {
         })
     }
 
-    /// Waits until this many replicas receive the stream of writes. After a full sync, a server
-    /// sends a replica nothing until the replica reports, up to a second later. The server's own
-    /// WAIT waits for this as well. It would only distract in the demo.
+    /// Waits until this many replicas receive the stream of writes. After a full sync, a primary
+    /// sends a replica nothing until the replica's first report, up to a second later. The first
+    /// durable write would wait for this report, like the server's own WAIT. In the demo that would
+    /// only distract.
     pub fn wait_for_stream(&mut self, replicas: usize) -> Result<()> {
         self.run_hidden(&format!(
             "DURABLE.SET started x REPLICAS {replicas} TIMEOUT 10000"

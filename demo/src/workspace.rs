@@ -28,8 +28,8 @@ const SIGNAL_EXIT_CODE: i32 = 128;
 /// The directory that holds everything on disk. Removed when dropped.
 pub struct Workspace {
     _directory: TempDir,
-    /// Set in the signal handler itself. The signal may also make the work fail, before any other
-    /// thread has run.
+    /// Set in the signal handler itself. A thread that waits for the signal could be too late: the
+    /// signal may make the work fail before that thread has run.
     interrupted: Arc<AtomicBool>,
 }
 
@@ -75,7 +75,7 @@ impl Workspace {
 }
 
 /// Runs on its own thread while the work goes on. The kernel kills the servers when this process
-/// ends, also a stopped one.
+/// ends, also a server that is stopped (SIGSTOP).
 fn clean_up_and_exit(directory: &Path, signal: i32) {
     // A running server may add a file while the directory is being removed, so this is repeated.
     // Once its directory is gone, a server cannot add files, and a new server finds no

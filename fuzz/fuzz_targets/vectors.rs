@@ -90,7 +90,8 @@ fn moved_and_back(words: &[&[u8]], data: &[u8]) {
         assert_eq!(read, places);
         assert_eq!(read.restore(&keys, first, &rest).expect("the words"), words);
     }
-    // Arbitrary bytes are refused or read. What is read never restores more words than expected.
+    // Arbitrary bytes are refused or read. What is read restores at most the words that it is
+    // given: the first one, up to two keys, and the rest.
     if let Some((places, first)) = KeyPlaces::parse(data) {
         let restored = places.restore(&words[..words.len().min(2)], first, words);
         assert!(restored.is_none_or(|restored| restored.len() <= words.len() + 3));

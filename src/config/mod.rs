@@ -1,5 +1,5 @@
-//! The settings: `durable.*` in redis.conf and in CONFIG GET, SET and REWRITE, and as arguments of
-//! `loadmodule`. The [table] has a row for each.
+//! The settings: `durable.*` in redis.conf and in CONFIG GET, SET and REWRITE, and without the
+//! prefix as arguments of `loadmodule`. The [table] has a row for each.
 //!
 //! Arguments of `loadmodule` become the defaults. redis.conf overrides them, and CONFIG REWRITE
 //! writes the settings that differ from the defaults. So a rewrite and a restart lose no setting.
@@ -63,7 +63,7 @@ lazy_static! {
     static ref CONFIG: MainThread<Config> = MainThread::new();
 }
 
-/// How often a setting was set. Only the main thread counts.
+/// How often a setting was set. Only the main thread writes it.
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 
 /// Starts with these settings.

@@ -102,8 +102,8 @@ pub(super) const TEXTS: [TextSetting; 3] = [
         accepted: "names of commands, separated by spaces, without quotes and backslashes",
         get: |config| config.call_allow.clone(),
         set: |config, value| {
-            // CONFIG REWRITE of Valkey 8.1 writes the text into redis.conf without quoting it, and
-            // the server then cannot read the file.
+            // CONFIG REWRITE of Valkey 8.1 writes the text into redis.conf without quoting it. With
+            // a quote, a backslash or a line end in it, the server could not read the file again.
             let fits = |byte: &u8| (b' '..=b'~').contains(byte) && !b"\"'\\".contains(byte);
             let fits = value.iter().all(fits);
             if fits {

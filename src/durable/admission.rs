@@ -91,8 +91,8 @@ impl Refusal {
 /// Why it may not be executed.
 pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
     let situation = ctx.situation();
-    // This check comes first: the settings of a replica do not matter. A writable replica would
-    // execute writes that never enter the stream.
+    // This check comes first: on a replica the settings do not matter. It refuses `REPLICAS 0` and
+    // on writable replicas too, because a replica's own writes never enter the replication stream.
     if !situation.is_primary() {
         return Err(Refusal::Replica);
     }
@@ -116,13 +116,13 @@ fn can_wait(ctx: &Ctx, situation: Situation, client: u64) -> Result<(), Refusal>
         return Err(Refusal::CannotWait);
     }
     // A client that waits sends no second command. But the server gives the temporary client of
-    // another module's call the id of a client that was blocked before.
+    // another module's call the id of a client that was blocked before, and that one may wait.
     if coordinator(|coordinator| coordinator.wait_of(client).is_some()) {
         return Err(Refusal::CannotWait);
     }
-    // In RESP2 a subscribed client cannot send such a command. The check also keeps calls of other
-    // modules away from `client_info`, where Valkey 9 would follow a null pointer: they speak
-    // RESP2, and may have the id of a client that is connected.
+    // Only RESP3 clients are looked at: in RESP2 a subscribed client cannot send this command.
+    // Another module's call usually speaks RESP2, and so is not looked at. It may have the id of a
+    // connected client, and `client_info` can make Valkey 9 follow a null pointer for it.
     if facts::has(Fact::RefusesToBlockSubscribers)
         && situation.is_resp3()
         && ctx.is_connected(client)

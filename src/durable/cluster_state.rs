@@ -2,19 +2,20 @@
 //!
 //! If it has, Redis replies CLUSTERDOWN to waiting clients. Cluster clients take that for "not
 //! executed" and send the command again. So the module looks at the cluster's state just before the
-//! server does, and gives the waits up first. Valkey leaves such clients waiting. The module gives
-//! their waits up as well.
+//! server does, and gives the waits up before the server replies. Valkey leaves such clients
+//! waiting. The module gives their waits up as well.
 //!
 //! The server checks its clients at the beginning of its cron. The state changes at the end of the
 //! cron, or when a turn of the event loop ends. A zero-delay timer fires before the cron of the
-//! same turn, because the event loop runs its latest timer first. So the module looks twice:
+//! same turn: the event loop runs the newest timer first, and the cron is an old timer. So the
+//! module looks twice:
 //!
 //! * At the end of the server's cron: the state may have changed in it, and most of a period is
 //!   left to give up many waits.
 //! * In the timer of a turn in which the cron is due: the state may have changed since.
 //!
-//! It does not look without waits or outside of cluster mode.
-//! `core/src/coordinator/cron.rs` decides when.
+//! Without waits and outside of cluster mode the module does not look.
+//! `core/src/coordinator/cron.rs` decides when it looks.
 
 use crate::ffi::Ctx;
 

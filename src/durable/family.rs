@@ -1,5 +1,5 @@
-//! The family: the commands that run one command of the server durably, such as DURABLE.GET. All of
-//! them come from one table.
+//! The family: each of its commands runs one command of the server durably, as DURABLE.GET runs
+//! GET. All of them come from one table.
 //!
 //! **To add a command**, add a row: its name and where it takes options. Its keys must be in fixed
 //! places, the first at word 1. ARCHITECTURE.md lists the other files.
@@ -28,9 +28,10 @@ use crate::server_command::{ServerCommand, ServerDocs};
 enum OptionsPlace {
     /// After the inner command, which has a fixed number of words.
     AfterFixedArity,
-    /// Nowhere: a key, a member or an option of its own may look like one. A command is refused if
-    /// its last two words are a valid option and it is complete without them
-    /// (`core/src/options/stray.rs`).
+    /// Nowhere: a key, a member or an option of the inner command may look like a requirement
+    /// option. A command is refused if its last two words are a valid requirement option and enough
+    /// words are left for its arity (`core/src/options/stray.rs`). Example:
+    /// `DURABLE.DEL k REPLICAS 2` is refused, `DURABLE.DEL REPLICAS 2` deletes two keys.
     Nowhere,
     /// After SET's own options: see `set.rs`.
     AfterSet,
@@ -156,7 +157,8 @@ pub fn register(ctx: &Ctx, category: Option<&str>) -> Result<(), String> {
     Ok(())
 }
 
-/// The description of a command for the server. Notes the arity of the inner command.
+/// The description of a command for the server. Also stores the arity of the inner command, which
+/// [`execute`] reads.
 fn spec(ctx: &Ctx, row: &FamilyRow, inner: ServerCommand, category: Option<&str>) -> Spec {
     let inner_docs = ServerDocs::of(ctx, row.inner);
     let mut args = inner_docs.args;
@@ -209,14 +211,15 @@ fn execute<T: FamilyCommand>(ctx: &Ctx, args: Args<'_>) {
             args.len()
         }
     };
-    // The server has checked the arity. If SET's own options are wrong, SET replies with the error.
+    // The server has checked that there are enough words. If SET's own options are wrong, SET
+    // replies with the error.
     let requirement = options(args.skip(inner_len)).and_then(|options| admit(ctx, options));
     match requirement {
         Ok(requirement) => {
             let inner = InnerCommand {
                 name: T::INNER_C,
                 args: args.take(inner_len).skip(1),
-                // This command is flagged `deny-oom` where the inner one is.
+                // The durable command has the flag `deny-oom` if the inner one has it.
                 memory: Memory::CheckedByServer,
             };
             run::run(ctx, inner, requirement);

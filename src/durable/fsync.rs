@@ -20,7 +20,7 @@ pub fn replconf_sent(command: &IncomingCommand) {
         let first = command.word(1);
         first.is_some_and(|first| first.eq_ignore_ascii_case(word))
     };
-    // ACK comes first, because it is the most frequent.
+    // ACK is compared first, because it is the most frequent.
     if is(b"ACK") {
         coordinator(|coordinator| coordinator.alarms.acknowledgement_seen());
     } else if is(b"listening-port") || is(b"ip-address") {
@@ -45,8 +45,8 @@ pub fn identify(ctx: &Ctx) {
     }
 }
 
-/// Those of the clients that are still connected, and for replicas the host that they connect from.
-/// A list of all clients would cost more the more clients there are, so only these are listed.
+/// The clients of `asked` that are still connected, each with the host that it connects from if it
+/// is a replica. Only these clients are listed: the cost of a full list grows with all clients.
 fn listed(ctx: &Ctx, asked: &[u64]) -> Option<HashMap<u64, Option<Vec<u8>>>> {
     let reply = ctx.ask_for_clients(asked)?;
     let line = |client: ClientLine<'_>| {

@@ -1,10 +1,10 @@
 //! Gives up overdue waits (their deadline has passed) and lost waits (the primary was demoted, or
-//! its cluster failed). Each kind has a per-turn budget. If any are left, the module wakes the
+//! its cluster failed). Each kind has a per-turn budget. If waits are left, the module wakes the
 //! event loop, and the next turn continues.
 //!
-//! The module ends each wait as an operator would with CLIENT UNBLOCK. The server drops
-//! the reply that it holds. After a timeout the callback of the wait replies UNACKED. After a
-//! demotion the server replies UNBLOCKED.
+//! The module ends each wait as an operator would with CLIENT UNBLOCK. The server drops the reply
+//! that it holds. After a timeout or a failure of the cluster the callback of the wait replies
+//! UNACKED. After a demotion the server replies UNBLOCKED.
 
 use durable_core::ledger::{Loss, WaitId};
 
@@ -34,15 +34,15 @@ fn end_overdue(ctx: &Ctx, overdue: Vec<WaitId>) {
 
 /// Ends lost waits. After a failure of the cluster the client gets UNACKED.
 ///
-/// After a demotion the client gets the error UNBLOCKED. Redis does that by itself, before it
-/// reports the new role. Valkey leaves it to the module: for clients that accept
-/// redirections, and from Valkey 9 on for all clients of a cluster.
+/// After a demotion the client gets the error UNBLOCKED. Redis replies it to all waiting clients
+/// before it reports the new role. Valkey leaves some of them to the module: clients that accept
+/// redirections, and from Valkey 9 on all clients of a cluster.
 fn end_lost(ctx: &Ctx, lost: Vec<(WaitId, Loss)>) {
     let clients: Vec<WaitId> = lost.iter().map(|&(client, _)| client).collect();
     let waiting = ctx.waiting_here(&clients);
     for (client, loss) in lost {
-        // If the server does not find the client, the wait stays. It is tried once more at its
-        // deadline, if it has one.
+        // If the server does not find the client, the wait stays. If the wait has a deadline, the
+        // module tries once more then.
         match loss {
             Loss::Stream => waiting.end_with_error(client),
             Loss::Cluster => waiting.end_as_timed_out(client),

@@ -1,7 +1,9 @@
-//! Reports waits that took at least `latency-monitor-threshold` to the server's latency monitor.
+//! Reports waits that took at least `latency-monitor-threshold` to the server's latency monitor. Of
+//! waits that are released together, only the longest is reported.
 //!
-//! A threshold of 0 means: record nothing. Redis ignores the threshold for a module's samples, so
-//! the module checks it itself. It looks the threshold up once, and again after each CONFIG SET.
+//! A threshold of 0 switches the monitor off, but `RM_LatencyAddSample` then records every sample.
+//! So the module checks the threshold itself. It looks the threshold up for the first sample, and
+//! for the first one after each CONFIG SET.
 
 use std::ffi::CStr;
 
@@ -13,7 +15,7 @@ use crate::ffi::Ctx;
 /// The name of the event in `LATENCY LATEST`.
 const EVENT: &CStr = c"durable-wait";
 
-/// Records the duration of a wait, if it reaches the threshold.
+/// Records how long a wait took, if that reaches the threshold.
 pub fn record(ctx: &Ctx, took: Micros) {
     let ms = took.to_millis().get();
     if ms == 0 {
@@ -26,7 +28,7 @@ pub fn record(ctx: &Ctx, took: Micros) {
     }
 }
 
-/// A setting of the server changed, perhaps this one.
+/// A setting of the server changed, perhaps the threshold.
 pub fn forget_threshold() {
     latency_threshold_ms(|threshold| *threshold = None);
 }

@@ -74,8 +74,8 @@ fn parse_offset(reply: Reply<'_>) -> Option<Offset> {
     u64::try_from(reply.number()?).ok().map(Offset::new)
 }
 
-/// Reads the links that INFO shows, and keeps those that ROLE confirms. The API reads INFO without
-/// the command INFO, which may have been renamed.
+/// Reads the links that INFO shows. If ROLE does not confirm them, takes only the links of ROLE.
+/// The API reads INFO without the command INFO, which may have been renamed.
 fn read_listing(ctx: &Ctx, offset: Offset, online: &[Link<'_>]) {
     // CONFIG RESETSTAT lowers the numbers that are read here, so a reset is noted first.
     resets::before_counting(ctx);

@@ -22,7 +22,7 @@ use crate::ffi::cluster::NODE_ID;
 use crate::ffi::Ctx;
 use crate::slothint::{connection, current_map};
 
-/// The text that the server itself replies with.
+/// The server's own error for a slot without an owner.
 const NO_OWNER: &str = "CLUSTERDOWN Hash slot not served";
 
 /// Refuses `command`, whose first key is `key`.
@@ -42,7 +42,7 @@ pub fn reply(ctx: &Ctx, command: &str, key: &[u8]) {
     }
 }
 
-/// The redirection to the owner of the slot, `None` if it has no owner.
+/// The redirection to the owner of the slot. `None` if the slot has no owner.
 ///
 /// # Errors
 /// Why there is no map.
@@ -51,7 +51,8 @@ fn redirection(ctx: &Ctx, slot: u16) -> Result<Option<Vec<u8>>, String> {
     let primary = ctx.primary_in_cluster();
     let is_current = |map: &SlotMap| {
         let owner = map.owner(slot).map(|owner| &*owner.address.id);
-        // The command has reached the module, so the server takes its primary for the owner.
+        // The command has reached the module, so in the server's view the primary of this replica
+        // owns the slot.
         primary.is_none() || owner == primary.as_ref().map(<[u8; NODE_ID]>::as_slice)
     };
     let mut map = current_map::of(ctx, connection)?;

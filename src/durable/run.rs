@@ -26,8 +26,8 @@ pub fn run(ctx: &Ctx, inner: InnerCommand<'_>, requirement: Requirement) {
     run_replacing_error(ctx, inner, requirement, |_| None);
 }
 
-/// As [`run`]. `replacement` returns the error to send instead of an error of the server, or `None`
-/// to send that error itself.
+/// As [`run`]. `replacement` gets an error of the server, and returns the error to send instead of
+/// it. If it returns `None`, the server's error is sent.
 pub fn run_replacing_error(
     ctx: &Ctx,
     inner: InnerCommand<'_>,
@@ -55,7 +55,7 @@ pub fn run_replacing_error(
 }
 
 /// Replies with the error of the plain command. If access control denies a module's call, Redis 7.0
-/// returns another text than for a client's command.
+/// returns another text than for a client's command. This function translates it back.
 fn reply_error(ctx: &Ctx, inner: InnerCommand<'_>, error: &[u8], reply: &CallReply<'_>) {
     let Some(why) = error.strip_prefix(b"ERR acl verification failed, ".as_slice()) else {
         return ctx.reply_with(reply);

@@ -1,7 +1,7 @@
-//! A client begins to wait, and its wait ends: it is released (`release.rs`), it is given up, or
-//! its client leaves.
+//! The beginning of a wait and its end. A wait ends in one of three ways: it is released
+//! (`release.rs`), it is given up, or its client leaves.
 //!
-//! Each of these ends removes the wait from the coordinator, and only a wait in the coordinator can
+//! Each of the three removes the wait from the coordinator, and only a wait in the coordinator can
 //! end. So every handle is returned to the server exactly once.
 
 use std::ffi::CStr;
@@ -17,8 +17,7 @@ use crate::ffi::wakeup::wake_event_loop;
 use crate::ffi::{Blocked, Ctx, HandleId, Waiting};
 use crate::{clock, resets};
 
-/// The error if the server does not block the client. The command was executed before that is
-/// known.
+/// The error if the server does not block the client. By then the command has been executed.
 const NOT_BLOCKED: &CStr = c"UNACKED the server could not block the client; applied on the primary, may still reach the replicas";
 
 /// Blocks the client of a command that was admitted and executed. `hold` passes the reply to the
@@ -30,8 +29,8 @@ pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl F
         ctx.reply_error(NOT_BLOCKED);
         return;
     };
-    // Admission refuses clients that wait already. Without this check, `accept` below would fail,
-    // and the unblock would send the held reply unacknowledged.
+    // Only a safeguard: admission refuses clients that wait already. Without this check, `accept`
+    // below would fail, and the unblock would send a held reply that is not acknowledged.
     if coordinator(|coordinator| coordinator.wait_of(client).is_some()) {
         handle.hold(|ctx| ctx.reply_error(NOT_BLOCKED));
         handle.unblock();

@@ -41,12 +41,12 @@ impl<'a> Args<'a> {
         Self { strings }
     }
 
-    /// How many there are, the command's name included.
+    /// The number of words. The command's name is one of them, unless it was skipped.
     pub fn len(self) -> usize {
         self.strings.len()
     }
 
-    /// The bytes of one.
+    /// The bytes of the word at this index.
     pub fn get(self, index: usize) -> Option<&'a [u8]> {
         // SAFETY: a string of this vector is valid during `'a`.
         self.strings
@@ -54,20 +54,20 @@ impl<'a> Args<'a> {
             .map(|&string| unsafe { bytes(string) })
     }
 
-    /// The bytes of each.
+    /// The bytes of each word.
     pub fn iter(self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone {
         // SAFETY: a string of this vector is valid during `'a`.
         self.strings.iter().map(|&string| unsafe { bytes(string) })
     }
 
-    /// Without the first `n`.
+    /// The words without the first `n`.
     pub fn skip(self, n: usize) -> Self {
         Self {
             strings: self.strings.get(n..).unwrap_or(&[]),
         }
     }
 
-    /// The first `n`.
+    /// The first `n` words, or all if there are fewer.
     pub fn take(self, n: usize) -> Self {
         Self {
             strings: self.strings.get(..n).unwrap_or(self.strings),
@@ -90,7 +90,7 @@ pub struct Restored<'a> {
 
 impl<'a> Restored<'a> {
     /// The words as they were before some of their keys were moved away from `places`. `None` if
-    /// these words cannot have been moved so.
+    /// such a move cannot have resulted in these words.
     pub fn new(places: KeyPlaces, keys: Args<'a>, first: &[u8], rest: Args<'a>) -> Option<Self> {
         let first = OwnString::new(first);
         let strings = places.restore(keys.strings, first.as_ptr(), rest.strings)?;

@@ -9,9 +9,10 @@ use super::{guard, CallReply, Ctx};
 
 /// How a wait ends if the module does not [unblock](Blocked::unblock) the client.
 pub trait Waiting {
-    /// `CLIENT UNBLOCK id TIMEOUT` has ended the wait. Has to reply. `handle` is the client's.
+    /// `CLIENT UNBLOCK id TIMEOUT` has ended the wait. This function has to reply. `handle` is the
+    /// client's.
     fn timed_out(ctx: &Ctx, handle: HandleId);
-    /// The client disconnected or was killed, or the server answers it itself.
+    /// The client disconnected or was killed, or the server itself replied to it.
     fn disconnected(ctx: &Ctx, handle: HandleId);
 }
 
@@ -22,8 +23,8 @@ pub trait Waiting {
 #[must_use = "a handle that does not go back to the server leaks"]
 pub struct Blocked(NonNull<raw::RedisModuleBlockedClient>);
 
-/// Names the handle of a blocked client. Good for nothing but comparing: the server may give a new
-/// handle the name of one that has gone back.
+/// The address of a blocked client's handle, for comparison with handles that the module still
+/// has. When a handle has gone back, the server may give a new handle the same address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandleId(usize);
 
@@ -34,12 +35,13 @@ impl HandleId {
 }
 
 impl Ctx {
-    /// Blocks the client whose command runs. `None` if the server refuses. Only inside a command
-    /// that [may wait](super::context::Situation::denies_waiting): inside MULTI or a script the
-    /// server would send an error of its own.
+    /// Blocks the client whose command runs. `None` if the server refuses. To be called only inside
+    /// a command that [may wait](super::context::Situation::denies_waiting): inside MULTI or a
+    /// script the server would send an error of its own.
     ///
-    /// The server is given no timeout. Its timeouts are coarse, and one that strikes between the
-    /// unblocking and the serving of a client leaves it without a reply on 7.0 and aborts 7.2.
+    /// The module gives the server no timeout. The server's timeouts are coarse. If one strikes
+    /// between the unblocking and the serving of a client, Redis 7.0 leaves the client without a
+    /// reply, and Redis 7.2 aborts.
     pub fn block<W: Waiting>(&self) -> Option<Blocked> {
         // SAFETY: the context is that of a running command. There is no private data to be freed,
         // and the server does not unload a module that has blocked clients.
@@ -56,7 +58,7 @@ impl Ctx {
 }
 
 impl Blocked {
-    /// The name of this handle.
+    /// The address of this handle.
     pub fn id(&self) -> HandleId {
         HandleId::of(self.0.as_ptr())
     }

@@ -10,8 +10,8 @@ use redis_module::raw;
 
 use super::{Args, Ctx, OwnString};
 
-/// The reply to a call, freed when dropped. It must not outlive the context of the call, to which
-/// every reply keeps a pointer.
+/// The reply to a call, freed when dropped. It must not outlive the context of the call, because
+/// every reply keeps a pointer to that context.
 pub struct CallReply<'ctx> {
     raw: NonNull<raw::RedisModuleCallReply>,
     ctx: PhantomData<&'ctx Ctx>,
@@ -35,8 +35,8 @@ impl CallReply<'_> {
 
     /// The text of an error with its code, without the leading dash. `None` for any other reply.
     ///
-    /// Read from the protocol, because asking for a reply's type makes the server parse all of it,
-    /// down to the last element.
+    /// Read from the protocol, because asking for a reply's type makes the server parse the whole
+    /// reply, down to the last element.
     pub fn error(&self) -> Option<&[u8]> {
         let line = self.protocol().strip_prefix(b"-")?;
         line.split(|&byte| byte == b'\r').next()
@@ -133,28 +133,30 @@ impl<'a> Reply<'a> {
     }
 }
 
-/// Whether the server checked `maxmemory` before the handler ran. It does for commands with the
-/// flag `deny-oom`, except in scripts that have begun to write or that are allowed to exceed it.
+/// Whether the server checked `maxmemory` before the handler ran. The server checks commands with
+/// the flag `deny-oom`. It makes an exception for scripts that have begun to write, or that are
+/// allowed to exceed `maxmemory`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
-    /// It did, as it would have for the inner command.
+    /// It did if the inner command needs it: the durable command has the flag if the inner one has.
     CheckedByServer,
-    /// It did not: the caller's own command has no such flag.
+    /// It did not: the durable command has no such flag. The call has to check.
     Unchecked,
 }
 
-/// Up to so many arguments are passed as buffers. Each number of them needs a call of its own.
+/// Up to so many arguments are passed as buffers. `RM_Call` is variadic, so each number of
+/// arguments is a call of its own in the source.
 const BUFFERS: usize = 16;
 
 /// The longest argument that is copied for a call, in bytes.
 const COPIED: usize = 64 * 1024;
 
-/// Passes the bytes of the arguments, of which the server makes strings of its own.
+/// Passes the bytes of the arguments. The server makes strings of its own from them.
 ///
-/// Given the client's own strings, the server would take these into its data, while the client
-/// keeps them for as long as it waits. Two things forbid that: a string that another thread of the
-/// server frees must not be shared, and the server encodes a number as an integer only in a string
-/// that is not shared.
+/// If it got the client's own strings, the server would put these into its data, and the client
+/// would share them for as long as it waits. That is bad for two reasons. A thread of the server
+/// may free data, and must not free a string that is shared. And the server stores a number as an
+/// integer only if its string is not shared.
 fn call_with_buffers(
     ctx: &Ctx,
     command: &CStr,
@@ -208,8 +210,8 @@ fn call_with_buffers(
     }
 }
 
-/// As [`call_with_buffers`], for any number of arguments. A large one is shared with the client:
-/// copying it costs more than sharing it does harm.
+/// As [`call_with_buffers`], for any number of arguments. A large argument is passed as the
+/// client's own string: to copy it would cost more than sharing it does harm.
 fn call_with_strings(
     ctx: &Ctx,
     command: &CStr,
@@ -269,12 +271,12 @@ impl Drop for Calling {
 }
 
 impl Ctx {
-    /// Runs a user's command with the rights of this context's client, as if it had sent it. `None`
-    /// if the server did not execute it.
+    /// Runs a user's command with the rights of this context's client, as if that client had sent
+    /// it. `None` if the server did not execute the command.
     ///
-    /// The flags: `!` replicates it, `C` checks the ACL, `E` turns a refusal into an error reply,
-    /// `0` replies in the client's protocol version. `M` refuses writes beyond `maxmemory`, if the
-    /// server has not checked that for the caller's own command.
+    /// The flags: `!` replicates the command, `C` checks the ACL, `E` turns a refusal into an error
+    /// reply, `0` replies in the client's protocol version. `M` refuses writes beyond `maxmemory`;
+    /// it is set if `memory` is [`Memory::Unchecked`].
     pub fn call_for_client(
         &self,
         command: &CStr,
@@ -290,7 +292,8 @@ impl Ctx {
         unsafe { self.owned(reply) }
     }
 
-    /// Calls a command with fixed words, up to two, none of them from a user.
+    /// Calls a command for the module itself, with up to two words. The server does not check the
+    /// ACL for it, and does not replicate it.
     pub fn ask(&self, command: &CStr, words: &[&CStr]) -> Option<CallReply<'_>> {
         let call = api!(RedisModule_Call);
         let (ctx, name) = (self.raw(), command.as_ptr());

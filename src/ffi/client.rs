@@ -10,9 +10,9 @@ use super::{args, Ctx};
 pub struct ClientInfo(raw::RedisModuleClientInfo);
 
 impl Ctx {
-    /// Whether a client with that id is connected. The caller of a script or of another module has
-    /// an id that no client has, except that the server may give it the id of a client that was
-    /// blocked before.
+    /// Whether a client with that id is connected. A call of a script or of another module has an
+    /// id that no client has, with one exception: the server may give the call the id of a client
+    /// that was blocked before.
     pub fn is_connected(&self, client: u64) -> bool {
         self.with_user_name(client, |_| ()).is_some()
     }
@@ -36,8 +36,9 @@ impl Ctx {
         Some(result)
     }
 
-    /// The connection of this context's client. `None` for callers without one. Not inside the call
-    /// of a script or of another module: Valkey 9 then reads a connection that does not exist.
+    /// The connection of this context's client. `None` for callers without one. Must not be called
+    /// inside the call of a script or of another module: Valkey 9 would read a connection that does
+    /// not exist.
     pub fn client_info(&self) -> Option<ClientInfo> {
         let mut info = raw::RedisModuleClientInfo {
             version: u64::from(raw::REDISMODULE_CLIENTINFO_VERSION),

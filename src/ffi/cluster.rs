@@ -17,8 +17,8 @@ impl Ctx {
         if !self.situation().is_cluster() {
             return None;
         }
-        // SAFETY: takes nothing. In cluster mode the server returns the id in its own record: so
-        // many bytes, without a null byte at the end.
+        // SAFETY: takes nothing. In cluster mode the server returns the id in its own record:
+        // `NODE_ID` bytes, without a null byte at the end.
         let own = unsafe {
             let own = api!(RedisModule_GetMyClusterID)();
             if own.is_null() {
@@ -28,7 +28,7 @@ impl Ctx {
         };
         let own = CString::new(own).ok()?;
         let mut primary = [0; NODE_ID];
-        // SAFETY: cluster mode is on, and the id ends in a null byte. The server writes so many
+        // SAFETY: cluster mode is on, and the id ends in a null byte. The server writes `NODE_ID`
         // bytes to `primary`, and nothing where it is given null.
         let status = unsafe {
             api!(RedisModule_GetClusterNodeInfo)(

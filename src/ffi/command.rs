@@ -50,7 +50,7 @@ struct Created(NonNull<raw::RedisModuleCommand>);
 const OK: c_int = raw::REDISMODULE_OK as c_int;
 
 impl Ctx {
-    /// Registers a command. Only while the module is loaded.
+    /// Registers a command. Possible only while the module is being loaded.
     ///
     /// # Errors
     /// What the server does not accept.
@@ -58,8 +58,8 @@ impl Ctx {
         self.create(spec, Some(handler)).map(|_| ())
     }
 
-    /// Registers a command that only has subcommands. Their names are without its own. Only while
-    /// the module is loaded.
+    /// Registers a command that does nothing without a subcommand. The names of the subcommands do
+    /// not repeat its name. Possible only while the module is being loaded.
     ///
     /// # Errors
     /// What the server does not accept.

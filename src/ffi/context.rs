@@ -33,7 +33,9 @@ impl Situation {
         self.flags & raw::REDISMODULE_CTX_FLAGS_CLUSTER != 0
     }
 
-    /// A script or another module calls; this is no client's own command.
+    /// A script or another module calls; this is no client's own command. Another module's call is
+    /// not recognized inside EXEC, or if it may block (`K`): no flag tells it from a client's own
+    /// command.
     pub fn is_call(self) -> bool {
         let denied = self.flags & raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING != 0;
         let in_transaction = self.flags & raw::REDISMODULE_CTX_FLAGS_MULTI != 0;
@@ -72,7 +74,8 @@ impl Ctx {
 
     /// Works with a context of our own, for callbacks that get none. It belongs to no client and to
     /// no module: commands can be called and the log can be written, but nothing can be registered,
-    /// blocked or armed. Each costs the server a new client. `None` if the server made none.
+    /// blocked or armed. Each such context costs the server a new client. `None` if the server made
+    /// no context.
     pub fn detached<R>(work: impl FnOnce(&Self) -> R) -> Option<R> {
         // SAFETY: null is no blocked client; then the server makes a context of its own. The guard
         // lets the module run on the server's main thread only, so no lock is needed.
@@ -108,9 +111,10 @@ impl Ctx {
         unsafe { api!(RedisModule_GetSelectedDb)(self.raw()) }
     }
 
-    /// Requests an acknowledgement from every replica: `REPLCONF GETACK *` to the replicas and not
-    /// to the append-only file, outside of any transaction. False if it was not sent. Only in an
-    /// event of the server, whose context has a client of its own.
+    /// Requests an acknowledgement from every replica: sends `REPLCONF GETACK *` to the replicas
+    /// and not to the append-only file. False if it was not sent. To be called only in an event of
+    /// the server: its context has a client of its own, and no transaction would enclose the
+    /// request.
     ///
     /// The server sends the request in the context's database. `db` should be that of the last
     /// write, otherwise the stream gets a SELECT before and after.
@@ -142,11 +146,12 @@ impl Ctx {
         unsafe { api!(RedisModule_AvoidReplicaTraffic)() != 0 }
     }
 
-    /// Declares what the module does not interfere with, since it has no data types: loading a full
-    /// synchronization beside the old data, and on Valkey moving slots atomically, which Valkey
-    /// refuses while a module is loaded that does not declare it.
+    /// Declares what the module does not interfere with, because it has no data types: read errors
+    /// while data are loaded, loading a full synchronization beside the old data, and on Valkey
+    /// moving slots atomically. Valkey refuses to move slots atomically while a module is loaded
+    /// that has not declared this.
     pub fn declare_options(&self, moves_slots_atomically: bool) {
-        /// Valkey's, from 9.0 on.
+        /// An option of Valkey from 9.0 on.
         const ATOMIC_SLOT_MIGRATION: u32 = 1 << 5;
         let own = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS
             | raw::REDISMODULE_OPTIONS_HANDLE_REPL_ASYNC_LOAD;

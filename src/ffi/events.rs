@@ -32,7 +32,7 @@ pub trait ServerEvents {
 const RECORDS: u64 = 1;
 
 impl Ctx {
-    /// Subscribes to all events. Only while the module is loaded.
+    /// Subscribes to all events. To be called while the module is being loaded.
     ///
     /// # Errors
     /// Which event the server does not have.
@@ -62,8 +62,8 @@ impl Ctx {
     }
 }
 
-/// The function for event `ID`. The id is a constant, because the event loop has two events in each
-/// turn, which should cost nothing but what they do.
+/// The function for event `ID`. The id is a constant, so that the choice by id costs nothing at run
+/// time: the event loop has two events in each turn.
 ///
 /// # Safety
 /// Called by the server alone, for event `ID`. `data` is that event's record.

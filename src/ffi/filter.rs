@@ -12,7 +12,8 @@ use super::{args, call, guard, Args, Ctx, OwnString};
 pub trait CommandFilter {
     /// A client, a script or another module has sent this command.
     fn sent(command: &mut IncomingCommand);
-    /// The module itself calls this command. Only if the filter is registered for these as well.
+    /// The module itself calls this command. Runs only if the filter is registered for the module's
+    /// own calls too.
     fn called(command: &mut IncomingCommand);
 }
 
@@ -97,7 +98,7 @@ impl IncomingCommand {
         (index < self.len()).then_some(index)
     }
 
-    /// The id of the client that sent it. 0 if the server cannot tell, which is before 7.2.
+    /// The id of the client that sent it. 0 before Redis 7.2, where the server does not tell.
     pub fn client_id(&self) -> u64 {
         // SAFETY: as in `api!`, and this call is optional; the context is valid.
         unsafe { raw::RedisModule_CommandFilterGetClientId.map_or(0, |get| get(self.0.as_ptr())) }
@@ -105,8 +106,8 @@ impl IncomingCommand {
 }
 
 impl Ctx {
-    /// Registers a filter for what is sent, and for what the module itself calls if `own_calls`.
-    /// False if the server does not accept it.
+    /// Registers a filter for commands that are sent. With `own_calls` it also gets the commands
+    /// that the module itself calls. False if the server does not accept it.
     pub fn register_filter<F: CommandFilter>(&self, own_calls: bool) -> bool {
         let flags = if own_calls {
             0

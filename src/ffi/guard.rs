@@ -1,7 +1,7 @@
 //! What every callback passes on its way from the server into the module.
 //!
-//! * Panics stop here. Unwinding into C is undefined behaviour. Since Rust 1.81 it aborts the
-//!   process, and with it the user's data would go.
+//! * Panics stop here. A panic that unwinds into C aborts the process (before Rust 1.81 it was
+//!   undefined behaviour), and the user's data would be lost with it.
 //! * Callbacks on other threads than the server's main thread stop here: see `main_thread`.
 
 use std::ffi::{c_int, CStr};

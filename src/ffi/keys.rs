@@ -3,8 +3,8 @@
 //!
 //! Valkey with I/O threads in cluster mode makes this call **on those threads**. So does Redis from
 //! 8.2 on, and from 8.4 on also without a cluster. The context that the server makes for the call
-//! must be the only one in use, so the server crashes whatever the handler does. So on these
-//! servers no command is registered with `getkeys-api`.
+//! is not safe beside other contexts in use: the server crashes, whatever the handler does. So no
+//! command is registered with `getkeys-api` where this can happen.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -20,10 +20,10 @@ impl Ctx {
         unsafe { api!(RedisModule_IsKeysPositionRequest)(self.raw()) != 0 }
     }
 
-    /// Reports that one of the handler's arguments is a key, and what is done to it. If that
-    /// depends on the arguments, access control requires only some permission for the key here, and
-    /// the right one when the inner command is called. Does nothing for a position behind the
-    /// arguments.
+    /// Reports that one of the handler's arguments is a key, and what is done to the key. If what
+    /// is done depends on the arguments, only `RW` is reported. Access control then requires any
+    /// permission for the key here, and the exact one when the inner command is called. Does
+    /// nothing for a position behind the arguments.
     pub fn report_key(&self, args: Args<'_>, position: usize, flags: c_int) {
         let is_variable = flags.cast_unsigned() & raw::REDISMODULE_CMD_KEY_VARIABLE_FLAGS != 0;
         let flags = if is_variable {
@@ -43,8 +43,8 @@ impl Ctx {
 }
 
 /// The keys of the command that `args` are: the position of each, and the server's flags for it.
-/// Empty for a command that has no keys, is not known or is not well formed. Servers before Redis
-/// 8.6 and Valkey leak memory where there are many: 7 keys, or 257.
+/// Empty for a command that has no keys, is not known or is not well formed. Valkey and Redis
+/// before 8.6 leak memory for a command with many keys: more than 256, on Redis 8 more than 6.
 pub fn of(args: Args<'_>) -> Vec<(usize, c_int)> {
     let Ok(argc) = c_int::try_from(args.len()) else {
         return Vec::new();

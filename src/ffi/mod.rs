@@ -18,7 +18,7 @@
 //!
 //! Two rules hold everywhere. Each of these functions goes through [`guard`], because a panic must
 //! not unwind into the server. And the module's own state is never borrowed across a call into the
-//! server, because the server may call back from within it.
+//! server, because the server may call back before the call returns.
 
 #![warn(clippy::undocumented_unsafe_blocks, unsafe_op_in_unsafe_fn)]
 

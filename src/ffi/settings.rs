@@ -38,8 +38,8 @@ pub(super) fn forget() {
 }
 
 impl Ctx {
-    /// Registers a numeric setting. False if the server does not accept it. Only while the module
-    /// is loaded.
+    /// Registers a numeric setting. False if the server does not accept it. Possible only while the
+    /// module is being loaded.
     pub fn register_number<S: Settings>(
         &self,
         name: &'static CStr,
@@ -66,7 +66,7 @@ impl Ctx {
     }
 
     /// Registers a text setting. A default with a null byte in it becomes empty. False if the
-    /// server does not accept it. Only while the module is loaded.
+    /// server does not accept it. Possible only while the module is being loaded.
     pub fn register_text<S: Settings>(&self, name: &'static CStr, default: Vec<u8>) -> bool {
         let default = CString::new(default).unwrap_or_default();
         // SAFETY: the context is valid, the name is static, the server copies the default, and the
@@ -87,7 +87,7 @@ impl Ctx {
     }
 
     /// Sets every registered setting: to what the configuration file says, else to its default.
-    /// False if the file has a bad value. Only while the module is loaded.
+    /// False if the file has a bad value. Possible only while the module is being loaded.
     pub fn load_settings(&self) -> bool {
         // SAFETY: the context is valid.
         is_ok(unsafe { api!(RedisModule_LoadConfigs)(self.raw()) })
@@ -160,8 +160,8 @@ unsafe extern "C" fn on_set_text<S: Settings>(
     })
 }
 
-/// The name of a setting as it was registered, which is without the module's prefix. A prefix is
-/// taken off. Empty for null.
+/// The name of a setting as it was registered: without the module's prefix, which is removed if the
+/// server passes it. Empty for null.
 ///
 /// # Safety
 /// `name` is null, or ends in a null byte and is valid during `'a`.
@@ -174,7 +174,8 @@ unsafe fn own_name<'a>(name: *const c_char) -> &'a [u8] {
     name.strip_prefix(b"durable.").unwrap_or(name)
 }
 
-/// The status of a setting that was set, and the text of an error, which the server frees.
+/// Returns the status of a setting that was set. Writes the text of an error to `error`; the server
+/// frees it.
 ///
 /// # Safety
 /// `error` is null or a place for the text.

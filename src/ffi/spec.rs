@@ -58,10 +58,10 @@ impl DeclaredKeys {
 
     /// Keys that begin at an index and are a range. `None` for others.
     ///
-    /// The server finds keys with variable flags by the command's own code. A module's command that
-    /// has such keys and no such code has no keys at all, and ACL key patterns do not apply to it.
-    /// So that flag is dropped. The least that such a command of the family does is declared
-    /// instead; the call of the inner command checks the rest.
+    /// If a module's command declares variable flags but has no key function, the server finds no
+    /// keys for it, and ACL key patterns do not apply. So that flag is dropped. In the family this
+    /// concerns SET, which is declared to overwrite its key. For `SET … GET`, the inner call checks
+    /// the permission to read.
     pub fn of(spec: &key_specs::KeySpec) -> Option<Self> {
         let (Begin::At(first), Find::Range { last, step, limit }) = (&spec.begin, &spec.find)
         else {
@@ -94,8 +94,8 @@ impl DeclaredKeys {
     }
 }
 
-/// The flags of a key as the API takes them, from the names that `COMMAND INFO` gives them. If what
-/// is done to the key depends on the arguments (SET reads it if it has GET), only that is returned.
+/// The flags of a key as the API takes them, from the names that `COMMAND INFO` gives them. For
+/// `variable_flags` (SET reads its key only with GET) it returns VARIABLE_FLAGS alone.
 pub fn key_flags(names: &[String]) -> i32 {
     const NAMES: [(&str, u32); 8] = [
         ("RO", raw::REDISMODULE_CMD_KEY_RO),
@@ -251,8 +251,8 @@ fn key_spec(spec: &DeclaredKeys) -> raw::RedisModuleCommandKeySpec {
     out
 }
 
-/// Lays out a list of arguments as the server reads it. `lists` keeps it and those of its parts:
-/// the buffers do not move when `lists` grows.
+/// Lays out a list of arguments as the server reads it. `lists` keeps this list and the lists of
+/// its parts. Their buffers do not move when `lists` grows.
 fn arg_list(
     args: &[Arg],
     lists: &mut Vec<Vec<raw::RedisModuleCommandArg>>,

@@ -5,7 +5,8 @@ use std::ptr;
 
 use redis_module::raw;
 
-/// Freed when dropped. The server counts references: what it still needs of the string, it keeps.
+/// A string that is freed when dropped. The server counts references, so it can keep the string for
+/// longer.
 pub struct OwnString(*mut raw::RedisModuleString);
 
 impl OwnString {

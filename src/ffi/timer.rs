@@ -9,9 +9,9 @@ use super::{guard, Ctx};
 
 /// What a timer does.
 pub trait Timer {
-    /// The timer has fired. Its [`TimerId`] must be forgotten before anything else: the server
-    /// frees the timer once more when this returns, also if it was stopped meanwhile
-    /// (`moduleTimerHandler` in `module.c`).
+    /// The timer has fired. Its [`TimerId`] must be forgotten before anything else, so that nothing
+    /// stops the timer. The server frees it when this returns, even if stopping has freed it
+    /// already (`moduleTimerHandler` in `module.c`).
     fn fire(ctx: &Ctx);
 }
 
@@ -20,9 +20,9 @@ pub trait Timer {
 pub struct TimerId(raw::RedisModuleTimerID);
 
 impl Ctx {
-    /// Arms a timer that fires once, after so many milliseconds. 0 fires in this turn of the event
-    /// loop. Only in a context that the server gave to the module, not in a
-    /// [detached](Ctx::detached) one.
+    /// Arms a timer that fires once, after `ms` milliseconds. With 0 it fires in this turn of the
+    /// event loop, or in the next one if it is armed at the turn's end. Possible only in a context
+    /// that the server gave to the module, not in a [detached](Ctx::detached) one.
     pub fn start_timer<T: Timer>(&self, ms: u64) -> TimerId {
         let ms = i64::try_from(ms).unwrap_or(i64::MAX / 1_000_000);
         // SAFETY: the context is valid. The function takes no data, and its code stays while the
@@ -32,8 +32,8 @@ impl Ctx {
         })
     }
 
-    /// Disarms a timer. Does nothing if it has fired meanwhile. Not from within its own
-    /// [`Timer::fire`].
+    /// Disarms a timer. Does nothing if it has fired meanwhile. Must not be called from within its
+    /// own [`Timer::fire`].
     pub fn stop_timer(&self, timer: TimerId) {
         // SAFETY: the context is valid, and null says that the data is not asked for. The server
         // looks the id up before it uses it.

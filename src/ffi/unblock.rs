@@ -2,8 +2,8 @@
 //!
 //! The server gives another module's call the id of some client that was blocked before. So a call
 //! can wait under the id of a client that waits for something else, and `CLIENT UNBLOCK` would hit
-//! that client. If that is held back by `CLIENT PAUSE`, the server aborts. So only those clients
-//! are unblocked that the server itself lists as waiting in a command of this module.
+//! that client. If `CLIENT PAUSE` holds that client back, the server aborts. So a client is
+//! unblocked only if the server itself lists it as waiting in a command of this module.
 
 use std::collections::HashSet;
 use std::ffi::{c_longlong, CStr};
@@ -21,8 +21,8 @@ pub struct WaitingHere<'ctx> {
 }
 
 impl Ctx {
-    /// Which of these clients wait in a command of this module. One call for all of them: to find a
-    /// client by its id, Valkey searches all that are connected.
+    /// Which of these clients wait in a command of this module. One call serves all of them,
+    /// because Valkey searches all connected clients in each such call.
     pub fn waiting_here(&self, clients: &[u64]) -> WaitingHere<'_> {
         let list = match clients {
             [] => None,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::guard;
 
-/// Wake-ups that the event loop has not run yet. Only the main thread counts.
+/// The number of wake-ups that the event loop has not run yet. Only the main thread writes it.
 static PENDING: AtomicU64 = AtomicU64::new(0);
 
 /// Keeps the event loop from sleeping at the end of this turn.
@@ -17,13 +17,13 @@ pub fn wake_event_loop() {
     unsafe { api!(RedisModule_EventLoopAddOneShot)(Some(on_wakeup), ptr::null_mut()) };
 }
 
-/// Whether the event loop still has a wake-up to run. The server does not count them when it
-/// unloads a module.
+/// Whether the event loop still has a wake-up to run. The server itself would unload the module in
+/// spite of that.
 pub fn is_pending() -> bool {
     PENDING.load(Ordering::Relaxed) > 0
 }
 
-/// Does nothing else: to run it, the event loop has to begin another turn.
+/// Only counts down. Its purpose is that the event loop has to begin another turn to run it.
 ///
 /// # Safety
 /// Called by the server alone.

@@ -9,8 +9,8 @@ use super::state;
 use crate::facts;
 use crate::ffi::{ClientInfo, Ctx};
 
-/// Begins to remember connections, on servers that crash when a module reads the connection of a
-/// running command (`Fact::ClientInfoCrashesInCalls`).
+/// Begins to remember connections, on servers that may crash when a module reads the connection of
+/// a running command (`Fact::ClientInfoCrashesInCalls`).
 pub fn load() {
     if facts::has(Fact::ClientInfoCrashesInCalls) {
         // The detached context has a client of its own. All earlier clients have lower ids.
@@ -20,7 +20,7 @@ pub fn load() {
 }
 
 /// The kind of the connection whose command runs. Scripts and other modules have no connection, and
-/// get that of a plain IPv4 connection.
+/// count as a plain IPv4 connection.
 pub fn of(ctx: &Ctx) -> Connection {
     if ctx.situation().is_call() {
         return Connection::default();

@@ -26,7 +26,7 @@ pub fn of(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String> {
 /// # Errors
 /// The error to reply with: see [`topology::look`].
 pub fn renew(ctx: &Ctx, connection: Connection) -> Result<(), String> {
-    /// An age of 0 is valid for one turn.
+    /// With this maximum age, a look is valid only in the turn in which it was taken.
     const THIS_TURN: u64 = 0;
     let is_of_this_turn = state::with(|hints| {
         let now = hints.moment();

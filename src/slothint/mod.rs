@@ -3,8 +3,8 @@
 //!
 //! `core/src/topology.rs` reads the topology, and `core/src/slot_map.rs` builds the map for each
 //! kind of connection. This folder has the three commands, the calls for a [look at the
-//! topology](topology), and the [refresh] for clients that wait for a change. Without such clients
-//! and without commands it takes no looks.
+//! topology](topology), and the [refresh] for clients that wait for a change. While there are no
+//! such clients and no commands, the module takes no looks.
 
 pub mod command;
 pub mod connection;

@@ -23,7 +23,7 @@ pub struct SlotHints {
     pub turn: u64,
     /// The kinds of connection whose map has changed since watchers were last released.
     pub changed: Vec<Connection>,
-    /// The map has changed, and clients that track it by its key have no message about it yet.
+    /// The map has changed, and the clients that track it have not been sent a message yet.
     pub signal_due: bool,
     /// Whether there are clients that track the map.
     pub trackers: Trackers,
@@ -86,7 +86,7 @@ pub fn now_ms() -> u64 {
     clock::now().to_millis().get()
 }
 
-/// For how long a look at the topology is valid, in milliseconds; 0 for one turn.
+/// For how long a look at the topology is valid, in milliseconds. With 0 it is valid for one turn.
 pub fn max_age_ms() -> u64 {
     config::read(|config| config.slothint_max_age_ms)
 }

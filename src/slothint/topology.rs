@@ -18,8 +18,8 @@ use crate::ffi::{CallReply, Ctx};
 /// are the addresses for [`AddressFamily::V4`].
 ///
 /// # Errors
-/// The error to reply with. It is the server's own if the server gave one, as with cluster mode
-/// off.
+/// The error to reply with. If the server replied with an error, for example because cluster mode
+/// is off, it is that error.
 pub fn look(ctx: &Ctx, client: Option<Connection>) -> Result<(), String> {
     if facts::has(Fact::TopologyCrashesCalls) {
         return Err("ERR slot hints need Valkey 8.0.1 or later, earlier ones crash".into());

@@ -78,8 +78,8 @@ fn wait(ctx: &Ctx, connection: Connection, known: i64, ms: u64) {
         let watchers = &mut hints.watchers;
         watchers.add(client, connection, known, deadline, handle)
     });
-    // A blocked client executes nothing, so it cannot wait twice. If it did, this would return its
-    // first handle without a reply, instead of leaking it.
+    // Only a safeguard: a blocked client executes nothing, so it cannot wait twice. If it did, its
+    // first handle would go back without a reply here, instead of leaking.
     if let Some(stale) = stale {
         stale.unblock();
     }

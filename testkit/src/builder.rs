@@ -136,7 +136,7 @@ impl ServerBuilder {
             line(format_args!("cluster-enabled yes"));
             line(format_args!("cluster-config-file nodes.conf"));
             line(format_args!("cluster-port {}", bus.number()));
-            // With this setting on, the server does not start with a cluster bus without TLS.
+            // While this setting is on, a server whose cluster bus has no TLS does not start.
             const BUS_PROTECTION: &str = "cluster-bus-port-protected-mode";
             static HAS_BUS_PROTECTION: OnceLock<bool> = OnceLock::new();
             if *HAS_BUS_PROTECTION.get_or_init(|| server_has_setting(BUS_PROTECTION)) {

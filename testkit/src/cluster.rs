@@ -16,8 +16,8 @@ const PATIENT_MS: &str = "60000";
 /// a short timeout exchange news more often. With a much shorter one a busy machine looks like a
 /// failure.
 const QUICK_MS: &str = "2000";
-/// A command that every node sends to its replicas, whatever its slots. PUBLISH uses the bus
-/// instead.
+/// A command that every primary executes and sends to its replicas, whatever slots it owns. In a
+/// cluster, PUBLISH is not sent to the replicas but over the cluster bus.
 const NUDGE: [&str; 2] = ["FUNCTION", "FLUSH"];
 
 pub struct Cluster {
@@ -97,7 +97,7 @@ impl Cluster {
             [number.unwrap_or_else(|| panic!("{} is not a node of this cluster", server.name()))]
     }
 
-    /// The owner of a slot, by the first running node.
+    /// The owner of a slot, as the first running node reports it.
     #[track_caller]
     pub fn owner_of_slot(&self, slot: u16) -> &Server {
         let node = self
@@ -142,8 +142,9 @@ impl Cluster {
     }
 
     /// Makes the nodes detect failures and the replicas take over. Before this call a test may kill
-    /// or pause a node without any effect on the others. After it, a moment on a very busy machine
-    /// can look like a failure. Call it while all running nodes can answer.
+    /// or pause a node without any effect on the others. After it, a node that a very busy machine
+    /// delays can look failed. Must not be called while a node is paused: every running node has to
+    /// answer.
     #[track_caller]
     pub fn notice_failures(&self) {
         self.set("cluster-replica-no-failover", "no");
@@ -186,7 +187,7 @@ impl Cluster {
                     .is_ok()
             });
         }
-        // Before the check of CLUSTER SLOTS, which leaves out a replica at offset 0.
+        // Done before CLUSTER SLOTS is checked, because it leaves out a replica at offset 0.
         let replicas = (self.nodes.len() - primaries) / primaries;
         for node in &self.nodes[..primaries] {
             wait_until_in_step(node, replicas, &NUDGE);
@@ -198,9 +199,9 @@ impl Cluster {
         eventually("every node to list every replica in CLUSTER SLOTS", || {
             self.nodes.iter().all(complete)
         });
-        // A node learns a shard's id from its primary and from its replicas. For a moment these
-        // differ, and Valkey 8.1 does not start again from a nodes.conf that was written in
-        // between.
+        // A node learns the id of a shard from the shard's primary and from its replicas. For a
+        // moment the two ids differ. Valkey 8.1 does not start again from a nodes.conf that was
+        // written at that moment.
         eventually(
             "every node to list the replicas in their primaries' shards",
             || {
@@ -213,8 +214,8 @@ impl Cluster {
         self.set("cluster-node-timeout", PATIENT_MS);
     }
 
-    /// Divides the slots among the primaries as redis-cli does. Sets the configuration epochs too,
-    /// so that the nodes need not resolve conflicts among them.
+    /// Divides the slots among the primaries as redis-cli does. Gives each node a configuration
+    /// epoch of its own, so that the nodes need not resolve conflicts between equal epochs.
     fn assign_slots(&self, primaries: usize) {
         for (number, node) in self.nodes.iter().enumerate() {
             node.run::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);

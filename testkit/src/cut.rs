@@ -1,4 +1,5 @@
-//! A TCP proxy between two servers that can cut links unnoticed by the primary.
+//! A TCP proxy between a replica and its primary. It can cut their links without the primary
+//! noticing.
 //!
 //! A replica behind a `Cut` looks to its primary like any other, since it announces its own port.
 //! After [`Cut::sever`] the replica sees its connection closed and makes a new one, which the proxy
@@ -123,7 +124,7 @@ impl Cut {
             .count()
     }
 
-    /// The number of far sides that are open after a cut.
+    /// The number of links that were cut and whose far side is still open.
     pub fn severed_links(&self) -> usize {
         self.shared
             .state()

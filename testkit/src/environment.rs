@@ -57,13 +57,12 @@ pub(crate) fn server_version() -> Version {
     })
 }
 
-/// Test executables are in target/<profile>/deps, the library is one level above. Cargo puts
-/// examples and the programs of a workspace directly into target/<profile>.
+/// The library is in target/<profile>, as are the programs of the workspace. Test executables are
+/// one level below, in `deps`, and examples in `examples`.
 fn beside_the_test() -> PathBuf {
     let test = env::current_exe()
         .unwrap_or_else(|error| panic!("the path of the running test is unknown: {error}"));
-    // The upper directory first: deps has cargo's intermediate file, the profile's directory the
-    // result.
+    // The upper directory first: `deps` also has a file of this name, an intermediate one of cargo.
     [2, 1]
         .iter()
         .filter_map(|&up| test.ancestors().nth(up))

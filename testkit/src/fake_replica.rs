@@ -160,7 +160,7 @@ impl FakeReplicaBuilder {
     }
 
     /// Whether it accepts a full sync that ends with a mark instead of beginning with a length.
-    /// Default: yes. A primary with diskless replication sends the length to the others.
+    /// Default: yes. If not, the primary sends the length, even with diskless replication.
     pub fn eof_capable(mut self, capable: bool) -> Self {
         self.eof_capable = capable;
         self
@@ -211,8 +211,8 @@ impl FakeReplicaBuilder {
         eventually("the primary to list the fake replica as online", || {
             same() > before
         });
-        // After a full sync without a file the primary sends no stream before the replica's first
-        // REPLCONF ACK. 0 acknowledges nothing.
+        // After a diskless full sync the primary sends no stream before the replica's first
+        // REPLCONF ACK. The offset 0 acknowledges nothing.
         replica.ack(0);
         replica
     }

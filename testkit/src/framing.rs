@@ -20,7 +20,7 @@ pub fn reply_length(bytes: &[u8]) -> Result<Option<usize>, String> {
     Framing::default().reply_length(bytes)
 }
 
-/// The progress in a reply that arrives in pieces. No byte is parsed twice.
+/// The progress in a reply that arrives in pieces. Complete elements are not parsed again.
 pub(crate) struct Framing {
     position: usize,
     /// How many elements are missing until the outermost reply is complete. `*2` adds 2.

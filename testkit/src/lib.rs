@@ -7,7 +7,7 @@
 //! | [`Cluster`] | a formed cluster whose nodes agree on the slots |
 //! | [`RawConn`] | a connection that shows the bytes of the protocol |
 //! | [`Tls`] | a certificate, and servers that also listen for TLS |
-//! | [`Cut`] | a proxy between two servers that cuts links unnoticed by the primary |
+//! | [`Cut`] | a proxy that cuts a replica's links without the primary noticing |
 //! | [`FakeReplica`] | a replica that acknowledges any offset the test gives it |
 //! | [`eventually`] | waits for a condition |
 //! | [`differences`] | what differs between servers |

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{clock_gettime, ClockId};
 
-/// The processor time that the waiting thread uses after its limit before the wait fails. The
-/// scheduler is fair, so the server got about as much meanwhile: far more than it needs.
+/// After the limit by the clock, the waiting thread uses this much processor time. The wait fails
+/// after that, or at [`LAST_LIMIT`]. The scheduler is fair, so the server gets about as much in the
+/// meantime: far more than it needs.
 const SHARE: Duration = Duration::from_secs(2);
-/// The part of it that one call uses.
+/// The part of [`SHARE`] that one call of [`Patience::is_at_its_end`] uses.
 const STEP: Duration = Duration::from_millis(5);
-/// The limit by the clock on any machine.
+/// After this time by the clock the wait fails on any machine.
 const LAST_LIMIT: Duration = Duration::from_secs(300);
 
 pub(crate) struct Patience {

@@ -1,9 +1,9 @@
 //! Free ports from the kernel, reserved as long as a test needs them.
 //!
 //! Another process could take a released port before the server binds it, and while a killed server
-//! is down. So a socket that never listens stays bound to it. Linux then gives the port neither to
-//! a bind for any free port nor to an outgoing connection. A server that sets SO_REUSEADDR, as
-//! Redis and Valkey do, can still bind it.
+//! is down. So a socket that never listens stays bound to the port. Linux then gives the port
+//! neither to a bind for any free port nor to an outgoing connection. A server that sets
+//! SO_REUSEADDR, as Redis and Valkey do, can still bind it.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 

@@ -1,9 +1,9 @@
 //! Child processes that do not outlive the test run.
 //!
 //! Dropping a handle kills its process. If the test run itself is killed, the kernel sends the
-//! parent-death signal. It sends it when the *thread* that started the child ends, and test threads
-//! end with their test. So one thread that lives as long as the process starts all children, and
-//! tests may share a server.
+//! parent-death signal to its children. The kernel sends this signal when the *thread* that started
+//! the child ends, and the thread of a test ends with its test. So all children are started by one
+//! thread that lives as long as the process, and tests may share a server.
 
 use std::fs;
 use std::io;
@@ -19,14 +19,14 @@ use rustix::process::{kill_process, Pid, Signal};
 use crate::eventually::eventually_some;
 
 pub(crate) struct Process {
-    /// Keeps the exit status after the process was reaped. Its id may then be another process's,
-    /// and gets no signal.
+    /// Keeps the exit status after the process was reaped. The process id may then belong to
+    /// another process, so it gets no signal.
     child: Mutex<Child>,
     pid: u32,
 }
 
 impl Process {
-    /// Starts what [`ended_with_the_parent`] made.
+    /// Starts a command that [`ended_with_the_parent`] made.
     pub(crate) fn start(command: Command) -> io::Result<Process> {
         let child = start_on_lasting_thread(command)?;
         Ok(Process {
@@ -143,10 +143,13 @@ fn start_on_lasting_thread(command: Command) -> io::Result<Child> {
 
 /// Keeps SIGCHLD away from this thread and from the threads that it starts.
 ///
-/// SIGCHLD is ignored, but not while the thread that starts children has all signals blocked, as it
-/// has during a fork. Then the kernel hands the SIGCHLD of another child to any thread that has not
-/// blocked it. There it interrupts a read with a timeout (EINTR). Called after the starting thread
-/// exists: children inherit its mask.
+/// The kernel discards an ignored SIGCHLD, except while the thread that started the child has the
+/// signal blocked. During a fork the starting thread has all signals blocked. If another child ends
+/// at this moment, the kernel gives SIGCHLD to any thread that has not blocked it. There the signal
+/// interrupts a read with a timeout (EINTR).
+///
+/// Called after the starting thread exists: children inherit that thread's mask, and must not have
+/// SIGCHLD blocked.
 fn block_sigchld() {
     let mut signals = SigSet::empty();
     signals.add(NixSignal::SIGCHLD);

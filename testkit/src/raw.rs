@@ -11,8 +11,8 @@ use crate::framing::{encode_command, Framing};
 use crate::patience::Patience;
 use crate::server::log_tail;
 
-/// Only a broken server takes so long to answer. On a busy machine [`Patience`] extends it. To
-/// check that there is no reply, tests use [`RawConn::is_readable_now`].
+/// Only a broken server takes so long to answer. On a busy machine [`Patience`] extends the limit
+/// of a read. To check that there is no reply, tests use [`RawConn::is_readable_now`].
 const READ_LIMIT: Duration = Duration::from_secs(20);
 
 pub struct RawConn {
@@ -191,7 +191,7 @@ impl RawConn {
         }
     }
 
-    /// Whether something arrives before `patience` ends. It extends the socket's own read limit.
+    /// Whether something arrives before `patience` ends. The socket's own read limit has passed.
     fn has_news_after_all(&self, patience: &mut Patience) -> bool {
         while !self.has_news() {
             if patience.is_at_its_end() {

@@ -72,7 +72,8 @@ impl ReplicatedBuilder {
         self
     }
 
-    /// Starts all servers, and waits until every replica has acknowledged an offset above 0.
+    /// Starts all servers, and waits until every replica has acknowledged everything, which is an
+    /// offset above 0.
     #[track_caller]
     pub fn start(self) -> Replicated {
         let primary = (self.primary_hook)(Server::builder().name("primary")).start();
@@ -90,8 +91,8 @@ impl ReplicatedBuilder {
     }
 }
 
-/// A command that reaches the stream and leaves neither a key nor a change behind. A replica that
-/// has received nothing acknowledges 0, like one that is not ready.
+/// A command that reaches the stream and leaves neither a key nor a change behind. It makes the
+/// stream begin: a replica that has received nothing acknowledges 0, like one that is not ready.
 const MESSAGE: [&str; 3] = ["PUBLISH", "testkit", "in step?"];
 
 /// Runs `nudge`, a command that reaches the stream. Then waits until `replicas` different replicas

@@ -227,8 +227,8 @@ impl Server {
             if !self.is_alive() {
                 return Some(Err(self.log()));
             }
-            // The port is reserved, so no other server answers here. A server that refuses its
-            // module already listens, and ends with this connection in its queue.
+            // The port is reserved, so no other server answers here. A connection alone shows
+            // nothing: a server listens before it loads its module, and ends if it refuses it.
             let reply = first_answer(&self.addr()).ok()?;
             (!reply.is_empty() && !reply.starts_with(b"-LOADING")).then_some(Ok(()))
         })
@@ -278,7 +278,8 @@ fn first_answer(address: &str) -> std::io::Result<Vec<u8>> {
     Ok(reply)
 }
 
-/// Starts the process. What it prints also goes into its log: a panic in the module is printed.
+/// Starts the process. What the process prints also goes into the server's log, because a panic in
+/// the module is printed.
 fn spawn(directory: &Path) -> Process {
     let binary = server_binary();
     let start = || -> std::io::Result<Process> {

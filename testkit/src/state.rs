@@ -56,8 +56,8 @@ impl Server {
         }
     }
 
-    /// The replication offset: the end of the stream on a primary, the part that was processed on a
-    /// replica.
+    /// The replication offset. On a primary it is the end of the stream, on a replica the end of
+    /// what the replica has processed.
     #[track_caller]
     pub fn offset(&self) -> u64 {
         self.info_number("replication", "master_repl_offset") as u64

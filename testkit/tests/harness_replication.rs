@@ -102,7 +102,8 @@ fn through_a_proxy() -> (Server, Cut, Server) {
 #[test]
 fn after_a_cut_that_the_primary_did_not_see_the_replica_stands_there_twice() {
     let (primary, cut, replica) = through_a_proxy();
-    // Redis 8 synchronizes over two links, and the second one ends later than the first is online.
+    // Redis 8 synchronizes over two links. When the replica is online over one of them, the other
+    // may not have ended yet.
     eventually("one link to be left", || {
         (cut.links(), cut.severed_links()) == (1, 0)
     });
@@ -131,7 +132,7 @@ fn a_frozen_link_carries_everything_once_it_thaws() {
     cut.freeze();
     let _: () = primary.conn().set("k", "v").expect("SET");
     let there = || replica.conn().get::<_, Option<String>>("k").expect("GET");
-    // During WAIT the write could reach the replica, and must not.
+    // A link that is not frozen would carry the write to the replica during WAIT.
     let mut connection = primary.conn();
     let _: () = connection.set("k2", "v").expect("SET");
     let arrived: i64 = redis::cmd("WAIT")

@@ -41,7 +41,7 @@ fn configuration_lines_win_over_the_defaults_of_the_kit() {
 
 #[test]
 fn a_server_that_refuses_to_start_leaves_its_log() {
-    // With the second one the server listens for a moment before it ends.
+    // With the second setting the server listens for a moment before it ends.
     for (name, value) in [
         ("no-such-setting", "1"),
         ("loadmodule", "/no-such-module.so"),

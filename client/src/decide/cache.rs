@@ -10,11 +10,13 @@
 //! hint was requested. Of two hints the one that was requested later wins, in whichever order they
 //! arrive.
 //!
-//! A slot that is known is never forgotten: it only gets another owner. A hint may name no owner
-//! for it. Either the slot has none. Then the former owner is as good a node to ask as any: it
-//! answers `CLUSTERDOWN`, and `MOVED` as soon as there is an owner. Or the node that gave the hint
-//! has left the cluster, is new in it, or has lost contact with it. Then the owner in the cache is
-//! right.
+//! A slot that is known is never forgotten: it only gets another owner. If a hint names no owner
+//! for it, the owner in the cache stays, for one of two reasons:
+//!
+//! - The slot really has no owner. Then the former owner is as good a node to ask as any: it
+//!   answers `CLUSTERDOWN`, and `MOVED` as soon as there is an owner.
+//! - The node that gave the hint has left the cluster, is new in it, or has lost contact with it.
+//!   Then the owner in the cache is right.
 
 mod asked;
 mod shards;
@@ -109,7 +111,8 @@ impl SlotCache {
     }
 
     /// The token to send with `SLOTHINT.MAP` to `node`: nil then means that the map has not
-    /// changed. `None` if corrections or gaps make the cache differ from the map of that node.
+    /// changed. `None` if another node gave the last map, or if corrections or gaps make the cache
+    /// differ from the map.
     pub fn token_at(&self, node: &Node) -> Option<i64> {
         let (told_by, token) = self.token.as_ref()?;
         (told_by == node).then_some(*token)
@@ -129,13 +132,14 @@ impl SlotCache {
                 self.stamp(slot, now, asked);
                 return Correction::Known;
             }
-            // A node that disowns its own slot is right. About the slot of another node, later
-            // answers count for more.
+            // If the owner in the cache says that it is not the owner, it is believed. Any other
+            // answer counts only if the cache has no answer to a later question.
             if entry.asked > asked.0 && Some(&shard.primary) != from {
                 return Correction::Outdated;
             }
         }
-        // An unknown slot belongs to the shard of which the node is a known replica.
+        // The shard that fails over to the node: for a known slot its own shard, for an unknown
+        // slot any shard of which the node is a known replica.
         let home = match entry.shard {
             Some(at) => Some(at).filter(|_| shard.is_some_and(|own| own.replicas.contains(to))),
             None if self.shards.of_primary(to).is_some() => None,
@@ -234,7 +238,7 @@ impl SlotCache {
 
     /// Makes the replica `to` the primary of its shard. Returns how many slots that moves.
     fn fail_over(&mut self, at: usize, to: &Node, now: u64, asked: Asked) -> usize {
-        // Slots that were patched to this node one by one before join the shard.
+        // Slots that were patched to this node earlier, one by one, join the shard.
         let other = self.shards.of_primary(to);
         for slot in 0..SLOTS {
             let Some(&entry) = self.slots.get(usize::from(slot)) else {

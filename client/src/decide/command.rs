@@ -43,7 +43,7 @@ pub struct Command {
     /// The key that decides where it goes.
     key: Option<Box<[u8]>>,
     names_key: bool,
-    /// The caller has said so.
+    /// The caller has declared it repeatable.
     repeatable: bool,
 }
 
@@ -97,10 +97,11 @@ impl Command {
     /// command is tried again, for [`crate::ClientBuilder::retry_for`]. If the slot is not known, a
     /// hint is requested first; without an answer the command is refused.
     ///
-    /// A fence (`DURABLE.WAIT`) covers the writes of the same session to the same slot, also those
-    /// before it in the same batch, and whichever node executed them. It is sent once, on the
-    /// connection on which all these writes since the last fence were sent. It is never sent again:
-    /// another server, or the same one after a restart, would answer for its own writes.
+    /// A fence (`DURABLE.WAIT`) covers the writes of the same session to the same slot since the
+    /// last fence, also those before it in the same batch. It is sent on the connection on which
+    /// all these writes were sent. If a write before it was turned away, the fence goes again after
+    /// that write. If its own reply is lost, it is not sent again: another server, or the same one
+    /// after a restart, would answer for its own writes.
     ///
     /// The result is [`crate::Error::OutcomeUnknown`] if the writes went over several connections,
     /// if their connection is gone, if there is none, or if no reply comes. The writes before the
@@ -114,13 +115,14 @@ impl Command {
         self
     }
 
-    /// Declares that executing this command twice is the same as executing it once. It is sent
-    /// again then when its outcome is unknown.
+    /// Declares that executing this command twice is the same as executing it once. So the client
+    /// sends it again when its outcome is unknown.
     ///
-    /// Well-known reads are repeatable by themselves. A plain `SET` is not: another client may have
-    /// written between the two. Declare it only if no other client writes, or if that does not
-    /// matter. For a script it also declares that errors such as `TRYAGAIN` or `CLUSTERDOWN` come
-    /// from the server and not from the script. A fence (`DURABLE.WAIT`) is never sent again.
+    /// Well-known reads need no declaration. A plain `SET` does: another client may write the key
+    /// between the two executions, and the second one would overwrite that. Declare a `SET` only if
+    /// no other client writes the key, or if such a loss does not matter. For a script, the
+    /// declaration also says that errors such as `TRYAGAIN` or `CLUSTERDOWN` come from the server
+    /// and not from the script. For a fence (`DURABLE.WAIT`), it changes nothing.
     pub fn repeatable(mut self) -> Command {
         self.repeatable = true;
         self
@@ -184,7 +186,7 @@ impl Command {
         self.is_script() && !self.repeatable
     }
 
-    /// `XREAD … $` reads what comes after this moment. A later one would leave out what came in
+    /// `XREAD … $` reads what comes after this moment. A repetition would leave out what came in
     /// between.
     fn reads_from_now_on(&self) -> bool {
         let is_now = |argument: redis::Arg<&[u8]>| argument == redis::Arg::Simple(b"$");
@@ -196,7 +198,7 @@ impl Command {
         self.names_key
     }
 
-    /// Whether it is one of the commands that wait for replicas after they have been executed.
+    /// Whether it is a `DURABLE` command. Most of these wait for replicas after their execution.
     pub(crate) fn is_durable(&self) -> bool {
         self.name.starts_with("DURABLE.")
     }

@@ -23,18 +23,20 @@ pub enum Error {
     Script(ServerError),
     /// The command was sent and no reply came back, or a reply that leaves the outcome open. It was
     /// not sent again, since that might execute it twice. For a fence: it is not known whether the
-    /// writes before it are acknowledged; see [`crate::Command::routed_by`].
+    /// writes before it are acknowledged, and the fence itself may not have been sent; see
+    /// [`crate::Command::routed_by`].
     OutcomeUnknown {
-        /// Where it was sent.
+        /// Where it was sent, or was to be sent.
         node: Node,
-        /// Why there is no reply: the connection's error, or `UNBLOCKED` or `CLUSTERDOWN` from a
-        /// command that waits for replicas.
+        /// Why there is no result: the connection's error, or the server's, such as `UNBLOCKED` or
+        /// `CLUSTERDOWN` to a command that waits for replicas.
         cause: RedisError,
     },
-    /// Every attempt within the time for retries was turned away.
+    /// No attempt within the time for retries succeeded. Also: an attempt may have been executed,
+    /// and a later one met an error that ends the retries.
     GaveUp {
-        /// The time since it was turned away first, or since an earlier command of its slot was,
-        /// for which it waited.
+        /// The time since the command was first turned away. If it waited behind an earlier command
+        /// of its slot: the time since that one was first turned away.
         after: Duration,
         /// How many attempts there were.
         attempts: u32,
@@ -45,7 +47,8 @@ pub enum Error {
         sent: bool,
     },
     /// A node refuses this client, and will refuse it again: wrong password, a certificate that is
-    /// not trusted, TLS not supported …
+    /// not trusted, TLS not supported … From [`crate::Session::prefill`] and
+    /// [`crate::Session::prefill_all`] also: a node could not be reached, or gave no whole answer.
     Connect {
         /// The node.
         node: Node,
@@ -65,8 +68,9 @@ pub enum Error {
 impl Error {
     /// False only if the command has certainly had no effect.
     ///
-    /// That is certain for the errors that a server gives before anything runs. All other errors
-    /// leave it open, and so does every error of a script, which may fail half-way.
+    /// That is certain if no attempt was sent, and for the errors that a server gives before
+    /// anything runs. All other errors of a server leave it open, and so does every error of a
+    /// script, which may fail half-way.
     pub fn may_have_been_executed(&self) -> bool {
         match self {
             Error::Server(error) => !matches!(

@@ -1,5 +1,5 @@
-//! The first commands on a new connection: user and password, protocol, database and its
-//! name. Pure.
+//! The first commands on a new connection: user and password, protocol, database, and the name of
+//! the client. Pure.
 
 use redis::{
     Cmd, ErrorKind, ProtocolVersion, RedisConnectionInfo, RedisError, RedisResult, ServerError,

@@ -104,8 +104,8 @@ impl<C> Links<C> {
         self.open.remove(node);
     }
 
-    /// Closes connections to nodes that are no longer known, if the nodes in the cache have changed
-    /// since the last call.
+    /// Closes connections to nodes that are neither known nor needed, if the nodes in the cache
+    /// have changed since the last call.
     pub(crate) fn prune(&mut self, knowledge: &mut Knowledge, is_needed: impl Fn(&Node) -> bool) {
         let generation = knowledge.cache.generation();
         if std::mem::replace(&mut self.pruned_at, generation) != generation {
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(links.fresh(&node(1), SECOND, now + SECOND * 2), None);
         links.to(&node(1), now + SECOND * 2);
         assert_eq!(links.fresh(&node(1), SECOND, now + SECOND * 3), Some(id));
-        // A check is no use.
+        // A check does not count as a use.
         links.idle(&node(1));
         assert_eq!(links.fresh(&node(1), SECOND, now + SECOND * 4), None);
         assert_eq!(links.fresh(&node(2), SECOND, now), None);

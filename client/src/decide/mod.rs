@@ -4,8 +4,8 @@
 //! Four state machines name the next step: [`batch::Batch`] for the commands of a call,
 //! [`batch::pipeline::Pipeline`] for one node of a round, [`asking::inquiry::Inquiry`] for a hint,
 //! and [`asking::watcher::Watcher`] for the background refresh. A driver does the step and reports
-//! what came of it. Nothing here uses [`crate::drive`], so another driver, an asynchronous one for
-//! example, is another folder beside that.
+//! what came of it. Nothing here uses [`crate::drive`]. So another driver, for example an
+//! asynchronous one, would be another folder beside `drive/`.
 
 pub(crate) mod asking;
 pub(crate) mod backoff;

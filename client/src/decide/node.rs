@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use redis::{ConnectionAddr, ConnectionInfo};
 
-/// The address at which a node is dialled. Two nodes are the same if and only if it is the same.
+/// The address at which a node is dialled. Nodes with the same address are the same node.
 ///
-/// Cheap to clone. For a node behind NAT it is the result of [`crate::ClientBuilder::address_map`].
+/// Cheap to clone. Behind NAT, the address is the result of [`crate::ClientBuilder::address_map`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Node {
     /// A host name or IP address (IPv6 without brackets), and a port that is not 0.

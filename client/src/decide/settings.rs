@@ -15,7 +15,8 @@ pub(crate) type AddressMap = dyn Fn(&str, u16) -> (String, u16) + Send + Sync;
 pub(crate) struct Settings {
     /// How to connect to the nodes that the caller named.
     named: HashMap<Node, ConnectionInfo>,
-    /// The first of these. All other nodes are connected to like this one, but for the address.
+    /// The first of these. Nodes that the caller did not name are connected to like this one, at
+    /// their own addresses.
     first: ConnectionInfo,
     /// The caller's code: it may use the client, so it must not run while the knowledge is locked.
     pub(crate) address_map: Option<Box<AddressMap>>,

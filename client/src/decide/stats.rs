@@ -33,8 +33,8 @@ counters! {
     hits,
     /// Commands of these whose slot was not in the cache, so that they went to the default node.
     misses,
-    /// Round trips: pipelines that were sent and answered, one for each window of a node, and
-    /// requests for hints.
+    /// Round trips: one for each window of commands ([`crate::Session::batch`]) whose replies were
+    /// all read, and one for each request for a hint or the map that was answered.
     round_trips,
     /// `MOVED` answers.
     moved,
@@ -44,15 +44,17 @@ counters! {
     patches,
     /// Shards that were corrected as a whole, because a known replica had become the primary.
     failovers,
-    /// `TRYAGAIN` answers.
+    /// `TRYAGAIN` answers to commands that could be sent again.
     try_again,
-    /// `CLUSTERDOWN` answers to commands that had not been executed.
+    /// `CLUSTERDOWN` answers to commands that could be sent again.
     cluster_down,
-    /// `LOADING` answers.
+    /// `LOADING` answers to commands that could be sent again.
     loading,
-    /// `READONLY` and other answers of nodes that are not a primary.
+    /// `READONLY` and other answers of nodes that are not a primary, to commands that could be sent
+    /// again.
     not_primary,
-    /// Commands that were sent again for any reason but a redirection.
+    /// Attempts that failed, of commands that could be sent again. The first 16 redirections of a
+    /// command do not count.
     retries,
     /// Commands whose outcome is unknown.
     outcome_unknown,

@@ -81,8 +81,8 @@ impl Client {
         self.shared.stats.read()
     }
 
-    /// The node that a command with this key would be sent to now; `None` if its slot is not in the
-    /// cache.
+    /// The primary of this key's slot, as the cache knows it; `None` if the slot is not in the
+    /// cache. Commands with the key go there, unless that node cannot be reached.
     pub fn node_of(&self, key: impl AsRef<[u8]>) -> Option<Node> {
         let slot = durable_core::slot::of_key(key.as_ref());
         self.shared.know().cache.primary_of(slot).cloned()
@@ -95,19 +95,19 @@ impl Client {
 
     /// Whether any known node may be asked for `SLOTHINT`, because it has not refused it.
     ///
-    /// A node refuses for itself alone: it has not loaded the module, is in no cluster, or does not
-    /// permit the command to this user. Without the permission for `SLOTHINT.MAP` or
+    /// A node refuses for itself alone: it has not loaded the module, does not run in cluster mode,
+    /// or does not permit the command to this user. Without the permission for `SLOTHINT.MAP` or
     /// `SLOTHINT.WATCH`, only these requests are left out.
     ///
-    /// This may become true again: a node that could not be reached is asked again when it is back,
-    /// because it may have been started with the module, and nodes that become known are asked as
-    /// well. While it is false, only `MOVED` fills the cache.
+    /// This may become true again. A node that could not be reached is asked again when it is back,
+    /// because it may have been started with the module. Nodes that become known are asked as well.
+    /// While this is false, redirections fill the cache, and maps if `SLOTHINT.MAP` is permitted.
     pub fn uses_hints(&self) -> bool {
         self.shared.know().may_ask(HintRequest::Keys)
     }
 
-    /// Asks all nodes for hints again. Call this after the module has been loaded, or the user has
-    /// been given the permission.
+    /// Forgets all refusals, so all nodes may be asked for hints again. Call this after the module
+    /// has been loaded, or the user has been given the permission.
     pub fn use_hints_again(&self) {
         self.shared.know().forget_refusals();
         self.shared.fetches.allow();
@@ -140,26 +140,31 @@ impl ClientBuilder {
 
     /// Whether hints are requested for slots that are not known: a batch begins with a `SLOTHINT`
     /// for its keys, and a single command with a `SLOTHINT.MAP`. Default: yes. This costs one round
-    /// trip and saves the redirections.
+    /// trip and saves the redirections. If no node has the module, redirections fill the cache.
     ///
-    /// Sessions that miss at the same time fetch the map once. For a second after that, no session
-    /// fetches it for a slot that it has left open. If no node has the module, redirections fill
-    /// the cache.
+    /// Sessions that miss at the same time fetch the map once. For a second after that, no single
+    /// command fetches it again. Otherwise each command of a slot without an owner would fetch it.
+    ///
+    /// Two kinds of request do not depend on this setting: the hint for a command that names no key
+    /// ([`Command::routed_by`](crate::Command::routed_by)), and the map after a node has failed.
     pub fn hint_batches(mut self, hint: bool) -> ClientBuilder {
         self.shared.settings.hint_batches = hint;
         self
     }
 
-    /// How long a command is tried that is turned away (`TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, nodes
-    /// that cannot be reached, more than 16 redirections). Default: 20 s, which is longer than a
-    /// failover takes with the default settings of servers. The waits in between grow from 8 ms to
-    /// half a second.
+    /// How long a command is tried again after it was turned away (`TRYAGAIN`, `CLUSTERDOWN`,
+    /// `LOADING`, nodes that cannot be reached, more than 16 redirections). Default: 20 s, which is
+    /// longer than a failover takes with the default settings of servers. The waits in between grow
+    /// from 8 ms to half a second.
     ///
-    /// The time begins when the command is turned away for the first time, or when an earlier
-    /// command of the same slot is, for which it has to wait. Redirections do not begin it. An
-    /// attempt that has begun in time is not broken off, so connecting and waiting for a reply may
-    /// come on top once. Zero means one attempt. The hint before the commands has the same limit:
-    /// for connecting, sending and the whole answer, of however many nodes.
+    /// The time begins when the command is turned away for the first time. If it waits behind an
+    /// earlier command of the same slot, the time begins when that one is turned away for the first
+    /// time. The first 16 redirections do not begin it. An attempt that has begun in time is not
+    /// broken off, so connecting and waiting for a reply may come on top once. Zero means one
+    /// attempt, without a hint before it.
+    ///
+    /// The hint before the commands is requested from two nodes at most. Together they get this
+    /// time; each answer gets [`connect_timeout`](Self::connect_timeout).
     pub fn retry_for(mut self, limit: Duration) -> ClientBuilder {
         self.shared.settings.retry_for = limit;
         self
@@ -179,11 +184,11 @@ impl ClientBuilder {
     /// `None` means for ever. Default: 5 s. At least 1 ms. It has to be longer than any wait that
     /// commands request: `TIMEOUT` of the durable commands, blocking commands.
     ///
-    /// It begins when the commands have been sent or the reply before has been read, and ends with
-    /// the last byte of the reply. Sending what is under way to a node ([`Session::batch`]) has the
-    /// same limit. So it also has to be longer than the largest value takes on the slowest line.
-    /// The limits of several nodes that do not answer overlap: each further one gets at least an
-    /// eighth.
+    /// The time begins when the commands begin to be sent, or when the reply before has been read,
+    /// and ends with the last byte of the reply. Sending what is under way to a node
+    /// ([`Session::batch`]) has the same limit. So it also has to be longer than the largest value
+    /// takes on the slowest line. Nodes that do not answer share this time. Each still gets an
+    /// eighth of the limit, and at least 100 ms, for its first reply.
     pub fn response_timeout(mut self, limit: Option<Duration>) -> ClientBuilder {
         self.shared.settings.response_timeout =
             limit.map(|limit| limit.max(Duration::from_millis(1)));

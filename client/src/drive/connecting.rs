@@ -12,7 +12,7 @@ use crate::drive::connection::Connection;
 use crate::drive::shared::Shared;
 use crate::drive::socket::Socket;
 
-/// So many connections are made at a time.
+/// At most so many threads make connections at a time, besides the calling one.
 const AT_ONCE: usize = 16;
 
 /// A connection that is wanted.
@@ -28,8 +28,9 @@ pub(crate) enum Made {
     New(Connection),
 }
 
-/// Makes all of these, several at a time, each within `limit` and by `deadline`. So the waits for
-/// nodes that do not answer overlap.
+/// Makes all of these, several at a time and by `deadline`. So the waits for nodes that do not
+/// answer overlap. `limit` holds for the PING on an idle connection, and again for a new
+/// connection.
 pub(crate) fn make(
     wanted: Vec<Wanted>,
     shared: &Shared,
@@ -91,8 +92,8 @@ fn still_answers(mut idle: Connection, deadline: Deadline) -> Option<Connection>
     (reply == Value::SimpleString("PONG".into())).then_some(idle)
 }
 
-/// A new connection with the client's user and password, made by `deadline`. That is for everything
-/// together, except for the lookup of the host name.
+/// A new connection with the client's user and password, made by `deadline`. The deadline covers
+/// everything except for the lookup of the host name.
 pub(crate) fn connect(node: &Node, shared: &Shared, deadline: Deadline) -> RedisResult<Connection> {
     let info = shared.settings.connection_info(node);
     let connected = dial(&info, shared, deadline).and_then(|mut connection| {

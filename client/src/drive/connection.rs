@@ -1,8 +1,8 @@
 //! A connection to one server: a socket, optionally with TLS, and the parser of the redis crate.
 //!
 //! The redis crate's own connection gives access neither to its socket nor to what it has buffered.
-//! Both are needed here: one deadline for all reads of a reply, and a check before a command is
-//! sent that nothing is left of earlier replies.
+//! Both are needed here. The socket is needed for one deadline over all reads of a reply. The
+//! buffer is needed to check, before a command is sent, that nothing is left of earlier replies.
 
 use std::io::{self, Read, Write};
 
@@ -14,7 +14,7 @@ use crate::decide::deadline::Deadline;
 use crate::decide::links::LinkCheck;
 use crate::drive::socket::Socket;
 
-/// A check reads at most this. Push messages of RESP3 may have arrived meanwhile.
+/// A check reads at most this many bytes: push messages of RESP3 may have arrived meanwhile.
 const MAX_CHECKED_BYTES: usize = 64 * 1024;
 /// A reply that no server sends. A check parses it after everything that has arrived: if it comes
 /// out unchanged, nothing was left before it.
@@ -71,7 +71,7 @@ impl Connection {
     pub(crate) fn send(&mut self, bytes: &[u8], deadline: Deadline) -> RedisResult<()> {
         self.stream.socket().begin(deadline, usize::MAX);
         self.stream.write_all(bytes)?;
-        // TLS has encrypted it and not sent it yet.
+        // TLS may have encrypted bytes that it has not sent yet.
         self.stream.flush()?;
         Ok(())
     }

@@ -49,8 +49,9 @@ impl Connections {
         check
     }
 
-    /// Makes connections to these nodes, several at a time, each within `limit` and by `deadline`.
-    /// Existing connections are tried out. Returns for each node the connection or the error.
+    /// Makes connections to these nodes, several at a time and by `deadline`. Existing connections
+    /// are tried out with PING. `limit` holds for the PING, and again for a new connection. Returns
+    /// for each node the connection or the error.
     pub(crate) fn make_ready(
         &mut self,
         nodes: impl IntoIterator<Item = Node>,
@@ -92,7 +93,7 @@ impl Connections {
         self.links.close(node);
     }
 
-    /// Closes connections to nodes of the past.
+    /// Closes connections to nodes that are neither known nor needed.
     pub(crate) fn prune(&mut self, is_needed: impl Fn(&Node) -> bool) {
         self.links.prune(&mut self.shared.know(), is_needed);
     }

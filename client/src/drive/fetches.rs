@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::decide::asking::fetches::{FetchTurn, Fetches};
 use crate::decide::deadline::Deadline;
 
-/// One wait for another session, if there is no deadline.
+/// The length of one wait for another session, if there is no deadline. Such waits are repeated.
 const LONG: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
@@ -19,8 +19,8 @@ pub(crate) struct SharedFetches {
 pub(crate) struct Fetching<'f>(&'f SharedFetches);
 
 impl SharedFetches {
-    /// The turn to fetch. `None` if another session has just fetched, or was fetching: then its end
-    /// has been waited for, by `deadline`.
+    /// The turn to fetch. `None` if another session has just fetched. If one is fetching, this
+    /// waits for its end, until `deadline` at most, and then returns `None`.
     pub(crate) fn begin(&self, deadline: Deadline) -> Option<Fetching<'_>> {
         let mut state = self.lock();
         match state.begin(Instant::now()) {

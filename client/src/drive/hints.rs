@@ -36,8 +36,8 @@ pub(crate) fn ask(connections: &mut Connections, mut inquiry: Inquiry) -> Result
     inquiry.result()
 }
 
-/// The same, unless another session has just fetched the map. Waits for a session that fetches it
-/// at this time.
+/// The same, unless another session has just fetched the map. If another session is fetching it
+/// now, waits for that session and asks nobody.
 pub(crate) fn ask_once_for_all(connections: &mut Connections, inquiry: Inquiry) {
     let shared = connections.shared.clone();
     let fetching = shared.fetches.begin(inquiry.deadline());

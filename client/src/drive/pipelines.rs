@@ -1,5 +1,5 @@
-//! One round: runs the pipelines of all nodes. Each is sent its first window before the first reply
-//! is read.
+//! One round: runs the pipelines of all nodes. Each node is sent its first window before the first
+//! reply is read.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -55,8 +55,8 @@ pub(crate) fn run(connections: &mut Connections, fences: &Fences, pipelines: &mu
     }
 }
 
-/// Reads the replies to the window that is under way, if any, and sends the next one, if any.
-/// Returns false at the end.
+/// Reads the replies to the window that is under way, if any, and sends the next window, if any.
+/// Returns false at the end of the pipeline.
 fn advance(connections: &mut Connections, fences: &Fences, pipeline: &mut Pipeline<'_>) -> bool {
     let shared = connections.shared.clone();
     loop {

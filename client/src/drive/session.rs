@@ -18,7 +18,7 @@ use crate::drive::{batch, hints};
 ///
 /// Has at most one connection to each node of the cluster. It is for one thread at a time, and may
 /// be moved from one thread to another. It starts threads only to make several connections at a
-/// time, and these end then.
+/// time. They end when the connections are made.
 pub struct Session {
     connections: Connections,
     fences: Fences,
@@ -52,16 +52,16 @@ impl Session {
 
     /// Sends many commands, of any slots, and returns their results in the same order.
     ///
-    /// One pipeline goes to each node. All pipelines are sent before the first reply is read, so a
-    /// batch takes about as long as its slowest node. An error concerns one command and no other.
-    /// Commands that are redirected or turned away go again together, when the others have their
-    /// replies.
+    /// One pipeline goes to each node. The first window of each (below) is sent before the first
+    /// reply is read, so a batch takes about as long as its slowest node. An error concerns one
+    /// command and no other. Commands that are redirected or turned away go again together, when
+    /// the others have their replies.
     ///
     /// # Order
-    /// Commands of one slot are sent in the order of the batch. One that was not sent yet waits
-    /// while an earlier one of its slot has no result, whatever the reason: a redirection,
-    /// `TRYAGAIN`, `CLUSTERDOWN`, a node that cannot be reached. After one was turned away, they go
-    /// one at a time until one is executed, so a failover does not disturb their order.
+    /// Commands of one slot are sent in the order of the batch. If one of them has to go again, no
+    /// unsent one overtakes it, whatever the reason: a redirection, `TRYAGAIN`, `CLUSTERDOWN`, a
+    /// node that cannot be reached. After one was turned away, they go one at a time until one is
+    /// executed, so a failover does not disturb their order.
     ///
     /// So the servers execute them in this order. The exceptions are within one window (below):
     ///
@@ -118,8 +118,9 @@ impl Session {
     /// off, and asks two nodes at most.
     ///
     /// # Errors
-    /// If no node can be reached, if the answer is not a hint, or if it names no owner. The cache
-    /// is unchanged.
+    /// If no node gives a hint, and a node could not be reached, answered with an error other than
+    /// a refusal, or gave an answer that is not a hint or names no owner. The error is the last of
+    /// these. The cache is unchanged.
     pub fn prefill<K: AsRef<[u8]>>(
         &mut self,
         keys: impl IntoIterator<Item = K>,
@@ -136,10 +137,10 @@ impl Session {
         }
     }
 
-    /// Fills the cache with every slot, by one `SLOTHINT.MAP`. If nothing has changed since the
-    /// last time, the server answers nil and does not send the map again. A map in which no slot
-    /// has an owner does not count: a node that has left the cluster gives such a map. The next
-    /// node is asked then.
+    /// Fills the cache with every slot, by one `SLOTHINT.MAP`. If the cache is still equal to the
+    /// map of the same server, the server answers nil and does not send the map again. A map in
+    /// which no slot has an owner does not count: a node that has left the cluster gives such a
+    /// map. The next node is asked then.
     ///
     /// # Errors
     /// As [`Session::prefill`].

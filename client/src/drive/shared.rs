@@ -31,8 +31,8 @@ impl Shared {
 
     /// Locks the knowledge. Nothing that runs under this lock waits or calls the caller's code.
     ///
-    /// It cannot leave half of a change behind either, so a panic of another thread does not
-    /// matter.
+    /// No change is left half done either, so the lock can be used after another thread has
+    /// panicked.
     pub(crate) fn know(&self) -> MutexGuard<'_, Knowledge> {
         self.knowledge
             .lock()

@@ -192,7 +192,7 @@ fn left(deadline: Deadline) -> io::Result<Option<Duration>> {
     }
 }
 
-/// For the system, zero is no limit.
+/// A limit of zero would be an error.
 fn not_zero(limit: Duration) -> Duration {
     limit.max(Duration::from_micros(1))
 }

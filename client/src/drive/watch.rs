@@ -17,8 +17,8 @@ use crate::drive::shared::Shared;
 /// A running background refresh. Made by [`crate::Client::watch`].
 ///
 /// When this is dropped, the thread ends by itself within half a second, the length of one wait on
-/// the server. If the node does not answer it takes a second and a half, or as long as connecting
-/// may take. [`Watch::stop`] waits for that.
+/// the server. If the node does not answer, the thread ends within a second and a half, or when the
+/// time for connecting is over. [`Watch::stop`] waits for the end.
 #[derive(Debug)]
 pub struct Watch {
     stop: Arc<AtomicBool>,

@@ -1,5 +1,5 @@
-//! Commands that are sent again after an attempt that may have been executed. A later refusal does
-//! not say that nothing was executed.
+//! Commands that are sent again after an attempt that may have been executed. If a later attempt is
+//! refused, that does not mean that nothing was executed.
 
 use std::time::Duration;
 

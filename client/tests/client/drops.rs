@@ -20,7 +20,7 @@ fn ends<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     running.join().unwrap()
 }
 
-/// Answers `GET`, and this command without an end.
+/// A client of a server that answers `GET`, and whose reply to this command never ends.
 fn endless(name: &'static str) -> ClientBuilder {
     let answer = move |words: &[String], caller: &mut Caller<'_>| match words[0].as_str() {
         word if word == name => caller.say_without_end(b"$1000000\r\n", b"x"),
@@ -118,7 +118,7 @@ fn a_map_of_overlapping_ranges_is_refused_without_delay() {
     assert_eq!(client.known_slots(), 0);
 }
 
-/// More bytes than any map that is accepted has.
+/// The answer has more bytes than the largest map that the client accepts.
 #[test]
 fn a_hint_that_is_longer_than_any_map_is_not_read_to_its_end() {
     let answer = |words: &[String], caller: &mut Caller<'_>| match words[0].as_str() {
@@ -149,7 +149,7 @@ fn a_watch_that_is_answered_at_once_with_ever_new_tokens_is_paced() {
     let _watch = client.watch().unwrap();
     eventually("the first map", || client.known_slots() == 16_384);
     eventually("many changes", || tokens.load(Ordering::Relaxed) >= 14);
-    // On a busy machine it takes longer still.
+    // A busy machine only makes it longer.
     let took = began.elapsed();
     assert!(took >= Duration::from_secs(1), "{took:?}");
     assert!(matches!(

@@ -28,7 +28,7 @@ fn after_a_failover_one_moved_corrects_the_whole_shard() {
         (1, 1, 0),
         "{stats:?}"
     );
-    // And back.
+    // The same on the way back.
     promote(&cluster, primary);
     for key in &keys {
         assert_own_values(&mut session, std::slice::from_ref(key));
@@ -128,7 +128,7 @@ fn a_shard_without_a_primary_is_given_up_in_time_and_nothing_was_executed() {
             "{error}"
         );
     }
-    // Also when the others have noticed.
+    // The same holds after the other nodes have noticed the crash.
     eventually(
         "the cluster to be down",
         || matches!(cluster.nodes[1].run::<String>(&["CLUSTER", "INFO"]), info if info.contains("cluster_state:fail")),

@@ -1,5 +1,5 @@
-//! Which writes a fence covers: all of its slot since the last fence. Otherwise it reports that
-//! they may be lost.
+//! Which writes a fence covers: all writes of its session to its slot since the last fence. If it
+//! cannot cover them all, it reports that they may be lost.
 
 use std::time::Duration;
 
@@ -165,7 +165,7 @@ fn a_fence_after_a_write_that_went_to_another_node_by_ask_reports_that_it_may_be
     session.run(&fence(&a, 0)).unwrap();
     cluster.begin_to_move(cluster.slot_of(&tag), from, to);
     migrate(std::slice::from_ref(&a), from, to);
-    // The replica of the importing node acknowledges nothing, that of the other one everything.
+    // The importing node's replica acknowledges nothing, the other node's replica everything.
     cluster.nodes[3].pause();
     session.run(&Command::set(&a, "1")).unwrap();
     assert_eq!(client.stats().asked, 1);

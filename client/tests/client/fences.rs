@@ -94,7 +94,8 @@ fn a_fence_after_a_failover_does_not_cover_writes_before_it() {
     });
     let one = fence(&key, &["REPLICAS", "1", "TIMEOUT", "0"]);
     assert_unknown(&client, session.run(&one));
-    // It covers a write to the new primary. Another session has no writes of its own there.
+    // The next fence covers a write to the new primary. So does one of another session, which has
+    // no writes of its own.
     session.run(&Command::set(&key, "w")).unwrap();
     assert!(session.query::<i64>(&one).unwrap() >= 1);
     assert!(client.session().query::<i64>(&one).unwrap() >= 1);
@@ -130,7 +131,7 @@ fn a_fence_behind_a_write_that_is_redirected_goes_to_the_same_node() {
     for node in [to, from] {
         node.run::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", cluster.id_of(to)]);
     }
-    // The replica of the right node acknowledges nothing, that of the wrong one everything.
+    // The right node's replica acknowledges nothing, the wrong node's replica everything.
     cluster.nodes[3].pause();
     let both = [
         Command::set(&key, "v"),

@@ -32,7 +32,7 @@ fn a_crash_does_not_change_it() {
     client.session().prefill_all().unwrap();
     cluster.notice_failures();
     cluster.nodes[0].kill();
-    // So long that it reaches a node in several pieces while that takes over.
+    // So long that the batch reaches a node in several pieces while the node takes over.
     let (commands, expected) = appends(&keys, 1500);
     for result in client.session().batch(&commands) {
         result.unwrap();
@@ -72,8 +72,8 @@ fn commands_after_one_of_several_keys_wait_for_it_while_the_slot_is_moved() {
     let (from, to) = (&cluster.nodes[0], &cluster.nodes[1]);
     let client = client_of(from);
     let (slot, keys) = half_moved(&cluster, &client, from, to);
-    // The first key has gone: commands that name it alone are sent after it by ASK, and those that
-    // name both are turned away.
+    // The first key has moved: commands that name only this key are redirected by ASK, and those
+    // that name both keys are turned away.
     let set_both = Command::new("MSET").key(&keys[0]).arg("0,");
     let mut commands = vec![set_both.key(&keys[1]).arg("0,")];
     let append = |number| {

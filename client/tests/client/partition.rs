@@ -52,7 +52,7 @@ fn read_number(reader: &mut BufReader<TcpStream>) -> Option<usize> {
     line.get(1..)?.trim().parse().ok()
 }
 
-/// A map with all slots at the first, and the second as its replica.
+/// A map in which `primary` has all slots and `replica` is its replica.
 fn map(primary: u16, replica: u16) -> String {
     let node = |port, name| format!("*3\r\n$9\r\n127.0.0.1\r\n:{port}\r\n$1\r\n{name}\r\n");
     let shard = format!("*4\r\n{}*1\r\n", &node(primary, "a")[4..]);

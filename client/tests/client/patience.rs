@@ -38,7 +38,7 @@ fn the_time_begins_with_the_first_refusal_and_not_with_the_batch() {
     let other = keys_of(&cluster, &cluster.nodes[1], 1).remove(0);
     let mut session = client.session();
     session.run(&Command::set(&own, "v")).unwrap();
-    // The redirection comes when the time would be long over.
+    // The redirection arrives after 300 ms, when the time would be over if the batch had begun it.
     let slow = Command::new("DEBUG")
         .arg("SLEEP")
         .arg("0.3")
@@ -47,7 +47,7 @@ fn the_time_begins_with_the_first_refusal_and_not_with_the_batch() {
         result.unwrap();
     }
     assert_eq!(client.stats().moved, 1);
-    // And so does a connection that breaks.
+    // The error of a connection that breaks also arrives that late.
     let slow = Command::new("DEBUG")
         .arg("SLEEP")
         .arg("0.3")
@@ -78,7 +78,7 @@ fn redirections_in_a_circle_end() {
 
 #[test]
 fn two_nodes_are_asked_for_a_hint_before_a_batch_and_not_longer_than_commands_are_tried() {
-    // They accept connections and never answer.
+    // These nodes accept connections and never answer.
     let silent: Vec<TcpListener> = (0..8)
         .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
         .collect();
@@ -198,7 +198,7 @@ fn one_slow_read_does_not_make_those_behind_it_fail() {
     let fake = Fake::start(|words, caller| match words[0].as_str() {
         // Neither this command nor those behind it on the connection get a reply.
         "SLOW" => caller.wait_until_gone(),
-        // The command that is left at last is a single one, and fetches the map.
+        // After the failure the client requests the map.
         "SLOTHINT.MAP" => caller.say("-ERR unknown command\r\n"),
         _ => caller.say(format!("${}\r\n{}\r\n", words[1].len(), words[1])),
     });

@@ -38,7 +38,8 @@ fn a_shard_whose_primary_is_dead_is_not_flushed_at_another_one() {
     let others = [&cluster.nodes[1], &cluster.nodes[2]];
     let before = others.map(size);
     cluster.nodes[0].kill();
-    // The connection breaks, then it is refused, then the node is known to be down.
+    // The first flush meets a broken connection, the second a refused one. The third meets a node
+    // that is known to be down.
     session.run(&flush(&key)).unwrap_err();
     for _ in 0..2 {
         let error = client.session().run(&flush(&key)).unwrap_err();

@@ -54,7 +54,7 @@ fn a_user_without_permission_for_the_map_has_hints_for_keys() {
     let mut session = client.session();
     let keys = keys(60);
     set_to_themselves(&mut session, &keys[..30]);
-    // After a connection broke, the map is asked for.
+    // After a connection broke, the client requests the map.
     let key = keys[..30]
         .iter()
         .find(|key| goes_to(&client, key, &cluster.nodes[1]));
@@ -68,7 +68,7 @@ fn a_user_without_permission_for_the_map_has_hints_for_keys() {
     set_to_themselves(&mut session, &keys[30..]);
     let stats = client.stats();
     assert_eq!((stats.moved, stats.hint_requests), (0, 2), "{stats:?}");
-    // The watch fetches the map when that has changed.
+    // A watch needs the map as well, so it ends.
     let watch = client.watch().unwrap();
     eventually("the watch to end", || !watch.is_running());
     assert!(client.uses_hints());

@@ -22,8 +22,8 @@ pub fn with_user(cluster: &Cluster, rules: &[&str], node: &Server) -> String {
     format!("redis://app:pw@{}", node.addr())
 }
 
-/// Makes the node of this key answer this, and close the connection without executing the commands
-/// behind it.
+/// A command that makes the node of this key close the connection after the reply to it. The
+/// commands behind it are not executed.
 pub fn hang_up(key: &str) -> Command {
     let kill = ["KILL", "TYPE", "normal", "SKIPME", "no"];
     Command::new("CLIENT").arg(&kill).routed_by(key)
@@ -54,7 +54,7 @@ pub fn fail_over(replica: &Server) {
     });
 }
 
-/// The same, and waits until all nodes know and the new primary has a replica.
+/// The same, and waits until all nodes know the new primary and it has a replica.
 pub fn promote(cluster: &Cluster, replica: &Server) {
     fail_over(replica);
     cluster.wait_until_agreed();

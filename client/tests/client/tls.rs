@@ -221,7 +221,7 @@ fn a_frozen_node_over_tls_is_replaced_by_its_promoted_replica() {
     }
     cluster.notice_failures();
     cluster.nodes[0].pause();
-    // Its handshake ends by the connect timeout, which is the default one here.
+    // The handshake with the frozen node ends by the connect timeout, here the default one.
     let impatient = builder(&tls, "127.0.0.1", 1, "secret");
     let impatient = impatient.retry_for(Duration::from_secs(60)).build();
     let mut fresh: Session = impatient.session();

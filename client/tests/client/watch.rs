@@ -20,8 +20,8 @@ fn watchers(cluster: &Cluster) -> usize {
     running.map(watching).sum()
 }
 
-/// Waits until the watch has the map and waits for the next one. Its first request shows as
-/// waiting, too, for one turn of the event loop.
+/// Waits until the watch has the map and waits for the next one. The map has to be known: the first
+/// request of the watch also shows as waiting, for one turn of the event loop.
 #[track_caller]
 fn wait_until_it_watches(client: &Client, cluster: &Cluster) {
     eventually("the watch to wait with the map", || {

@@ -8,7 +8,7 @@ use crate::support::{assert_own_values, client_of, keys, set_to_themselves};
 
 /// How many error replies of each server began with ERR, as `unknown command` does. MOVED is
 /// counted separately. Read over a bare connection: those of the redis crate begin with a command
-/// that older servers do not know.
+/// that older servers do not know, which would count as well.
 fn errors(servers: &[Server]) -> Vec<u64> {
     let errors = |server: &Server| -> u64 {
         let text = server.raw().call_text(&["INFO", "errorstats"]);

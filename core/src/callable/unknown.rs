@@ -8,8 +8,8 @@
 /// them are shown.
 const SHOWN: usize = 128;
 
-/// The error for an unknown command. `lists_no_args`: for a command without arguments, older
-/// servers append `, with args beginning with: ` all the same, later ones append nothing.
+/// The error for an unknown command. `lists_no_args` is true for older servers: they append
+/// `, with args beginning with: ` even to a command without arguments. Later servers do not.
 pub fn unknown_command<'a>(
     name: &[u8],
     args: impl Iterator<Item = &'a [u8]>,

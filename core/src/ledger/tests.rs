@@ -111,7 +111,7 @@ fn deadlines_are_in_order_and_leave_with_their_wait() {
         .accept(3, need(1, 0), Micros::new(0), None, ())
         .unwrap();
     assert_eq!(ledger.next_deadline(), Some(Micros::new(20)));
-    // Its turn has not ended, so it has no offset. If the turn never ends:
+    // Wait 2 has no offset, because its turn has not ended. If the turn never ends:
     assert_eq!(first_expired(&ledger, 20), None);
     assert_eq!(
         first_expired(&ledger, 20 + GRACE_WITHOUT_OFFSET.get()),
@@ -228,7 +228,7 @@ fn a_wait_for_fsyncs_is_found_by_the_offsets_that_a_replica_may_have_fsynced() {
     assert!(within(9, 10) && within(0, 10) && within(10, 20) && within(19, 99));
     assert!(!within(0, 9) && !within(10, 19) && !within(20, 99) && !within(9, 9));
     assert!(!within(u64::MAX, u64::MAX));
-    // A single replica cannot meet it.
+    // A single replica cannot meet `REPLICAS 2`.
     assert!(!ledger.wants_fsync_within(Offset::new(0), Offset::new(99), &acks(&[1])));
 }
 

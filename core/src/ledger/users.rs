@@ -17,7 +17,7 @@ impl<T> Ledger<T> {
         }
     }
 
-    /// The waits that are not attributed. Scans the waits only if there are any such.
+    /// The waits that are not attributed. Scans the waits only if there is one.
     pub fn unattributed(&self) -> Vec<WaitId> {
         if self.shares.total() == self.waits.len() {
             return Vec::new();

@@ -1,13 +1,13 @@
 //! Finds a requirement option at the end of a variadic command, which takes none there.
 //!
 //! `DURABLE.DEL k REPLICAS 2` seems to require two replicas, but would delete the keys `REPLICAS`
-//! and `2`. So a command is refused if its last two words are a valid option and it would be
-//! complete without them.
+//! and `2`. So a command is refused if its last two words are a valid option and the number of the
+//! words before them fits its arity.
 //!
 //! | words | arity | result |
 //! |---|---|---|
-//! | `DEL k REPLICAS 2` | -2: at least two words | refused: `DEL k` is complete |
-//! | `DEL REPLICAS 2` | -2 | executed: `DEL` is not complete |
+//! | `DEL k REPLICAS 2` | -2: at least two words | refused: `DEL k` has two words |
+//! | `DEL REPLICAS 2` | -2 | executed: `DEL` alone has one word |
 //! | `SADD s REPLICAS x` | -3 | executed: REPLICAS does not take `x` |
 
 use std::fmt;
@@ -23,8 +23,8 @@ pub struct StrayOption {
 }
 
 impl StrayOption {
-    /// Returns the option if the command has to be refused. `words` is the number of its words, the
-    /// name included; `name` and `value` are the last two. `arity` is the command's own, as
+    /// Returns the option if the command has to be refused. `words` is the number of words of the
+    /// whole command; `name` and `value` are the last two. `arity` is the command's own, as
     /// `COMMAND INFO` gives it: a negative number means at least that many words.
     pub fn at_end(arity: i32, words: usize, name: &[u8], value: &[u8]) -> Option<Self> {
         let left = words.checked_sub(2)?;

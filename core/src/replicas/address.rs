@@ -2,8 +2,9 @@
 //!
 //! The rule and its example are at the head of [`replicas`](super). At each listing
 //! [`LinkAddress::take_over`] compares the links of an address with those of the listing before. If
-//! they may be others, it voids the proofs and sets the baseline to the end of the stream. The
-//! links that counted then count for admission for 2 s more.
+//! they may be others, it voids the proofs and sets the baseline to the end of the stream. A link
+//! that needs a new proof by this leaves a **grace** of 2 s (`void_proofs` has the conditions).
+//! While an address has n graces, up to n of its unproved links count for admission.
 
 use std::cmp::Ordering;
 
@@ -25,15 +26,14 @@ pub(super) struct LinkAddress {
     /// that needs no proof: it was alone since it came, or it has proved itself.
     pub baseline: Option<Offset>,
     /// The last link in `links` is the newest one that ever showed this address. False once a link
-    /// has gone: the newest may be the one that went.
+    /// has gone while some link was online, or an unseen link is possible: the newest may be the
+    /// one that went. True again once a link is added, or the only link has proved itself.
     pub newest_known: bool,
-    /// The end of the grace of each link that counted before a change, the latest first. Until then
-    /// the link counts for admission.
+    /// The end of each grace, the latest first.
     pub grace_ends: Vec<Micros>,
 }
 
-/// How long a link that counted goes on counting for admission after a change among the links of
-/// its address, so that a link that flaps behind a NAT causes no NOREPLICAS.
+/// How long a grace lasts. Without it, a link that flaps behind a NAT would cause NOREPLICAS.
 const GRACE: Micros = Micros::from_secs(2);
 
 /// Changes that the listing itself may not show.
@@ -60,7 +60,7 @@ impl LinkAddress {
         }
     }
 
-    /// How many links still count for admission although a change has voided their proof.
+    /// The number of graces: up to so many unproved links count for admission.
     pub fn in_grace(&self, now: Micros) -> usize {
         self.grace_ends.iter().filter(|&&end| end > now).count()
     }
@@ -79,8 +79,9 @@ impl LinkAddress {
         let after = self.links.iter().filter_map(|&i| links.get(i)).copied();
         let after: Vec<KnownLink> = after.collect();
         let changed = doubt.unseen_link || has_changed(before, &after, doubt);
-        // An exemption stays if no newer link has appeared, and if it is certain which links have
-        // it: each link is in its old place, or all that were online were exempt.
+        // A link with `online_after_newest` is exempt from proof. It stays exempt if no link was
+        // added, seen or unseen. If a link has gone, all online links must have been exempt,
+        // because it is unknown which one went.
         let keeps_exemptions = !doubt.unseen_link
             && match self.links.len().cmp(&before.len()) {
                 Ordering::Greater => false,
@@ -94,10 +95,10 @@ impl LinkAddress {
             let Some(link) = links.get_mut(index) else {
                 continue;
             };
-            // Without ids, the best guess is the link in the same place, or else one with the same
-            // offset. A wrong guess is harmless: `acked_changed_at` is only shown,
-            // `acked_at_request` only decides whether to send a request, and `overclaimed` only
-            // makes the proof stricter.
+            // Links have no ids. With as many links as before, the best guess is the link in the
+            // same place, else one with the same offset and state. A wrong guess is harmless:
+            // `acked_changed_at` is only shown, `acked_at_request` only decides whether to send a
+            // request, and `overclaimed` only makes the proof stricter.
             let known = if same_number {
                 before.get(place)
             } else {
@@ -105,8 +106,9 @@ impl LinkAddress {
                     |known: &&KnownLink| known.acked == link.acked && known.online == link.online;
                 before.iter().find(alike)
             };
-            // With fewer links than before it is unknown which one this is. All that were online
-            // are exempt already, so this one is exempt or has come online since.
+            // With fewer links than before, it is unknown which one this is. If `keeps_exemptions`
+            // holds here, every link that was online was exempt. So an online link is one of these,
+            // or came online since. Both are exempt.
             link.online_after_newest = keeps_exemptions && link.online && !same_number;
             let Some(known) = known else { continue };
             if known.acked == link.acked {
@@ -125,21 +127,27 @@ impl LinkAddress {
         }
     }
 
-    /// Sets a new baseline, and a grace for the links that counted.
+    /// Sets a new baseline. Adds a grace for each link of `before` that was online, had
+    /// acknowledged something, and was proved, or the newest, or at an address without a baseline.
+    /// A newest link that stays the newest gets none, nor does an exemption by
+    /// `online_after_newest` give one.
+    ///
+    /// `allowed`, the port and overclaims are not checked here, but when a command is admitted: a
+    /// grace serves only links whose reason is [`SameAddress`](super::Reason::SameAddress).
     fn void_proofs(&mut self, before: &[KnownLink], offset: Offset, now: Micros, doubt: Doubt) {
         self.grace_ends.retain(|&end| end > now);
         let last = before.len().saturating_sub(1);
         let same_number = before.len() == self.links.len();
         for (place, link) in before.iter().enumerate() {
             let is_newest = self.newest_known && place == last;
-            // A newest link that stays the newest goes on counting by itself.
+            // A newest link that stays the newest still needs no proof.
             let needs_no_grace = is_newest && same_number && !doubt.unseen_link;
             let counted = self.baseline.is_none() || link.proved || is_newest;
             if counted && !needs_no_grace && link.online && link.acked > Offset::ZERO {
                 self.grace_ends.push(now.saturating_add(GRACE));
             }
         }
-        // At most one for each link there is now. The latest ends are kept.
+        // At most one grace for each link there is now: those that end last are kept.
         self.grace_ends.sort_unstable_by(|a, b| b.cmp(a));
         self.grace_ends.truncate(self.links.len());
         self.baseline = Some(offset);
@@ -149,9 +157,10 @@ impl LinkAddress {
             Ordering::Greater => self.newest_known = true,
             // The last link is the same, or a new one in its place.
             Ordering::Equal => {}
-            // The newest link may have gone. If no link was online, the last one may still count at
-            // once: it has acknowledged nothing yet that could be stale. A synchronization over two
-            // links ends so, when the link that carried the snapshot goes.
+            // The newest link may have gone, and the last one may be an old one. If no link was
+            // online, none has acknowledged anything stale. So `newest_known` stays as it was, and
+            // a last link that needed no proof needs none. Example: the snapshot link of a
+            // synchronization over two links goes.
             Ordering::Less => {
                 self.newest_known &= !before.iter().any(|link| link.online);
             }
@@ -161,7 +170,7 @@ impl LinkAddress {
 }
 
 /// True if the links may be others than before, or a newer one may have appeared since the
-/// baseline was set. A single link in the place of a single link needs no proof.
+/// baseline was set. A single link in the place of a single link is no change.
 fn has_changed(before: &[KnownLink], after: &[KnownLink], doubt: Doubt) -> bool {
     if before.len() <= 1 && after.len() <= 1 {
         return false;

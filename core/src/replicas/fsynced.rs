@@ -1,8 +1,9 @@
 //! What the counting replicas have fsynced, and which of them are worth a second request.
 //!
-//! A report (`REPLCONF ACK a FACK f`) names its client, while a listed link has no id. So a report
-//! is matched by address, and where several links show one address each report counts by itself: if
-//! the offset that it acknowledged is above the baseline, its client is alive.
+//! The client that sent a report (`REPLCONF ACK a FACK f`) is known, but a listed link has no id.
+//! So a report is matched by address. Where several links show one address, a report counts only
+//! if the offset in the same message (`a`) is above the baseline, and not above the primary's own.
+//! That proves that its client is alive.
 //!
 //! Example: two links show one address, the baseline is 20, the stream ends at 30.
 //!
@@ -22,12 +23,16 @@ impl Replicas {
     /// For each replica that is worth a second request for its fsynced offset, the range of
     /// offsets that the request may confirm: above the first, up to and including the second.
     ///
-    /// A replica answers a request at once, before the fsync of the turn that brought it, and
-    /// reports nothing more for up to a second. With `appendfsync always` this fsync is over once
-    /// the replica has acknowledged the offset. So it gets another request for what it has
-    /// acknowledged since the last one. Example: it had acknowledged 5 when the last request was
-    /// sent, and has acknowledged 20 now: the range is above 5, up to 20. With
-    /// `appendfsync everysec` a replica gets one such request for each step.
+    /// A replica composes its answer before the fsync of its turn. So the answer does not include
+    /// this fsync, and the next report may come a second later. With `appendfsync always` the fsync
+    /// is over when the primary receives the answer. So the replica is worth another request if it
+    /// has acknowledged more than at the last request, and more than it has reported as fsynced.
+    /// The range begins at the greater of these two offsets. Example: it had acknowledged 5 when
+    /// the last request was sent, has reported 3 as fsynced, and has acknowledged 20 now: the range
+    /// is above 5, up to 20.
+    ///
+    /// With `appendfsync everysec` the fsync may last longer. Even so, the replica gets only one
+    /// such request each time its acknowledged offset has grown.
     pub fn unconfirmed_fsyncs<'a>(
         &'a self,
         fsyncs: &'a FsyncReports,
@@ -53,7 +58,7 @@ impl Replicas {
         able.flat_map(|address| self.fsynced_at(address, fsyncs))
     }
 
-    /// What the replicas of one address have fsynced, one offset for each that counts.
+    /// What the replicas of one address have fsynced, at most one offset for each link that counts.
     fn fsynced_at(&self, address: &LinkAddress, fsyncs: &FsyncReports) -> Vec<Offset> {
         let links = address.links.iter();
         let counting: Vec<Offset> = links
@@ -77,15 +82,17 @@ impl Replicas {
             .map(|report| report.fsynced.min(report.acked))
             .collect();
         fsynced.sort_unstable_by(|a, b| b.cmp(a));
-        // The report of a client that has just gone may still be known. The lowest are kept.
+        // The report of a client that has just gone may still be known. So there may be more
+        // offsets than counting links. The lowest are kept.
         let surplus = fsynced.len().saturating_sub(counting.len());
         fsynced.drain(..surplus);
         fsynced
     }
 }
 
-/// The reports that may be this link's. A single link of an address has the only report of that
-/// address. One of several links has those that acknowledged the same offset as it did.
+/// The reports that may be this link's. At an address without a baseline the link is the only one.
+/// It has the report of the address, if a single client shows the address. At an address with a
+/// baseline it may have each report that acknowledged the same offset as the link.
 pub(super) fn possible_reports<'a>(
     fsyncs: &'a FsyncReports,
     address: &'a LinkAddress,
@@ -93,10 +100,10 @@ pub(super) fn possible_reports<'a>(
     offset: Offset,
 ) -> impl Iterator<Item = Report> + 'a {
     let reports = fsyncs.of(&address.host, address.port);
-    let has_several_links = address.baseline.is_some();
+    let has_baseline = address.baseline.is_some();
     let is_only_report = fsyncs.of(&address.host, address.port).count() == 1;
     reports.flatten().filter(move |report| {
-        if has_several_links {
+        if has_baseline {
             report.acked == link.acked && report.acked <= offset
         } else {
             is_only_report

@@ -33,7 +33,8 @@ pub fn link(line: &[u8]) -> Option<Link<'_>> {
 /// the number of lines, since INFO leaves some links out.
 ///
 /// A replica may announce a host with line ends in it. INFO writes them unescaped, so a link can
-/// forge lines about others. ROLE returns each host as one string.
+/// forge lines about others. ROLE returns each host as one string. So the online links have to be
+/// equal in both, and a listing with a control character in a host is refused.
 pub fn confirmed_by_role<'a>(
     info: Vec<Link<'a>>,
     role: &[Link<'_>],

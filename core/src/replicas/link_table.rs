@@ -20,7 +20,7 @@ pub(super) struct KnownLink {
     pub acked_changed_at: Micros,
     /// `acked` at the time of the last request; 0 before the first.
     pub acked_at_request: Offset,
-    /// It has acknowledged an offset above the baseline of its address.
+    /// It has acknowledged an offset above the baseline of its address and above `overclaimed`.
     pub proved: bool,
     /// It came online after the newest link of its address had appeared. All its acknowledgements
     /// are younger than that link, so it needs no proof. A synchronization over two links (Redis
@@ -38,7 +38,7 @@ pub(super) struct SinceListing {
     /// The number of synchronizations that the server granted. `None` if unknown, so the listing
     /// assumes an unseen link and voids all proofs.
     pub granted: Option<u64>,
-    /// By how much the number of links has grown.
+    /// By how much the number of connected links has grown.
     pub new_links: usize,
 }
 
@@ -127,8 +127,8 @@ impl LinkTable {
         true
     }
 
-    /// True if these are the online links of the last listing. At an address with several links an
-    /// acknowledged offset that falls belongs to another link.
+    /// True if these are the online links of the last listing. At an address with a baseline, a
+    /// link whose acknowledged offset has fallen is another link.
     fn are_same_links<'a>(&self, mut listed: impl Iterator<Item = Link<'a>>) -> bool {
         let mut online = self.links.iter().filter(|link| link.online);
         let same = online.all(|known| {
@@ -144,7 +144,8 @@ impl LinkTable {
     }
 
     /// Notes which links have acknowledged an offset above the baseline of their address. `offset`
-    /// is the end of the stream. A link that claims more has not read it.
+    /// is the end of the stream. A link that claims more cannot have read that much: only an offset
+    /// above its claim will prove it.
     pub fn prove(&mut self, offset: Offset) {
         for link in &mut self.links {
             if link.acked > offset {
@@ -163,13 +164,14 @@ impl LinkTable {
                 let passed = link.online && link.acked > baseline.max(link.overclaimed);
                 if passed && !link.proved {
                     link.proved = true;
-                    // It counts by itself again, so one grace ends. The newest link has none.
+                    // The link counts without a grace again, so one grace ends: the first to end.
+                    // The newest link has none.
                     if newest != Some(index) {
                         address.grace_ends.pop();
                     }
                 }
             }
-            // A single link that has proved itself is as any other again.
+            // A single link that has proved itself is as one that was always alone.
             if let [only] = address.links[..] {
                 if self.links.get(only).is_some_and(|link| link.proved) {
                     address.baseline = None;

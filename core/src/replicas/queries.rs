@@ -24,8 +24,9 @@ impl Replicas {
         self.table.open_baseline()
     }
 
-    /// How many replicas count for the admission of a command: those that count, and those that
-    /// lost their proof by a change less than 2 s ago.
+    /// How many replicas count for the admission of a command: those that count, and at each
+    /// address as many unproved links as it has graces. See `address`: a change that voids a proof
+    /// leaves a grace of 2 s.
     pub fn counting_for_admission(&self, now: Micros) -> u32 {
         let counting = self.acks.replicas();
         let in_grace = self.table.addresses.iter().map(|address| {

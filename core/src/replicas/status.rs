@@ -17,7 +17,8 @@ pub enum Reason {
     Loading,
     /// It has acknowledged more than the primary has written.
     AheadOfPrimary,
-    /// Another link shows the same address, and this one has not proved yet that it is alive.
+    /// Another link shows or showed the same address, or may have come and gone unseen. This link
+    /// has not proved yet that it is alive.
     SameAddress,
 }
 

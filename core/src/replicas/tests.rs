@@ -193,7 +193,7 @@ fn a_psync_that_anybody_can_send_voids_no_proof() {
         replicas.psync_seen();
         assert_eq!(list(&mut replicas, offset, &rows), 2);
     }
-    // Nor does it while the newest link is synchronizing.
+    // A PSYNC voids no proof either while the newest link is synchronizing.
     let mut rows = [rows[0], rows[1], ("a", 1, false, 0)];
     assert_eq!(list(&mut replicas, 40, &rows), 0);
     (rows[0].3, rows[1].3) = (50, 50);

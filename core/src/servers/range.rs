@@ -13,7 +13,7 @@ pub enum Range {
     From(Version),
     /// Earlier ones.
     Before(Version),
-    /// The first one and later ones, up to but without the second.
+    /// From the first one on, but before the second.
     Between(Version, Version),
 }
 

@@ -1,7 +1,7 @@
 //! The table of facts: one row for each difference between servers that the module decides by.
 //!
-//! The table covers Redis from 7.0 and Valkey from 8.0. Valkey 7.2 is not supported; there `Always`
-//! is unchecked.
+//! The table covers Redis from 7.0 and Valkey from 8.0. Valkey 7.2 is not supported: no row was
+//! checked on it, not even one that says `Always`.
 //!
 //! Other differences need no row, because the module finds them out while it runs:
 //!
@@ -110,8 +110,8 @@ facts! {
     MovesSlotsAtomically {
         redis: Never,
         valkey: From(v(9, 0, 0)),
-        reason: "The server moves slots atomically, but not while a module is loaded that has not \
-            declared that it can stand this.",
+        reason: "The server moves slots atomically. It refuses this while a module is loaded that \
+            has not declared support for it.",
         upstream: "`VM_SetModuleOptions` in `module.c`: \
             VALKEYMODULE_OPTIONS_HANDLE_ATOMIC_SLOT_MIGRATION",
     }
@@ -121,9 +121,9 @@ facts! {
     ServesUnblockedBeforeTurnEnd {
         redis: From(v(7, 2, 0)),
         valkey: Always,
-        reason: "Unblocked clients are served right before modules get BEFORE_SLEEP; elsewhere \
-            right after it. Waits are released in the last event before the serving: in a \
-            zero-delay timer, or in BEFORE_SLEEP.",
+        reason: "Unblocked clients are served right before modules get BEFORE_SLEEP, so the module \
+            releases waits in a timer. Other servers serve them right after BEFORE_SLEEP, so the \
+            module releases waits in that event.",
         upstream: "`beforeSleep` in `server.c`, `blockedBeforeSleep` in `blocked.c`",
     }
 
@@ -139,9 +139,9 @@ facts! {
     RefusesToBlockSubscribers {
         redis: Never,
         valkey: Always,
-        reason: "No module can block a client that is subscribed to channels. The refusal would \
-            come after the execution, so the module refuses before: in RESP3 only, because in \
-            RESP2 a subscribed client cannot send such a command (`src/durable/admission.rs`).",
+        reason: "No module can block a client that is subscribed to channels. The server would \
+            refuse after the command was executed, so the module refuses before. It checks RESP3 \
+            clients only: in RESP2 a subscribed client cannot send such a command.",
         upstream: "`moduleBlockClient` in `module.c`, since 8.1.1 (valkey-io/valkey#1819). \
             Earlier versions count as well, which is the safe side",
     }
@@ -162,7 +162,8 @@ facts! {
         valkey: From(v(9, 0, 0)),
         reason: "Clients for calls come from a pool and keep READ_FLAGS_CROSSSLOT. In a cluster, \
             one command of a script with keys in two slots makes every later call of a module \
-            fail. A command whose name a filter has replaced is looked at anew.",
+            fail. If a filter replaces the name of a command, the server examines it again, so \
+            the module's filter does that in the module's own calls.",
         upstream: "`moduleAllocTempClient` and `moduleCallCommandFilters` in `module.c`",
     }
 
@@ -170,7 +171,8 @@ facts! {
         redis: Never,
         valkey: From(v(9, 0, 0)),
         reason: "The server follows a null pointer when it is asked for the connection of another \
-            module's call inside EXEC. No property of the context tells such a call from a client.",
+            module's call inside EXEC. No property of the context tells such a call from a \
+            client, so the module notes each connection when it is made.",
         upstream: "`modulePopulateClientInfoStructure` in `module.c`",
     }
 
@@ -178,15 +180,15 @@ facts! {
         redis: Never,
         valkey: Before(v(8, 0, 1)),
         reason: "The server crashes when a module asks for the cluster's topology: it looks at the \
-            connection of the asking client, and a call has none.",
+            connection of the asking client, and a call has none. The module gives no slot hints.",
         upstream: "`isClientConnIpV6` in `networking.c`",
     }
 
     TellsMissingPortAsZero {
         redis: From(v(7, 2, 0)),
         valkey: Always,
-        reason: "A node that has no port for the kind of connection that asks (plain or TLS) is \
-            shown with port 0; elsewhere with the port for the other kind.",
+        reason: "If a node has no port for the kind of the asking connection (plain or TLS), the \
+            server shows port 0. Other servers show the port for the other kind.",
         upstream: "`clusterRedirectClient` and `getNodeClientPort` in `cluster.c`",
     }
 
@@ -196,7 +198,7 @@ facts! {
         redis: From(v(8, 2, 0)),
         valkey: Always,
         reason: "In a cluster, I/O threads ask a command with `getkeys-api` for its keys. The \
-            context made for that is not safe there, and the server crashes.",
+            context made for that is not safe on such a thread, and the server crashes.",
         upstream: "Redis: `getSlotFromCommand` in `db.c`. \
             Valkey: `ioThreadReadQueryFromClient` in `networking.c`",
     }
@@ -204,7 +206,7 @@ facts! {
     AsksForKeysOnThreadsAnywhere {
         redis: From(v(8, 4, 0)),
         valkey: Never,
-        reason: "As in clusters, but also without one.",
+        reason: "As `AsksForKeysOnThreadsInClusters`, but outside of clusters as well.",
         upstream: "`preprocessCommand` in `server.c`",
     }
 
@@ -215,7 +217,7 @@ facts! {
         redis: From(v(8, 4, 0)),
         valkey: From(v(9, 0, 0)),
         reason: "The server looks up all commands of a pipeline before it executes the first, \
-            which may block for long. The module cannot see what it has looked up.",
+            which may block for long. The module cannot see what the server has looked up.",
         upstream: "`processInputBuffer` in `networking.c`. \
             Redis: `lookahead`. Valkey: the client's `cmd_queue`",
     }

@@ -1,11 +1,13 @@
-//! The table, by version and by boundary, against expectations written down apart from it.
+//! The table at some versions and at every boundary, against expectations that are written down
+//! separately.
 
 use proptest::prelude::*;
 
 use super::Server::{Redis, Valkey};
 use super::*;
 
-/// `x` where the fact holds. The columns, Redis before the bar and Valkey after it:
+/// The columns of [`EXPECTED`], Redis before the bar and Valkey after it. An `x` marks a server on
+/// which the fact holds.
 const REDIS: [&str; 10] = [
     "7.0.0", "7.0.15", "7.2.0", "7.2.7", "7.4.0", "8.0.0", "8.0.2", "8.2.0", "8.4.0", "8.6.3",
 ];

@@ -2,13 +2,15 @@
 //!
 //! Input: looks ([`MapCache::take_look`]), each with the address family of the connection that took
 //! it. Output: the maps, and the kinds of connection whose map a look has changed. A look stays
-//! current for `slothint-max-age-ms`, or with 0 until the end of its event-loop turn.
+//! current for `slothint-max-age-ms`. If that is 0, it stays current until the end of its
+//! event-loop turn.
 //!
 //! One look gives the maps of plain and of TLS connections. From Valkey 8 on a node may announce
-//! another address to IPv6 connections (see [`AddressFamily`]). A look inside the command of an
-//! IPv6 client shows those addresses, every other look the ones for all others. IPv6 connections
-//! get the nodes and slots of the newest look. If that was taken by others, a node keeps its IPv6
-//! address while its address for others stays the same. Example for one node:
+//! one address to IPv6 connections and another to all others (see [`AddressFamily`]). A look inside
+//! the command of an IPv6 client shows the addresses for IPv6. Every other look shows the addresses
+//! for all others. IPv6 connections get the nodes and slots of the newest look. If that look was
+//! taken by others, a node keeps its IPv6 address as long as its address for others stays the same.
+//! Example for one node:
 //!
 //! | look by | shows | IPv6 connections get |
 //! |---|---|---|
@@ -38,8 +40,8 @@ pub struct MapCache {
     missing_port: MissingPort,
     /// The newest look of each family.
     looks: BTreeMap<AddressFamily, Look>,
-    /// The first look of another family after the last IPv6 look. It shows which other address
-    /// belongs to which IPv6 address of that IPv6 look.
+    /// The first look by others after the last IPv6 look. The two looks show the two addresses
+    /// that a node has at the same time.
     first_v4_after_v6: Option<Arc<Topology<'static>>>,
     /// The family of the newest look.
     newest: AddressFamily,
@@ -63,7 +65,7 @@ struct View<'a> {
 }
 
 impl MapCache {
-    /// An empty cache. `missing_port` is what the server gives for ports that are missing.
+    /// An empty cache. `missing_port` is what the server gives for a missing port.
     pub fn new(missing_port: MissingPort) -> Self {
         Self {
             missing_port,
@@ -75,8 +77,8 @@ impl MapCache {
         }
     }
 
-    /// True if the last look for connections of that family is still current: it is younger than
-    /// `max_age_ms`, or with 0 was taken in this event-loop turn.
+    /// True if the last look by connections of that family is still current: it is younger than
+    /// `max_age_ms`. If `max_age_ms` is 0: it was taken in this event-loop turn.
     pub fn is_current(&self, family: AddressFamily, now: Moment, max_age_ms: u64) -> bool {
         self.looks
             .get(&family)
@@ -90,15 +92,15 @@ impl MapCache {
             })
     }
 
-    /// When the last look for connections of that family ceases to be current, in milliseconds.
-    /// `None` before the first look.
+    /// When the last look by connections of that family ceases to be current, in milliseconds.
+    /// `None` before the first look. Only for a `max_age_ms` above 0.
     pub fn expires_ms(&self, family: AddressFamily, max_age_ms: u64) -> Option<u64> {
         let look = self.looks.get(&family)?;
         Some(look.at.ms.saturating_add(max_age_ms))
     }
 
-    /// Takes a look by a connection of that family. Returns the kinds of connection that have
-    /// requested a map before, and whose map it has changed.
+    /// Stores a look that a connection of that family took. Returns the kinds of connection whose
+    /// map the look has changed, among those that have requested a map before.
     pub fn take_look(
         &mut self,
         mut topology: Topology<'_>,
@@ -187,8 +189,8 @@ impl MapCache {
         ))
     }
 
-    /// The look for connections of that kind: the newest one for IPv6 connections, the newest one
-    /// by others for all others.
+    /// The look for connections of that kind. IPv6 connections get the newest look. All others get
+    /// the newest look by others, or an IPv6 look while there is no other.
     fn view(&self, connection: Connection) -> Option<View<'_>> {
         let is_v6 = connection.family == AddressFamily::V6;
         let taken_by = if is_v6 && self.looks.contains_key(&AddressFamily::V6) {

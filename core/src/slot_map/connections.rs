@@ -19,7 +19,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// No client has connected yet after the one with this id.
+    /// `client` is the greatest id that the server has given to a client so far.
     pub fn noted_after(client: u64) -> Self {
         Self {
             kept: HashMap::new(),

@@ -1,6 +1,6 @@
 //! The token: a hash of a map's content. Equal maps have equal tokens on every node.
 //!
-//! Clients keep tokens, and compare tokens of nodes with other builds and architectures. So the
+//! Clients compare tokens of different nodes, whose builds and architectures may differ. So the
 //! hash is SipHash-2-4 with a zero key, whose output is fixed by its paper, over a byte layout that
 //! is fixed here. The standard library's hasher may change with any release, and hashes integers in
 //! the machine's byte order.
@@ -36,8 +36,8 @@ pub(super) fn of(owners: &[Owner], ranges: &[OwnedRange]) -> i64 {
     positive(SipHasher24::new().hash(&bytes))
 }
 
-/// Reads a token that a client sends: digits, up to 2^63 - 1. No map has the token 0. A client may
-/// have a token of more than 53 bits from a node with an earlier version of the module.
+/// Reads a token that a client sends: digits, up to 2^63 - 1. A token of more than 53 bits may come
+/// from a node with an earlier version of the module. 0 is accepted, but no map has this token.
 pub fn parse(word: &[u8]) -> Option<i64> {
     let digits = !word.is_empty() && word.iter().all(u8::is_ascii_digit);
     std::str::from_utf8(word)

@@ -2,8 +2,9 @@
 //! [`TOPOLOGY_KEY`].
 //!
 //! INFO reports how many prefixes are tracked (`tracking_total_prefixes`), not which. So a command
-//! filter notes the clients that send the command, and the number is read once a second, but only
-//! while a client may track. Most servers never meet such a client, and never read it.
+//! filter notes the clients that send the command. While one of them may track, the number is read
+//! once a second. Most servers never meet such a client, and read the number only in the first
+//! minute after the module was loaded.
 //!
 //! | case | is a change signalled | does the module look for changes |
 //! |---|---|---|
@@ -11,8 +12,8 @@
 //! | a client sent it within the last minute | yes | no |
 //! | such a client is connected, and the number is above 0 | yes | yes |
 //!
-//! Clients may have sent the command before the module was loaded. So loading counts as sending it,
-//! and until the number was 0 once, any tracked prefix may be one of the map's name.
+//! Clients may have sent the command before the module was loaded. So loading counts as sending it.
+//! Until the number was 0 once, any tracked prefix may be a prefix of the map's name.
 
 use std::collections::HashSet;
 
@@ -24,7 +25,7 @@ pub const TOPOLOGY_KEY: &[u8] = b"__slothint__:topology";
 /// The time between two reads of the server's number, unless a client has just sent the command.
 const READ_INTERVAL: Millis = Millis::from_secs(1);
 
-/// For so long after a client sent the command it may track, even if the number at the last read
+/// A client may track for this long after it sent the command, even if the number at the last read
 /// was 0: the filter sees the command before it is executed. If the command was queued in a MULTI,
 /// the time starts again at the EXEC.
 const MAY_TRACK: Millis = Millis::from_secs(60);
@@ -108,7 +109,7 @@ impl Trackers {
     /// begun since the last read.
     pub fn take_count(&mut self, prefixes: u64, now_ms: u64) -> bool {
         self.read = Some(Millis::new(now_ms));
-        // Once the number is 0, the filter has seen all clients that track later.
+        // Once the number was 0, the filter sees every client that begins to track.
         self.may_predate_module &= prefixes > 0;
         let tracked = prefixes > 0 && (self.may_predate_module || !self.clients.is_empty());
         let begins = tracked && !self.tracked;
@@ -117,7 +118,7 @@ impl Trackers {
     }
 }
 
-/// True for `ON … BCAST … [PREFIX p]…` in any order and case, if there is no prefix or one of
+/// True for `… BCAST … [PREFIX p]…` in any order and case, if there is no prefix or one of
 /// [`TOPOLOGY_KEY`].
 fn tracks_topology<'a>(words: impl Iterator<Item = &'a [u8]>) -> bool {
     let mut words = words;

@@ -1,9 +1,10 @@
 //! The clients that wait for the slot map to change (`SLOTHINT.WATCH`), and until when.
 //!
-//! Watchers are grouped by the kind of their connection and the token that they know. So a change
-//! finds the watchers with another token without a scan of the others, and they can be answered up
-//! to the per-turn budget. A look that shows no change costs nothing for each watcher. Example: the
-//! map now has token 8. Watchers that know 7 or 9 are taken out, those that know 8 stay.
+//! Watchers are grouped by the kind of their connection and the token that they know. So after a
+//! change the watchers with another token are found without a scan of the rest, and can be answered
+//! in portions, by the per-turn budget. A look that shows no change does no work per watcher.
+//! Example: the map now has token 8. Watchers that know 7 or 9 are taken out, those that know 8
+//! stay.
 
 use super::Connection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,8 +40,8 @@ impl<H> Watchers<H> {
     }
 
     /// Adds the client `id`, which waits until its map has another token than `token`, or until
-    /// `deadline_ms`. `None` waits for ever. If the client waits already, the new wait replaces the
-    /// earlier one, whose handle is returned.
+    /// `deadline_ms`; without a deadline it waits for ever. If the client waits already, the new
+    /// wait replaces the earlier one, whose handle is returned.
     pub fn add(
         &mut self,
         id: u64,

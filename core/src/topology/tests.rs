@@ -8,8 +8,8 @@ mod lines;
 pub(crate) use any::topology;
 
 /// The replies of a real server, Redis 7.0.15, that does not know its own address. The other
-/// primary has failed, its own replica is not synchronized, a slot is migrating, and some slots
-/// have no owner.
+/// primary has failed, the server's replica is not synchronized, a slot is migrating, and some
+/// slots have no owner.
 const SHARDS: &[u8] = include_bytes!("testdata/shards-7.0.15.resp");
 const NODES: &[u8] = include_bytes!("testdata/nodes-7.0.15.resp");
 

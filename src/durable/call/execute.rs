@@ -14,13 +14,13 @@ use crate::ffi::{Args, CallReply, Ctx, Memory};
 
 const NAME: &str = "DURABLE.CALL";
 
-/// Executes a command. `words` are those that the client sent after the name.
+/// Executes a DURABLE.CALL. `words` are the words after that name, as the client sent them.
 pub fn call(ctx: &Ctx, words: Args<'_>) {
     call_replacing_error(ctx, words, |_| None);
 }
 
-/// As [`call`]. `replacement` returns the error to send instead of an error of the server, or
-/// `None` to send that error itself.
+/// As [`call`]. `replacement` gets an error of the server, and returns the error to send instead of
+/// it. If it returns `None`, the server's error is sent.
 pub fn call_replacing_error(
     ctx: &Ctx,
     words: Args<'_>,
@@ -43,7 +43,7 @@ pub fn call_replacing_error(
     let inner = InnerCommand {
         name: &command,
         args: inner.skip(1),
-        // This command has no flag `deny-oom`, because not all commands that it runs have it.
+        // DURABLE.CALL has no flag `deny-oom`, because not all commands that it runs have the flag.
         memory: Memory::Unchecked,
     };
     match admit(ctx, options) {
@@ -52,7 +52,7 @@ pub fn call_replacing_error(
     }
 }
 
-/// The error for a command that may not run.
+/// The error for a command that may not run. `None` if it may.
 fn refusal(ctx: &Ctx, name: &[u8], args: Args<'_>) -> Option<Vec<u8>> {
     let shown = Word::new(name);
     let verdict = registry::verdict(ctx, name, args.get(0));
@@ -84,7 +84,7 @@ fn refusal(ctx: &Ctx, name: &[u8], args: Args<'_>) -> Option<Vec<u8>> {
 }
 
 /// Whether the server's error for an unknown command without arguments ends in an empty list of
-/// arguments. The error for a command that does not exist shows it.
+/// arguments. To find out, this calls a command that does not exist.
 fn shows_missing_arguments(ctx: &Ctx) -> bool {
     let reply = ctx.ask(c"durable.no-such-command", &[]);
     let error = reply.as_ref().and_then(CallReply::error);

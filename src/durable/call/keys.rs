@@ -1,9 +1,9 @@
 //! Finds the keys of an inner command.
 //!
 //! The key specifications in the registry show where the keys are. `RM_GetCommandKeysWithFlags` is
-//! called only if the server's own code is needed, or if the command was not looked up yet. It
-//! leaks memory for each command with many keys, and any client can cause the call, because access
-//! control comes later.
+//! called only if the server's own code is needed, or if the command was not looked up yet. It is
+//! avoided because it leaks memory for each command with many keys, and because any client can
+//! cause the call: access control comes later.
 
 use std::ffi::c_int;
 
@@ -27,9 +27,9 @@ pub fn report(ctx: &Ctx, args: Args<'_>) {
     }
 }
 
-/// Turns `COMMAND GETKEYS DURABLE.CALL [options] SET k v` into `COMMAND GETKEYS SET k v`. Not every
-/// server calls DURABLE.CALL for its keys, and DURABLE.CALL could not report exactly what is done
-/// to them.
+/// Turns `COMMAND GETKEYS DURABLE.CALL [options] SET k v` into `COMMAND GETKEYS SET k v`, for two
+/// reasons: not every server calls DURABLE.CALL for its keys, and DURABLE.CALL cannot always report
+/// exactly what is done to a key.
 pub fn replace_by_inner_command(command: &mut IncomingCommand) {
     const NAME: usize = 2;
     let words = command.words();
@@ -42,8 +42,8 @@ pub fn replace_by_inner_command(command: &mut IncomingCommand) {
     }
 }
 
-/// The inner command in the words after DURABLE.CALL, and the number of words before it, which are
-/// options. `None` if there is none, or one of the module's own.
+/// The inner command in the words after DURABLE.CALL, and the number of option words before it.
+/// `None` if an option is wrong, if there is no inner command, or if it is one of the module's own.
 pub fn inner_command(words: Args<'_>) -> Option<(Args<'_>, usize)> {
     let (_, taken) = options::leading(words.iter()).ok()?;
     let inner = words.skip(taken);
@@ -70,7 +70,8 @@ pub fn of_inner(inner: Args<'_>) -> Vec<(usize, c_int)> {
     match found {
         Some(Found::Keys(keys)) => keys,
         Some(Found::ServersOwnCode) => keys::of(inner),
-        // Such a name is refused, and never looked up: the server may find another command by it.
+        // A name with a null byte or `|` is refused later, and not looked up here: the server may
+        // find another command by it.
         None if name.iter().any(|byte| matches!(byte, 0 | b'|')) => Vec::new(),
         None => {
             let keys = keys::of(inner);

@@ -1,6 +1,7 @@
 //! `DURABLE.CALL [REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT ms] command [arg …]`
 //!
-//! Runs any data command of the server durably. The options end at the first word that is not one.
+//! Runs any data command of the server durably. The options end at the first word that is not an
+//! option: this is the command.
 //!
 //! | file | subject |
 //! |---|---|
@@ -43,13 +44,14 @@ pub fn args() -> Vec<Arg> {
     args
 }
 
-/// Registers the command. How the server finds the keys depends on the server:
+/// Registers the command. How its keys are found depends on where the running server calls commands
+/// to ask them for their keys:
 ///
-/// * It calls commands for their keys on the main thread only: it calls this one (`getkeys-api`).
-/// * It calls them on I/O threads in cluster mode, and cluster mode is on: the command filter moves
-///   the keys to fixed places (`moved_keys`).
-/// * It calls them on I/O threads without cluster mode: it does not need the keys, except for
-///   COMMAND GETKEYS.
+/// | the server calls commands for their keys | the way to the keys |
+/// |---|---|
+/// | on the main thread only | the server calls DURABLE.CALL (`getkeys-api`) |
+/// | on I/O threads, cluster mode is on | the filter moves them to fixed places (`moved_keys`) |
+/// | on I/O threads, cluster mode is off | none: only COMMAND GETKEYS needs them (`keys`) |
 ///
 /// # Errors
 /// Which command the server does not accept.

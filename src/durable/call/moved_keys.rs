@@ -9,9 +9,10 @@
 //! CROSSSLOT, TRYAGAIN and CLUSTERDOWN, also on replicas, in scripts and when a transaction is
 //! queued.
 //!
-//! Two keys represent all of them, because fixed places are a fixed number. Keys are moved and not
-//! copied, because a filter may lengthen a command by one word only: Valkey 9.1 writes more words
-//! past the end of a script's command (`VM_CommandFilterArgInsert`, borrowed arguments).
+//! At most two keys are moved, because the number of fixed places is fixed. They represent all keys
+//! (`core/src/key_places.rs`). Keys are moved and not copied, because a filter may lengthen a
+//! command by one word only: Valkey 9.1 writes more words past the end of a script's command
+//! (`VM_CommandFilterArgInsert`, borrowed arguments).
 
 use std::ffi::{c_int, CStr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,14 +26,14 @@ use crate::ffi::args::Restored;
 use crate::ffi::spec::{DeclaredKeys, Spec};
 use crate::ffi::{Args, Command, Ctx, Handler, IncomingCommand, OwnString};
 
-/// The subcommands by which DURABLE.CALL is executed, by the number of keys that follow. After the
-/// keys come the words that the client sent, without the keys.
+/// The subcommands by which DURABLE.CALL is executed. The index is the number of moved keys, which
+/// follow the subcommand. After them come the other words that the client sent.
 const SUBCOMMANDS: [&CStr; 3] = [c"no-key", c"one-key", c"two-keys"];
 
 /// The place of the first key in `DURABLE.CALL one-key k …`.
 const FIRST_PLACE: c_int = 2;
 
-/// Keys are moved on this server.
+/// True if keys are moved on this server.
 static IS_ON: AtomicBool = AtomicBool::new(false);
 
 /// Registers the command and its subcommands, and begins to move keys.
@@ -100,20 +101,20 @@ impl<const KEYS: usize> Command for MovedCall<KEYS> {
     }
 }
 
-/// The error for words that no filter has put together.
+/// The error for a subcommand whose words the filter cannot have put together.
 const MALFORMED: &CStr =
     c"ERR DURABLE.CALL takes a command and not a subcommand of its own, which only the server's \
                                cluster redirection uses; nothing was executed";
 
-/// Replaces the error of a call whose keys are on another node. The server has found the two moved
-/// keys on this node, so the slot moves, and another key of it is already elsewhere.
+/// Replaces the error of a call that has a key on another node. The server has found the two moved
+/// keys on this node. So their slot is migrating, and another key of the call has already left.
 fn try_again_error(error: &[u8]) -> Option<&'static CStr> {
     let is_elsewhere = error.starts_with(b"ERR Attempted to access a non local key");
     is_elsewhere.then_some(c"TRYAGAIN Multiple keys request during rehashing of slot")
 }
 
-/// Moves the keys of a command to their places. Its name is the word at `at`: the first one, or the
-/// fourth of `ACL DRYRUN user DURABLE.CALL …`.
+/// Moves the keys of a DURABLE.CALL to their places. Its name is the word at `at`: the first one,
+/// or the fourth of `ACL DRYRUN user DURABLE.CALL …`.
 pub fn move_to_front(command: &mut IncomingCommand, at: usize) {
     if !IS_ON.load(Ordering::Relaxed) {
         return;
@@ -122,7 +123,8 @@ pub fn move_to_front(command: &mut IncomingCommand, at: usize) {
         return;
     };
     let start = at.saturating_add(1);
-    // This comes first, while the server still makes room for a word.
+    // The added word is inserted first, while the server still makes room for one. The keys then
+    // only take the places of deleted words.
     let subcommand = SUBCOMMANDS.get(plan.keys.len()).unwrap_or(&SUBCOMMANDS[0]);
     command.insert_word(start, OwnString::new(subcommand.to_bytes()));
     let first = start.saturating_add(1);
@@ -135,8 +137,9 @@ pub fn move_to_front(command: &mut IncomingCommand, at: usize) {
     while let Some((_, key)) = plan.keys.pop() {
         command.insert_word(first, key);
     }
-    // The server drops its lookup of the command when the name becomes another string. Valkey
-    // before 9.1 drops it for no other change.
+    // The server has to look the command up again, to find the subcommand. It does so when the name
+    // becomes another string, even one with the same text. Valkey before 9.1 does so for no other
+    // change.
     command.replace_word(at, &plan.name);
 }
 
@@ -146,7 +149,7 @@ struct Plan {
     name: Vec<u8>,
     /// Places among the words after the name, ascending, and the keys there.
     keys: Vec<(usize, OwnString)>,
-    /// The first of these words, with the places before it: `1 SET`.
+    /// The first of these words, with the places before it: `1 SET`. `None` without keys.
     marked: Option<Vec<u8>>,
 }
 

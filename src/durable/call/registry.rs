@@ -54,7 +54,8 @@ pub enum Unknown {
 }
 
 impl KnownCommand {
-    /// False for a command that is refused with any arguments. `allowlist` is `durable.call-allow`.
+    /// False for a command that is refused whatever its arguments are. `allowlist` is
+    /// `durable.call-allow`.
     pub fn may_run(&self, allowlist: &[u8], name: &[u8]) -> bool {
         match self.kind {
             CommandKind::Judged(verdict) => verdict.may_run(allowlist, name),
@@ -84,7 +85,8 @@ pub fn look_up_all(ctx: &Ctx) {
     }
 }
 
-/// Makes the next turn look up this command. Only a renamed command can be unknown.
+/// Makes the next turn look up this command. Only a renamed command can be missing in the registry:
+/// COMMAND LIST gives its original name.
 pub fn look_up_soon(name: &[u8]) {
     let name = name.to_ascii_lowercase();
     REGISTRY.with(|registry| registry.to_look_up = Some(name));
@@ -118,7 +120,8 @@ pub fn with_command<R>(words: Args<'_>, work: impl FnOnce(&KnownCommand) -> R) -
 /// If the server does not have it.
 pub fn verdict(ctx: &Ctx, name: &[u8], sub: Option<&[u8]>) -> Result<Verdict, Unknown> {
     let name = name.to_ascii_lowercase();
-    // COMMAND INFO takes such a name for a subcommand. A call takes it for a command of that name.
+    // COMMAND INFO takes a name with `|` for a subcommand. A call takes it for a command of that
+    // name.
     if name.contains(&b'|') {
         return Err(Unknown::Command);
     }
@@ -151,7 +154,7 @@ pub fn full_name(command: &CStr, args: Args<'_>) -> String {
     String::from_utf8_lossy(&full).into_owned()
 }
 
-/// Looks up a command, its name in lower case, and its subcommands.
+/// Looks up a command and its subcommands. `name` is in lower case.
 fn look_up(ctx: &Ctx, name: &[u8]) {
     kind_of(ctx, name);
     let subcommands = REGISTRY.with(|registry| {
@@ -169,7 +172,8 @@ fn subcommand(name: &[u8], sub: &[u8]) -> Vec<u8> {
     [name, b"|", &sub.to_ascii_lowercase()].concat()
 }
 
-/// The kind of a command, its full name in lower case. Looks it up if it is not remembered.
+/// The kind of a command. Looks it up if it is not remembered. `name` is the full name in lower
+/// case.
 fn kind_of(ctx: &Ctx, name: &[u8]) -> Option<CommandKind> {
     let remembered =
         REGISTRY.with(|registry| registry.commands.get(name).map(|command| command.kind));

@@ -192,7 +192,7 @@ fn a_read_that_finds_a_key_expired_waits_for_its_deletion() {
 
 #[test]
 fn what_a_durable_read_returned_the_replica_has() {
-    // A plain writer never stops. The replica has each value that the reader gets, when it gets it.
+    // A plain writer never stops. When the reader gets a value, the replica already has it.
     let group = replicated(1);
     let primary = &group.primary;
     let (mut writer, mut reader) = (primary.raw(), primary.raw());
@@ -261,7 +261,8 @@ fn errors_of_the_inner_command_come_at_once_through_the_whole_family() {
 fn where_nothing_is_outstanding_reads_ask_nobody() {
     let group = replicated(1);
     let primary = &group.primary;
-    // The server's PINGs to its replicas would be unacknowledged.
+    // A PING of the server to its replicas is a part of the stream. Until the replica acknowledges
+    // it, a read would send a request.
     primary.run::<()>(&["CONFIG", "SET", "repl-ping-replica-period", "3600"]);
     let mut conn = primary.raw();
     assert_eq!(say(&mut conn, "DURABLE.SET k v"), "+OK\r\n");

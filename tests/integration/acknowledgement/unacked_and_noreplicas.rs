@@ -110,7 +110,7 @@ fn a_timeout_of_zero_waits_until_the_replica_answers() {
     group.replicas[0].pause();
     send(&mut for_ever, "DURABLE.SET k v TIMEOUT 0");
     wait_for_waiters(primary, 1);
-    // Waits of others that time out do not end it.
+    // Waits of other clients time out, and do not end the wait without a timeout.
     for timeout in ["1", "20", "40"] {
         let reply = say(
             &mut others,
@@ -205,7 +205,7 @@ fn thousands_of_waits_that_time_out_leave_nothing_behind() {
 
 #[test]
 fn more_waits_than_one_turn_gives_up_all_end_at_one_deadline() {
-    // More than the per-turn budget of waits that time out.
+    // More waits than the module gives up in one turn of the event loop.
     const COUNT: usize = 2500;
     let group = replicated(1);
     let primary = &group.primary;

@@ -49,7 +49,8 @@ fn the_replica_is_asked_right_behind_the_write_and_its_answer_releases_the_clien
             .position(|command| command == &["SET", "k", "v"])?;
         commands.get(write + 1).cloned()
     };
-    // Not in one MULTI with the write: then the answer would be for the offset before it.
+    // The request must not be in one MULTI with the write: the replica's answer would then name the
+    // offset before the MULTI.
     eventually("the write and the request in the stream", || {
         request(&fake).is_some()
     });
@@ -79,7 +80,7 @@ fn the_replica_is_asked_right_behind_the_write_and_its_answer_releases_the_clien
 fn a_write_that_changed_nothing_and_a_read_wait_for_what_they_show() {
     let (primary, mut fake) = with_a_silent_replica();
     primary.run::<()>(&["SET", "k", "plain"]);
-    // Neither command writes anything, and the reply of each shows the plain SET.
+    // Neither command writes anything. The reply of each shows what the plain SET has written.
     for command in ["DURABLE.SET k v NX", "DURABLE.SET k v NX GET"] {
         let mut conn = primary.raw();
         send(&mut conn, command);

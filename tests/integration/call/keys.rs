@@ -1,4 +1,5 @@
-//! The keys of DURABLE.CALL by COMMAND GETKEYS: those of the inner command, without cluster mode.
+//! COMMAND GETKEYS of a DURABLE.CALL returns the keys of the inner command. These tests run without
+//! cluster mode.
 
 use testkit::Server;
 

@@ -159,8 +159,8 @@ fn nobody_stores_a_key_under_the_slot_of_another() {
     assert_eq!(sent, "+OK\r\n");
 }
 
-/// The server leaks the key positions that it finds for a module, and the filter sees the commands
-/// of all users.
+/// Many servers leak the key positions that they find for a module. The filter sees the commands of
+/// all users. If it asked the server for the keys of each, any user could use up the memory.
 #[test]
 fn keys_are_found_without_leaving_memory_behind() {
     let cluster = Cluster::builder(1, 0)
@@ -206,8 +206,9 @@ fn keys_are_found_without_leaving_memory_behind() {
     }
 }
 
-/// The key specifications of GEORADIUS find the first of several STORE, the command takes the last.
-/// Some servers flag these specifications as incomplete. Others give a module the first key, too.
+/// GEORADIUS takes the key of its last STORE, but its key specifications find the key of the first.
+/// Some servers flag these specifications, and there the module asks the server. The others also
+/// name the first key when they are asked, so different keys are not tested there.
 #[test]
 fn where_a_command_takes_another_key_than_its_specifications_find_the_server_is_asked() {
     let cluster = two_primaries();

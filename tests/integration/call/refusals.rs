@@ -1,5 +1,6 @@
-//! Commands that DURABLE.CALL refuses: those that are not data commands, scripts, the module's own,
-//! and commands of other modules without a setting. It refuses them before anything is executed.
+//! Commands that DURABLE.CALL refuses before anything is executed: commands that are not data
+//! commands, scripts, the module's own commands, and commands of other modules that
+//! `durable.call-allow` does not name.
 
 use testkit::differences::HAS_VECTOR_SETS;
 use testkit::{RawConn, Server};

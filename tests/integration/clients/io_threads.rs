@@ -1,10 +1,11 @@
 //! Servers with I/O threads. They read and write clients in other threads than the module's, and at
 //! other moments of the turn.
 //!
-//! From 8.0 on Redis moves each client that has to wait from its I/O thread to the main thread. It
-//! stops the I/O thread and starts it again, and each of the two spins until the other has seen it.
-//! With more threads than cores each of these meetings costs a time slice of the scheduler. So
-//! these tests use few clients and rounds. More of them would show nothing else.
+//! From 8.0 on Redis moves each client that has to wait from its I/O thread to the main thread. For
+//! this the main thread stops the I/O thread and starts it again. Each of the two threads spins
+//! until the other one has reacted. With more threads than cores each of these meetings costs a
+//! time slice of the scheduler. So these tests use few clients and rounds. More of them would show
+//! nothing else.
 
 use testkit::{Cluster, RawConn, Replicated};
 
@@ -116,8 +117,8 @@ fn clients_that_leave_while_they_wait_leave_nothing_behind() {
     unload_and_load_again(primary);
 }
 
-/// In a cluster Valkey gets the keys of commands on its I/O threads. With replicas or an
-/// append-only file that crashed it.
+/// In a cluster, Valkey and Redis from 8.2 on look for the keys of commands on I/O threads. If they
+/// called the module for the keys there, they would crash.
 #[test]
 fn in_a_cluster_any_command_is_called_while_others_write() {
     let cluster = Cluster::builder(2, 1)

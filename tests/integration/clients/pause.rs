@@ -1,5 +1,6 @@
 //! CLIENT PAUSE: the server aborts when a module writes to the replicas during a pause. So the
-//! request for acknowledgements waits for its end, and with it the writes of the same turn.
+//! module sends no request for acknowledgements until the pause ends. Writes of the turn in which
+//! the pause began wait for that request, unless the replica's own report comes first.
 
 use testkit::{eventually, FakeReplica, RawConn, Server};
 

@@ -1,4 +1,4 @@
-//! Requirement options in the family: commands of fixed arity take them after their arguments,
+//! Requirement options in the family: SET and commands of fixed arity take them at their end, other
 //! variadic commands do not.
 
 use crate::support::{info, replicated, say, FAMILY};

@@ -102,7 +102,7 @@ fn after_a_failed_save_writes_are_refused_as_plain_ones() {
     let _ = fs::remove_file(&path);
     fs::create_dir(path.clone()).expect("cannot create a directory");
     eventually("the save to fail", || {
-        // The server refuses it while the child process of a full synchronization runs.
+        // The server refuses BGSAVE while the child process of a full synchronization runs.
         say(&mut conn, "BGSAVE");
         let state = primary.info("persistence");
         state

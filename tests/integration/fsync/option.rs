@@ -1,5 +1,5 @@
 //! The option FSYNC: how many of the replicas must also have fsynced the write. Without reports of
-//! fsyncs (see testkit's `differences`) the module refuses the option.
+//! fsyncs (see testkit's `differences`) the module refuses every number above 0.
 
 use testkit::Replicated;
 
@@ -50,9 +50,9 @@ fn the_servers_own_count_of_fsyncs_agrees() {
     if fsync_is_refused(&group.primary) {
         return;
     }
-    // WAITAOF is about the offset at which the server answered its client. For a client that
-    // waited, that is later than its write. So another client writes plainly first, and calls
-    // WAITAOF.
+    // WAITAOF waits for the end of the stream at the time of the last reply to its client. A client
+    // that waited got its reply when the stream had grown past its write. So another client writes
+    // plainly first, and calls WAITAOF.
     let (mut plain, mut conn) = (group.primary.raw(), group.primary.raw());
     for number in 0..50 {
         assert_eq!(say(&mut plain, &format!("SET k {number}")), "+OK\r\n");

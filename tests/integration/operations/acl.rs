@@ -61,7 +61,7 @@ fn keys_that_the_plain_command_may_not_touch_are_not_touched() {
     for sample in FAMILY {
         sample.prepare(&mut operator);
         let before = say(&mut operator, "DEBUG DIGEST");
-        // Another key, or the first key only of commands with several.
+        // The user may access other keys only, or only the first of several keys.
         for pattern in ["~other:*", "~k"] {
             let mut conn = user(primary, &format!("{pattern} +@all"));
             let plain = {

@@ -49,8 +49,8 @@ fn what_happens_to_the_data_does_not_end_a_wait() {
         say(&mut group.primary.raw(), "SET other v");
         let mut clients = waiting(&group, &EVERY_KIND);
         let mut operator = group.primary.raw();
-        // A reload without a save loads the last snapshot, or fails without one. The child process
-        // of the replica's full synchronization may still run.
+        // A reload without a save loads the last snapshot, or fails without one. While the child
+        // process of the replica's full synchronization runs, the server refuses some of the lines.
         let reply = say(&mut operator, line);
         let refused = line == "DEBUG RELOAD NOSAVE" || reply.contains("in progress");
         assert!(refused || !reply.starts_with('-'), "{line}: {reply}");
@@ -82,7 +82,7 @@ fn the_append_only_file_is_rewritten_under_load() {
             let line = format!("DURABLE.SET k{number} {round}");
             client.send_bytes(&packet(&[line.as_str(); 10]));
         }
-        // The server refuses it while a rewrite runs.
+        // The server refuses BGREWRITEAOF while a rewrite runs.
         say(&mut operator, "BGREWRITEAOF");
         say(&mut group.replicas[0].raw(), "BGREWRITEAOF");
         for client in &mut clients {

@@ -43,7 +43,8 @@ fn arguments_and_changes_survive_a_rewrite_and_a_restart() {
     let server = Server::builder()
         .module_args(&["timeout-ms", "500", "replicas", "2"])
         .start();
-    // One setting to the default without the argument, the other to a new value.
+    // `timeout-ms` is set to the module's default, which the argument has overridden. `replicas` is
+    // set to a new value.
     for (name, other) in [
         ("durable.timeout-ms", "1000"),
         ("durable.replicas", "majority"),

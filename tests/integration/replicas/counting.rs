@@ -1,5 +1,6 @@
 //! Which links count as replicas: online, with an acknowledged offset that is above 0 and within
-//! the stream, and with a listening port. Each host and port counts once.
+//! the stream, and with a listening port. A replica that came back counts once, although its dead
+//! link is still listed.
 
 use testkit::{eventually, Cut, FakeReplica, Server};
 
@@ -76,8 +77,8 @@ fn a_link_that_never_acknowledged_anything_does_not_count() {
 
 #[test]
 fn a_newcomer_is_asked_without_anybody_waiting() {
-    // A new replica counts after its first acknowledgement. An idle primary would never request
-    // one.
+    // A new replica counts after its first acknowledgement. On an idle primary no wait causes a
+    // request for one.
     let primary = primary();
     let mut conn = primary.raw();
     let mut fake = FakeReplica::start(&primary);

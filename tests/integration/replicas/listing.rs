@@ -1,5 +1,5 @@
-//! DURABLE.REPLICAS: the online links, the acknowledged offset of each, its age, and whether it
-//! counts.
+//! DURABLE.REPLICAS: the links in any state, the acknowledged offset of each, its age, whether the
+//! link counts, and why not.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,7 @@
-//! A primary that becomes a replica while clients wait, in cases where not every server ends their
-//! waits itself: in a cluster, and clients with CLIENT CAPA REDIRECT. Their offsets belong to the
-//! old stream. After the server is a primary again, offsets of a new stream must not release them.
+//! A primary becomes a replica while clients wait. These are the cases in which not every server
+//! ends the waits itself: in a cluster, and for clients with CLIENT CAPA REDIRECT. The offsets of
+//! the waits belong to the old stream. When the server is a primary again, acknowledgements of a
+//! new stream must not release these waits.
 
 use testkit::differences::HAS_CLIENT_CAPA;
 use testkit::{eventually, Cluster, RawConn, Role, Server};
@@ -65,8 +66,8 @@ fn in_a_cluster_waiting_clients_are_turned_away_and_never_told_of_another_histor
         &format!("DURABLE.SET {key} precious REPLICAS 1"),
     );
     wait_for_waiters(primary, 1);
-    // The replica dies and comes back while the primary is paused. It takes over without the last
-    // write.
+    // The replica dies and comes back without the last write. It takes over while the primary is
+    // paused.
     replica.kill();
     primary.pause();
     replica.restart();

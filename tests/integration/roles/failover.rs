@@ -43,7 +43,7 @@ fn a_failover_turns_the_waiting_clients_away_or_answers_them() {
     for client in &mut clients {
         let last = String::from_utf8(client.read_reply_bytes()).expect("a reply that is not UTF-8");
         assert!(last.starts_with("-UNBLOCKED "), "{last}");
-        // Others close the connection, too.
+        // Only servers that end the waits late leave the connection open.
         if !primary.has(UNBLOCKS_LATE_AFTER_FAILOVER) {
             assert_eq!(client.read_until_closed(), b"");
         }

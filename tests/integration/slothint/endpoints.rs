@@ -241,7 +241,8 @@ fn the_kind_of_address_may_change_under_a_batch_of_connections() {
         for conn in &mut conns {
             let map = agreed(conn);
             assert_eq!(hint(conn, &["foo", "bar"]).token, map.token);
-            // The same token for the same map, and different tokens for different maps.
+            // Different maps have different tokens. The count below shows that equal maps have the
+            // same token.
             let known = seen.entry(map.token).or_insert_with(|| map.clone());
             assert_eq!(*known, map);
         }

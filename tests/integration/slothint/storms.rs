@@ -193,7 +193,7 @@ fn clients_that_leave_in_the_middle_leave_nothing_behind() {
     unload_and_load_again(node);
 }
 
-/// The per-turn budget is some hundreds of watchers. Later turns answer the others.
+/// One turn of the event loop answers some hundreds of watchers. Later turns answer the others.
 #[test]
 fn more_watchers_than_one_turn_answers_are_all_told() {
     let cluster = alone("100");

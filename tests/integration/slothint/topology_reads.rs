@@ -1,5 +1,5 @@
-//! The module reads the topology for watchers only while there are any, and their timer does not
-//! keep the module loaded.
+//! The module reads the topology for watchers only while somebody watches. After the last watch no
+//! timer keeps the module loaded.
 
 use testkit::{eventually, Server};
 

@@ -17,7 +17,7 @@ fn tracker(node: &Server) -> RawConn {
     let mut conn = node.raw();
     conn.hello3();
     track(&mut conn);
-    // Later maps are compared with the first one.
+    // The module compares later maps with the first one, so it has to read the first one now.
     eventually("the module to notice the tracking client", || {
         topology_reads(node) > before
     });
@@ -173,7 +173,7 @@ fn tracker_beside(node: &Server) -> RawConn {
 fn clients_that_track_other_keys_cost_no_looks() {
     let cluster = alone("0");
     let node = &cluster.nodes[0];
-    // Afterwards the module knows that no client tracked before it was loaded.
+    // After it was loaded, the module looks once for clients that already track. There are none.
     let_cron_run(node);
     for mode in ["", " BCAST PREFIX user: PREFIX __slothint__:x"] {
         let mut conn = node.raw();

@@ -1,5 +1,6 @@
 //! Nodes whose nodes.conf was written by Redis 7.0, without shard ids. Later servers leave such
-//! nodes out of CLUSTER SHARDS. A primary leaves itself out of its own answer for good.
+//! nodes out of CLUSTER SHARDS. A primary even leaves itself out of its own answer, and this never
+//! changes.
 
 use std::fs;
 

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 
 use testkit::{eventually, FakeReplica, Replicated, ReplicatedBuilder, Server, ServerBuilder};
 
-/// Loads the module with waits without a deadline.
+/// Loads the module with `timeout-ms 0`, so waits have no deadline.
 pub fn patient(builder: ServerBuilder) -> ServerBuilder {
     builder.module_args(&["timeout-ms", "0"])
 }

@@ -24,7 +24,7 @@ pub fn introduce(link: &mut RawConn, port: u16, host: &str) {
     }
 }
 
-/// Waits until INFO replication shows such a link.
+/// Waits until INFO replication shows a link that waits for its full synchronization.
 pub fn wait_for_syncing(primary: &Server) {
     eventually("the link to wait for its synchronization", || {
         let text: String = primary.run(&["INFO", "replication"]);

@@ -1,4 +1,4 @@
-//! TLS connections to servers that show the bytes of the protocol. They check the certificate.
+//! TLS connections to servers. They show the bytes of the protocol, and check the certificate.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

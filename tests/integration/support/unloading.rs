@@ -40,7 +40,7 @@ pub fn unload_and_load_again(server: &Server) {
     // The module refuses while a client's last command was one of its own. The tests no longer need
     // their clients here.
     server.run::<i64>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
-    // The module refuses for the turn in which a wake-up is pending.
+    // The module also refuses in a turn in which a wake-up is pending. The next attempt succeeds.
     eventually("the module to be unloaded", || {
         server
             .try_run::<()>(&["MODULE", "UNLOAD", "durable"])

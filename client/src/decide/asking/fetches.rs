@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How long after a fetch no other is made: a slot that this map has left open would be left open
-/// again.
+/// For this long after a fetch no other one is made: a slot without an owner in the fetched map
+/// would most likely have none in the next map either.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The state of fetching, shared by all sessions of a client.
@@ -13,14 +13,14 @@ pub(crate) struct Fetches {
     last_ended: Option<Instant>,
 }
 
-/// What a session does that misses a slot.
+/// What a session does when it misses a slot.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FetchTurn {
     /// It fetches the map, and calls [`Fetches::end`] then.
     Fetch,
-    /// Another session is fetching: it waits for the end of that, and fetches nothing.
+    /// Another session is fetching. This one waits for the end of that fetch, and fetches nothing.
     Wait,
-    /// A fetch has just ended.
+    /// A fetch has just ended. This session fetches nothing.
     Skip,
 }
 

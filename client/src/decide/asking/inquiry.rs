@@ -30,7 +30,7 @@ pub(crate) struct Inquiry {
     result: Option<Result<Fill, Error>>,
 }
 
-/// How much asking is worth.
+/// How many nodes are asked, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// How many nodes are asked.
@@ -85,7 +85,7 @@ impl Inquiry {
         Some(Inquiry::new(Some(command), candidates, limits))
     }
 
-    /// Asks for the whole map, and the nodes in `last` after the others.
+    /// Asks for the whole map. The nodes in `last` are asked after the others.
     pub(crate) fn for_map(
         last: &HashSet<Node>,
         limits: Limits,

@@ -36,20 +36,21 @@ pub(crate) struct HintAnswer {
 /// Why a node gave no hint.
 #[derive(Debug)]
 pub(crate) enum NoHint {
-    /// It has no such command, or is in no cluster. No request is sent to it again.
+    /// It has no such command, or does not run in cluster mode. It gets no request for hints until
+    /// it has been down or [`crate::Client::use_hints_again`] is called.
     NoHints,
-    /// This user may not use the command. This request is not sent to the node again.
+    /// This user may not use the command. The node does not get this request for as long.
     NotAllowed,
     /// It answered with another error.
     Server(ServerError),
     /// The answer makes no sense, or names no owner.
     Unreadable(Unreadable),
-    /// The connection broke.
+    /// The connection broke, or the whole answer did not come in time.
     Broken(RedisError),
 }
 
 impl Question {
-    /// `SLOTHINT key …` by `command`.
+    /// `command` is `SLOTHINT key …`.
     pub(crate) fn for_keys(
         node: Node,
         command: Cmd,
@@ -145,8 +146,8 @@ impl HintAnswer {
             return Ok(Fill::Filled(0));
         };
         if hint.names_nobody() {
-            // Some keys may really have no owner. Only a node that is in no cluster says so of all
-            // slots.
+            // The slots of some keys may really have no owner. A node that names no owner for any
+            // slot is in no cluster.
             if hint.is_whole {
                 knowledge.mark_outside(&self.node);
             }
@@ -172,7 +173,7 @@ impl NoHint {
         }
     }
 
-    /// Remembers who need not be asked again.
+    /// Remembers that the node need not be asked again.
     pub(crate) fn remember(&self, node: &Node, request: HintRequest, knowledge: &mut Knowledge) {
         match self {
             NoHint::NotAllowed => knowledge.refused(node, request),

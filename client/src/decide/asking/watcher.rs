@@ -21,7 +21,8 @@ use crate::decide::node::Node;
 use crate::decide::settings::Settings;
 use crate::decide::stats::Counters;
 
-/// The length of one wait on the server, so that the thread sees in time that it has to end.
+/// The length of one wait on the server. It is short, so that the thread soon sees that it has to
+/// end.
 const WAIT: Duration = Duration::from_millis(500);
 /// How long a server may be silent beyond that wait, unless the client's limit for replies is
 /// shorter.
@@ -29,16 +30,16 @@ const GRACE: Duration = Duration::from_secs(1);
 /// After so many errors of a server in a row another one is asked: this one may be cut off from the
 /// cluster.
 const MAX_ERRORS: u32 = 8;
-/// A wait that ends sooner has ended at once: either the map had changed meanwhile, or the server
-/// ends every wait.
+/// A wait that is shorter than this has ended at once: either the map had changed before the wait
+/// began, or the server ends every wait at once.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Watcher {
-    /// That of the last map, whichever node gave it. 0 at first, which is the token of no map.
+    /// The token of the last map, whichever node gave it. 0 at first, which is the token of no map.
     token: i64,
     /// Failures since a wait ended as it should.
     failures: u32,
-    /// A pause is due, as long as after so many failures.
+    /// A pause is due. Its length is the backoff after this number of failures.
     pause: Option<u32>,
     stage: Stage,
 }
@@ -92,8 +93,8 @@ impl Watcher {
         }
     }
 
-    /// How long each of the two requests may take, from its first byte to the last one of the
-    /// reply.
+    /// How long a `Wait` or a `Fetch` may take, from the first byte of the request to the last one
+    /// of the reply.
     pub(crate) fn answer_limit(settings: &Settings) -> Duration {
         let grace = settings.response_timeout.unwrap_or(GRACE).min(GRACE);
         grace.saturating_add(WAIT)
@@ -130,7 +131,7 @@ impl Watcher {
                 command.arg(self.token).arg(wait);
                 WatchStep::Wait(command)
             }
-            // Always the whole map: the cache may be half this map and half corrections.
+            // Always the whole map: corrections may have brought a part of it into the cache.
             Stage::Changed(watched, _) => {
                 let node = watched.node.clone();
                 WatchStep::Fetch(Question::for_whole_map(node, knowledge, stats))
@@ -138,8 +139,8 @@ impl Watcher {
         }
     }
 
-    /// The nodes in turn, those that answered lately first: the one that was watched may be the one
-    /// that failed.
+    /// The node to watch. Each failure goes on to the next candidate, because the node that was
+    /// watched may be the one that failed. Nodes that are up are the first candidates.
     fn choose(&self, knowledge: &mut Knowledge) -> Option<Node> {
         let candidates = knowledge.candidates(HintRequest::Watch, &HashSet::new());
         let turn = usize::try_from(self.failures).unwrap_or(0);
@@ -219,13 +220,14 @@ impl Watcher {
         let Stage::Waiting(watched) = &mut self.stage else {
             return;
         };
-        // A map that comes at once on a new connection proves nothing: the next wait on it may fail
-        // again.
+        // If the first wait on a connection ends with a map, that proves nothing: the next wait may
+        // fail again.
         if watched.has_waited || !is_new {
             self.failures = 0;
         }
         (watched.has_waited, watched.errors) = (true, 0);
-        // A single change is followed at once. Many in a row are followed at this pace.
+        // After a long wait the next one begins at once. Waits that end at once are followed by
+        // pauses, which grow.
         if now.saturating_duration_since(watched.began) < AT_ONCE {
             watched.hurried = watched.hurried.saturating_add(1);
             self.pause = Some(watched.hurried);
@@ -236,11 +238,11 @@ impl Watcher {
 
     fn failed(&mut self, no_hint: &NoHint) {
         match no_hint {
-            // It is no candidate any more, so the next one is asked at once.
+            // The node is no candidate any more, so the next one is asked at once.
             NoHint::NoHints | NoHint::NotAllowed => self.stage = Stage::Closing,
             NoHint::Server(_) => {
-                // While the cluster is down, servers end every wait with an error. The connection
-                // is as good as another.
+                // While the cluster is down, servers end every wait with an error. Another
+                // connection would be no better than this one.
                 if let Stage::Waiting(watched) = &mut self.stage {
                     watched.errors = watched.errors.saturating_add(1);
                     if watched.errors >= MAX_ERRORS {

@@ -14,8 +14,8 @@ pub(crate) struct Attempt<'c> {
     pub(crate) pending: Pending<'c>,
     /// The node that it was sent to, or was to be sent to.
     pub(crate) node: Node,
-    /// The question of the last window that was sent to the node. It may be there although this
-    /// command was not sent.
+    /// The number from `SlotCache::ask` for the last window that was sent to the node. It is also
+    /// set on commands that were not sent.
     pub(crate) asked: Option<Asked>,
     /// The connection to the node, if there was one.
     pub(crate) connection: Option<ConnectionId>,
@@ -30,7 +30,7 @@ pub(crate) enum Outcome {
     /// The connection failed while it was sent or before it was answered: it may have been
     /// executed.
     Lost(RedisError),
-    /// As `Lost`, and it is the one whose reply did not come in time.
+    /// As `Lost`, for the command whose reply was waited for and did not come in time.
     Silent(RedisError),
     /// A fence that was not sent, because the writes before it were sent on another connection.
     Severed,

@@ -8,8 +8,9 @@ use crate::decide::batch::verdict::Verdict;
 use crate::decide::command::Command;
 use crate::decide::error::Error;
 
-/// Whether a later fence has to go over the same connection as this attempt. A write whose reply
-/// was lost and that goes again does not count here: its next attempt counts, if that is executed.
+/// Whether a later fence has to go over the same connection as this attempt. If the reply to a
+/// repeatable write was lost, this attempt does not count: the write goes again, and the attempt
+/// that is executed then counts.
 pub(crate) fn may_have_written(pending: &Pending<'_>, outcome: &Outcome) -> bool {
     let command = pending.command;
     command.may_write()
@@ -23,13 +24,13 @@ pub(crate) fn may_have_written(pending: &Pending<'_>, outcome: &Outcome) -> bool
         }
 }
 
-/// Whether an attempt before the last one may have been executed and have changed something.
+/// Whether any attempt so far may have been executed without a result, and have changed something.
 pub(crate) fn is_in_doubt(pending: &Pending<'_>) -> bool {
     pending.in_doubt && pending.command.may_write()
 }
 
 /// Whether a durable command that is turned away with this error may have been executed: the server
-/// answers the same to one that waits for replicas as to one that has not begun.
+/// gives the error also to a command that has been executed and waits for replicas.
 pub(crate) fn is_turned_away_while_waiting(command: &Command, error: &ServerError) -> bool {
     command.is_durable() && matches!(error.code(), "CLUSTERDOWN" | "UNBLOCKED")
 }

@@ -19,7 +19,8 @@ use crate::decide::node::Node;
 
 /// So many redirections of a command are followed at once. More of them mean that nodes disagree.
 const PROMPT_REDIRECTS: u32 = 3;
-/// Waits between redirections grow like those after failures, up to the wait after this many.
+/// Waits between redirections grow like those after failures, up to the wait after this many
+/// failures: 32 to 64 ms.
 const MAX_REDIRECT_WAIT: u32 = 4;
 
 #[derive(Default)]
@@ -29,9 +30,9 @@ pub(crate) struct Lanes {
 }
 
 struct Lane {
-    /// Nothing is sent before.
+    /// Nothing is sent before this instant.
     ready: Instant,
-    /// When, after the last executed command, one was first turned away.
+    /// When a command was first turned away since one was last executed.
     since: Option<Instant>,
     failures: u32,
     avoid: Option<Node>,
@@ -118,7 +119,8 @@ impl Lanes {
         Admission::Go(Some(node))
     }
 
-    /// A command of the slot has been executed, or has an error for the caller.
+    /// A command of the slot has been executed, or has an error for the caller. That ends the
+    /// trouble of the slot, unless another command of the slot met trouble in this round.
     pub(crate) fn executed(&mut self, slot: Option<u16>, now: Instant) {
         let round = self.round;
         let untroubled = |lane: &&mut Lane| lane.troubled_in != round;
@@ -142,7 +144,7 @@ impl Lanes {
     }
 
     /// A command of the slot was turned away, could not be sent, got no reply, or was redirected
-    /// too often. The first `free_failures` cost no wait.
+    /// too often. All of one round count as one failure. The first `free_failures` cost no wait.
     pub(crate) fn refused(
         &mut self,
         slot: Option<u16>,
@@ -170,8 +172,9 @@ impl Lanes {
         }
     }
 
-    /// The time for a command of the slot is over. The commands that were held back behind it get
-    /// their one attempt now and together: their time has been running as long.
+    /// The time for a command of the slot is over. The commands that were held back behind it are
+    /// sent now, together. Their time began when the trouble of the slot did, so one that fails is
+    /// given up as well.
     pub(crate) fn gave_up(&mut self, slot: Option<u16>, now: Instant) {
         if let Some(lane) = self.lanes.get_mut(&slot) {
             (lane.ready, lane.probing) = (now, false);

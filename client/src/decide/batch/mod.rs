@@ -44,7 +44,7 @@ pub(crate) struct Batch<'c> {
     lanes: Lanes,
     /// The hint before the first round has been requested, or is not needed.
     is_hinted: bool,
-    /// Nodes that failed in the last round: before the next one the map is requested, of other
+    /// Nodes that failed in the last round. Before the next round the map is requested, from other
     /// nodes if possible.
     failed: HashSet<Node>,
 }
@@ -93,8 +93,8 @@ impl<'c> Batch<'c> {
                 continue;
             }
             if command.is_pinned() {
-                // It goes to the primary only, and other commands of its slot may go to a
-                // substitute.
+                // It goes to the primary only, while other commands of its slot may go to a
+                // substitute. A lane keeps their order.
                 self.lanes.keep_together(command.slot(), now);
             }
             if command.routing_key().is_some() {
@@ -180,7 +180,7 @@ impl<'c> Batch<'c> {
         if let ([one], true) = (self.pending.as_slice(), hint_all) {
             if one.command.names_key() {
                 // A hint for one key is a round trip, as is the redirection that it would save. The
-                // map saves those of all commands after it.
+                // map saves the redirections of all later commands, too.
                 let slot = one.slot()?;
                 let is_needed = knowledge.cache.primary_of(slot).is_none()
                     && knowledge.may_ask(HintRequest::Map);
@@ -235,7 +235,8 @@ impl<'c> Batch<'c> {
                 pipelines.push(Pipeline::new(node, self.settings));
             }
             match pipelines.get_mut(at) {
-                // Its slot sends one command at a time, so none of them is overtaken.
+                // It goes last in its pipeline. Its slot sends nothing else in this round, so the
+                // order within the slot is kept.
                 Some(_) if pending.was_silent => last.push((at, pending)),
                 Some(pipeline) => pipeline.push(pending),
                 None => {}

@@ -17,8 +17,8 @@ pub(crate) struct Pending<'c> {
     pub(crate) counted: bool,
     pub(crate) redirects: u32,
     pub(crate) attempts: u32,
-    /// When it was first turned away, or, if it waited behind an earlier command of its slot, when
-    /// that one was.
+    /// When it was first turned away. If it waited behind an earlier command of its slot: when that
+    /// one was first turned away.
     pub(crate) since: Option<Instant>,
     /// An attempt may have been executed: it ended without a reply, or while it waited for
     /// replicas.

@@ -39,7 +39,7 @@ pub(crate) struct Pipeline<'c> {
     /// How it ended, if it did not end well: [`Outcome::NotSent`], [`Outcome::Lost`] or
     /// [`Outcome::Postponed`].
     failure: Option<Outcome>,
-    /// Slots of which a command was redirected or turned away. Later ones are not sent past it.
+    /// Slots of which a command was redirected or turned away. Their later commands are not sent.
     held: HashSet<Option<u16>>,
     replied: bool,
     /// The node has executed a command of a key, or knows which node does.
@@ -52,7 +52,7 @@ enum Stage {
     Unconnected,
     /// No reply is outstanding.
     Ready,
-    /// The reply that comes next has to be there by the deadline, if that is fixed already.
+    /// `deadline` is that of the next reply. It is fixed when the driver begins to wait for it.
     Reading {
         sent: Instant,
         is_first: bool,

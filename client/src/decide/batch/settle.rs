@@ -21,8 +21,8 @@ use crate::decide::redirect::Redirect;
 use crate::decide::settings::Settings;
 use crate::decide::stats::Counters;
 
-/// The first redirections of a command, which do not start the time for retries. Each further one
-/// counts as being turned away.
+/// So many redirections of a command do not start the time for retries. Each further one counts as
+/// being turned away.
 const FREE_REDIRECTS: u32 = 16;
 
 /// What settling the attempts of a round needs, and what it changes.
@@ -31,7 +31,7 @@ pub(crate) struct Settling<'s> {
     pub(crate) stats: &'s Counters,
     pub(crate) lanes: &'s mut Lanes,
     pub(crate) fences: &'s mut Fences,
-    /// Nodes that failed: before the next round the map is requested, of other nodes if possible.
+    /// Nodes that failed. Before the next round the map is requested, from other nodes if possible.
     pub(crate) failed: &'s mut HashSet<Node>,
     pub(crate) findings: &'s mut Vec<Finding>,
     /// One instant and one random number, in `0.0..1.0`, for the round: what failed together waits
@@ -64,8 +64,9 @@ impl Settling<'_> {
         }
         let slot = pending.slot();
         let is_fence = pending.command.is_fence();
-        // The writes before the fence were not executed with it, so its reply does not cover them.
-        // It goes again after them.
+        // If a command before the fence was redirected or turned away in this round, the fence's
+        // reply may not cover that command. The fence goes again after the command, unless the
+        // fence's own reply was lost.
         let is_lost = matches!(outcome, Outcome::Lost(_) | Outcome::Silent(_));
         if is_fence && self.lanes.is_troubled(slot) && !is_lost {
             return Settled::Again(pending);
@@ -80,8 +81,8 @@ impl Settling<'_> {
                 return self.outcome_unknown(&pending, node, (ErrorKind::Io, gone).into());
             }
             Outcome::NotSent(cause) => return self.not_sent(pending, node, cause),
-            // The command without an answer waits before its next attempt. Commands of other slots
-            // that were lost with it are sent again at once.
+            // The command without an answer waits before its next attempt. Repeatable commands of
+            // other slots that were lost with it are sent again at once.
             Outcome::Silent(cause) => return self.lost(pending, node, cause, 0),
             Outcome::Lost(cause) => return self.lost(pending, node, cause, 1),
             Outcome::Answered(verdict) => verdict,
@@ -197,7 +198,7 @@ impl Settling<'_> {
                     .extend(slot.map(|slot| Finding::ClusterDown { slot, node }));
                 avoid
             }
-            // The node may have been replaced: another one knows the new one.
+            // The node may have been replaced: another node knows its successor.
             Why::Loading | Why::NotPrimary => Some(node.clone()),
         };
         if why != Why::TryAgain {
@@ -315,7 +316,7 @@ impl Settling<'_> {
     ) -> Settled<'c> {
         self.stats.outcome_unknown.one();
         if pending.command.is_fence() {
-            // The error covers the writes before the fence. It is reported once.
+            // The error says that the writes before the fence may be lost. It is reported once.
             self.fences.settled(pending.slot());
         }
         Settled::Finished(pending.place, Err(Error::OutcomeUnknown { node, cause }))

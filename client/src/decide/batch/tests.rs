@@ -1,5 +1,4 @@
-//! Whole batches on clusters that are made up, without a socket. The driver here is the shortest
-//! one there can be.
+//! Whole batches on clusters that are made up, without a socket, with the shortest possible driver.
 
 use std::collections::HashMap;
 use std::slice::from_ref;
@@ -27,7 +26,7 @@ struct Client {
     fences: Fences,
     links: Links<()>,
     now: Instant,
-    /// The inquiries that were made, and whether all sessions share them.
+    /// For each inquiry that was made: whether all sessions share it.
     inquiries: Vec<bool>,
     /// How long each of them takes.
     inquiry_takes: Duration,
@@ -162,7 +161,7 @@ fn a_single_command_of_an_unknown_slot_fetches_the_map_and_a_batch_a_hint_for_it
     let mut own = client();
     own.run(&[get.clone(), other.clone()], &mut ok);
     assert_eq!(own.inquiries, [false]);
-    // Its slots are known now, from the success.
+    // The slots of both keys are known now, from the success.
     own.run(&[get.clone(), other.clone()], &mut ok);
     own.run(from_ref(&get), &mut ok);
     assert_eq!(own.inquiries, [false]);
@@ -239,7 +238,7 @@ fn a_redirection_is_followed_and_the_next_command_goes_there_by_itself() {
 #[test]
 fn a_command_without_a_reply_goes_behind_those_of_other_slots() {
     let mut own = Client::of_two_nodes();
-    // The wait of the silent command is over when the map has come.
+    // So the wait of the silent command is over when the map has come.
     own.inquiry_takes = Duration::from_secs(1);
     let slow = Command::new("SLOW").key("{a}").repeatable();
     // Node 2 owns the slots of both.

@@ -9,7 +9,7 @@ use crate::decide::redirect::Redirect;
 /// What follows from a reply.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
-    /// It is the result.
+    /// The value is the result.
     Done(Value),
     /// The caller gets the error.
     Failed(ServerError),
@@ -17,7 +17,7 @@ pub(crate) enum Verdict {
     Moved(Redirect),
     /// This one command goes to another node. The slot stays where it is.
     Ask(Redirect),
-    /// It is to be sent again: nothing was executed, or it may be executed twice.
+    /// The command is to be sent again: nothing was executed, or it may be executed twice.
     Later(Why, ServerError),
     /// Something may have been executed.
     Unknown(ServerError),
@@ -55,8 +55,8 @@ impl Verdict {
         let Some(why) = Why::of(command, &error) else {
             return Verdict::Failed(error);
         };
-        // A command that waits for replicas has been executed if the server turns it away while it
-        // waits. A fence has no meaning on another server.
+        // The server gives these errors also to a durable command that has been executed and waits
+        // for replicas. A fence has no meaning on another server.
         let while_waiting = matches!(error.code(), "CLUSTERDOWN" | "UNBLOCKED")
             && command.is_durable()
             && !command.is_repeatable();

@@ -37,12 +37,11 @@ impl Window {
 }
 
 /// What is left of `limit` for the first reply to a window whose sending began `waited` ago.
-/// Meanwhile other nodes were connected to, sent to and read from, so nodes that do not answer
-/// share the limit.
+/// A driver may have waited for other nodes meanwhile. So nodes that do not answer share the limit.
 ///
-/// An eighth of `limit` is left, but no less than 100 ms, or all of a shorter limit: the socket of
-/// a node may have been full, and the node needs time to go on. For example, of 1 s, 750 ms are
-/// left after 250 ms, and 125 ms after 5 s.
+/// At least an eighth of `limit` and at least 100 ms are left. A limit below 100 ms is left whole.
+/// The node needs this time: its socket may have been full. Example: of 1 s, 750 ms are left after
+/// 250 ms, and 125 ms after 5 s.
 pub(crate) fn rest_of(limit: Duration, waited: Duration) -> Duration {
     let least = (limit / 8).max(LEAST_WAIT).min(limit);
     limit.saturating_sub(waited).max(least)

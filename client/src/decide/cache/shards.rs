@@ -141,9 +141,9 @@ impl Shards {
         shard.replicas.retain(|replica| replica != to);
         shard.failovers = shard.failovers.saturating_add(1);
         // The former primary most likely comes back as a replica, and may be promoted again.
-        // Without a hint this is assumed once only. Otherwise, if slots were given to a node that
-        // had been a replica, the shard would be moved back and forth for ever. From then on each
-        // slot is patched by itself.
+        // Without a new hint this is assumed only once. Suppose that some slots of the shard were
+        // really given to its former replica. Then each `MOVED` to this node, and each one back,
+        // would move the whole shard. After the second failover each slot is patched alone.
         if shard.failovers == 1 {
             shard.replicas.push(former.clone());
         }

@@ -151,7 +151,7 @@ fn a_second_failover_back_moves_the_whole_shard_again() {
 #[test]
 fn slots_given_to_a_former_replica_do_not_move_the_shard_back_and_forth() {
     let mut cache = halves();
-    // 5 and 6 have really gone to 11, which has become a primary of its own.
+    // Slots 5 and 6 have really gone to node 11, which has become a primary of its own.
     let truth = |slot| if slot == 5 || slot == 6 { 11 } else { 1 };
     let mut corrections = 0;
     for slot in (0..20).cycle().take(200) {
@@ -206,7 +206,7 @@ fn a_map_asked_for_before_a_failover_does_not_undo_it_for_any_slot() {
         &node(1),
         asked,
     );
-    // Slots that were not known then are in the shard of those that were.
+    // For slots that were not known, the late map names the former primary and means its shard.
     assert_owners(&cache, &[(0, 11), (9, 11), (10, 11), (8191, 11), (8192, 2)]);
     assert_eq!(cache.replicas_of(10), [node(1)]);
 }
@@ -231,7 +231,7 @@ fn moved_is_believed_unless_later_news_name_a_third_node() {
     let late = cache.moved(5, &node(2), Some(&node(1)), asked);
     assert_eq!(late, Correction::Outdated);
     assert_owners(&cache, &[(5, 3)]);
-    // But a node that disowns its own slot is right.
+    // But if the owner in the cache says that it is not the owner, it is believed.
     assert_eq!(
         cache.moved(5, &node(2), Some(&node(3)), asked),
         Correction::Patched
@@ -273,7 +273,7 @@ fn a_map_that_is_not_taken_over_whole_leaves_no_token_and_neither_does_an_older_
     let mut cache = halves();
     let command = cache.ask();
     let asked = cache.ask();
-    // Confirms the cache, after the map was requested.
+    // A correction after the map was requested, which confirms the cache.
     cache.moved(0, &node(1), Some(&node(3)), command);
     let moved = Hint {
         token: 2,

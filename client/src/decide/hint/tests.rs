@@ -189,7 +189,7 @@ fn ranges_that_overlap_run_backwards_or_leave_the_slots_are_refused_by_name() {
     }
 }
 
-/// Later servers count to 2^53, earlier ones to 2^63.
+/// The module gives tokens below 2^53. Other versions of it may give tokens of up to 63 bits.
 #[test]
 fn a_token_is_any_number() {
     for token in [1, (1 << 53) - 1, i64::MAX, -5] {

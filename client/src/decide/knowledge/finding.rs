@@ -1,4 +1,5 @@
-//! What the replies of a round have shown. It is collected without a lock and noted at once.
+//! What the replies of a round have shown. It is collected without a lock, and noted under one lock
+//! at the end of the round.
 
 use crate::decide::cache::Asked;
 use crate::decide::node::Node;

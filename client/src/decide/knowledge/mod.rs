@@ -45,9 +45,9 @@ impl Knowledge {
     /// which may come back in its old role.
     ///
     /// For example, slot 0 belongs to A with the replica A1, the seeds are S and T, and A is down:
-    /// the attempts go to A1, S, T …, and with 7, 15 and 23 failures to A.
+    /// with 1, 2 and 3 failures the attempts go to A1, S and T, and with 7, 15 and 23 to A.
     ///
-    /// The cost is that of one shard, not that of the cluster.
+    /// The choice costs time in proportion to the nodes of one shard, not of the cluster.
     pub(crate) fn route(
         &mut self,
         slot: Option<u16>,
@@ -324,7 +324,7 @@ mod tests {
         let (primary, replica) = (node(1000), node(3000));
         let mut found = HashSet::new();
         for failures in 0..4000 {
-            // As each round ends that has tried both again.
+            // As at the end of a round that has tried both again.
             knowledge.mark_down(&primary);
             knowledge.mark_down(&replica);
             found.extend(knowledge.route(Some(0), Some(&replica), failures));

@@ -1,7 +1,8 @@
 //! Which node refuses which request for hints. Pure.
 //!
-//! A refusal counts for one node and one command only: another node may have the module loaded, and
-//! a user may have the permission for another command.
+//! A refusal counts for one node only: another node may have the module loaded. If the user lacks a
+//! permission, the refusal counts for that command only. A watch needs two commands, so a node that
+//! refuses `SLOTHINT.MAP` cannot be watched.
 
 use std::collections::HashMap;
 
@@ -41,7 +42,7 @@ impl Refusals {
         }
     }
 
-    /// This node has no module, or is in no cluster.
+    /// This node has no module, or does not run in cluster mode.
     pub(crate) fn refuse_all(&mut self, node: &Node) {
         let all = RefusedRequests {
             keys: true,

@@ -16,10 +16,10 @@ pub(crate) struct Roster {
     /// The nodes that the caller named, at least one. The first that is up is the default node.
     seeds: Vec<Node>,
     /// Nodes that the cache named before, the latest last. The cache may have been filled by a node
-    /// that has lost contact with the cluster. Then these know more.
+    /// that has lost contact with the cluster. Then the former nodes know more.
     former: VecDeque<Node>,
-    /// Nodes that could not be reached, until they answer again. Commands go there by redirections
-    /// only.
+    /// Nodes that could not be reached or did not answer in time, until they answer again. Few
+    /// commands go there meanwhile: see [`super::Knowledge::route`].
     down: HashSet<Node>,
     /// Nodes that seem to be in no cluster: they know no owner of any slot. They are asked after
     /// the others.

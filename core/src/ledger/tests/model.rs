@@ -64,6 +64,7 @@ fn steps() -> impl Strategy<Value = Vec<LedgerStep>> {
 /// The rule in its simplest form: every step looks at every wait.
 #[derive(Default)]
 struct Model {
+    /// By id: the requirement, the offset, the deadline, and when the wait was accepted.
     waits: BTreeMap<u64, (Need, Option<u64>, Option<u64>, u64)>,
     /// The attributed waits. Entries of ended waits are ignored.
     users: BTreeMap<u64, u8>,

@@ -1,4 +1,4 @@
-//! Which links count for the admission of a command although they acknowledge nothing.
+//! Which unproved links count for the admission of a command.
 
 use super::*;
 
@@ -10,7 +10,8 @@ fn a_link_that_counted_counts_for_admission_for_two_more_seconds() {
     let rows = [("a", 1, true, 10), ("a", 1, true, 10)];
     assert_eq!(list_at(&mut replicas, 10, 1000, &rows), 1);
     assert_eq!(replicas.counting_for_admission(Micros::new(1000)), 2);
-    // Another change within that time does not lengthen it for a link that has not counted since.
+    // Another change within the two seconds does not lengthen the grace of a link that has not
+    // counted since.
     replicas.replica_event();
     assert_eq!(list_at(&mut replicas, 10, 1_500_000, &rows[..1]), 0);
     assert_eq!(replicas.counting_for_admission(Micros::new(1_500_000)), 1);
@@ -18,7 +19,7 @@ fn a_link_that_counted_counts_for_admission_for_two_more_seconds() {
     assert_eq!(list_at(&mut replicas, 10, 1_600_000, &rows), 1);
     assert_eq!(replicas.counting_for_admission(Micros::new(1_600_000)), 2);
     assert_eq!(replicas.counting_for_admission(Micros::new(3_700_000)), 1);
-    // This applies to admission alone: the link acknowledges nothing meanwhile.
+    // This applies to admission alone: the acknowledgements of the unproved link do not count.
     assert_eq!(replicas.acks().acknowledged(Offset::new(1)), 1);
 }
 

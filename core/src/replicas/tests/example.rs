@@ -1,4 +1,4 @@
-//! The tables in the documentation of the module, row by row.
+//! The example table at the head of `replicas`, row by row.
 
 use super::*;
 

@@ -6,7 +6,8 @@
 //! is gone again before the next look, and a pause may defer it.
 //!
 //! Safety: a link does not count if its process has shown a newer link. Liveness: a link that its
-//! process uses counts after two answered requests, and no further requests are due.
+//! process uses, and that has not overclaimed, counts after two answered requests. No further
+//! requests are due.
 
 use proptest::prelude::*;
 
@@ -123,8 +124,8 @@ impl World {
         }
     }
 
-    /// The online links, and whether each counts. A link that was not online when it went may
-    /// still be in the last listing.
+    /// The online links, and whether each counts. Links that are not online are left out: one that
+    /// went may still be in the last listing.
     fn online(&self) -> impl Iterator<Item = (&ModelLink, bool)> {
         let links = self.replicas.table.links.iter().enumerate();
         let listed = links.filter(|(_, link)| link.online);

@@ -19,7 +19,8 @@ fn a_link_that_came_and_went_unseen_voids_the_proofs_of_all_addresses() {
     // A new link in the listing explains a granted synchronization.
     let three = [rows[0], rows[1], ("c", 3, true, 47)];
     assert_eq!(list_granted(&mut replicas, 47, 0, &three, Some(9)), 3);
-    // A link that shows another address than before is not a new one, so the new one has gone.
+    // The third link shows another address than before. The number of links has not grown, so
+    // nothing explains the granted synchronization.
     let moved = [rows[0], rows[1], ("d", 3, true, 47)];
     assert_eq!(list_granted(&mut replicas, 47, 0, &moved, Some(10)), 0);
 }

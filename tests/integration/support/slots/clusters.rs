@@ -5,7 +5,8 @@ use testkit::{eventually, Cluster, ClusterBuilder, Server};
 
 use crate::support::{info, packet};
 
-/// A cluster whose nodes read the topology in every turn with a request, so that no map is old.
+/// A cluster whose nodes read the topology in every turn of the event loop that has a request, so
+/// that no map is old.
 pub fn afresh(primaries: usize, replicas: usize) -> ClusterBuilder {
     Cluster::builder(primaries, replicas)
         .node(|_, builder| builder.module_args(&["slothint-max-age-ms", "0"]))
@@ -51,8 +52,8 @@ pub fn hand_over(cluster: &Cluster, slots: &[u16], from: &Server, to: &Server) {
         .iter()
         .map(|slot| format!("CLUSTER SETSLOT {slot} NODE {id}"))
         .collect();
-    // The old owner first, or it would claim the slots back. Then a new epoch, so that all nodes
-    // accept the new owner.
+    // The old owner is told first. Otherwise it would claim the slots back. Afterwards the new
+    // owner gets a new configuration epoch, so that all nodes accept it.
     let mut primaries = cluster.primaries();
     primaries.sort_by_key(|node| (node.port() != from.port(), node.port() == to.port()));
     for node in primaries {

@@ -85,7 +85,7 @@ fn a_node_that_gives_no_hint_is_followed_by_the_next_and_is_not_asked_again() {
     assert_eq!(inquiry.next_node(asking.now), None);
     assert!(matches!(inquiry.result(), Ok(Fill::Filled(16_384))));
     let again = asking.inquiry(limits).candidates;
-    // The third one means node:1 by its host and the port 1.
+    // Node 3 has named its own host and the port 1 as the owner. That is node 1, which refuses.
     assert_eq!(again.collect::<Vec<_>>(), [node(3)]);
 }
 
@@ -121,7 +121,7 @@ fn before_commands_two_nodes_are_asked_and_not_longer_than_commands_are_tried() 
     let mut inquiry = asking.inquiry(limits);
     let over = asking.now + asking.settings.retry_for;
     assert_eq!(inquiry.next_node(over), None);
-    // One node has the time of a connection, and all together that of a command.
+    // Each node has the connect timeout, and all together have the time for retries.
     let (now, connect) = (asking.now, asking.settings.connect_timeout);
     assert_eq!(inquiry.answer_deadline(now).left(now), Some(connect));
     let late = over - connect / 2;

@@ -70,7 +70,7 @@ impl Model {
             Some(known) => Some(known.owner).filter(led_by_replica),
             None if self.groups.contains_key(&to) => None,
             None => {
-                // More than one only where hints contradict one another; then the choice is free.
+                // Only hints that contradict one another give several. The test skips such steps.
                 self.groups.keys().copied().find(led_by_replica)
             }
         };
@@ -124,7 +124,7 @@ impl Model {
             homes.push(home);
         }
         for &(slot, index) in slots {
-            // No owner is no news.
+            // A slot without an owner in the hint stays as it was.
             let Some(index) = index else { continue };
             if self
                 .slots
@@ -159,14 +159,14 @@ type Picture = BTreeMap<u16, (u16, Vec<u16>)>;
 enum Step {
     /// A question is sent.
     Ask,
-    /// The answer to one of the questions so far, counted from the latest: MOVED.
+    /// MOVED arrives, as the answer to the question `ago` questions before the latest one.
     Moved {
         slot: u16,
         to: u16,
         from: u16,
         ago: usize,
     },
-    /// The same: a hint.
+    /// A hint arrives, as such an answer.
     Learn {
         shards: Vec<(u16, Vec<u16>)>,
         slots: Vec<(u16, Option<usize>)>,
@@ -216,8 +216,7 @@ proptest! {
                 Step::Ask => questions.push((cache.ask(), model.tick())),
                 Step::Moved { slot, to, from, ago } => {
                     let (asked, same) = question(ago);
-                    // Where hints made one node a replica of two shards, there is no telling whose
-                    // it is.
+                    // If hints made one node a replica of two shards, either may be the right one.
                     let shards = model.groups.values().filter(|group| group.replicas.contains(&to));
                     if !model.slots.contains_key(&slot) && shards.count() > 1 {
                         continue;
@@ -264,7 +263,7 @@ proptest! {
                 prop_assert_eq!(cache.replicas_of(slot), &replicas[..], "replicas of slot {}", slot);
             }
             prop_assert_eq!(cache.known(), model.slots.len());
-            // A server that answers nil to this token means the map that it gave then.
+            // With nil to this token, a server means the map that it gave with the token.
             if let Some(token) = cache.token_at(&node(0)) {
                 prop_assert_eq!(&told[token as usize], &model.picture());
             }
