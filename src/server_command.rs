@@ -1,7 +1,7 @@
-//! Reads the description of one of the server's own commands (`COMMAND INFO`, `COMMAND DOCS`). A
-//! command of the family takes over from it: the arity (as a minimum where options may follow), the
-//! flags that a module can set, key positions, categories and hints. DURABLE.CALL decides by it
-//! what may run.
+//! Reads the description of one of the server's commands. A command of the family copies from it:
+//! the arity (as a minimum where options may follow), the flags that a module can set, key
+//! positions and categories (`COMMAND INFO`), the arguments (`COMMAND DOCS`). DURABLE.CALL decides
+//! by it what may run.
 
 use std::ffi::{c_int, CString};
 

@@ -12,7 +12,7 @@
 //! | the deadline timer fired | [`deadline_timer_fired`] | the same |
 //! | … and the replicas were looked at | [`looked_in_timer`] | waits to release and to give up |
 //! | the event loop is about to sleep | [`turn_ends`] | look at the replicas, or not |
-//! | … and the replicas were looked at | [`looked_at_turn_end`] | waits to release, a request |
+//! | … and the replicas were looked at | [`looked_at_turn_end`] | release, give up, request, wake |
 //! | … and the request was sent | [`request_sent`] | wake the event loop, or not |
 //! | waits have to be given up | [`overdue`], [`take_lost`] | the waits |
 //! | the server ended a wait | [`timed_out`], [`disconnected`] | the wait |
@@ -74,7 +74,7 @@ use crate::stats::Stats;
 use crate::units::Micros;
 
 pub use admission::TooFewReplicas;
-pub use outcomes::{GivenUp, OVERDUE_PER_TURN};
+pub use outcomes::GivenUp;
 pub use timers::{TimerChange, TimerChanges};
 pub use turns::{Actions, OnTimer, Request};
 

@@ -182,6 +182,7 @@ impl<T> Ledger<T> {
     }
 
     /// Moves all satisfied waits into `released`: queue by queue, in the order of their offsets.
+    /// With the same offset, the smaller id comes first.
     pub fn release(&mut self, acks: &Acks, released: &mut Vec<(WaitId, Wait<T>)>) {
         let mut emptied = false;
         for (need, queue) in self.queues.range_mut(..=greatest_need(acks)) {

@@ -98,8 +98,8 @@ pub enum MissingPort {
 /// An estimate: in a reply an address or a range is an array of three elements or a few more.
 const ELEMENTS_PER_ENTRY: usize = 4;
 
-/// Marks slots without an owner, and nodes without slots. Each owner has one of the 16,384 slots, so
-/// this is never an owner's index.
+/// Marks slots without an owner, and nodes without slots. Each owner has one of the 16,384 slots,
+/// so this is never an owner's index.
 const NO_OWNER: u16 = u16::MAX;
 
 impl SlotMap {

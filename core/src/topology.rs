@@ -77,7 +77,8 @@ pub struct Node<'a> {
 pub struct AddressFormat {
     /// `cluster-preferred-endpoint-type`
     pub preferred: PreferredEndpoint,
-    /// The ports are TLS ports: a TLS connection asked, or no connection did and `tls-cluster` is on.
+    /// The ports are TLS ports: a TLS connection asked, or no connection did and `tls-cluster` is
+    /// on.
     pub tls: bool,
 }
 

@@ -4,9 +4,9 @@
 //! **To add a command**, add a row: its name and where it takes options. Its keys must be in fixed
 //! places, the first at word 1. ARCHITECTURE.md lists the other files.
 //!
-//! The module reads arity, flags, key positions, ACL categories and hints of the inner command from
-//! the running server at load. If the server lacks the inner command, its durable command is not
-//! registered.
+//! The module reads arity, flags, key positions, ACL categories and arguments of the inner command
+//! from the running server at load. If the server lacks the inner command, its durable command is
+//! not registered.
 
 use std::ffi::{c_int, CStr, CString};
 use std::sync::atomic::{AtomicI32, Ordering};

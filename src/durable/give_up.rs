@@ -1,5 +1,5 @@
 //! Gives up overdue waits (their deadline has passed) and lost waits (the primary was demoted, or
-//! its cluster failed). Each kind has a per-turn budget. If waits are left, the module wakes the
+//! its cluster failed). Each kind has a budget at a time. If waits are left, the module wakes the
 //! event loop, and the next turn continues.
 //!
 //! The module ends each wait as an operator would with CLIENT UNBLOCK. The server drops the reply
@@ -13,7 +13,7 @@ use crate::clock;
 use crate::ffi::wakeup::wake_event_loop;
 use crate::ffi::Ctx;
 
-/// Gives up overdue and lost waits, each up to its per-turn budget.
+/// Gives up overdue and lost waits, each up to its budget.
 pub fn give_up(ctx: &Ctx) {
     let now = clock::now();
     end_overdue(ctx, coordinator(|coordinator| coordinator.overdue(now)));

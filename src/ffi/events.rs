@@ -1,6 +1,6 @@
 //! Subscribes to the server's events, and decodes their data.
 
-use std::ffi::c_void;
+use std::ffi::{c_void, CStr};
 
 use redis_module::raw;
 
@@ -20,7 +20,7 @@ pub trait ServerEvents {
     fn client_connected(client: &ClientInfo);
     /// A client disconnected.
     fn client_disconnected(client: &ClientInfo);
-    /// A module was loaded or unloaded.
+    /// Another module was loaded or unloaded.
     fn modules_changed(ctx: &Ctx);
     /// A setting of the server changed.
     fn config_changed();
@@ -97,6 +97,8 @@ unsafe extern "C" fn on_event<E: ServerEvents, const ID: u64>(
                 (None, _) => (),
             }
         }
+        // SAFETY: the record of this event, in the version that was subscribed to.
+        raw::REDISMODULE_EVENT_MODULE_CHANGE if unsafe { is_this_module(data) } => (),
         raw::REDISMODULE_EVENT_MODULE_CHANGE => E::modules_changed(ctx),
         raw::REDISMODULE_EVENT_CONFIG => E::config_changed(),
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED => {
@@ -117,4 +119,22 @@ unsafe fn hz(data: *mut c_void) -> u64 {
     // SAFETY: promised by the caller.
     let cron = unsafe { data.cast::<raw::RedisModuleCronLoopInfo>().as_ref() };
     cron.map_or(0, |cron| u64::try_from(cron.hz).unwrap_or(0))
+}
+
+/// Whether the record of a module's load or unload names this module. The server reports a load to
+/// the loaded module as well.
+///
+/// # Safety
+/// `data` is null or the record of
+/// [`REDISMODULE_EVENT_MODULE_CHANGE`](raw::REDISMODULE_EVENT_MODULE_CHANGE).
+unsafe fn is_this_module(data: *mut c_void) -> bool {
+    // SAFETY: promised by the caller.
+    let change = unsafe { data.cast::<raw::RedisModuleModuleChange>().as_ref() };
+    let name = change.map_or(std::ptr::null(), |change| change.module_name);
+    if name.is_null() {
+        return false;
+    }
+    // SAFETY: the server's name of the module ends in a null byte, and is valid during the event.
+    let name = unsafe { CStr::from_ptr(name) };
+    name == crate::NAME
 }

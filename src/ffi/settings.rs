@@ -86,8 +86,8 @@ impl Ctx {
         is_ok(status)
     }
 
-    /// Sets every registered setting: to what the configuration file says, else to its default.
-    /// False if the file has a bad value. Possible only while the module is being loaded.
+    /// Sets every registered setting: to what redis.conf or MODULE LOADEX says, else to its
+    /// default. False if there is a bad value. Possible only while the module is being loaded.
     pub fn load_settings(&self) -> bool {
         // SAFETY: the context is valid.
         is_ok(unsafe { api!(RedisModule_LoadConfigs)(self.raw()) })

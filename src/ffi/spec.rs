@@ -60,7 +60,7 @@ impl DeclaredKeys {
     ///
     /// If a module's command declares variable flags but has no key function, the server finds no
     /// keys for it, and ACL key patterns do not apply. So that flag is dropped. In the family this
-    /// concerns SET, which is declared to overwrite its key. For `SET … GET`, the inner call checks
+    /// concerns SET, which is declared to overwrite its key. For `SET … GET` the inner call checks
     /// the permission to read.
     pub fn of(spec: &key_specs::KeySpec) -> Option<Self> {
         let (Begin::At(first), Find::Range { last, step, limit }) = (&spec.begin, &spec.find)

@@ -1,8 +1,9 @@
 //! The differences between servers that tests see. One constant per difference: what differs, from
 //! which version, and why. No test compares versions itself.
 //!
-//! The module has a table of its own in `core/`. The two are separate on purpose: if a difference
-//! is in both, a wrong row in the module's table fails a test.
+//! The module has a table of its own in `core/`. The two are separate on purpose: a wrong row in
+//! the module's table fails a test, if the difference is here too and the test runs on a server for
+//! which the row is wrong.
 
 use crate::server::Server;
 use crate::version::{Product, Version};

@@ -18,14 +18,15 @@ use crate::ledger::{Loss, Wait, WaitId};
 use crate::stats::bump;
 use crate::units::Micros;
 
-/// The per-turn budget of overdue waits, a few milliseconds of work. Thousands of waits that expire
-/// together must not delay other clients.
-pub const OVERDUE_PER_TURN: usize = 250;
+/// The budget of overdue waits at a time, a few milliseconds of work. Thousands of waits that
+/// expire together must not delay other clients. Waits are given up once in most turns; twice if
+/// both timers fire.
+const OVERDUE_AT_A_TIME: usize = 250;
 
-/// The per-turn budget of lost waits. It is the default of `durable.max-waiters`, because all waits
-/// have to end before the next cron: after a failure of the cluster that cron replies CLUSTERDOWN
-/// to the clients that still wait, and they send their writes again.
-const LOST_PER_TURN: usize = 10_000;
+/// The budget of lost waits at a time. It is the default of `durable.max-waiters`, because all
+/// waits have to end before the next cron: after a failure of the cluster that cron replies
+/// CLUSTERDOWN to the clients that still wait, and they send their writes again.
+const LOST_AT_A_TIME: usize = 10_000;
 
 /// A wait that was given up.
 #[derive(Debug)]
@@ -39,9 +40,9 @@ pub struct GivenUp<P> {
 }
 
 impl<P> Coordinator<P> {
-    /// Expired waits, up to the per-turn budget.
+    /// Expired waits, up to the budget.
     pub fn overdue(&self, now: Micros) -> Vec<WaitId> {
-        self.ledger.expired(now).take(OVERDUE_PER_TURN).collect()
+        self.ledger.expired(now).take(OVERDUE_AT_A_TIME).collect()
     }
 
     /// An overdue wait could not be ended, because the server does not find its client. A reply is
@@ -51,11 +52,11 @@ impl<P> Coordinator<P> {
         self.ledger.forget_deadline(client);
     }
 
-    /// Takes lost waits, up to the per-turn budget. Each is returned once. If the server does not
+    /// Takes lost waits, up to the budget. Each is returned once. If the server does not
     /// find its client, the wait stays. It is tried once more at its deadline, if it has one.
     pub fn take_lost(&mut self) -> Vec<(WaitId, Loss)> {
         let lost = std::iter::from_fn(|| self.ledger.next_lost());
-        lost.take(LOST_PER_TURN).collect()
+        lost.take(LOST_AT_A_TIME).collect()
     }
 
     /// True if waits are left that the next turn has to give up.
@@ -91,7 +92,7 @@ impl<P> Coordinator<P> {
     /// A demoted server disconnects its waiting clients before or after it reports the new role. A
     /// client that is disconnected before is counted as disconnected at first. `Stats::demotion`
     /// counts it as demoted when the role is reported. For a client that is disconnected
-    /// afterwards, `is_replica` is true.
+    /// afterwards, the wait is lost or `is_replica` is true.
     pub fn disconnected(
         &mut self,
         client: WaitId,

@@ -42,7 +42,7 @@ fn look(coordinator: &mut Coordinator<()>, offset: u64, acked: u64, now: Micros)
 }
 
 /// A coordinator with one replica that has acknowledged everything up to offset 100. The last
-/// request was sent at offset 63 and ends there.
+/// request is at 63 and is 37 bytes long, so it ends at 100 as well.
 fn primary(setup: Setup) -> Coordinator<()> {
     let mut coordinator = Coordinator::new(setup);
     assert!(coordinator.turn_ends(), "it does not know its replicas");

@@ -27,7 +27,8 @@ pub struct DurableCall;
 
 impl Command for DurableCall {
     fn run(ctx: &Ctx, args: Args<'_>) {
-        // This check comes first, before any state is read: see the head of `ffi/keys.rs`.
+        // With `getkeys-api` the server also calls this to ask for the keys. Nothing may be
+        // executed then.
         if ctx.asks_for_keys() {
             keys::report(ctx, args);
         } else {
@@ -44,14 +45,13 @@ pub fn args() -> Vec<Arg> {
     args
 }
 
-/// Registers the command. How its keys are found depends on where the running server calls commands
-/// to ask them for their keys:
+/// Registers the command. The server finds its keys by calling it (`getkeys-api`), except where
+/// that is not safe:
 ///
-/// | the server calls commands for their keys | the way to the keys |
-/// |---|---|
-/// | on the main thread only | the server calls DURABLE.CALL (`getkeys-api`) |
-/// | on I/O threads, cluster mode is on | the filter moves them to fixed places (`moved_keys`) |
-/// | on I/O threads, cluster mode is off | none: only COMMAND GETKEYS needs them (`keys`) |
+/// | not safe | cluster mode | instead |
+/// |---|---|---|
+/// | in clusters (`AsksForKeysOnThreadsInClusters`) | on | `moved_keys` |
+/// | anywhere (`AsksForKeysOnThreadsAnywhere`) | off | the filter answers COMMAND GETKEYS (`keys`) |
 ///
 /// # Errors
 /// Which command the server does not accept.

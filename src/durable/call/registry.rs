@@ -1,10 +1,12 @@
 //! Remembers for each of the server's commands whether it may run inside DURABLE.CALL, and where
 //! its keys are.
 //!
-//! All commands are looked up at load, because the server needs their keys before access control
-//! has checked who may run them. They are looked up again when another module is loaded or
-//! unloaded: a name may then mean another command. Only commands that exist are remembered, so
-//! clients cannot fill the registry.
+//! All commands are looked up at load. The server needs the keys of a command before access control
+//! has checked who may run it. So with a command that is not known yet, any client could make the
+//! server search for the keys, which leaks memory (`keys.rs`).
+//!
+//! They are looked up again when another module is loaded or unloaded: a name may then mean another
+//! command. Only commands that exist are remembered, so clients cannot fill the registry.
 
 use std::collections::HashMap;
 use std::ffi::CStr;
@@ -86,7 +88,7 @@ pub fn look_up_all(ctx: &Ctx) {
 }
 
 /// Makes the next turn look up this command. Only a renamed command can be missing in the registry:
-/// COMMAND LIST gives its original name.
+/// COMMAND LIST gives its original name, by which COMMAND INFO does not find it.
 pub fn look_up_soon(name: &[u8]) {
     let name = name.to_ascii_lowercase();
     REGISTRY.with(|registry| registry.to_look_up = Some(name));

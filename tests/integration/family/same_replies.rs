@@ -8,9 +8,9 @@ use testkit::{RawConn, Replicated, Server};
 use crate::support::{replicated, sample, say, Chance};
 
 /// Templates of commands. Commands whose replies are random or depend on the time or on the order
-/// of a hash table are left out. EXPIRE with GT is left out too, except where it is a syntax error:
-/// when it repeats a time to live, it succeeds only if a millisecond has passed since the last
-/// EXPIRE. EXPIRE with LT is here, because it never succeeds when it repeats a time to live.
+/// of a hash table are left out. So is EXPIRE with GT: with the same time to live as before, it
+/// succeeds only if the clock has moved on by a millisecond. `NX GT` is here: it is always an
+/// error. LT is here: with the same time to live as before, it fails in either case.
 ///
 /// `K` is a key, `F` a field or member, `V` a value, `N` a number, `I` the id of a stream's entry,
 /// `T` a time to live in seconds.
@@ -81,7 +81,7 @@ const TEMPLATES: &[&str] = &[
     "XADD K NOMKSTREAM I F V",
     "XDEL K I I",
     "XACK K g I I",
-    // Commands outside the family, which go through DURABLE.CALL.
+    // Commands outside the family. Those without a twin go through DURABLE.CALL in each round.
     "MGET K K K",
     "MSETNX K V K V",
     "GETSET K V",

@@ -114,6 +114,22 @@ fn a_bad_argument_refuses_the_load_and_the_log_says_why() {
 }
 
 #[test]
+fn a_command_that_the_server_lacks_has_no_durable_form() {
+    let server = Server::builder()
+        .config("rename-command", "LMOVE \"\"")
+        .start();
+    let mut conn = server.raw();
+    let reply = say(&mut conn, "DURABLE.LMOVE a b LEFT LEFT");
+    assert!(reply.starts_with("-ERR unknown command"), "{reply}");
+    assert!(!say(&mut conn, "DURABLE.INCR n REPLICAS 0").starts_with("-ERR unknown command"));
+    let log = server.log();
+    assert!(
+        log.contains("no DURABLE.LMOVE: this server has no LMOVE"),
+        "{log}"
+    );
+}
+
+#[test]
 fn a_bad_line_of_the_configuration_file_refuses_the_start() {
     let cases = [
         ("durable.timeout-ms", "86400001", "durable.timeout-ms"),

@@ -1,5 +1,5 @@
 //! A simulated server with its replicas. It also plays the module: it calls the coordinator as
-//! `src/durable/turn.rs` does.
+//! `src/durable/turn.rs` does, without the second look at the cluster.
 
 use std::collections::{BTreeMap, HashMap};
 
