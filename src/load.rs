@@ -98,8 +98,9 @@ fn unload_state() {
 
 /// Fails if the server's command was renamed or disabled. The module reads acknowledgements with
 /// ROLE: without it no replica would count. It ends waits with CLIENT UNBLOCK: without it no
-/// timeout would work. It reads descriptions of commands with COMMAND: without it the family would
-/// be missing, and DURABLE.CALL would know no command.
+/// timeout would work. (`CLIENT ID` is tried; it shows a renamed CLIENT.) It reads descriptions of
+/// commands with COMMAND: without it the family would be missing, and DURABLE.CALL would know no
+/// command.
 fn needs_command(ctx: &Ctx, name: &CStr, words: &[&CStr]) -> Result<(), String> {
     let reply = ctx.ask(name, words);
     if reply.is_some_and(|reply| reply.error().is_none()) {

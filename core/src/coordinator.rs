@@ -12,7 +12,7 @@
 //! | the deadline timer fired | [`deadline_timer_fired`] | the same |
 //! | … and the replicas were looked at | [`looked_in_timer`] | waits to release and to give up |
 //! | the event loop is about to sleep | [`turn_ends`] | look at the replicas, or not |
-//! | … and the replicas were looked at | [`looked_at_turn_end`] | release, give up, request, wake |
+//! | … and the replicas were looked at | [`looked_at_turn_end`] | release, give up, request |
 //! | … and the request was sent | [`request_sent`] | wake the event loop, or not |
 //! | waits have to be given up | [`overdue`], [`take_lost`] | the waits |
 //! | the server ended a wait | [`timed_out`], [`disconnected`] | the wait |

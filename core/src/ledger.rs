@@ -13,6 +13,9 @@
 //! replication stream. A wait leaves the ledger exactly once. A wait is *lost* when the primary is
 //! demoted or its cluster fails. Lost waits are never released; they can only be cancelled.
 //!
+//! Only the latest look decides whether a wait is satisfied. If a replica goes before the release,
+//! the wait may be unsatisfied again.
+//!
 //! Waits with the same requirement share one queue, ordered by offset. The n-th best
 //! acknowledgement is the same for all waits of a queue. Example: the replicas have acknowledged
 //! `[30, 20, 10]`. The queue of `REPLICAS 2` is released from its front up to offset 20. Waits
@@ -231,8 +234,8 @@ impl<T> Ledger<T> {
     /// Marks all present waits as lost.
     pub fn lose(&mut self, loss: Loss) {
         for id in &self.fresh {
-            // A wait without an offset expires GRACE_WITHOUT_OFFSET after its deadline. With any
-            // offset it expires at the deadline.
+            // With an offset, whatever it is, a lost wait expires at its deadline. Without one it
+            // would expire GRACE_WITHOUT_OFFSET later.
             if let Some(wait) = self.waits.get_mut(id) {
                 wait.offset.get_or_insert(Offset::MAX);
             }
@@ -269,17 +272,18 @@ impl<T> Ledger<T> {
         !self.lost.is_empty()
     }
 
-    /// One replica has reported fsyncs up to `reported` and acknowledged up to `acked`. True if the
-    /// offset of an unsatisfied wait for fsyncs is in `reported + 1 ..= acked`.
-    pub fn wants_fsync_within(&self, reported: Offset, acked: Offset, acks: &Acks) -> bool {
+    /// True if the offset of an unsatisfied wait for fsyncs is in `from + 1 ..= to`. Waits that need
+    /// more replicas than count now are left out. (The range comes from
+    /// `Replicas::unconfirmed_fsyncs`.)
+    pub fn wants_fsync_within(&self, from: Offset, to: Offset, acks: &Acks) -> bool {
         self.reachable(acks)
             .filter(|(need, _)| need.fsync > 0)
             .any(|(need, queue)| {
                 let met = acks.met_up_to(*need).unwrap_or_default();
-                let above = reported.max(met);
+                let above = from.max(met);
                 // `range` panics if the start is above the end.
-                above < acked && {
-                    let within = (above.saturating_add(1), WaitId::MIN)..=(acked, WaitId::MAX);
+                above < to && {
+                    let within = (above.saturating_add(1), WaitId::MIN)..=(to, WaitId::MAX);
                     queue.range(within).next().is_some()
                 }
             })

@@ -52,7 +52,8 @@
 //! 2. All that the link acknowledges is younger than the newest link. Example: in a synchronization
 //!    over two links (Redis 8, dual channel of Valkey) the newest link carries the snapshot, and
 //!    goes when the other one is online. The exemption ends when a newer link appears, or by (3).
-//!    It also ends when a link goes while some online link has none: it is unknown which one went.
+//!    It also ends when a link goes while some online link is not exempt: it is unknown which one
+//!    went.
 //! 3. Some link came and went unseen, or took the place of another one. Its address is unknown, so
 //!    the proofs at all addresses are void, also at those with a single link. The same applies if
 //!    the number of granted synchronizations is unknown.
@@ -65,8 +66,9 @@
 //!
 //! A **listing** (`INFO replication`) shows links in any state. A cheaper **update** (`ROLE`) shows
 //! the online links and what they have acknowledged. It is taken only if these are the online links
-//! of the last listing. Whenever the links may have changed, the next look has to be a listing
-//! ([`Replicas::needs_listing`]).
+//! of the last listing. After any sign that links have changed, the next look has to be a listing
+//! ([`Replicas::needs_listing`]). There is no sign when a synchronizing link goes: it stays in the
+//! table until the next listing. Who needs to know calls [`Replicas::require_listing`] first.
 
 mod address;
 mod allow;

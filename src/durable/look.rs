@@ -2,8 +2,8 @@
 //!
 //! ROLE is cheap and shows the acknowledged offsets of online links. It hides a link until its
 //! synchronization is over. So if a replica has come back without its data, ROLE can hide the new
-//! link and still list the old one. INFO shows both. A look reads INFO as well whenever links may
-//! have changed.
+//! link and still list the old one. INFO shows both. After any sign that links have changed, a look
+//! reads INFO as well.
 
 use std::ffi::{CStr, CString};
 

@@ -3,7 +3,7 @@
 //!
 //! The module has a table of its own in `core/`. The two are separate on purpose: a wrong row in
 //! the module's table fails a test, if the difference is here too and the test runs on a server for
-//! which the row is wrong.
+//! which the row is wrong. (At load the module corrects rows about optional calls by itself.)
 
 use crate::server::Server;
 use crate::version::{Product, Version};

@@ -34,8 +34,9 @@ impl<P> Coordinator<P> {
         self.requests.set_baseline(baseline);
     }
 
-    /// The result of the next look will be shown to a user. It has to include links that are not
-    /// online, because they are shown or counted, and no event reports that such a link has gone.
+    /// The links of the next look, or their number, will be shown to a user. If a link is
+    /// synchronizing, the next look has to be a listing: no event reports that such a link has
+    /// gone.
     pub fn look_will_be_shown(&mut self) {
         if self.replicas.has_synchronizing_link() {
             self.replicas.require_listing();

@@ -13,7 +13,7 @@
 //! | no wait is released before enough replicas hold its data | at each release |
 //! | no request is sent without need | at each request |
 //! | no timer is armed without waits | after each event |
-//! | no satisfied and no lost wait is left | whenever the event loop sleeps |
+//! | no lost wait is left, and no satisfied one without FSYNC | whenever the event loop sleeps |
 //! | no satisfiable wait is forgotten | at the end, when all replicas have answered |
 //! | no wait with a deadline is forgotten | at the end, when all deadlines have passed |
 
@@ -49,7 +49,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         2 => (1..300u64).prop_map(Event::TimePasses),
         1 => any::<bool>().prop_map(Event::Pause),
         1 => any::<bool>().prop_map(Event::Role),
-        1 => Just(Event::ClusterFails),
+        1 => any::<bool>().prop_map(|in_cron| Event::ClusterFails { in_cron }),
     ];
     prop::collection::vec(event, 1..60)
 }

@@ -2,15 +2,16 @@
 //!
 //! 1. The event loop woke. With [`ReleasePoint::Timer`], or in a cluster, the turn timer is armed
 //!    if there are waits.
-//! 2. The turn timer or the deadline timer fires. With [`ReleasePoint::TurnEnd`] the deadline timer
-//!    does nothing. If the server's cron is due in a cluster, the state of the cluster is looked
-//!    at. If the cluster has failed, all waits are given up. In all other cases, with
-//!    [`ReleasePoint::Timer`], the replicas are looked at, satisfied waits are released, and
-//!    overdue waits are given up.
+//! 2. A timer fires. With [`ReleasePoint::TurnEnd`] the deadline timer only wakes the event loop.
+//!    Otherwise:
+//!    * If the server's cron is due in a cluster, the state of the cluster is looked at. If the
+//!      cluster has failed, all waits are given up here, in the timer.
+//!    * If not, with [`ReleasePoint::Timer`], the replicas are looked at, satisfied waits are
+//!      released, and overdue and lost waits are given up.
 //! 3. The event loop is about to sleep. The replicas are looked at if there are waits, if a request
 //!    is due, or if the links may have changed. The waits of this turn get their offset, and a
 //!    request is sent if it is needed. With [`ReleasePoint::TurnEnd`] satisfied waits are released,
-//!    and overdue waits are given up.
+//!    and overdue and lost waits are given up.
 //!
 //! Redis 7.0 serves unblocked clients right after it reports the turn's end, later servers right
 //! before it. A release at another moment leaves a gap between unblocking and serving. In that gap
@@ -152,7 +153,8 @@ impl<P> Coordinator<P> {
                 if at_turn_end {
                     self.release(&mut actions, now);
                 } else {
-                    // The next turn's timer releases them.
+                    // The next turn's timer looks again, and releases those that are still
+                    // satisfied.
                     actions.wake = self.ledger.has_releasable(self.replicas.acks());
                 }
             }
@@ -202,13 +204,12 @@ impl<P> Coordinator<P> {
         }
     }
 
-    /// Makes a request due if a replica has acknowledged an offset whose fsync a client waits for,
-    /// and has not reported that fsync.
+    /// Makes a request due if a client waits for the fsync of an offset that a replica has
+    /// acknowledged since the last request, but has not reported as fsynced.
     fn request_fsync_reports(&mut self) {
         let acks = self.replicas.acks();
         let mut unreported = self.replicas.unconfirmed_fsyncs(&self.fsyncs);
-        let wanted = unreported
-            .any(|(reported, acked)| self.ledger.wants_fsync_within(reported, acked, acks));
+        let wanted = unreported.any(|(from, to)| self.ledger.wants_fsync_within(from, to, acks));
         if wanted {
             self.requests.make_due();
         }

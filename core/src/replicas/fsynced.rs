@@ -20,8 +20,8 @@ use super::link_table::KnownLink;
 use super::Replicas;
 
 impl Replicas {
-    /// For each replica that is worth a second request for its fsynced offset, the range of
-    /// offsets that the request may confirm: above the first, up to and including the second.
+    /// For each replica that is worth another request for its fsynced offset: `(from, to)`. The
+    /// request may confirm offsets above `from`, up to and including `to`.
     ///
     /// A replica composes its answer before the fsync of its turn. So the answer does not include
     /// this fsync, and the next report may come a second later. With `appendfsync always` the fsync

@@ -57,8 +57,8 @@ impl Replicas {
         self.link_count().saturating_sub(counting)
     }
 
-    /// True if some link is still synchronizing. The server reports no event when such a link
-    /// goes.
+    /// True if the last listing had a link that was synchronizing. The server reports no event when
+    /// such a link goes.
     pub fn has_synchronizing_link(&self) -> bool {
         self.table.links.iter().any(|link| !link.online)
     }

@@ -3,6 +3,7 @@
 //! The table covers Redis from 7.0 and Valkey from 8.0. Valkey 7.2 is not supported: no row was
 //! checked on it, not even one that says `Always`.
 //!
+//! Rows about optional calls of the module API are corrected at load, by whether the call is there.
 //! Other differences need no row, because the module finds them out while it runs:
 //!
 //! | difference | found out from | where |

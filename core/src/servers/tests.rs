@@ -189,7 +189,7 @@ fn boundaries_are_exact() {
         assert!(Facts::of(last).has(fact), "{fact:?} on {last:?}");
         assert!(!Facts::of(after).has(fact), "{fact:?} on {after:?}");
     }
-    // Each end of a range is in one of the lists above.
+    // Each boundary of a range is in one of the lists above.
     let ends = ROWS.iter().flat_map(|row| [row.redis, row.valkey]);
     let ends = ends.map(|range| match range {
         Range::Never | Range::Always => 0,

@@ -51,7 +51,7 @@ pub fn args() -> Vec<Arg> {
 /// | not safe | cluster mode | instead |
 /// |---|---|---|
 /// | in clusters (`AsksForKeysOnThreadsInClusters`) | on | `moved_keys` |
-/// | anywhere (`AsksForKeysOnThreadsAnywhere`) | off | the filter answers COMMAND GETKEYS (`keys`) |
+/// | anywhere (`AsksForKeysOnThreadsAnywhere`) | off | the filter serves COMMAND GETKEYS |
 ///
 /// # Errors
 /// Which command the server does not accept.

@@ -121,7 +121,7 @@ fn a_command_that_was_renamed_is_what_it_was() {
     assert_eq!(say(&mut conn, "DURABLE.CALL length k"), ":1\r\n");
 }
 
-/// The module needs these commands to end waits and to judge commands.
+/// The module needs these commands to read acknowledgements, to end waits and to judge commands.
 #[test]
 fn a_server_without_the_commands_that_the_module_needs_does_not_load_it() {
     for name in ["ROLE", "CLIENT", "COMMAND"] {

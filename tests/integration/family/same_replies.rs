@@ -8,9 +8,9 @@ use testkit::{RawConn, Replicated, Server};
 use crate::support::{replicated, sample, say, Chance};
 
 /// Templates of commands. Commands whose replies are random or depend on the time or on the order
-/// of a hash table are left out. So is EXPIRE with GT: with the same time to live as before, it
-/// succeeds only if the clock has moved on by a millisecond. `NX GT` is here: it is always an
-/// error. LT is here: with the same time to live as before, it fails in either case.
+/// of a hash table are left out. So is EXPIRE with GT. Given the same time to live again, it answers
+/// 1 or 0, depending on whether a millisecond has passed. LT then always answers 0, and `NX GT` is
+/// always an error.
 ///
 /// `K` is a key, `F` a field or member, `V` a value, `N` a number, `I` the id of a stream's entry,
 /// `T` a time to live in seconds.
@@ -81,7 +81,7 @@ const TEMPLATES: &[&str] = &[
     "XADD K NOMKSTREAM I F V",
     "XDEL K I I",
     "XACK K g I I",
-    // Commands outside the family. Those without a twin go through DURABLE.CALL in each round.
+    // Commands outside the family. Both durable rounds send them through DURABLE.CALL.
     "MGET K K K",
     "MSETNX K V K V",
     "GETSET K V",

@@ -31,7 +31,10 @@ pub enum Event {
     Pause(bool),
     /// The server becomes a primary, or a replica.
     Role(bool),
-    ClusterFails,
+    /// The module notices it at the end of the server's cron, or in a timer.
+    ClusterFails {
+        in_cron: bool,
+    },
 }
 
 impl SimulatedServer {
@@ -74,15 +77,13 @@ impl SimulatedServer {
                     self.change_role(is_primary);
                 }
             }
-            Event::ClusterFails => {
-                // The module notices it at the end of the server's cron.
-                self.has_failed = true;
+            Event::ClusterFails { in_cron: false } => self.has_failed = true,
+            Event::ClusterFails { in_cron: true } => {
                 if self.coordinator.cron(10, self.now) {
                     self.coordinator.cluster_failed();
                     self.lose_all();
                     self.woken = true;
                 }
-                self.has_failed = false;
             }
         }
     }

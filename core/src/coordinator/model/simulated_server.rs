@@ -1,5 +1,5 @@
 //! A simulated server with its replicas. It also plays the module: it calls the coordinator as
-//! `src/durable/turn.rs` does, without the second look at the cluster.
+//! `src/durable/turn.rs` does, without the look at the cluster that follows the work in a timer.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -83,8 +83,8 @@ impl SimulatedServer {
         self.check_sleep();
     }
 
-    /// The event loop sleeps: no wait is left that the acknowledgements so far satisfy, and no lost
-    /// one.
+    /// The event loop sleeps: no lost wait is left, and none without FSYNC that the
+    /// acknowledgements of the connected replicas satisfy.
     fn check_sleep(&self) {
         for (&client, wanted) in &self.waits {
             assert!(!wanted.is_lost, "sleeps with a lost wait: {wanted:?}");
@@ -141,6 +141,7 @@ impl SimulatedServer {
             self.carry_out(actions);
         }
         self.apply_timers();
+        self.has_failed = false;
     }
 
     fn on_timer(&mut self, todo: OnTimer) {
