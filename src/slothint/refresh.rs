@@ -33,8 +33,8 @@ const ELEMENTS_PER_CLIENT: usize = 100;
 /// The per-turn budget of watchers whose timeout has passed.
 const EXPIRED_PER_TURN: usize = 250;
 
-/// With a maximum age of 0, the timer is armed at the beginning of every turn. Between the turns it
-/// is armed for this long, because of `Fact::WakesAfterLastTimer`.
+/// With a maximum age of 0 and watchers, the timer fires in every turn. Afterwards it is armed for
+/// this long: without another timer, Redis 7.0 would not sleep (`Fact::WakesAfterLastTimer`).
 const BETWEEN_TURNS_MS: u64 = 1_000_000;
 
 /// A timer that is this late was lost: timers follow the wall clock, which can be set back.

@@ -13,7 +13,7 @@
 //! | no wait is released before enough replicas hold its data | at each release |
 //! | no request is sent without need | at each request |
 //! | no timer is armed without waits | after each event |
-//! | no lost wait is left, and no satisfied one without FSYNC | whenever the event loop sleeps |
+//! | no lost wait is left, and no satisfied wait of a requirement without FSYNC | before each sleep |
 //! | no satisfiable wait is forgotten | at the end, when all replicas have answered |
 //! | no wait with a deadline is forgotten | at the end, when all deadlines have passed |
 

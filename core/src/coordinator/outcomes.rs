@@ -18,12 +18,12 @@ use crate::ledger::{Loss, Wait, WaitId};
 use crate::stats::bump;
 use crate::units::Micros;
 
-/// The budget of overdue waits at a time, a few milliseconds of work. Thousands of waits that
-/// expire together must not delay other clients. Waits are given up once in most turns; twice if
-/// both timers fire.
+/// The budget of overdue waits for one call, a few milliseconds of work. Thousands of waits that
+/// expire together must not delay other clients. There is one call in most turns, and two if both
+/// timers fire.
 const OVERDUE_AT_A_TIME: usize = 250;
 
-/// The budget of lost waits at a time. It is the default of `durable.max-waiters`, because all
+/// The budget of lost waits for one call. It is the default of `durable.max-waiters`, because all
 /// waits have to end before the next cron: after a failure of the cluster that cron replies
 /// CLUSTERDOWN to the clients that still wait, and they send their writes again.
 const LOST_AT_A_TIME: usize = 10_000;

@@ -9,9 +9,9 @@
 //! every command. Example: waits with deadlines 100 and 200, timer at 100. The first wait is
 //! released. The timer stays at 100, fires, and is armed for 200.
 //!
-//! Redis 7.0 does not sleep in the turn after its last timer has fired. If the turn timer is the
-//! only timer, it is the last one in every turn, and the event loop never sleeps. So there the
-//! deadline timer is armed beside it, for waits without a deadline too.
+//! Redis 7.0 does not sleep in the turn after its last timer has fired. In a cluster the turn timer
+//! fires in every turn with waits. Without another timer the event loop would never sleep. So there
+//! the deadline timer is armed beside it, for waits without a deadline too.
 //!
 //! Without waits no timer is armed, not even for the rest of the turn. The server refuses to unload
 //! a module with an armed timer, before it calls the module's unload function.

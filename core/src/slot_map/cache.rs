@@ -7,10 +7,10 @@
 //!
 //! One look gives the maps of plain and of TLS connections. From Valkey 8 on a node may announce
 //! one address to IPv6 connections and another to all others (see [`AddressFamily`]). A look inside
-//! the command of an IPv6 client shows the addresses for IPv6. Every other look shows the addresses
-//! for all others. IPv6 connections get the nodes and slots of the newest look. If that look was
-//! taken by others, a node keeps its IPv6 address as long as its address for others stays the same.
-//! Example for one node:
+//! the command of an IPv6 client shows the addresses for IPv6. Any other look, also one outside of
+//! commands, shows the addresses for connections that are not IPv6. IPv6 connections get the nodes
+//! and slots of the newest look. If that look was taken by others, a node keeps its IPv6 address as
+//! long as its address for others stays the same. Example for one node:
 //!
 //! | look by | shows | IPv6 connections get |
 //! |---|---|---|

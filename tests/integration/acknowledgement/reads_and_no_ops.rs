@@ -4,7 +4,7 @@
 use testkit::{eventually, RawConn, Server};
 
 use crate::support::{
-    connections, get, info, packet, replicated, say, send, server_time, wait_for_waiters, FAMILY,
+    connections, family, get, info, packet, replicated, say, send, server_time, wait_for_waiters,
 };
 
 /// A command that makes data, and a durable command that does not change it.
@@ -79,7 +79,7 @@ fn what_changes_nothing_waits_for_what_others_wrote_just_before() {
 fn each_of_the_family_waits_while_no_replica_answers() {
     let group = replicated(1);
     let primary = &group.primary;
-    for sample in FAMILY {
+    for sample in family(primary) {
         let mut conn = primary.raw();
         sample.prepare(&mut conn);
         group.replicas[0].pause();

@@ -3,7 +3,7 @@
 
 use testkit::Server;
 
-use crate::support::{say, FAMILY};
+use crate::support::{family, say};
 
 /// Commands with their keys in many different places.
 const KEYED: &[&str] = &[
@@ -34,7 +34,8 @@ const KEYED: &[&str] = &[
 fn its_keys_are_those_of_the_inner_command_wherever_they_stand() {
     let server = Server::builder().start();
     let mut conn = server.raw();
-    let family: Vec<String> = FAMILY.iter().map(|sample| sample.plain()).collect();
+    let family = family(&server);
+    let family: Vec<String> = family.iter().map(|sample| sample.plain()).collect();
     let lines = family
         .iter()
         .map(String::as_str)

@@ -1,7 +1,7 @@
 //! DURABLE.CALL: where its options end, errors of options and of the inner command, and its use in
 //! transactions and scripts.
 
-use crate::support::{builder, get, info, replicated, say, send, wait_for_waiters, FAMILY};
+use crate::support::{builder, family, get, info, replicated, say, send, wait_for_waiters};
 
 #[test]
 fn it_answers_when_the_replicas_have_acknowledged() {
@@ -154,7 +154,7 @@ fn in_a_transaction_and_in_a_script_it_runs_what_requires_nothing() {
 fn each_command_of_the_family_goes_through_it_as_well() {
     let group = builder(1).start();
     let mut conn = group.primary.raw();
-    for sample in FAMILY {
+    for sample in family(&group.primary) {
         sample.prepare(&mut conn);
         let plain = say(&mut conn, &sample.plain());
         let after = say(&mut conn, "DEBUG DIGEST");

@@ -1,9 +1,9 @@
 //! Random arguments for DURABLE.CALL in a cluster, the same in every run: a call is redirected
 //! exactly when the plain command is, whatever words are at the positions of keys.
 
-use testkit::{Cluster, RawConn};
+use testkit::{Cluster, RawConn, Server};
 
-use crate::support::{random_command, say, Chance, FAMILY};
+use crate::support::{family, random_command, say, Chance};
 
 /// Commands outside the family with keys in many different places. Not XREAD and PFMERGE: in some
 /// of their shorter forms Redis 8.6 finds other keys than those it gives a module.
@@ -44,8 +44,9 @@ fn words(line: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn heads() -> Vec<Vec<Vec<u8>>> {
-    let family = FAMILY.iter().map(|sample| words(sample.name));
+fn heads(server: &Server) -> Vec<Vec<Vec<u8>>> {
+    let family = family(server);
+    let family = family.iter().map(|sample| words(sample.name));
     family
         .chain(OTHERS.iter().map(|line| words(line)))
         .collect()
@@ -87,7 +88,7 @@ fn compare(
     seed: u64,
     send: fn(&mut RawConn, &[Vec<u8>]) -> Vec<u8>,
 ) {
-    let heads = heads();
+    let heads = heads(&cluster.nodes[node]);
     let mut chance = Chance::new(seed);
     let mut conn = cluster.nodes[node].raw();
     let mut redirected = 0;
@@ -136,7 +137,7 @@ fn a_call_in_a_transaction_is_redirected_where_the_plain_command_is() {
 #[test]
 fn calls_from_scripts_are_answered_and_end_nothing() {
     let cluster = cluster();
-    let heads = heads();
+    let heads = heads(&cluster.nodes[0]);
     let mut chance = Chance::new(14);
     let mut conn = cluster.nodes[0].raw();
     for number in 0..1500 {

@@ -2,7 +2,7 @@
 
 use testkit::Server;
 
-use crate::support::{command_info, replicated, say, FAMILY};
+use crate::support::{command_info, family, replicated, say};
 
 /// The flags without those that a module cannot set: the server computes them.
 fn comparable(flags: &[String]) -> Vec<&str> {
@@ -18,7 +18,7 @@ fn comparable(flags: &[String]) -> Vec<&str> {
 #[test]
 fn every_command_has_the_arity_flags_and_key_positions_of_the_plain_one() {
     let server = Server::builder().start();
-    for sample in FAMILY {
+    for sample in family(&server) {
         let plain = command_info(&server, sample.name).expect("the server has no such command");
         let name = format!("durable.{}", sample.name.to_lowercase());
         let durable = command_info(&server, &name)
@@ -42,7 +42,7 @@ fn every_command_has_the_arity_flags_and_key_positions_of_the_plain_one() {
 fn the_keys_of_a_line_are_those_of_the_plain_line() {
     let server = Server::builder().start();
     let mut conn = server.raw();
-    for sample in FAMILY {
+    for sample in family(&server) {
         for options in ["", " TIMEOUT 0 REPLICAS 1"] {
             if !sample.takes_options && !options.is_empty() {
                 continue;
@@ -59,7 +59,7 @@ fn the_keys_of_a_line_are_those_of_the_plain_line() {
 fn what_is_done_to_the_keys_is_told_as_for_the_plain_command() {
     let server = Server::builder().start();
     let mut conn = server.raw();
-    for sample in FAMILY {
+    for sample in family(&server) {
         let plain = say(
             &mut conn,
             &format!("COMMAND GETKEYSANDFLAGS {}", sample.plain()),
@@ -78,10 +78,31 @@ fn what_is_done_to_the_keys_is_told_as_for_the_plain_command() {
 fn too_few_arguments_are_a_wrong_number_of_them() {
     let group = replicated(1);
     let mut conn = group.primary.raw();
-    for sample in FAMILY {
+    for sample in family(&group.primary) {
         let name = format!("durable.{}", sample.name.to_lowercase());
         let wrong = format!("-ERR wrong number of arguments for '{name}' command\r\n");
         assert_eq!(say(&mut conn, &name), wrong);
     }
     assert_eq!(say(&mut conn, "DBSIZE"), ":0\r\n");
+}
+
+#[test]
+fn each_twin_that_the_module_has_is_tested() {
+    let server = Server::builder().start();
+    let tested: Vec<String> = family(&server)
+        .iter()
+        .map(|sample| format!("durable.{}", sample.name.to_ascii_lowercase()))
+        .collect();
+    let list = ["COMMAND", "LIST", "FILTERBY", "MODULE", "durable"];
+    let names: Vec<String> = server.run(&list);
+    let others = [
+        "durable.call",
+        "durable.wait",
+        "durable.replicas",
+        "durable.help",
+    ];
+    let twins = names.iter().filter(|name| name.starts_with("durable."));
+    for name in twins.filter(|name| !others.contains(&name.as_str())) {
+        assert!(tested.contains(name), "{name} has no sample");
+    }
 }

@@ -1,7 +1,7 @@
 //! Requirement options in the family: SET and commands of fixed arity take them at their end, other
 //! variadic commands do not.
 
-use crate::support::{info, replicated, say, FAMILY};
+use crate::support::{family, info, replicated, say};
 
 const OPTIONS: &str = "accepted are [REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT ms]";
 
@@ -9,7 +9,10 @@ const OPTIONS: &str = "accepted are [REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT
 fn each_command_of_fixed_arity_takes_the_options_behind_its_arguments() {
     let group = replicated(1);
     let mut conn = group.primary.raw();
-    for sample in FAMILY.iter().filter(|sample| sample.takes_options) {
+    for sample in family(&group.primary)
+        .into_iter()
+        .filter(|sample| sample.takes_options)
+    {
         sample.prepare(&mut conn);
         let plain = say(&mut conn, &sample.plain());
         let after = say(&mut conn, "DEBUG DIGEST");
@@ -32,7 +35,10 @@ fn each_command_of_fixed_arity_takes_the_options_behind_its_arguments() {
 fn each_command_of_fixed_arity_refuses_bad_options_before_it_writes() {
     let group = replicated(1);
     let mut conn = group.primary.raw();
-    for sample in FAMILY.iter().filter(|sample| sample.takes_options) {
+    for sample in family(&group.primary)
+        .into_iter()
+        .filter(|sample| sample.takes_options)
+    {
         sample.prepare(&mut conn);
         let (digest, offset) = (say(&mut conn, "DEBUG DIGEST"), group.primary.offset());
         for (options, text) in [
@@ -112,7 +118,10 @@ fn an_option_behind_a_complete_variadic_command_is_refused_before_anything_runs(
         ("FSYNC", "0"),
         ("timeout", "86400000"),
     ];
-    for sample in FAMILY.iter().filter(|sample| !sample.takes_options) {
+    for sample in family(&group.primary)
+        .into_iter()
+        .filter(|sample| !sample.takes_options)
+    {
         sample.prepare(&mut conn);
         let digest = say(&mut conn, "DEBUG DIGEST");
         for (name, value) in options {

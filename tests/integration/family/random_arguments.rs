@@ -4,8 +4,8 @@
 use testkit::{RawConn, Replicated};
 
 use crate::support::{
-    all_commands, builder, info, random_command, say, unload_and_load_again, wait_for_waiters,
-    Chance, FAMILY,
+    all_commands, builder, family, info, random_command, say, unload_and_load_again,
+    wait_for_waiters, Chance,
 };
 
 /// Makes data of every type, and switches off expiry and PINGs, which would change data and offset.
@@ -103,14 +103,14 @@ fn group() -> Replicated {
 
 #[test]
 fn the_family_lives_through_argument_vectors_by_chance() {
-    let heads: Vec<Vec<Vec<u8>>> = FAMILY
+    let group = group();
+    let heads: Vec<Vec<Vec<u8>>> = family(&group.primary)
         .iter()
         .map(|sample| vec![format!("DURABLE.{}", sample.name).into_bytes()])
         .chain(
             ["WAIT", "REPLICAS", "HELP"].map(|name| vec![format!("DURABLE.{name}").into_bytes()]),
         )
         .collect();
-    let group = group();
     throw(7, 2000, &heads, &group);
 }
 

@@ -5,12 +5,11 @@
 
 use testkit::{RawConn, Replicated, Server};
 
-use crate::support::{replicated, sample, say, Chance};
+use crate::support::{family, replicated, say, Chance, Sample};
 
 /// Templates of commands. Commands whose replies are random or depend on the time or on the order
-/// of a hash table are left out. So is EXPIRE with GT. Given the same time to live again, it answers
-/// 1 or 0, depending on whether a millisecond has passed. LT then always answers 0, and `NX GT` is
-/// always an error.
+/// of a hash table are left out. So is EXPIRE with GT: sent twice with the same time to live, it
+/// answers 1 or 0 the second time, depending on whether a millisecond has passed.
 ///
 /// `K` is a key, `F` a field or member, `V` a value, `N` a number, `I` the id of a stream's entry,
 /// `T` a time to live in seconds.
@@ -219,12 +218,12 @@ fn usual_key(template: &str) -> usize {
 
 /// The command through the family. Through DURABLE.CALL if the family does not have it, or if its
 /// last words look like an option, which the family refuses.
-fn by_family(line: &[&str]) -> Vec<String> {
+fn by_family(family: &[&Sample], line: &[&str]) -> Vec<String> {
     let last_but_one = line.iter().rev().nth(1);
     let is_option =
         last_but_one.is_some_and(|word| ["TIMEOUT", "REPLICAS", "FSYNC"].contains(word));
-    let twin = sample(line[0]).filter(|sample| sample.takes_options || !is_option);
-    let name = match twin {
+    let sample = family.iter().find(|sample| sample.name == line[0]);
+    let name = match sample.filter(|sample| sample.takes_options || !is_option) {
         Some(sample) => vec![format!("DURABLE.{}", sample.name)],
         None => vec!["DURABLE.CALL".to_owned(), line[0].to_owned()],
     };
@@ -265,10 +264,11 @@ fn connect_to(server: &Server, protocol: u8) -> RawConn {
 
 fn run(seed: u64, protocol: u8, lines: usize) {
     let plain_server = Server::builder().module(false).name("plain").start();
-    let (family, called) = (replicated(1), replicated(1));
+    let (twins, called) = (replicated(1), replicated(1));
+    let family = family(&twins.primary);
     let mut chance = Chance::new(seed);
     let mut plain = connect_to(&plain_server, protocol);
-    let mut by_name = connect(&family, protocol);
+    let mut by_name = connect(&twins, protocol);
     let mut by_word = connect(&called, protocol);
     // The number of replies that are not errors. Few of them would make the comparison weak.
     let mut fine = 0;
@@ -284,7 +284,7 @@ fn run(seed: u64, protocol: u8, lines: usize) {
         });
         fine += usize::from(!expected.starts_with('-'));
         assert_eq!(
-            comparable(by_name.call(&by_family(&words))),
+            comparable(by_name.call(&by_family(&family, &words))),
             expected,
             "{}",
             shown()
@@ -302,7 +302,7 @@ fn run(seed: u64, protocol: u8, lines: usize) {
         "only {fine} of {lines} replies are not errors"
     );
     let expected = digest(&plain_server);
-    for group in [&family, &called] {
+    for group in [&twins, &called] {
         assert_eq!(
             digest(&group.primary),
             expected,

@@ -7,7 +7,7 @@ use std::fs;
 use testkit::{eventually, RawConn};
 
 use crate::support::{
-    builder, command_info, get, info, replicated, say, send, wait_for_waiters, FAMILY,
+    builder, command_info, family, get, info, replicated, say, send, wait_for_waiters,
 };
 
 /// Asserts that the plain command is refused with this code, and that its durable form and
@@ -25,7 +25,7 @@ fn without_memory_what_the_plain_command_may_not_do_no_durable_one_does() {
     let group = replicated(1);
     let primary = &group.primary;
     let mut conn = primary.raw();
-    for sample in FAMILY {
+    for sample in family(primary) {
         say(&mut conn, "CONFIG SET maxmemory 0");
         sample.prepare(&mut conn);
         let before = say(&mut conn, "DEBUG DIGEST");
@@ -123,7 +123,7 @@ fn after_a_failed_save_writes_are_refused_as_plain_ones() {
 fn a_read_only_replica_refuses_writes_as_plain_ones_and_reads_by_name() {
     let group = replicated(1);
     let mut conn = group.replicas[0].raw();
-    for sample in FAMILY {
+    for sample in family(&group.replicas[0]) {
         let plain = say(&mut conn, &sample.plain());
         let durable = say(&mut conn, &sample.durable());
         if sample.name == "GET" {
@@ -150,7 +150,7 @@ fn a_writable_replica_runs_nothing_durable() {
         .start();
     let mut conn = group.replicas[0].raw();
     let before = say(&mut conn, "DEBUG DIGEST");
-    for sample in FAMILY {
+    for sample in family(&group.replicas[0]) {
         let refused =
             |name: &str| format!("-READONLY {name} needs a primary, this is a replica\r\n");
         assert_eq!(

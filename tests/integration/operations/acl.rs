@@ -1,14 +1,14 @@
 //! Access control: the family and DURABLE.CALL refuse a user what the plain command refuses, with
 //! the same error.
 
-use crate::support::{info, replicated, say, user, FAMILY};
+use crate::support::{family, info, replicated, say, user};
 
 #[test]
 fn a_user_who_may_not_run_the_plain_command_may_not_run_its_twin() {
     let group = replicated(1);
     let primary = &group.primary;
     let mut operator = primary.raw();
-    for sample in FAMILY {
+    for sample in family(primary) {
         sample.prepare(&mut operator);
         let before = say(&mut operator, "DEBUG DIGEST");
         let mut conn = user(primary, &format!("~* &* +@all -{}", sample.name));
@@ -33,7 +33,7 @@ fn a_user_who_may_not_run_the_plain_command_may_not_run_its_twin() {
 fn a_user_who_may_run_the_plain_command_alone_may_not_run_its_twin() {
     let group = replicated(1);
     let primary = &group.primary;
-    for sample in FAMILY {
+    for sample in family(primary) {
         let mut conn = user(primary, &format!("~* &* +{}", sample.name));
         for (line, name) in [
             (
@@ -58,7 +58,7 @@ fn keys_that_the_plain_command_may_not_touch_are_not_touched() {
     let group = replicated(1);
     let primary = &group.primary;
     let mut operator = primary.raw();
-    for sample in FAMILY {
+    for sample in family(primary) {
         sample.prepare(&mut operator);
         let before = say(&mut operator, "DEBUG DIGEST");
         // The user may access other keys only, or only the first of several keys.
@@ -107,7 +107,8 @@ fn permissions_to_read_and_to_write_are_those_of_the_plain_command() {
         "LMOVE k k2 LEFT LEFT",
         "STRLEN k",
     ];
-    let lines = FAMILY.iter().map(|sample| sample.plain());
+    let family = family(primary);
+    let lines = family.iter().map(|sample| sample.plain());
     let lines: Vec<String> = lines.chain(other_lines.map(str::to_owned)).collect();
     let (mut refused, mut allowed) = (0, 0);
     for rules in ["%R~*", "%W~*", "%R~k %W~k2", "%W~k %R~k2", "~k"] {
@@ -117,7 +118,7 @@ fn permissions_to_read_and_to_write_are_those_of_the_plain_command() {
             let plain = say(&mut conn, line);
             say(&mut operator, "FLUSHALL");
             let named = line.split(' ').next().expect("an empty line");
-            if FAMILY.iter().any(|sample| sample.name == named) {
+            if family.iter().any(|sample| sample.name == named) {
                 assert_eq!(
                     say(&mut conn, &format!("DURABLE.{line}")),
                     plain,

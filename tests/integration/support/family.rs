@@ -1,6 +1,7 @@
 //! One valid example of each command of the family.
 
-use testkit::RawConn;
+use testkit::redis::Value;
+use testkit::{RawConn, Server};
 
 use crate::support::say;
 
@@ -54,7 +55,7 @@ const fn variadic(name: &'static str, before: &'static str, args: &'static str) 
 }
 
 /// The whole family.
-pub const FAMILY: [Sample; 33] = [
+static FAMILY: [Sample; 33] = [
     options("SET", "", "k v EX 5000"),
     options("GET", "SET k v", "k"),
     options("GETDEL", "SET k v", "k"),
@@ -94,7 +95,22 @@ pub const FAMILY: [Sample; 33] = [
     ),
 ];
 
-/// The example of a command, `None` for one outside the family.
-pub fn sample(name: &str) -> Option<&'static Sample> {
-    FAMILY.iter().find(|sample| sample.name == name)
+/// The family on this server: the samples whose plain command it has. Durable names are not asked
+/// for, so that tests fail if the module forgets to register one.
+#[track_caller]
+pub fn family(server: &Server) -> Vec<&'static Sample> {
+    let mut question = vec!["COMMAND", "INFO"];
+    question.extend(FAMILY.iter().map(|sample| sample.name));
+    // One entry for each name, nil for an unknown one.
+    let entries: Vec<Value> = server.run(&question);
+    let known = FAMILY
+        .iter()
+        .zip(&entries)
+        .filter(|(_, entry)| **entry != Value::Nil);
+    let family: Vec<&Sample> = known.map(|(sample, _)| sample).collect();
+    assert!(
+        !family.is_empty(),
+        "the server has no command of the family"
+    );
+    family
 }
