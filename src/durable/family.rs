@@ -2,7 +2,7 @@
 //! GET. All of them come from one table.
 //!
 //! **To add a command**, add a row: its name and where it takes options. Its keys must be in fixed
-//! places, the first at word 1. ARCHITECTURE.md lists the other files.
+//! places, the first at word 1 (the name is word 0). ARCHITECTURE.md lists the other files.
 //!
 //! The module reads arity, flags, key positions, ACL categories and arguments of the inner command
 //! from the running server at load. If the server lacks the inner command, its durable command is

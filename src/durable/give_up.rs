@@ -1,6 +1,5 @@
-//! Gives up overdue waits (their deadline has passed) and lost waits (the primary was demoted, or
-//! its cluster failed). Each kind has a budget at a time. If waits are left, the module wakes the
-//! event loop, and the next turn continues.
+//! Gives up overdue and lost waits (`core/src/coordinator/outcomes.rs` defines both). Each kind has
+//! a budget. If waits are left, the module wakes the event loop, and the next turn continues.
 //!
 //! The module ends each wait as an operator would with CLIENT UNBLOCK. The server drops the reply
 //! that it holds. After a timeout or a failure of the cluster the callback of the wait replies

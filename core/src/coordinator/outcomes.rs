@@ -3,7 +3,7 @@
 //! | word | meaning |
 //! |---|---|
 //! | expired | the deadline has passed; a wait without an offset expires a second later |
-//! | overdue | expired, and returned by [`overdue`](Coordinator::overdue) to be given up |
+//! | overdue | expired, and to be given up now: see [`overdue`](Coordinator::overdue) |
 //! | lost | the role changed or the cluster failed; a lost wait is never released |
 //! | given up | the client gets an error: at the deadline, when lost, or by an operator |
 //! | cancelled | removed from the ledger without a release: it was given up, or its client left |

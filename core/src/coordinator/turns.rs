@@ -103,8 +103,8 @@ impl<P> Coordinator<P> {
     }
 
     /// The replicas were looked at in a timer. `looked` is false if that failed. Satisfied waits
-    /// are released before overdue ones are given up. So an acknowledgement that arrived in time
-    /// counts even if the look comes late.
+    /// are released before overdue ones are given up. So an acknowledgement counts if it arrived
+    /// before the look, even if the deadline has passed by then.
     pub fn looked_in_timer(&mut self, looked: bool, now: Micros) -> Actions<P> {
         let mut actions = Actions::none();
         if looked {

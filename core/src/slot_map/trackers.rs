@@ -25,9 +25,9 @@ pub const TOPOLOGY_KEY: &[u8] = b"__slothint__:topology";
 /// The time between two reads of the server's number, unless a client has just sent the command.
 const READ_INTERVAL: Millis = Millis::from_secs(1);
 
-/// A client may track for this long after it sent the command, even if the number at the last read
-/// was 0: the filter sees the command before it is executed. If the command was queued in a MULTI,
-/// the time starts again at the EXEC.
+/// For this long after it sent the command, a client counts as one that possibly tracks, even if
+/// the number at the last read was 0: the filter sees the command before it is executed. If the
+/// command was queued in a MULTI, the time starts again at the EXEC.
 const MAY_TRACK: Millis = Millis::from_secs(60);
 
 /// The clients that may track the map, and the last number that the server reported.
