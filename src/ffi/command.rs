@@ -129,8 +129,8 @@ impl Ctx {
         Ok(command)
     }
 
-    /// Adds an ACL category. False if the server has no such call, or refuses it; Redis 7.4 and
-    /// Valkey 8 have it. After a reload the category is there already, which is fine.
+    /// Adds an ACL category. Redis has the call from 7.4 on, Valkey from 8.0 on. False if the
+    /// server lacks it or refuses. After a reload the category is there already, which is fine.
     pub fn add_acl_category(&self, name: &CStr) -> bool {
         // SAFETY: as in `api!`; this call is optional.
         let Some(add) = (unsafe { raw::RedisModule_AddACLCategory }) else {

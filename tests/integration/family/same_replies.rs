@@ -7,9 +7,8 @@ use testkit::{RawConn, Replicated, Server};
 
 use crate::support::{family, replicated, say, Chance, Sample};
 
-/// Templates of commands. Commands whose replies are random or depend on the time or on the order
-/// of a hash table are left out. EXPIRE with GT is left out for such a reason: the second of two
-/// equal commands succeeds only if a millisecond has passed.
+/// Templates of commands. Commands whose replies are random are left out, and those whose replies
+/// depend on the time or on the order of a hash table.
 ///
 /// `K` is a key, `F` a field or member, `V` a value, `N` a number, `I` the id of a stream's entry,
 /// `T` a time to live in seconds.
