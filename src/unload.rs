@@ -11,10 +11,10 @@
 //! | a command that an I/O thread has looked up (from version 8 on) | the command is executed |
 //! | each command of a pipeline (Valkey 9, Redis 8.4) | the command is executed |
 //!
-//! The module finds the first two in CLIENT LIST. Nothing shows the last two, so there the module
-//! stays loaded: with several I/O threads, and always where the server looks up whole pipelines.
-//! Such a server looks up all commands of a pipeline before it executes the first one, which may
-//! block for long.
+//! The module finds the first two in CLIENT LIST. Nothing shows the last two. So the module is
+//! never unloaded where they can exist: on servers with several I/O threads, and on servers that
+//! look up whole pipelines. Such a server looks up all commands of a pipeline before it executes
+//! the first one, which may block for long.
 //!
 //! From 7.2 on the server also repeats the ACL rules of every user after an unload. It aborts at a
 //! rule that names a command of the module (`ACLRecomputeCommandBitsFromCommandRulesAllUsers` in

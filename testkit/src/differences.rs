@@ -1,9 +1,9 @@
 //! The differences between servers that tests see. One constant per difference: what differs, from
 //! which version, and why. No test compares versions itself.
 //!
-//! The module has a table of its own in `core/`. The two are separate on purpose: tests on a server
-//! for which a row of the module's table is wrong then fail, if the difference is here too. Rows
-//! about optional calls are an exception: the module corrects them at load.
+//! The module has a table of its own in `core/`. The two are separate on purpose: a wrong row in the
+//! module's table then makes tests fail. It does so only if the difference is here too, and only on
+//! a server for which the row is wrong. The module corrects rows about optional calls at load.
 
 use crate::server::Server;
 use crate::version::{Product, Version};
