@@ -98,9 +98,9 @@ impl FsyncReports {
         }
     }
 
-    /// The clients to look up in the server's client list: none until a client that was not looked
-    /// up yet sends a report, and then all that were not looked up yet. One of them without a
-    /// report may be another link of the same replica.
+    /// The clients to look up in the server's client list. There are none until a client that was
+    /// not looked up yet sends a report. Then all that were not looked up yet are returned, because
+    /// a client without a report may be another link of the same replica.
     pub fn clients_to_look_up(&mut self) -> Vec<u64> {
         if !std::mem::take(&mut self.lookup_due) {
             return Vec::new();

@@ -2,8 +2,8 @@
 //! which version, and why. No test compares versions itself.
 //!
 //! The module has a table of its own in `core/`. The two are separate on purpose: a wrong row in the
-//! module's table then makes tests fail. It does so only if the difference is here too, and only on
-//! a server for which the row is wrong. The module corrects rows about optional calls at load.
+//! module's table makes tests fail on the servers for which it is wrong, if the difference is here
+//! too. The module corrects rows about optional calls at load.
 
 use crate::server::Server;
 use crate::version::{Product, Version};

@@ -87,8 +87,8 @@ facts! {
     TellsFsyncs {
         redis: From(v(7, 2, 0)),
         valkey: Always,
-        reason: "Replicas report what they have fsynced, in `REPLCONF ACK <offset> FACK <offset>`, \
-            and a command filter is told which client sent that. FSYNC needs both.",
+        reason: "A replica of such a version reports what it has fsynced, in `REPLCONF ACK <offset> \
+            FACK <offset>`. A primary of such a version tells a command filter who sent that. FSYNC needs both.",
         upstream: "`replicationSendAck` in `replication.c`, \
             `RM_CommandFilterGetClientId` in `module.c`",
     }
