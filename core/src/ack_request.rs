@@ -80,10 +80,10 @@ impl AckRequests {
     }
 
     /// A request was sent while the stream ended at `offset`. Returns true if another one has to
-    /// follow in the next turn. There are two such cases:
+    /// follow in the next turn:
     ///
-    /// * For a newcomer, the answer to a request at offset 0 acknowledges 0 bytes.
-    /// * The answer to a request at a baseline is not above the baseline.
+    /// * A newcomer waits, and `offset` is 0. The answer acknowledges 0 bytes, which does not count.
+    /// * A baseline is open, and `offset` is not above it. The answer is not above it either.
     pub fn sent(&mut self, offset: Offset) -> bool {
         self.due = false;
         self.newcomer = self.newcomer && offset == Offset::new(0);
