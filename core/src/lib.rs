@@ -12,6 +12,7 @@
 //! | acknowledgements | [`replicas`] (which links count), [`acks`], [`ack_request`], [`fsyncs`] |
 //! | requirements | [`options`] (parsing), [`requirement`] |
 //! | DURABLE.CALL | [`callable`] (which commands may run), [`key_specs`], [`key_places`] |
+//! | DURABLE.ONCE | [`once`] (records of executed commands) |
 //! | statistics and log | [`stats`], [`recent_waits`], [`resets`], [`alarms`] |
 //! | slot hints | [`slot`], [`topology`], [`slot_map`] |
 //! | differences between servers | [`servers`] |
@@ -32,6 +33,7 @@ pub mod fsyncs;
 pub mod key_places;
 pub mod key_specs;
 pub mod ledger;
+pub mod once;
 pub mod options;
 pub mod recent_waits;
 pub mod replicas;
