@@ -2,13 +2,13 @@
 //! type that runs each. The head of that type's file describes the command for users.
 //!
 //! The family (DURABLE.SET, DURABLE.GET and so on) has its own table in `durable/family.rs`. Only
-//! DURABLE.CALL and the family have keys.
+//! the family, DURABLE.CALL and DURABLE.ONCE have keys.
 
 use std::ffi::{c_int, CStr};
 
 use durable_core::servers::Fact;
 
-use crate::durable::{call, family, help, replicas, wait};
+use crate::durable::{call, family, help, once, replicas, wait};
 use crate::ffi::spec::{Arg, Spec};
 use crate::ffi::{Ctx, Handler};
 use crate::server_command::ServerCommand;
@@ -42,7 +42,7 @@ enum Categories {
 type Create = fn(&Ctx, Spec, Handler) -> Result<(), String>;
 
 /// All commands but the family.
-const COMMANDS: [CommandRow; 7] = [
+const COMMANDS: [CommandRow; 8] = [
     CommandRow {
         name: c"durable.call",
         // Counts as a write even when it runs a read. The server makes its checks when a client
@@ -59,7 +59,20 @@ const COMMANDS: [CommandRow; 7] = [
         handler: Handler::of::<call::DurableCall>(),
         // Its keys are those of the inner command. How the server finds them differs between
         // servers. On some servers `call::create` replaces the flags.
-        create: call::create,
+        create: call::create::<call::DurableCall>,
+    },
+    CommandRow {
+        name: c"durable.once",
+        // As those of DURABLE.CALL.
+        flags: c"write no-mandatory-keys",
+        arity: -3,
+        categories: Categories::Own(&["write", "slow"]),
+        summary:
+            c"Runs any data command with a key, durably, and once: sent again with the same id, it replies the same.",
+        complexity: c"That of the command it runs",
+        args: once::args,
+        handler: Handler::of::<once::DurableOnce>(),
+        create: once::create,
     },
     CommandRow {
         name: c"durable.wait",

@@ -4,7 +4,7 @@
 
 use durable_core::servers::Fact;
 
-use crate::durable::call::{keys, moved_keys};
+use crate::durable::call::{keys, moved_keys, words_before_options};
 use crate::durable::{fsync, look};
 use crate::ffi::filter::CommandFilter;
 use crate::ffi::{Ctx, IncomingCommand};
@@ -51,8 +51,8 @@ impl CommandFilter for Filter {
                 resets::exec_sent(command);
             }
             Recognized::ResetStat => resets::reset_sent(command),
-            Recognized::Call { at } => moved_keys::move_to_front(command, at),
-            Recognized::KeysOfCall => keys::replace_by_inner_command(command),
+            Recognized::Call { at, before } => moved_keys::move_to_front(command, at, before),
+            Recognized::KeysOfCall { before } => keys::replace_by_inner_command(command, before),
         }
     }
 }
@@ -68,12 +68,16 @@ enum Recognized {
     Exec,
     /// CONFIG RESETSTAT, or a command that looks like it.
     ResetStat,
-    /// DURABLE.CALL. Its name is the word at this index.
+    /// DURABLE.CALL or DURABLE.ONCE. Its name is the word at index `at`, and `before` words come
+    /// between the name and the options.
     Call {
         at: usize,
+        before: usize,
     },
-    /// `COMMAND GETKEYS DURABLE.CALL …`
-    KeysOfCall,
+    /// `COMMAND GETKEYS DURABLE.CALL …`, or the same of DURABLE.ONCE.
+    KeysOfCall {
+        before: usize,
+    },
 }
 
 fn recognize(command: &IncomingCommand) -> Recognized {
@@ -88,21 +92,24 @@ fn recognize(command: &IncomingCommand) -> Recognized {
         Recognized::Replconf
     } else if is_named(b"PSYNC") || is_named(b"SYNC") {
         Recognized::Psync
-    } else if is_named(b"DURABLE.CALL") {
-        Recognized::Call { at: 0 }
+    } else if let Some(before) = words_before_options(name) {
+        Recognized::Call { at: 0, before }
     } else if is_named(b"EXEC") {
         Recognized::Exec
     } else if is_named(b"CLIENT") && is(1, b"UNBLOCK") {
         Recognized::Unblock
     } else if is_named(b"CLIENT") && is(1, b"TRACKING") {
         Recognized::Tracking
-    } else if is_named(b"COMMAND")
-        && (is(1, b"GETKEYS") || is(1, b"GETKEYSANDFLAGS"))
-        && is(2, b"DURABLE.CALL")
-    {
-        Recognized::KeysOfCall
-    } else if is_named(b"ACL") && is(1, b"DRYRUN") && is(3, b"DURABLE.CALL") {
-        Recognized::Call { at: 3 }
+    } else if is_named(b"COMMAND") && (is(1, b"GETKEYS") || is(1, b"GETKEYSANDFLAGS")) {
+        match command.word(2).and_then(words_before_options) {
+            Some(before) => Recognized::KeysOfCall { before },
+            None => Recognized::Other,
+        }
+    } else if is_named(b"ACL") && is(1, b"DRYRUN") {
+        match command.word(3).and_then(words_before_options) {
+            Some(before) => Recognized::Call { at: 3, before },
+            None => Recognized::Other,
+        }
     } else if command.len() == 2 && is(1, b"RESETSTAT") {
         // With any first word, because CONFIG is often renamed.
         Recognized::ResetStat

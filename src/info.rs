@@ -93,6 +93,8 @@ fn fields(coordinator: &Coordinator<Waiter>, is_primary: bool) -> Vec<(&'static 
             c"oldest_wait_ms",
             coordinator.oldest_wait(now).to_millis().get().into(),
         ),
+        (c"once_total", counters.once.into()),
+        (c"once_repeated_total", counters.once_repeated.into()),
         (c"build", Value::Text(BUILD)),
         (c"slothint_requests_total", hints.requests.into()),
         (c"slothint_keys_total", hints.keys.into()),

@@ -69,6 +69,8 @@ fn register(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
     needs_command(ctx, c"COMMAND", &[c"COUNT"])?;
     ctx.declare_options(facts::has(Fact::MovesSlotsAtomically));
     config::register(ctx, &defaults)?;
+    durable::call::load(ctx);
+    durable::once::load(ctx);
     let adds_category = facts::has(Fact::AddsModuleCategories) && ctx.add_acl_category(NAME);
     commands::register(ctx, adds_category.then_some("durable"))?;
     connection::load();

@@ -22,6 +22,10 @@ pub struct Counters {
     pub ack_requests: u64,
     /// The most clients that waited at once.
     pub waiters_peak: u64,
+    /// DURABLE.ONCE: commands executed.
+    pub once: u64,
+    /// DURABLE.ONCE: commands that were executed before, and answered from their record.
+    pub once_repeated: u64,
 }
 
 /// Counters, and the durations of the waits that were acknowledged in the last minute.

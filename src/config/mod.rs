@@ -39,6 +39,8 @@ pub struct Config {
     pub replica_allow: ReplicaAllow,
     /// `durable.call-allow`: names of commands, as the operator wrote them
     pub call_allow: Vec<u8>,
+    /// `durable.once-ttl-ms`
+    pub once_ttl_ms: u64,
     /// `durable.slothint-max-age-ms`
     pub slothint_max_age_ms: u64,
 }
@@ -54,6 +56,7 @@ impl Default for Config {
             max_waiters_per_user: 0,
             replica_allow: ReplicaAllow::default(),
             call_allow: Vec::new(),
+            once_ttl_ms: 600_000,
             slothint_max_age_ms: 100,
         }
     }

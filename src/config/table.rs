@@ -25,7 +25,7 @@ pub(super) struct TextSetting {
     pub set: fn(&mut Config, &[u8]) -> bool,
 }
 
-pub(super) const NUMBERS: [NumberSetting; 6] = [
+pub(super) const NUMBERS: [NumberSetting; 7] = [
     NumberSetting {
         name: c"expected-replicas",
         min: 0,
@@ -60,6 +60,13 @@ pub(super) const NUMBERS: [NumberSetting; 6] = [
         max: 1_000_000,
         get: |config| i64::try_from(config.max_waiters_per_user).unwrap_or(i64::MAX),
         set: |config, value| config.max_waiters_per_user = usize::try_from(value).unwrap_or(0),
+    },
+    NumberSetting {
+        name: c"once-ttl-ms",
+        min: 1000,
+        max: 604_800_000,
+        get: |config| i64::try_from(config.once_ttl_ms).unwrap_or(i64::MAX),
+        set: |config, value| config.once_ttl_ms = u64::try_from(value).unwrap_or(1000),
     },
     NumberSetting {
         name: c"slothint-max-age-ms",

@@ -18,7 +18,7 @@ impl Command for DurableHelp {
     }
 }
 
-const LINES: [&CStr; 21] = [
+const LINES: [&CStr; 23] = [
     c"DURABLE commands answer once the required replicas have acknowledged everything up to and including them:",
     c"DURABLE.SET <key> <value> [<SET's own options>] [<requirement>]",
     c"    SET, durably.",
@@ -28,6 +28,8 @@ const LINES: [&CStr; 21] = [
     c"    HSET HDEL LPUSH RPUSH LPOP RPOP SADD SREM ZADD ZREM XADD XDEL XACK. Use DURABLE.CALL for another one.",
     c"DURABLE.CALL [<requirement>] <command> [<arg> ...]",
     c"    Any command that reads or writes data. Scripts: run the script, then DURABLE.WAIT.",
+    c"DURABLE.ONCE <id> [<requirement>] <command> [<arg> ...]",
+    c"    As DURABLE.CALL, and safe to send again: with the same id it executes nothing and replies the same.",
     c"DURABLE.WAIT [<requirement>]",
     c"    Wait until everything executed so far, by anyone, is acknowledged. Returns by how many replicas.",
     c"DURABLE.REPLICAS",

@@ -13,6 +13,7 @@ pub mod help;
 pub mod latency;
 pub mod log;
 pub mod look;
+pub mod once;
 mod redirect;
 mod release;
 pub mod replicas;

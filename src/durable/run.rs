@@ -20,37 +20,43 @@ pub struct InnerCommand<'a> {
     pub memory: Memory,
 }
 
-/// Executes an inner command for the client. The reply is sent once the requirement is met. An
-/// error is sent at once. The caller has admitted the command.
+/// Executes an inner command for the client, and replies once the requirement is met. An error is
+/// sent at once. The caller has admitted the command.
 pub fn run(ctx: &Ctx, inner: InnerCommand<'_>, requirement: Requirement) {
-    run_replacing_error(ctx, inner, requirement, |_| None);
+    if let Some(reply) = execute(ctx, inner, |_| None) {
+        answer(ctx, requirement, &reply);
+    }
 }
 
-/// As [`run`]. `replacement` gets an error of the server, and returns the error to send instead of
-/// it. If it returns `None`, the server's error is sent.
-pub fn run_replacing_error(
-    ctx: &Ctx,
+/// Executes an inner command for the client. Returns its reply, to be sent by [`answer`]. An error
+/// is sent here, and `None` is returned: `replacement` returns the error to send instead of an
+/// error of the server, or `None` to send that error itself.
+pub fn execute<'ctx>(
+    ctx: &'ctx Ctx,
     inner: InnerCommand<'_>,
-    requirement: Requirement,
     replacement: impl FnOnce(&[u8]) -> Option<&'static CStr>,
-) {
+) -> Option<CallReply<'ctx>> {
     let Some(reply) = ctx.call_for_client(inner.name, inner.args, inner.memory) else {
         ctx.reply_error(c"ERR the server did not execute the command");
-        return;
+        return None;
     };
-    if let Some(error) = reply.error() {
-        match replacement(error) {
-            Some(other) => ctx.reply_error(other),
-            None => reply_error(ctx, inner, error, &reply),
-        }
-        return;
+    let Some(error) = reply.error() else {
+        return Some(reply);
+    };
+    match replacement(error) {
+        Some(other) => ctx.reply_error(other),
+        None => reply_error(ctx, inner, error, &reply),
     }
+    None
+}
+
+/// Replies once the requirement is met.
+pub fn answer(ctx: &Ctx, requirement: Requirement, reply: &CallReply<'_>) {
     if requirement.need.is_nothing() {
-        ctx.reply_with(&reply);
-        return;
+        return ctx.reply_with(reply);
     }
     waiting::enqueue(ctx, requirement, Answer::Held, |blocked| {
-        blocked.hold_reply(&reply);
+        blocked.hold_reply(reply);
     });
 }
 

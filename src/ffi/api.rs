@@ -36,6 +36,7 @@ macro_rules! required {
 }
 
 required! {
+    RedisModule_ACLCheckCommandPermissions
     RedisModule_AvoidReplicaTraffic
     RedisModule_BlockClient
     RedisModule_Call
@@ -45,6 +46,7 @@ required! {
     RedisModule_CallReplyProto
     RedisModule_CallReplyStringPtr
     RedisModule_CallReplyType
+    RedisModule_CloseKey
     RedisModule_CommandFilterArgDelete
     RedisModule_CommandFilterArgGet
     RedisModule_CommandFilterArgInsert
@@ -57,6 +59,7 @@ required! {
     RedisModule_EventLoopAddOneShot
     RedisModule_Free
     RedisModule_FreeCallReply
+    RedisModule_FreeModuleUser
     RedisModule_FreeServerInfo
     RedisModule_FreeString
     RedisModule_FreeThreadSafeContext
@@ -68,6 +71,8 @@ required! {
     RedisModule_GetCommand
     RedisModule_GetCommandKeysWithFlags
     RedisModule_GetContextFlags
+    RedisModule_GetCurrentUserName
+    RedisModule_GetModuleUserFromUserName
     RedisModule_GetMyClusterID
     RedisModule_GetSelectedDb
     RedisModule_GetServerInfo
@@ -81,27 +86,38 @@ required! {
     RedisModule_LatencyAddSample
     RedisModule_LoadConfigs
     RedisModule_Log
+    RedisModule_OpenKey
+    RedisModule_Milliseconds
     RedisModule_RegisterCommandFilter
     RedisModule_RegisterInfoFunc
     RedisModule_RegisterNumericConfig
     RedisModule_RegisterStringConfig
     RedisModule_Replicate
     RedisModule_ReplyWithArray
+    RedisModule_ReplyWithBigNumber
+    RedisModule_ReplyWithBool
     RedisModule_ReplyWithCallReply
+    RedisModule_ReplyWithDouble
     RedisModule_ReplyWithError
     RedisModule_ReplyWithLongLong
     RedisModule_ReplyWithMap
     RedisModule_ReplyWithNull
+    RedisModule_ReplyWithNullArray
+    RedisModule_ReplyWithSet
     RedisModule_ReplyWithSimpleString
     RedisModule_ReplyWithStringBuffer
+    RedisModule_ReplyWithVerbatimStringType
     RedisModule_SelectDb
     RedisModule_ServerInfoGetFieldC
+    RedisModule_SetAbsExpire
     RedisModule_SetCommandInfo
     RedisModule_SignalModifiedKey
     RedisModule_SetDisconnectCallback
     RedisModule_SetModuleOptions
     RedisModule_StopTimer
+    RedisModule_StringDMA
     RedisModule_StringPtrLen
+    RedisModule_StringSet
     RedisModule_SubscribeToServerEvent
     RedisModule_UnblockClient
     RedisModule_WrongArity

@@ -62,6 +62,15 @@ mod call {
     mod refusals;
 }
 
+/// DURABLE.ONCE.
+mod once {
+    mod kills;
+    mod permissions;
+    mod records;
+    mod repeats;
+    mod routing;
+}
+
 /// Clients that leave, pause, track keys, share I/O threads, or are unblocked by an operator.
 mod clients {
     mod io_threads;

@@ -1,59 +1,90 @@
-//! Executes a DURABLE.CALL: reads the options, refuses commands that may not run, and runs the
-//! inner command.
+//! Reads the words of a DURABLE.CALL or a DURABLE.ONCE, and refuses commands that may not run.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 
 use durable_core::callable::{unknown_command, unknown_subcommand, Verdict};
 use durable_core::options::{self, Word};
+use durable_core::requirement::Options;
 
 use super::registry::{self, Unknown};
+use super::Replacement;
 use crate::config;
 use crate::durable::admission::{admit, Refusal};
-use crate::durable::run::{run_replacing_error, InnerCommand};
+use crate::durable::run::{answer, execute, InnerCommand};
 use crate::ffi::{Args, CallReply, Ctx, Memory};
 
-const NAME: &str = "DURABLE.CALL";
-
-/// Executes a DURABLE.CALL. `words` are the words after that name, as the client sent them.
-pub fn call(ctx: &Ctx, words: Args<'_>) {
-    call_replacing_error(ctx, words, |_| None);
+/// The options and the inner command in the words of a client.
+pub struct Call<'a> {
+    /// The requirement options.
+    pub options: Options,
+    /// The name of the inner command, and its arguments.
+    pub words: Args<'a>,
+    name: CString,
 }
 
-/// As [`call`]. `replacement` gets an error of the server, and returns the error to send instead of
-/// it. If it returns `None`, the server's error is sent.
-pub fn call_replacing_error(
-    ctx: &Ctx,
-    words: Args<'_>,
-    replacement: impl FnOnce(&[u8]) -> Option<&'static CStr>,
-) {
-    let (options, taken) = match options::leading(words.iter()) {
-        Ok(leading) => leading,
-        Err(bad) => return ctx.reply_error_text(&Refusal::from(bad).text(NAME)),
-    };
-    let inner = words.skip(taken);
-    let Some(name) = inner.get(0) else {
-        // `RM_WrongArity` would name the subcommand where DURABLE.CALL has subcommands.
-        return ctx.reply_error(c"ERR wrong number of arguments for 'durable.call' command");
-    };
-    if let Some(refusal) = refusal(ctx, name, inner.skip(1)) {
-        return ctx.reply_error_bytes(&refusal);
+impl Call<'_> {
+    /// The inner command.
+    pub fn inner(&self) -> InnerCommand<'_> {
+        InnerCommand {
+            name: &self.name,
+            args: self.words.skip(1),
+            // The outer command has no flag `deny-oom`, because not all commands that it runs have
+            // it.
+            memory: Memory::Unchecked,
+        }
     }
-    // Not lossy: the name of a known command has no null byte.
-    let command = CString::new(name).unwrap_or_default();
-    let inner = InnerCommand {
-        name: &command,
-        args: inner.skip(1),
-        // DURABLE.CALL has no flag `deny-oom`, because not all commands that it runs have the flag.
-        memory: Memory::Unchecked,
+}
+
+/// Executes a DURABLE.CALL. `words` are those that the client sent after the name.
+pub fn call(ctx: &Ctx, words: Args<'_>, replacement: Replacement) {
+    const NAME: &str = "DURABLE.CALL";
+    let Some(call) = read(ctx, words, NAME) else {
+        return;
     };
-    match admit(ctx, options) {
-        Ok(requirement) => run_replacing_error(ctx, inner, requirement, replacement),
+    match admit(ctx, call.options) {
+        Ok(requirement) => {
+            if let Some(reply) = execute(ctx, call.inner(), replacement) {
+                answer(ctx, requirement, &reply);
+            }
+        }
         Err(refusal) => ctx.reply_error_text(&refusal.text(NAME)),
     }
 }
 
+/// Reads options and an inner command. Replies with an error and returns `None` if an option is
+/// wrong, or if the inner command may not run. `outer` is the name of the command that runs it.
+pub fn read<'a>(ctx: &Ctx, words: Args<'a>, outer: &str) -> Option<Call<'a>> {
+    let (options, taken) = match options::leading(words.iter()) {
+        Ok(leading) => leading,
+        Err(bad) => {
+            ctx.reply_error_text(&Refusal::from(bad).text(outer));
+            return None;
+        }
+    };
+    let words = words.skip(taken);
+    let Some(name) = words.get(0) else {
+        // `RM_WrongArity` would name the subcommand where the outer command has subcommands.
+        let outer = outer.to_ascii_lowercase();
+        ctx.reply_error_text(&format!(
+            "ERR wrong number of arguments for '{outer}' command"
+        ));
+        return None;
+    };
+    if let Some(refusal) = refusal(ctx, outer, name, words.skip(1)) {
+        ctx.reply_error_bytes(&refusal);
+        return None;
+    }
+    // Not lossy: the name of a known command has no null byte.
+    let name = CString::new(name).unwrap_or_default();
+    Some(Call {
+        options,
+        words,
+        name,
+    })
+}
+
 /// The error for a command that may not run. `None` if it may.
-fn refusal(ctx: &Ctx, name: &[u8], args: Args<'_>) -> Option<Vec<u8>> {
+fn refusal(ctx: &Ctx, outer: &str, name: &[u8], args: Args<'_>) -> Option<Vec<u8>> {
     let shown = Word::new(name);
     let verdict = registry::verdict(ctx, name, args.get(0));
     let may_run =
@@ -65,12 +96,13 @@ fn refusal(ctx: &Ctx, name: &[u8], args: Args<'_>) -> Option<Vec<u8>> {
             "ERR '{shown}' is another module's command, and durable.call-allow does not \
              name it; nothing was executed"
         ),
-        Ok(Verdict::Script) => "ERR scripts cannot run inside DURABLE.CALL; nothing was executed, \
-             run the script, then DURABLE.WAIT"
-            .into(),
+        Ok(Verdict::Script) => format!(
+            "ERR scripts cannot run inside {outer}; nothing was executed, run the script, then \
+             DURABLE.WAIT"
+        ),
         Ok(Verdict::NotData) => format!(
-            "ERR '{shown}' is not a data command, DURABLE.CALL takes commands that read or write \
-             data; nothing was executed"
+            "ERR '{shown}' is not a data command, {outer} takes commands that read or write data; \
+             nothing was executed"
         ),
         Err(Unknown::Command) => {
             let with_empty_list = shows_missing_arguments(ctx);

@@ -14,12 +14,13 @@ use super::registry;
 use crate::config;
 use crate::ffi::{keys, Args, Ctx, IncomingCommand};
 
-/// Reports the keys of a DURABLE.CALL to the server.
+/// Reports the keys of a DURABLE.CALL or DURABLE.ONCE to the server. `before` is the number of
+/// words between its name and the options.
 ///
 /// An inner command of the module itself is refused later, so no keys are reported for it.
 /// Otherwise a long `DURABLE.CALL DURABLE.CALL …` would recurse until the stack overflows.
-pub fn report(ctx: &Ctx, args: Args<'_>) {
-    if let Some((inner, taken)) = inner_command(args.skip(1)) {
+pub fn report(ctx: &Ctx, args: Args<'_>, before: usize) {
+    if let Some((inner, taken)) = inner_command(args.skip(1), before) {
         for (position, flags) in of_inner(inner) {
             let place = position.saturating_add(taken).saturating_add(1);
             ctx.report_key(args, place, flags);
@@ -30,10 +31,11 @@ pub fn report(ctx: &Ctx, args: Args<'_>) {
 /// Turns `COMMAND GETKEYS DURABLE.CALL [options] SET k v` into `COMMAND GETKEYS SET k v`, for two
 /// reasons: not every server calls DURABLE.CALL for its keys, and DURABLE.CALL cannot always report
 /// exactly what is done to a key.
-pub fn replace_by_inner_command(command: &mut IncomingCommand) {
+pub fn replace_by_inner_command(command: &mut IncomingCommand, before: usize) {
     const NAME: usize = 2;
     let words = command.words();
-    let taken = inner_command(words.args().skip(NAME.saturating_add(1))).map(|(_, taken)| taken);
+    let after_name = words.args().skip(NAME.saturating_add(1));
+    let taken = inner_command(after_name, before).map(|(_, taken)| taken);
     drop(words);
     if let Some(taken) = taken {
         for _ in 0..=taken {
@@ -42,10 +44,12 @@ pub fn replace_by_inner_command(command: &mut IncomingCommand) {
     }
 }
 
-/// The inner command in the words after DURABLE.CALL, and the number of option words before it.
-/// `None` if an option is wrong, if there is no inner command, or if it is one of the module's own.
-pub fn inner_command(words: Args<'_>) -> Option<(Args<'_>, usize)> {
-    let (_, taken) = options::leading(words.iter()).ok()?;
+/// The inner command in the words after DURABLE.CALL or DURABLE.ONCE, and the number of words
+/// before it. `before` of these come before the options. `None` if there is no inner command, or
+/// one of the module's own.
+pub fn inner_command(words: Args<'_>, before: usize) -> Option<(Args<'_>, usize)> {
+    let (_, options) = options::leading(words.skip(before).iter()).ok()?;
+    let taken = before.saturating_add(options);
     let inner = words.skip(taken);
     let is_foreign = inner.get(0).is_some_and(|name| !is_own_command(name));
     is_foreign.then_some((inner, taken))

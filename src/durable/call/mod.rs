@@ -10,10 +10,12 @@
 //! | `keys` | finds the keys of an inner command |
 //! | `moved_keys` | moves keys to fixed places, if the server must not call the module for them |
 
-mod execute;
+pub mod execute;
 pub mod keys;
 pub mod moved_keys;
 pub mod registry;
+
+use std::ffi::CStr;
 
 use durable_core::servers::Fact;
 
@@ -22,18 +24,58 @@ use crate::facts;
 use crate::ffi::spec::{Arg, DeclaredKeys, Spec};
 use crate::ffi::{Args, Command, Ctx, Handler};
 
+/// Returns the error to send instead of an error of the server, or `None` to send that error
+/// itself.
+pub type Replacement = fn(&[u8]) -> Option<&'static CStr>;
+
+/// A command that runs an inner command: DURABLE.CALL, or DURABLE.ONCE (`durable/once.rs`).
+pub trait Outer {
+    /// Its name.
+    const NAME: &'static str;
+    /// The number of words between its name and the options.
+    const BEFORE_OPTIONS: usize;
+    /// Executes it. `words` are those that the client sent after the name.
+    fn execute(ctx: &Ctx, words: Args<'_>, replacement: Replacement);
+}
+
+/// Runs a command that runs an inner command.
+pub fn run<O: Outer>(ctx: &Ctx, args: Args<'_>) {
+    // With `getkeys-api` the server also calls this to ask for the keys. Nothing may be executed
+    // then.
+    if ctx.asks_for_keys() {
+        keys::report(ctx, args, O::BEFORE_OPTIONS);
+    } else {
+        O::execute(ctx, args.skip(1), |_| None);
+    }
+}
+
+/// The number of words between the name and the options of a command that runs an inner command.
+/// `None` for any other command.
+pub fn words_before_options(name: &[u8]) -> Option<usize> {
+    if name.eq_ignore_ascii_case(b"DURABLE.CALL") {
+        Some(0)
+    } else if name.eq_ignore_ascii_case(b"DURABLE.ONCE") {
+        Some(1)
+    } else {
+        None
+    }
+}
+
 /// The command, for the table in `commands.rs`.
 pub struct DurableCall;
 
+impl Outer for DurableCall {
+    const NAME: &'static str = "DURABLE.CALL";
+    const BEFORE_OPTIONS: usize = 0;
+
+    fn execute(ctx: &Ctx, words: Args<'_>, replacement: Replacement) {
+        execute::call(ctx, words, replacement);
+    }
+}
+
 impl Command for DurableCall {
     fn run(ctx: &Ctx, args: Args<'_>) {
-        // With `getkeys-api` the server also calls this to ask for the keys. Nothing may be
-        // executed then.
-        if ctx.asks_for_keys() {
-            keys::report(ctx, args);
-        } else {
-            execute::call(ctx, args.skip(1));
-        }
+        run::<Self>(ctx, args);
     }
 }
 
@@ -45,8 +87,8 @@ pub fn args() -> Vec<Arg> {
     args
 }
 
-/// Registers the command. The server finds its keys by calling it (`getkeys-api`), except where
-/// that is not safe:
+/// Registers `O`. The server finds its keys by calling it (`getkeys-api`), except where that is not
+/// safe:
 ///
 /// | not safe | cluster mode | instead |
 /// |---|---|---|
@@ -55,8 +97,7 @@ pub fn args() -> Vec<Arg> {
 ///
 /// # Errors
 /// Which command the server does not accept.
-pub fn create(ctx: &Ctx, spec: Spec, handler: Handler) -> Result<(), String> {
-    registry::load(ctx);
+pub fn create<O: Outer>(ctx: &Ctx, spec: Spec, handler: Handler) -> Result<(), String> {
     let is_cluster = ctx.situation().is_cluster();
     // Clients that see keys in unknown places call COMMAND GETKEYS.
     let somewhere = Spec {
@@ -64,13 +105,18 @@ pub fn create(ctx: &Ctx, spec: Spec, handler: Handler) -> Result<(), String> {
         ..spec.clone()
     };
     if is_cluster && facts::has(Fact::AsksForKeysOnThreadsInClusters) {
-        moved_keys::create(ctx, &somewhere)
+        moved_keys::create::<O>(ctx, &somewhere)
     } else if facts::has(Fact::AsksForKeysOnThreadsAnywhere) {
         ctx.create_command(&somewhere, handler)
     } else {
         let flags = c"write getkeys-api no-mandatory-keys".into();
         ctx.create_command(&Spec { flags, ..spec }, handler)
     }
+}
+
+/// Looks up the server's commands.
+pub fn load(ctx: &Ctx) {
+    registry::load(ctx);
 }
 
 /// Frees the memory.

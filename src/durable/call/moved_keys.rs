@@ -1,13 +1,13 @@
-//! Moves keys to fixed places, on servers that would call DURABLE.CALL for its keys on I/O threads
-//! and crash (`Fact::AsksForKeysOnThreadsInClusters`; see `ffi/keys.rs`).
+//! Moves keys to fixed places, on servers that would call DURABLE.CALL and DURABLE.ONCE for their
+//! keys on I/O threads and crash (`Fact::AsksForKeysOnThreadsInClusters`; see `ffi/keys.rs`).
 //!
 //! There the command filter, which runs on the main thread, moves the keys to places that the
-//! server knows from the registration. `DURABLE.CALL SET k v` becomes
-//! `DURABLE.CALL one-key k "1 SET" v`, and `DURABLE.CALL DBSIZE` becomes
-//! `DURABLE.CALL no-key DBSIZE`. The handler of the subcommand restores the words and executes
-//! them. The server then handles the keys as for the plain command: it replies MOVED, ASK,
-//! CROSSSLOT, TRYAGAIN and CLUSTERDOWN, also on replicas, in scripts and when a transaction is
-//! queued.
+//! server knows from the registration. `DURABLE.CALL SET k v` becomes `DURABLE.CALL one-key k "1
+//! SET" v`, and `DURABLE.CALL DBSIZE` becomes `DURABLE.CALL no-key DBSIZE`. `DURABLE.ONCE id SET k
+//! v` becomes `DURABLE.ONCE one-key k "2 id" SET v`. The handler of the subcommand restores the
+//! words and executes them. The server then handles the keys as for the plain command: it replies
+//! MOVED, ASK, CROSSSLOT, TRYAGAIN and CLUSTERDOWN, also on replicas, in scripts and when a
+//! transaction is queued.
 //!
 //! At most two keys are moved, because the number of fixed places is fixed. They represent all keys
 //! (`core/src/key_places.rs`). Keys are moved and not copied, because a filter may lengthen a
@@ -15,12 +15,13 @@
 //! (`VM_CommandFilterArgInsert`, borrowed arguments).
 
 use std::ffi::{c_int, CStr};
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use durable_core::key_places::KeyPlaces;
 
-use super::execute::{call, call_replacing_error};
 use super::keys::{inner_command, of_inner};
+use super::Outer;
 use crate::docs;
 use crate::ffi::args::Restored;
 use crate::ffi::spec::{DeclaredKeys, Spec};
@@ -36,15 +37,15 @@ const FIRST_PLACE: c_int = 2;
 /// True if keys are moved on this server.
 static IS_ON: AtomicBool = AtomicBool::new(false);
 
-/// Registers the command and its subcommands, and begins to move keys.
+/// Registers `O` and its subcommands, and begins to move keys.
 ///
 /// # Errors
 /// Which command the server does not accept.
-pub fn create(ctx: &Ctx, spec: &Spec) -> Result<(), String> {
+pub fn create<O: Outer>(ctx: &Ctx, spec: &Spec) -> Result<(), String> {
     let handlers = [
-        Handler::of::<MovedCall<0>>(),
-        Handler::of::<MovedCall<1>>(),
-        Handler::of::<MovedCall<2>>(),
+        Handler::of::<MovedCall<O, 0>>(),
+        Handler::of::<MovedCall<O, 1>>(),
+        Handler::of::<MovedCall<O, 2>>(),
     ];
     let subcommands: Vec<(Spec, Handler)> = (0..)
         .zip(SUBCOMMANDS)
@@ -87,24 +88,24 @@ fn subcommand(container: &Spec, name: &CStr, keys: c_int) -> Spec {
     }
 }
 
-/// The subcommand with this number of moved keys behind its name.
-struct MovedCall<const KEYS: usize>;
+/// The subcommand of `O` with this number of moved keys behind its name.
+struct MovedCall<O, const KEYS: usize>(PhantomData<O>);
 
-impl<const KEYS: usize> Command for MovedCall<KEYS> {
+impl<O: Outer, const KEYS: usize> Command for MovedCall<O, KEYS> {
     fn run(ctx: &Ctx, args: Args<'_>) {
-        match words_as_sent(args.skip(2), KEYS) {
-            None => ctx.reply_error(MALFORMED),
+        match words_as_sent(args.skip(2), KEYS, O::BEFORE_OPTIONS) {
+            // The filter cannot have put these words together.
+            None => ctx.reply_error_text(&format!(
+                "ERR {} takes a command and not a subcommand of its own, which only the server's \
+                 cluster redirection uses; nothing was executed",
+                O::NAME
+            )),
             // With fewer than two keys the server has checked all of them.
-            Some(sent) if KEYS < 2 => call(ctx, sent.args()),
-            Some(sent) => call_replacing_error(ctx, sent.args(), try_again_error),
+            Some(sent) if KEYS < 2 => O::execute(ctx, sent.args(), |_| None),
+            Some(sent) => O::execute(ctx, sent.args(), try_again_error),
         }
     }
 }
-
-/// The error for a subcommand whose words the filter cannot have put together.
-const MALFORMED: &CStr =
-    c"ERR DURABLE.CALL takes a command and not a subcommand of its own, which only the server's \
-                               cluster redirection uses; nothing was executed";
 
 /// Replaces the error of a call that has a key on another node. The server has found the two moved
 /// keys on this node. So their slot is migrating, and another key of the call has already left.
@@ -113,13 +114,14 @@ fn try_again_error(error: &[u8]) -> Option<&'static CStr> {
     is_elsewhere.then_some(c"TRYAGAIN Multiple keys request during rehashing of slot")
 }
 
-/// Moves the keys of a DURABLE.CALL to their places. Its name is the word at `at`: the first one,
-/// or the fourth of `ACL DRYRUN user DURABLE.CALL …`.
-pub fn move_to_front(command: &mut IncomingCommand, at: usize) {
+/// Moves the keys of a DURABLE.CALL or DURABLE.ONCE to their places. Its name is the word at `at`:
+/// the first one, or the fourth of `ACL DRYRUN user DURABLE.CALL …`. `before` is the number of
+/// words between its name and the options.
+pub fn move_to_front(command: &mut IncomingCommand, at: usize, before: usize) {
     if !IS_ON.load(Ordering::Relaxed) {
         return;
     }
-    let Some(mut plan) = plan(command, at) else {
+    let Some(mut plan) = plan(command, at, before) else {
         return;
     };
     let start = at.saturating_add(1);
@@ -156,7 +158,7 @@ struct Plan {
 /// `None` if the keys are in their places already. If the server postpones a command, the filter
 /// sees it a second time, with its keys moved. A client can send this form, too. The handler
 /// refuses it unless the filter would have moved the same keys.
-fn plan(command: &IncomingCommand, at: usize) -> Option<Plan> {
+fn plan(command: &IncomingCommand, at: usize, before: usize) -> Option<Plan> {
     let all = command.words();
     let args = all.args().skip(at);
     let (name, words) = (args.get(0)?.to_vec(), args.skip(1));
@@ -167,7 +169,7 @@ fn plan(command: &IncomingCommand, at: usize) -> Option<Plan> {
     if is_done {
         return None;
     }
-    let places = places_of(words);
+    let places = places_of(words, before);
     let moved = places.into_iter().flat_map(KeyPlaces::iter);
     let moved = moved.filter_map(|place| Some((place, OwnString::new(words.get(place)?))));
     Some(Plan {
@@ -182,7 +184,7 @@ fn plan(command: &IncomingCommand, at: usize) -> Option<Plan> {
 /// `None` unless the filter would have moved exactly these keys. A server stores a key under the
 /// slot of the keys in the declared places (`getKeySlot` in `db.c`). With a wrong key there, the
 /// inner command's key would be stored where no client finds it.
-fn words_as_sent(words: Args<'_>, keys: usize) -> Option<Restored<'_>> {
+fn words_as_sent(words: Args<'_>, keys: usize, before: usize) -> Option<Restored<'_>> {
     let (keys, others) = (words.take(keys), words.skip(keys));
     let (places, sent) = if keys.len() == 0 {
         (None, Restored::unmoved(others))
@@ -193,12 +195,12 @@ fn words_as_sent(words: Args<'_>, keys: usize) -> Option<Restored<'_>> {
             Restored::new(places, keys, first, others.skip(1))?,
         )
     };
-    (places_of(sent.args()) == places).then_some(sent)
+    (places_of(sent.args(), before) == places).then_some(sent)
 }
 
-/// The places of the keys to be moved, among the words after DURABLE.CALL.
-fn places_of(words: Args<'_>) -> Option<KeyPlaces> {
-    let (inner, taken) = inner_command(words)?;
+/// The places of the keys to be moved, among the words after the name.
+fn places_of(words: Args<'_>, before: usize) -> Option<KeyPlaces> {
+    let (inner, taken) = inner_command(words, before)?;
     let keys = of_inner(inner)
         .into_iter()
         .filter_map(|(position, _)| Some((taken.saturating_add(position), inner.get(position)?)));

@@ -96,6 +96,7 @@ fn each_twin_that_the_module_has_is_tested() {
     let list = ["COMMAND", "LIST", "FILTERBY", "MODULE", "durable"];
     let names: Vec<String> = server.run(&list);
     let others = [
+        "durable.once",
         "durable.call",
         "durable.wait",
         "durable.replicas",

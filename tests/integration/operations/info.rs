@@ -7,7 +7,7 @@ use crate::support::{
 };
 
 /// The fields of the durable commands. Slot hints have fields of their own.
-const FIELDS: [&str; 23] = [
+const FIELDS: [&str; 25] = [
     "version",
     "waiters",
     "waiters_peak",
@@ -30,6 +30,8 @@ const FIELDS: [&str; 23] = [
     "links_not_counted",
     "max_lag_bytes",
     "oldest_wait_ms",
+    "once_total",
+    "once_repeated_total",
     "build",
 ];
 

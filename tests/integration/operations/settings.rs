@@ -11,6 +11,12 @@ const NUMBERS: &[(&str, &str, &str, [&str; 2])] = &[
     ("durable.timeout-ms", "1000", "250", ["0", "86400000"]),
     ("durable.max-waiters", "10000", "77", ["1", "1000000"]),
     ("durable.max-waiters-per-user", "0", "8", ["0", "1000000"]),
+    (
+        "durable.once-ttl-ms",
+        "600000",
+        "5000",
+        ["1000", "604800000"],
+    ),
     ("durable.slothint-max-age-ms", "100", "5", ["0", "60000"]),
 ];
 
@@ -29,7 +35,7 @@ fn the_defaults_are_those_that_are_documented() {
     assert_eq!(setting(&server, "durable.call-allow"), "");
     assert_eq!(setting(&server, "durable.replica-allow"), "");
     let all: Vec<String> = server.run(&["CONFIG", "GET", "durable.*"]);
-    assert_eq!(all.len(), 2 * 9, "{all:?}");
+    assert_eq!(all.len(), 2 * 10, "{all:?}");
 }
 
 #[test]

@@ -1,0 +1,226 @@
+//! `DURABLE.ONCE id [REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT ms] command [arg …]`
+//!
+//! A write that is safe to send again. The first time it does what DURABLE.CALL does, and in the
+//! same transaction keeps a record of the reply, as a plain key. Sent again with the same id it
+//! executes nothing, and repeats the recorded reply once its requirement is met for everything
+//! executed so far.
+//!
+//! The record is looked up before the admission, because a retry may be refused for reasons of its
+//! own (NOREPLICAS). It is written after the execution by the key API, which nothing can refuse
+//! then: no access control, no `maxmemory`, no slot that is moving. `core/src/once.rs` has names
+//! and contents.
+
+use durable_core::once::record::{self, NoReply, Protocol, Recorded};
+use durable_core::once::slot_tags::SlotTags;
+use durable_core::once::{other_name, record_name, Digest};
+use durable_core::slot;
+use durable_core::stats::bump;
+use lazy_static::lazy_static;
+
+use super::admission::{admit, Refusal};
+use super::call::execute::{read, Call};
+use super::call::{self, keys, Outer, Replacement};
+use super::run::{answer, execute};
+use super::state::coordinator;
+use super::waiter::Answer;
+use super::waiting;
+use crate::config;
+use crate::docs;
+use crate::ffi::spec::{Arg, Spec};
+use crate::ffi::{Args, Command, Ctx, Handler, StringValue};
+use crate::server_command::ServerCommand;
+
+lazy_static! {
+    static ref TAGS: SlotTags = SlotTags::new();
+}
+
+/// The command, for the table in `commands.rs`.
+pub struct DurableOnce;
+
+impl Outer for DurableOnce {
+    const NAME: &'static str = "DURABLE.ONCE";
+    const BEFORE_OPTIONS: usize = 1;
+
+    fn execute(ctx: &Ctx, words: Args<'_>, replacement: Replacement) {
+        if !ctx.situation().is_primary() {
+            return ctx.reply_error_text(&Refusal::Replica.text(Self::NAME));
+        }
+        let id = words.get(0).unwrap_or_default();
+        let Some(call) = read(ctx, words.skip(1), Self::NAME) else {
+            return;
+        };
+        let Some(record) = Record::of(ctx, id, &call) else {
+            return;
+        };
+        match record.look_up(ctx) {
+            Found::Nothing => first_time(ctx, &call, &record, replacement),
+            Found::Recorded(value) => again(ctx, &call, &record, &value),
+            Found::NoRecord => ctx.reply_error_text(&format!("ERR {}", NoReply::Unreadable)),
+        }
+    }
+}
+
+impl Command for DurableOnce {
+    fn run(ctx: &Ctx, args: Args<'_>) {
+        call::run::<Self>(ctx, args);
+    }
+}
+
+/// Its arguments, as `COMMAND DOCS` shows them.
+pub fn args() -> Vec<Arg> {
+    let mut args = vec![docs::string(c"id")];
+    args.extend(call::args());
+    args
+}
+
+/// Registers the command, if the server has the commands that it needs: SET replicates records, and
+/// EXISTS finds out whether a slot is moving.
+///
+/// # Errors
+/// Which command the server does not accept.
+pub fn create(ctx: &Ctx, spec: Spec, handler: Handler) -> Result<(), String> {
+    for needed in ["SET", "EXISTS"] {
+        if ServerCommand::of(ctx, needed).is_none() {
+            ctx.log_notice(&format!(
+                "no {}: this server has no {needed}",
+                DurableOnce::NAME
+            ));
+            return Ok(());
+        }
+    }
+    call::create::<DurableOnce>(ctx, spec, handler)
+}
+
+/// Computes the tags of all slots, so that no command has to. Logs whether records can be evicted.
+pub fn load(ctx: &Ctx) {
+    lazy_static::initialize(&TAGS);
+    let setting = |name| {
+        let reply = ctx.ask(c"CONFIG", &[c"GET", name]);
+        let value = reply.as_ref().and_then(|reply| reply.root().get(1));
+        value
+            .and_then(|value| value.bytes())
+            .unwrap_or_default()
+            .to_vec()
+    };
+    let (limit, policy) = (setting(c"maxmemory"), setting(c"maxmemory-policy"));
+    if !matches!(limit.as_slice(), b"" | b"0") && policy != b"noeviction" {
+        ctx.log_notice(&format!(
+            "maxmemory-policy {} may evict records of DURABLE.ONCE before they expire; a command \
+             that is sent again after that is executed again",
+            String::from_utf8_lossy(&policy)
+        ));
+    }
+}
+
+/// The record of one command.
+struct Record {
+    slot: u16,
+    name: Vec<u8>,
+    digest: Digest,
+}
+
+/// What is stored under the name of a record.
+enum Found {
+    Nothing,
+    Recorded(Vec<u8>),
+    /// A key of another type.
+    NoRecord,
+}
+
+impl Record {
+    /// Replies with an error and returns `None` if the id is bad or the command has no key.
+    fn of(ctx: &Ctx, id: &[u8], call: &Call<'_>) -> Option<Self> {
+        let keys = keys::of_inner(call.words);
+        let first = keys.into_iter().map(|(place, _)| place).min();
+        let Some(key) = first.and_then(|place| call.words.get(place)) else {
+            ctx.reply_error(c"ERR DURABLE.ONCE needs a command with a key; nothing was executed");
+            return None;
+        };
+        let slot = slot::of_key(key);
+        match record_name(&TAGS, slot, id) {
+            Ok(name) => Some(Self {
+                slot,
+                name,
+                digest: Digest::of(
+                    call.words.get(0).unwrap_or_default(),
+                    call.words.skip(1).iter(),
+                ),
+            }),
+            Err(bad) => {
+                ctx.reply_error_text(&format!("ERR {bad}"));
+                None
+            }
+        }
+    }
+
+    fn look_up(&self, ctx: &Ctx) -> Found {
+        ctx.with_string_key(&self.name, |value| match value {
+            StringValue::Absent => Found::Nothing,
+            StringValue::Value(value) => Found::Recorded(value.to_vec()),
+            StringValue::OtherType => Found::NoRecord,
+        })
+    }
+}
+
+/// The id is new here: executes the command, and writes the record.
+fn first_time(ctx: &Ctx, call: &Call<'_>, record: &Record, replacement: Replacement) {
+    let situation = ctx.situation();
+    let requirement = match admit(ctx, call.options) {
+        Ok(requirement) => requirement,
+        Err(refusal) => return ctx.reply_error_text(&refusal.text(DurableOnce::NAME)),
+    };
+    // While a slot is moving, the record may be on the other node.
+    if situation.is_cluster() && !ctx.has_whole_slot(&record.name, &other_name(&TAGS, record.slot))
+    {
+        return ctx.reply_error(c"TRYAGAIN the record of this id may be on another node while its slot is moving; nothing was executed");
+    }
+    let Some(reply) = execute(ctx, call.inner(), replacement) else {
+        return;
+    };
+    let protocol = if situation.is_resp3() {
+        Protocol::Resp3
+    } else {
+        Protocol::Resp2
+    };
+    let value = record::encode(record.digest, protocol, reply.protocol());
+    let ttl = config::read(|config| config.once_ttl_ms);
+    let expires = ctx.unix_time_ms().saturating_add(ttl);
+    if !ctx.set_string_key(&record.name, &value, expires) {
+        ctx.log_warning("the record of a DURABLE.ONCE could not be written");
+    }
+    coordinator(|coordinator| bump(&mut coordinator.stats.counters.once));
+    answer(ctx, requirement, &reply);
+}
+
+/// The id is known here: repeats the recorded reply, once the requirement is met for everything
+/// executed so far.
+fn again(ctx: &Ctx, call: &Call<'_>, record: &Record, value: &[u8]) {
+    // The server checks permissions when a command is executed. Here none is, and the reply must
+    // not reach a user who may not run the command.
+    if !ctx.may_run(call.words) {
+        return ctx.reply_error(
+            c"NOPERM this user has no permissions to run this command or to access its keys",
+        );
+    }
+    let recorded = match record::decode(value, record.digest) {
+        Ok(recorded) => recorded,
+        Err(why) => return ctx.reply_error_text(&format!("ERR {why}")),
+    };
+    let requirement = match admit(ctx, call.options) {
+        Ok(requirement) => requirement,
+        Err(refusal) => return ctx.reply_error_text(&refusal.text(DurableOnce::NAME)),
+    };
+    coordinator(|coordinator| bump(&mut coordinator.stats.counters.once_repeated));
+    let reply = |ctx: &Ctx| match recorded {
+        Recorded::Reply(reply) => ctx.reply_recorded(reply),
+        Recorded::TooLarge(bytes) => ctx.reply_error_text(&format!(
+            "ERR executed before; its reply of {bytes} bytes was not kept"
+        )),
+    };
+    if requirement.need.is_nothing() {
+        return reply(ctx);
+    }
+    waiting::enqueue(ctx, requirement, Answer::Held, |blocked| {
+        blocked.hold(reply)
+    });
+}

@@ -1,0 +1,73 @@
+//! The primary is killed at random points under load: on the promoted replica and on the restarted
+//! primary, each id has both the effect and the record, or neither.
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use testkit::redis::cmd;
+use testkit::{eventually, Server};
+
+use crate::support::{builder, info, patient, Chance};
+
+/// How many connections send commands at once.
+const CLIENTS: usize = 4;
+
+/// The ids of the keys that begin with these letters, or of the records.
+fn ids(server: &Server, pattern: &str) -> BTreeSet<String> {
+    let keys: Vec<String> = server.run(&["KEYS", pattern]);
+    let id = |key: String| key.rsplit(':').next().map(str::to_owned);
+    keys.into_iter().filter_map(id).collect()
+}
+
+#[track_caller]
+fn assert_both_or_neither(server: &Server, round: usize) -> usize {
+    let (effects, records) = (ids(server, "effect:*"), ids(server, "durable:once:*"));
+    let odd: Vec<_> = effects.symmetric_difference(&records).collect();
+    assert!(odd.is_empty(), "round {round}: {odd:?}");
+    effects.len()
+}
+
+/// Sends commands until the connection breaks.
+fn load(server: &Server, client: usize) {
+    let mut conn = server.conn();
+    for number in 0.. {
+        let id = format!("{client}-{number}");
+        let effect = format!("effect:{id}");
+        let mut once = cmd("DURABLE.ONCE");
+        once.arg(&[&id, "REPLICAS", "0", "SET", &effect, "v"]);
+        if once.exec(&mut conn).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_killed_primary_leaves_effect_and_record_or_neither() {
+    let mut chance = Chance::new(7);
+    for round in 0..8 {
+        let group = builder(1)
+            .primary(|builder| {
+                patient(builder)
+                    .config("appendonly", "yes")
+                    .config("appendfsync", "always")
+            })
+            .start();
+        let (primary, replica) = (&group.primary, &group.replicas[0]);
+        let enough = i64::try_from(chance.below(2000)).expect("a small number");
+        thread::scope(|scope| {
+            for client in 0..CLIENTS {
+                scope.spawn(move || load(primary, client));
+            }
+            eventually("some commands to be executed", || {
+                info(primary, "once_total") >= enough
+            });
+            primary.kill();
+        });
+        replica.promote();
+        assert_both_or_neither(replica, round);
+        primary.restart();
+        let kept = assert_both_or_neither(primary, round);
+        let kept = i64::try_from(kept).expect("a small number");
+        assert!(kept >= enough, "round {round}: {kept} of {enough}");
+    }
+}
