@@ -53,13 +53,20 @@
 //!   declared repeatable
 //! - there is no connection: a replica of the shard is tried, then all other nodes; the map is
 //!   requested again
-//! - the connection breaks after sending: reads and commands declared repeatable are sent again;
-//!   for all others the outcome is unknown ([`Error::OutcomeUnknown`])
+//! - the connection breaks after sending: reads, commands by [`Command::once`] and commands
+//!   declared repeatable are sent again; for all others the outcome is unknown
+//!   ([`Error::OutcomeUnknown`])
 //! - more replies than commands: it is not known which reply belongs to which command, so the
 //!   connection counts as broken
-//! - `UNBLOCKED` or `CLUSTERDOWN` to a durable write that is not declared repeatable: the outcome
-//!   is unknown, because the write may have been executed already
+//! - `UNBLOCKED` or `CLUSTERDOWN` to a durable write: commands by [`Command::once`] and commands
+//!   declared repeatable are sent again; for all others the outcome is unknown, because the write
+//!   may have been executed already
+//! - `UNACKED` to a command by [`Command::once`]: it is sent again within
+//!   [`ClientBuilder::retry_for`], and waits again. After that the caller gets the error
 //! - any other error: the caller gets it
+//!
+//! A write such as `INCR` that may be sent again is not executed twice as
+//! `Command::new("INCR").key("stock").once("order-7")`. See [`Command::once`].
 //!
 //! A refresh never undoes a correction that arrived after the refresh was requested: see [`cache`].
 //!

@@ -1,5 +1,7 @@
 //! A command: the key that decides where it goes, and whether it may be sent twice. Pure.
 
+mod once;
+
 use durable_core::slot;
 use redis::{Cmd, ToRedisArgs, ToSingleRedisArg};
 
@@ -157,7 +159,9 @@ impl Command {
     }
 
     pub(crate) fn is_repeatable(&self) -> bool {
-        (self.repeatable || is_one_of(READS, &self.name) && !self.reads_from_now_on())
+        (self.repeatable
+            || self.is_once()
+            || is_one_of(READS, &self.name) && !self.reads_from_now_on())
             && !self.is_fence()
     }
 
@@ -217,7 +221,7 @@ impl Command {
         } else if is_one_of(CONNECTION_COMMANDS, &self.name) {
             Some("it would change what other commands on the same connection mean")
         } else {
-            None
+            self.refusal_inside_once()
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::decide::node::Node;
 #[non_exhaustive]
 pub enum Error {
     /// The server answered with an error that the client does not handle: `WRONGTYPE`, `NOPERM`,
-    /// `UNACKED` …
+    /// `UNACKED` … To a command by [`crate::Command::once`], `UNACKED` is the last one within the
+    /// time for retries.
     Server(ServerError),
     /// A script or function ended with an error, and may have written before that. The error can be
     /// the script's own text, even if it reads `TRYAGAIN`, `CLUSTERDOWN`, `LOADING`, `READONLY` or

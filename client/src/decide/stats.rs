@@ -53,6 +53,8 @@ counters! {
     /// `READONLY` and other answers of nodes that are not a primary, to commands that could be sent
     /// again.
     not_primary,
+    /// `UNACKED` answers to commands by [`crate::Command::once`].
+    unacked,
     /// Attempts that failed, of commands that could be sent again. The first 16 redirections of a
     /// command do not count.
     retries,

@@ -153,9 +153,10 @@ impl ClientBuilder {
     }
 
     /// How long a command is tried again after it was turned away (`TRYAGAIN`, `CLUSTERDOWN`,
-    /// `LOADING`, nodes that cannot be reached, more than 16 redirections). Default: 20 s, which is
-    /// longer than a failover takes with the default settings of servers. The waits in between grow
-    /// from 8 ms to half a second.
+    /// `LOADING`, nodes that cannot be reached, more than 16 redirections), and after `UNACKED` to
+    /// a command by [`Command::once`](crate::Command::once). Default: 20 s, which is longer than a
+    /// failover takes with the default settings of servers. The waits in between grow from 8 ms to
+    /// half a second.
     ///
     /// The time begins when the command is turned away for the first time. If it waits behind an
     /// earlier command of the same slot, the time begins when that one is turned away for the first

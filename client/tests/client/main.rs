@@ -8,6 +8,7 @@ mod fake;
 mod fence_writes;
 mod fences;
 mod leaving;
+mod once;
 mod order;
 mod partition;
 mod patience;

@@ -306,7 +306,7 @@ impl<'c> Pipeline<'c> {
         self.replied = true;
         self.serves |= match verdict {
             Verdict::Moved(_) | Verdict::Ask(_) => true,
-            Verdict::Done(_) => pending.command.names_key(),
+            Verdict::Done(_) | Verdict::Unacked(_) => pending.command.names_key(),
             Verdict::Failed(_) | Verdict::Unknown(_) | Verdict::Later(..) => false,
         };
         if !verdict.is_final() {

@@ -117,6 +117,7 @@ impl Settling<'_> {
                 self.redirect(pending, Target::Ask(to))
             }
             Verdict::Later(why, error) => self.turned_away(pending, node, why, &error),
+            Verdict::Unacked(error) => self.unacked(pending, connection, error),
             Verdict::Unknown(error) => self.outcome_unknown(&pending, node, error.into()),
         }
     }
@@ -246,8 +247,7 @@ impl Settling<'_> {
         self.try_later(pending, None, free_failures, format!("{node}: {cause}"))
     }
 
-    /// Sends it again to the node that the cache names by then, if there is time left. The first
-    /// `free_failures` cost no wait. `last` says what this attempt met.
+    /// Sends it again if there is time left. `last` says what this attempt met.
     fn try_later<'c>(
         &mut self,
         mut pending: Pending<'c>,
@@ -255,6 +255,21 @@ impl Settling<'_> {
         free_failures: u32,
         last: String,
     ) -> Settled<'c> {
+        if self.has_time(&mut pending, avoid, free_failures) {
+            return Settled::Again(pending);
+        }
+        let error = self.gave_up(&pending, last);
+        self.finish_failed(&pending, error)
+    }
+
+    /// Whether there is time left to send it again, to the node that the cache names by then. The
+    /// first `free_failures` cost no wait.
+    fn has_time(
+        &mut self,
+        pending: &mut Pending<'_>,
+        avoid: Option<Node>,
+        free_failures: u32,
+    ) -> bool {
         self.stats.retries.one();
         pending.target = Target::Cached;
         let slot = pending.slot();
@@ -266,12 +281,11 @@ impl Settling<'_> {
             .map_or(retry.since, |own| own.min(retry.since));
         pending.since = Some(since);
         let spent = retry.at.saturating_duration_since(since);
-        if spent < self.settings.retry_for {
-            return Settled::Again(pending);
+        let has_time = spent < self.settings.retry_for;
+        if !has_time {
+            self.lanes.gave_up(slot, self.now);
         }
-        self.lanes.gave_up(slot, self.now);
-        let error = self.gave_up(&pending, last);
-        self.finish_failed(&pending, error)
+        has_time
     }
 
     fn gave_up(&self, pending: &Pending<'_>, last: String) -> Error {
@@ -328,6 +342,8 @@ fn met(node: &Node, error: &ServerError) -> String {
     let details = error.details().unwrap_or_default();
     format!("{node}: {} {details}", error.code())
 }
+
+mod unacked;
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,9 @@ pub(crate) enum Verdict {
     Ask(Redirect),
     /// The command is to be sent again: nothing was executed, or it may be executed twice.
     Later(Why, ServerError),
+    /// A command that is executed once has been executed, and too few replicas have acknowledged in
+    /// time. Sent again, it waits for them again.
+    Unacked(ServerError),
     /// Something may have been executed.
     Unknown(ServerError),
 }
@@ -51,6 +54,9 @@ impl Verdict {
         };
         if let Some(redirect) = redirect {
             return redirect;
+        }
+        if error.code() == "UNACKED" && command.is_once() {
+            return Verdict::Unacked(error);
         }
         let Some(why) = Why::of(command, &error) else {
             return Verdict::Failed(error);
@@ -172,6 +178,31 @@ mod tests {
             verdict(&set, replica),
             Verdict::Later(Why::NotPrimary, _)
         ));
+    }
+
+    #[test]
+    fn a_command_that_is_executed_once_is_sent_again_whenever_its_outcome_is_open() {
+        let once = Command::new("INCR").key("k").once("order-7");
+        for (error, why) in [
+            ("UNBLOCKED force unblock", Why::NotPrimary),
+            ("CLUSTERDOWN The cluster is down", Why::ClusterDown),
+            ("TRYAGAIN the record may be on another node", Why::TryAgain),
+            (
+                "ERR DURABLE.ONCE needs a primary, this is a replica",
+                Why::NotPrimary,
+            ),
+        ] {
+            let verdict = verdict(&once, error);
+            assert!(
+                matches!(verdict, Verdict::Later(met, _) if met == why),
+                "{error}: {verdict:?}"
+            );
+        }
+        let unacked = verdict(&once, "UNACKED 0 of 1");
+        assert!(matches!(unacked, Verdict::Unacked(_)) && !unacked.is_final());
+        let twice = Command::new("DURABLE.INCR").key("k").repeatable();
+        let unacked = verdict(&twice, "UNACKED 0 of 1");
+        assert!(matches!(unacked, Verdict::Failed(_)), "{unacked:?}");
     }
 
     #[test]

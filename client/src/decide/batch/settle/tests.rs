@@ -8,6 +8,8 @@ use crate::decide::cache::SlotCache;
 use crate::decide::command::Command;
 use crate::decide::links::ConnectionId;
 
+mod once;
+
 const HERE: ConnectionId = ConnectionId(1);
 const THERE: ConnectionId = ConnectionId(2);
 
