@@ -272,8 +272,8 @@ impl<T> Ledger<T> {
         !self.lost.is_empty()
     }
 
-    /// True if the offset of an unsatisfied wait for fsyncs is in `from + 1 ..= to`. Waits that need
-    /// more replicas than count now are left out. (The range comes from
+    /// True if the offset of an unsatisfied wait for fsyncs is in `from + 1 ..= to`. Waits that
+    /// need more replicas than count now are left out. (The range comes from
     /// `Replicas::unconfirmed_fsyncs`.)
     pub fn wants_fsync_within(&self, from: Offset, to: Offset, acks: &Acks) -> bool {
         self.reachable(acks)

@@ -1,9 +1,9 @@
 //! The differences between servers that tests see. One constant per difference: what differs, from
 //! which version, and why. No test compares versions itself.
 //!
-//! The module has a table of its own in `core/`. The two are separate on purpose: a wrong row in the
-//! module's table makes tests fail on the servers for which it is wrong, if the difference is here
-//! too. The module corrects rows about optional calls at load.
+//! The module has a table of its own in `core/`. The two are separate on purpose: a wrong row in
+//! the module's table makes tests fail on the servers for which it is wrong, if the difference is
+//! here too. The module corrects rows about optional calls at load.
 
 use crate::server::Server;
 use crate::version::{Product, Version};
