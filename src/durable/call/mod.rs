@@ -90,10 +90,10 @@ pub fn args() -> Vec<Arg> {
 /// Registers `O`. The server finds its keys by calling it (`getkeys-api`), except where that is not
 /// safe:
 ///
-/// | not safe | cluster mode | instead |
+/// | cluster mode | where it is not safe | instead |
 /// |---|---|---|
-/// | in clusters (`AsksForKeysOnThreadsInClusters`) | on | `moved_keys` |
-/// | anywhere (`AsksForKeysOnThreadsAnywhere`) | off | the filter serves COMMAND GETKEYS |
+/// | on | `Fact::AsksForKeysOnThreadsInClusters` | the filter moves keys (`moved_keys`) |
+/// | off | `Fact::AsksForKeysOnThreadsAnywhere` | none; the filter serves COMMAND GETKEYS |
 ///
 /// # Errors
 /// Which command the server does not accept.
