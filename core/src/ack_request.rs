@@ -82,9 +82,9 @@ impl AckRequests {
     /// A request was sent while the stream ended at `offset`. Returns true if another one has to
     /// follow in the next turn:
     ///
-    /// * A newcomer waits, and `offset` is 0. The answer acknowledges 0 bytes, which does not
-    /// count. * A baseline is open, and `offset` is not above it. The answer is not above it
-    /// either.
+    /// * A newcomer waits, and `offset` is 0. The answer acknowledges 0 bytes, which counts for
+    ///   nothing.
+    /// * A baseline is open, and `offset` is not above it. The answer is not above it either.
     pub fn sent(&mut self, offset: Offset) -> bool {
         self.due = false;
         self.newcomer = self.newcomer && offset == Offset::new(0);

@@ -8,12 +8,14 @@
 //! not shorten the sleep that follows; here it fires in time. There the event loop does not sleep
 //! after its last timer has fired; here it sleeps.
 //!
-//! | checked | when | |---|---| | no wait is released before enough replicas hold its data | at
-//! each release | | no request is sent without need | at each request | | no timer is armed without
-//! waits | after each event | | no lost wait is left, and no satisfied wait of a requirement
-//! without FSYNC | before each sleep | | no satisfiable wait is forgotten | at the end, when all
-//! replicas have answered | | no wait with a deadline is forgotten | at the end, when all deadlines
-//! have passed |
+//! | checked | when |
+//! |---|---|
+//! | no wait is released before enough replicas hold its data | at each release |
+//! | no request is sent without need | at each request |
+//! | no timer is armed without waits | after each event |
+//! | no lost wait is left, and no satisfied one without FSYNC | before each sleep |
+//! | no satisfiable wait is forgotten | at the end, when all replicas have answered |
+//! | no wait with a deadline is forgotten | at the end, when all deadlines have passed |
 
 mod events;
 mod simulated_server;

@@ -130,14 +130,16 @@ impl<P> Coordinator<P> {
         self.requests.is_due() || self.replicas.needs_listing()
     }
 
-    /// True while a PSYNC may still take effect. Only then does the argument `paused` of
-    /// [`looked_at_turn_end`](Self::looked_at_turn_end) matter.
+    /// True while a PSYNC that was seen may still take effect: the server runs it after a pause. Only
+    /// then the caller has to find out `paused` for
+    /// [`looked_at_turn_end`](Self::looked_at_turn_end).
     pub fn awaits_psync(&self) -> bool {
         self.replicas.awaits_psync()
     }
 
     /// The replicas were looked at when the turn ended. `looked` is false if that failed. `paused`
-    /// is true if the server delays commands now.
+    /// is true during CLIENT PAUSE and FAILOVER, when the server delays commands and sends replicas
+    /// nothing.
     ///
     /// If the look failed, the end of the stream is not known. So no offset is assigned, and no
     /// request is sent.
