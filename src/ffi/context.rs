@@ -146,10 +146,12 @@ impl Ctx {
         unsafe { api!(RedisModule_AvoidReplicaTraffic)() != 0 }
     }
 
-    /// Declares what the module does not interfere with, because it has no data types: read errors
-    /// while data are loaded, loading a full synchronization beside the old data, and on Valkey
-    /// moving slots atomically. Valkey refuses to move slots atomically while a module is loaded
-    /// that has not declared this.
+    /// Tells the server what is safe with this module, which has no data types:
+    ///
+    /// * to go on after an error while data are loaded;
+    /// * to load a full synchronization beside the old data;
+    /// * on Valkey, to move slots atomically. Valkey does not while a module is loaded that has not
+    ///   declared this.
     pub fn declare_options(&self, moves_slots_atomically: bool) {
         /// An option of Valkey from 9.0 on.
         const ATOMIC_SLOT_MIGRATION: u32 = 1 << 5;
