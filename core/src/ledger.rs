@@ -234,8 +234,8 @@ impl<T> Ledger<T> {
     /// Marks all present waits as lost.
     pub fn lose(&mut self, loss: Loss) {
         for id in &self.fresh {
-            // A lost wait expires at its deadline only if it has an offset, whatever it is. Without
-            // an offset it would expire GRACE_WITHOUT_OFFSET later.
+            // Any offset will do. A wait without one would expire GRACE_WITHOUT_OFFSET after its
+            // deadline.
             if let Some(wait) = self.waits.get_mut(id) {
                 wait.offset.get_or_insert(Offset::MAX);
             }
