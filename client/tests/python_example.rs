@@ -1,50 +1,15 @@
 //! The cache in Python, `examples/slothint_cache.py`, on a real cluster.
-//!
-//! Uses the interpreter that `DURABLE_TEST_PYTHON` names, which has to have redis-py. Without that
-//! variable: python3 if it has redis-py, else one in a virtual environment that is made here. If
-//! that cannot be made either (no python3-venv, no network), nothing is tested, and the test says
-//! so.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use testkit::{Cluster, Server};
 
+use python::python;
+
+mod python;
+
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/slothint_cache.py");
-
-fn has_redis_py(python: &Path) -> bool {
-    let import = "import redis.crc, redis.exceptions; redis.exceptions.MovedError";
-    let output = Command::new(python).args(["-c", import]).output();
-    output.is_ok_and(|output| output.status.success())
-}
-
-fn python() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("DURABLE_TEST_PYTHON") {
-        let named = PathBuf::from(named);
-        assert!(
-            has_redis_py(&named),
-            "DURABLE_TEST_PYTHON is {named:?}, which cannot import redis"
-        );
-        return Some(named);
-    }
-    let system = PathBuf::from("python3");
-    if has_redis_py(&system) {
-        return Some(system);
-    }
-    // In cargo's directory for tests: it is made once.
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
-    let python = home.join("bin/python3");
-    if !has_redis_py(&python) {
-        let run =
-            |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
-        let made = run(Command::new(&system).args(["-m", "venv"]).arg(&home))
-            && run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "redis"]));
-        if !made || !has_redis_py(&python) {
-            return None;
-        }
-    }
-    Some(python)
-}
 
 /// The modes of redis-py: bytes and text.
 const MODES: [&[&str]; 2] = [&[], &["--decode-responses"]];
