@@ -22,7 +22,7 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host matrix image demo bench fuzz lint clean
+.PHONY: help build install uninstall deps test test-host test-faults matrix image demo bench fuzz lint clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2 }'
@@ -73,6 +73,11 @@ test-host: ## unit and integration tests on the server installed here
 	cargo test --locked --workspace
 	cargo build --release --locked --package redis-durable
 	DURABLE_TEST_MODULE="$(abspath $(target))/release/libredis_durable.so" cargo test --locked --package redis-durable --test integration
+
+# Not part of `make test`: it lasts minutes, and its control runs count on many faults.
+test-faults: deps ## DURABLE.ONCE under faults: 100,000 increments by clients in Python that retry
+	@cargo build --release --locked --package redis-durable
+	DURABLE_TEST_MODULE="$(abspath $(target))/release/libredis_durable.so" cargo test --locked --package redis-durable-client --test python_once
 
 matrix: ## the integration tests in a container for each supported server
 	@docker/matrix
