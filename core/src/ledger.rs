@@ -184,8 +184,8 @@ impl<T> Ledger<T> {
         })
     }
 
-    /// Moves all satisfied waits into `released`: queue by queue, in the order of their offsets.
-    /// With the same offset, the smaller id comes first.
+    /// Moves all satisfied waits into `released`, queue by queue. In a queue they come by offset;
+    /// with the same offset, the smaller id comes first.
     pub fn release(&mut self, acks: &Acks, released: &mut Vec<(WaitId, Wait<T>)>) {
         let mut emptied = false;
         for (need, queue) in self.queues.range_mut(..=greatest_need(acks)) {
