@@ -16,7 +16,7 @@
 //! Without waits no timer is armed, not even for the rest of the turn. The server refuses to unload
 //! a module with an armed timer, before it calls the module's unload function.
 
-use super::Coordinator;
+use super::{Coordinator, ReleasePoint};
 use crate::units::Micros;
 
 /// A deadline timer that is this late is armed again. The server's timers follow the wall clock: if
@@ -136,10 +136,17 @@ impl<P> Coordinator<P> {
         TimerChange::Start(next.since(now).to_millis_rounded_up().get())
     }
 
+    /// Whether the turn timer is armed in turns with waits: to release them, or to look at the
+    /// cluster.
+    pub(super) fn uses_turn_timer(&self) -> bool {
+        self.setup.release_point == ReleasePoint::Timer || self.setup.is_cluster
+    }
+
     /// The time that the deadline timer has to be armed for.
     fn next_deadline(&self, now: Micros) -> Option<Micros> {
         let latest = now.saturating_add(LONGEST);
-        let keeps_one = self.setup.wakes_after_last_timer && !self.ledger.is_empty();
+        let is_lone = self.setup.wakes_after_last_timer && self.uses_turn_timer();
+        let keeps_one = is_lone && !self.ledger.is_empty();
         let next = self.ledger.next_deadline().map(|next| next.min(latest));
         next.or(keeps_one.then_some(latest))
     }

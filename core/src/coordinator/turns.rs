@@ -75,8 +75,7 @@ impl<P> Coordinator<P> {
     /// The event loop woke: a turn begins.
     pub fn turn_begins(&mut self) {
         self.phase = Phase::Running;
-        let releases = self.setup.release_point == ReleasePoint::Timer;
-        if !self.ledger.is_empty() && (releases || self.setup.is_cluster) {
+        if !self.ledger.is_empty() && self.uses_turn_timer() {
             self.timers.turn_begins();
         }
     }

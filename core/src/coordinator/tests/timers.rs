@@ -122,9 +122,21 @@ fn the_cluster_is_looked_at_earlier_after_late_crons() {
 
 #[test]
 fn a_wait_without_a_deadline_keeps_a_timer_where_the_loop_wakes_after_the_last_one() {
-    let mut coordinator = primary(Setup {
+    let without_turn_timer = Setup {
+        release_point: ReleasePoint::TurnEnd,
+        is_cluster: false,
         wakes_after_last_timer: true,
-        ..TIMER
+    };
+    let mut coordinator = primary(without_turn_timer);
+    accept(&mut coordinator, 1, None, ms(0));
+    assert_eq!(
+        coordinator.timer_changes(ms(0)).deadline,
+        TimerChange::Keep,
+        "no timer fires in each turn"
+    );
+    let mut coordinator = primary(Setup {
+        is_cluster: true,
+        ..without_turn_timer
     });
     let change = |coordinator: &mut Coordinator<()>, now| coordinator.timer_changes(now).deadline;
     assert_eq!(change(&mut coordinator, ms(0)), TimerChange::Keep);
