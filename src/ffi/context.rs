@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use redis_module::raw;
 
-use super::{CallReply, OwnString};
+use super::OwnString;
 
 /// A context of the server, valid while the callback that got it runs.
 pub struct Ctx(NonNull<raw::RedisModuleCtx>);
@@ -229,12 +229,6 @@ impl Ctx {
     pub fn reply_wrong_arity(&self) {
         // SAFETY: the context is that of a running command.
         unsafe { api!(RedisModule_WrongArity)(self.raw()) };
-    }
-
-    /// Replies with the reply of a call, byte for byte.
-    pub fn reply_with(&self, reply: &CallReply<'_>) {
-        // SAFETY: context and reply are valid.
-        unsafe { api!(RedisModule_ReplyWithCallReply)(self.raw(), reply.as_ptr()) };
     }
 
     /// Replies with an integer.

@@ -39,7 +39,7 @@ pub mod info;
 pub mod keys;
 pub mod main_thread;
 mod permissions;
-mod recorded;
+mod replies;
 pub mod server_info;
 pub mod settings;
 pub mod spec;

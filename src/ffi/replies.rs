@@ -1,12 +1,18 @@
-//! Sends a recorded reply to a client, one value after another.
+//! Sends whole replies to a client: that of a call, and a recorded one.
 
 use std::ffi::{c_int, c_long, CString};
 
 use durable_core::once::reply::{Piece, Reply};
 
-use super::Ctx;
+use super::{CallReply, Ctx};
 
 impl Ctx {
+    /// Replies with the reply of a call, byte for byte.
+    pub fn reply_with(&self, reply: &CallReply<'_>) {
+        // SAFETY: context and reply are valid.
+        unsafe { api!(RedisModule_ReplyWithCallReply)(self.raw(), reply.as_ptr()) };
+    }
+
     /// Replies with a recorded reply. The server writes each value in the client's protocol
     /// version.
     pub fn reply_recorded(&self, reply: Reply<'_>) {
