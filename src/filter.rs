@@ -4,7 +4,8 @@
 
 use durable_core::servers::Fact;
 
-use crate::durable::call::{keys, moved_keys, words_before_options};
+use crate::durable::call::{keys, moved_keys, DurableCall, Outer};
+use crate::durable::once::DurableOnce;
 use crate::durable::{fsync, look};
 use crate::ffi::filter::CommandFilter;
 use crate::ffi::{Ctx, IncomingCommand};
@@ -116,4 +117,17 @@ fn recognize(command: &IncomingCommand) -> Recognized {
     } else {
         Recognized::Other
     }
+}
+
+/// The number of words between the name and the options of DURABLE.CALL or DURABLE.ONCE. `None` for
+/// any other name.
+fn words_before_options(name: &[u8]) -> Option<usize> {
+    let outer = [
+        (DurableCall::NAME, DurableCall::BEFORE_OPTIONS),
+        (DurableOnce::NAME, DurableOnce::BEFORE_OPTIONS),
+    ];
+    let found = outer
+        .into_iter()
+        .find(|(outer, _)| name.eq_ignore_ascii_case(outer.as_bytes()));
+    found.map(|(_, before)| before)
 }

@@ -92,6 +92,7 @@ fn load_state(ctx: &Ctx, config: Config) {
 fn unload_state() {
     durable::state::unload();
     durable::call::unload();
+    durable::once::unload();
     slothint::unload();
     unserved::unload();
     resets::unload();

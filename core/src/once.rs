@@ -67,12 +67,17 @@ impl fmt::Display for BadId {
     }
 }
 
+/// Whether DURABLE.ONCE takes this id.
+pub fn is_id(id: &[u8]) -> bool {
+    (1..=MAX_ID).contains(&id.len())
+}
+
 /// The name of the record for `id` and a command whose first key is in `slot`.
 ///
 /// # Errors
 /// If the id is empty or too long.
 pub fn record_name(tags: &SlotTags, slot: u16, id: &[u8]) -> Result<Vec<u8>, BadId> {
-    if id.is_empty() || id.len() > MAX_ID {
+    if !is_id(id) {
         return Err(BadId);
     }
     Ok([PREFIX.as_bytes(), b"{", tags.tag(slot), b"}:", id].concat())

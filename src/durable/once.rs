@@ -26,12 +26,13 @@ use super::waiter::Answer;
 use super::waiting;
 use crate::config;
 use crate::docs;
+use crate::ffi::main_thread::MainThread;
 use crate::ffi::spec::{Arg, Spec};
 use crate::ffi::{Args, Command, Ctx, Handler, StringValue};
 use crate::server_command::ServerCommand;
 
 lazy_static! {
-    static ref TAGS: SlotTags = SlotTags::new();
+    static ref TAGS: MainThread<SlotTags> = MainThread::new();
 }
 
 /// The command, for the table in `commands.rs`.
@@ -93,15 +94,8 @@ pub fn create(ctx: &Ctx, spec: Spec, handler: Handler) -> Result<(), String> {
 
 /// Computes the tags of all slots, so that no command has to. Logs whether records can be evicted.
 pub fn load(ctx: &Ctx) {
-    lazy_static::initialize(&TAGS);
-    let setting = |name| {
-        let reply = ctx.ask(c"CONFIG", &[c"GET", name]);
-        let value = reply.as_ref().and_then(|reply| reply.root().get(1));
-        value
-            .and_then(|value| value.bytes())
-            .unwrap_or_default()
-            .to_vec()
-    };
+    TAGS.set(SlotTags::new());
+    let setting = |name| ctx.setting(name).unwrap_or_default();
     let (limit, policy) = (setting(c"maxmemory"), setting(c"maxmemory-policy"));
     if !matches!(limit.as_slice(), b"" | b"0") && policy != b"noeviction" {
         ctx.log_notice(&format!(
@@ -110,6 +104,11 @@ pub fn load(ctx: &Ctx) {
             String::from_utf8_lossy(&policy)
         ));
     }
+}
+
+/// Frees the memory.
+pub fn unload() {
+    TAGS.clear();
 }
 
 /// The record of one command.
@@ -137,7 +136,7 @@ impl Record {
             return None;
         };
         let slot = slot::of_key(key);
-        match record_name(&TAGS, slot, id) {
+        match TAGS.with(|tags| record_name(tags, slot, id)) {
             Ok(name) => Some(Self {
                 slot,
                 name,
@@ -170,8 +169,8 @@ fn first_time(ctx: &Ctx, call: &Call<'_>, record: &Record, replacement: Replacem
         Err(refusal) => return ctx.reply_error_text(&refusal.text(DurableOnce::NAME)),
     };
     // While a slot is moving, the record may be on the other node.
-    if situation.is_cluster() && !ctx.has_whole_slot(&record.name, &other_name(&TAGS, record.slot))
-    {
+    let other = || TAGS.with(|tags| other_name(tags, record.slot));
+    if situation.is_cluster() && !ctx.has_whole_slot(&record.name, &other()) {
         return ctx.reply_error(c"TRYAGAIN the record of this id may be on another node while its slot is moving; nothing was executed");
     }
     let Some(reply) = execute(ctx, call.inner(), replacement) else {

@@ -1,5 +1,5 @@
-//! A section of the server's INFO, read field by field and without the command INFO; and which
-//! server runs.
+//! A section of the server's INFO, read field by field and without the command INFO; which server
+//! runs; and its settings.
 
 use std::ffi::CStr;
 use std::ptr::NonNull;
@@ -27,6 +27,14 @@ impl Ctx {
         // SAFETY: made above, and nothing refers to it any more.
         unsafe { api!(RedisModule_FreeServerInfo)(self.raw(), info.0.as_ptr()) };
         Some(result)
+    }
+
+    /// One of the server's own settings, as CONFIG GET shows it. `None` if there is no such
+    /// setting, or if CONFIG was renamed.
+    pub fn setting(&self, name: &CStr) -> Option<Vec<u8>> {
+        let reply = self.ask(c"CONFIG", &[c"GET", name])?;
+        let value = reply.root().get(1)?.bytes()?.to_vec();
+        Some(value)
     }
 
     /// The running server. Only Valkey has the field `valkey_version` in INFO.

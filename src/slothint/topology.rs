@@ -28,13 +28,13 @@ pub fn look(ctx: &Ctx, client: Option<Connection>) -> Result<(), String> {
     let shards = ask(ctx, c"SHARDS")?;
     let nodes = ask(ctx, c"NODES")?;
     let endpoints = || AddressFormat {
-        preferred: match setting(ctx, c"cluster-preferred-endpoint-type").as_deref() {
+        preferred: match ctx.setting(c"cluster-preferred-endpoint-type").as_deref() {
             Some(b"hostname") => PreferredEndpoint::HostName,
             Some(b"unknown-endpoint") => PreferredEndpoint::Unknown,
             _ => PreferredEndpoint::Ip,
         },
         tls: client.map_or_else(
-            || setting(ctx, c"tls-cluster").as_deref() == Some(b"yes"),
+            || ctx.setting(c"tls-cluster").as_deref() == Some(b"yes"),
             |client| client.tls,
         ),
     };
@@ -52,13 +52,6 @@ pub fn look(ctx: &Ctx, client: Option<Connection>) -> Result<(), String> {
         }
     });
     Ok(())
-}
-
-/// One of the server's own settings.
-fn setting(ctx: &Ctx, name: &CStr) -> Option<Vec<u8>> {
-    let reply = ctx.ask(c"CONFIG", &[c"GET", name])?;
-    let value = reply.root().get(1)?.bytes()?.to_vec();
-    Some(value)
 }
 
 fn ask<'ctx>(ctx: &'ctx Ctx, what: &CStr) -> Result<CallReply<'ctx>, String> {

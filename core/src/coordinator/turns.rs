@@ -129,8 +129,8 @@ impl<P> Coordinator<P> {
         self.requests.is_due() || self.replicas.needs_listing()
     }
 
-    /// True while a PSYNC that was seen may still take effect: the server runs it after a pause. Only
-    /// then the caller has to find out `paused` for
+    /// True while a PSYNC that was seen may still take effect: the server runs it after a pause.
+    /// Only then the caller has to find out `paused` for
     /// [`looked_at_turn_end`](Self::looked_at_turn_end).
     pub fn awaits_psync(&self) -> bool {
         self.replicas.awaits_psync()

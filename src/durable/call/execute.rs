@@ -35,10 +35,9 @@ impl Call<'_> {
     }
 }
 
-/// Executes a DURABLE.CALL. `words` are those that the client sent after the name.
-pub fn call(ctx: &Ctx, words: Args<'_>, replacement: Replacement) {
-    const NAME: &str = "DURABLE.CALL";
-    let Some(call) = read(ctx, words, NAME) else {
+/// Executes a DURABLE.CALL, by its name `outer`. `words` are those that the client sent after it.
+pub fn call(ctx: &Ctx, words: Args<'_>, outer: &str, replacement: Replacement) {
+    let Some(call) = read(ctx, words, outer) else {
         return;
     };
     match admit(ctx, call.options) {
@@ -47,7 +46,7 @@ pub fn call(ctx: &Ctx, words: Args<'_>, replacement: Replacement) {
                 answer(ctx, requirement, &reply);
             }
         }
-        Err(refusal) => ctx.reply_error_text(&refusal.text(NAME)),
+        Err(refusal) => ctx.reply_error_text(&refusal.text(outer)),
     }
 }
 

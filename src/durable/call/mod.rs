@@ -49,18 +49,6 @@ pub fn run<O: Outer>(ctx: &Ctx, args: Args<'_>) {
     }
 }
 
-/// The number of words between the name and the options of a command that runs an inner command.
-/// `None` for any other command.
-pub fn words_before_options(name: &[u8]) -> Option<usize> {
-    if name.eq_ignore_ascii_case(b"DURABLE.CALL") {
-        Some(0)
-    } else if name.eq_ignore_ascii_case(b"DURABLE.ONCE") {
-        Some(1)
-    } else {
-        None
-    }
-}
-
 /// The command, for the table in `commands.rs`.
 pub struct DurableCall;
 
@@ -69,7 +57,7 @@ impl Outer for DurableCall {
     const BEFORE_OPTIONS: usize = 0;
 
     fn execute(ctx: &Ctx, words: Args<'_>, replacement: Replacement) {
-        execute::call(ctx, words, replacement);
+        execute::call(ctx, words, Self::NAME, replacement);
     }
 }
 

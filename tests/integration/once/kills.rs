@@ -7,7 +7,7 @@ use std::thread;
 use testkit::redis::cmd;
 use testkit::{eventually, Server};
 
-use crate::support::{builder, info, patient, Chance};
+use crate::support::{builder, info, persistent, Chance};
 
 /// How many connections send commands at once.
 const CLIENTS: usize = 4;
@@ -45,13 +45,7 @@ fn load(server: &Server, client: usize) {
 fn a_killed_primary_leaves_effect_and_record_or_neither() {
     let mut chance = Chance::new(7);
     for round in 0..8 {
-        let group = builder(1)
-            .primary(|builder| {
-                patient(builder)
-                    .config("appendonly", "yes")
-                    .config("appendfsync", "always")
-            })
-            .start();
+        let group = builder(1).primary(persistent).start();
         let (primary, replica) = (&group.primary, &group.replicas[0]);
         let enough = i64::try_from(chance.below(2000)).expect("a small number");
         thread::scope(|scope| {

@@ -3,7 +3,7 @@
 
 use testkit::{eventually, FakeReplica, Server};
 
-use crate::support::{builder, patient, replicated, say, silent_replica};
+use crate::support::{builder, persistent, replicated, say, silent_replica};
 
 /// The only record.
 fn record(server: &Server) -> String {
@@ -49,13 +49,7 @@ fn effect_and_record_travel_as_one_transaction_and_a_miss_as_the_record_alone() 
 
 #[test]
 fn a_promoted_replica_and_a_restarted_primary_repeat_the_reply() {
-    let group = builder(1)
-        .primary(|builder| {
-            patient(builder)
-                .config("appendonly", "yes")
-                .config("appendfsync", "always")
-        })
-        .start();
+    let group = builder(1).primary(persistent).start();
     let mut conn = group.primary.raw();
     assert_eq!(say(&mut conn, "DURABLE.ONCE id INCR n"), ":1\r\n");
     group.primary.kill();

@@ -28,7 +28,8 @@ pub use fsync::fsync_is_refused;
 pub use links::{fsynced_offsets, refusal, verdicts};
 pub use random_arguments::random_command;
 pub use servers::{
-    builder, has_ipv6, in_threads, patient, replicated, silent_replica, silent_replica_and_key,
+    builder, has_ipv6, in_threads, patient, persistent, replicated, silent_replica,
+    silent_replica_and_key,
 };
 pub use settings::setting;
 pub use stats::{calls, info, server_time, wait_for_waiters};

@@ -12,6 +12,13 @@ pub fn patient(builder: ServerBuilder) -> ServerBuilder {
     builder.module_args(&["timeout-ms", "0"])
 }
 
+/// As [`patient`], with an append-only file that is synchronized at each write.
+pub fn persistent(builder: ServerBuilder) -> ServerBuilder {
+    patient(builder)
+        .config("appendonly", "yes")
+        .config("appendfsync", "always")
+}
+
 /// Two I/O threads besides the main thread. More of them would show nothing else, and would be slow
 /// on a machine with fewer cores.
 pub fn in_threads(builder: ServerBuilder) -> ServerBuilder {

@@ -1,7 +1,7 @@
 //! Commands that are executed once, however often they are sent (`DURABLE.ONCE`). Pure.
 
 use durable_core::callable::is_own_command;
-use durable_core::once::MAX_ID;
+use durable_core::once::is_id;
 use durable_core::options;
 use redis::{Arg, Cmd};
 use uuid::Uuid;
@@ -93,8 +93,7 @@ impl Command {
         if !self.is_once() {
             return None;
         }
-        let id = self.id().unwrap_or_default();
-        if id.is_empty() || id.len() > MAX_ID {
+        if !self.id().is_some_and(is_id) {
             return Some("DURABLE.ONCE takes an id of 1 to 64 bytes");
         }
         let inner = self.cmd.args_iter().skip(2);
@@ -128,6 +127,7 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use durable_core::once::MAX_ID;
     use std::collections::HashSet;
 
     fn words(command: &Command) -> Vec<String> {
