@@ -1,7 +1,7 @@
 //! The module's work at each event of the server, in the order in which it is done.
 
 use crate::durable::call::registry;
-use crate::durable::{fsync, latency, log, turn};
+use crate::durable::{fsync, latency, log, scripts, turn};
 use crate::ffi::events::ServerEvents;
 use crate::ffi::{ClientInfo, Ctx};
 use crate::slothint::refresh;
@@ -13,6 +13,7 @@ pub struct Events;
 impl ServerEvents for Events {
     fn turn_begins(ctx: &Ctx) {
         turn::begins(ctx);
+        scripts::turn_begins(ctx);
         registry::turn_begins(ctx);
         refresh::turn_begins(ctx);
     }
@@ -20,6 +21,7 @@ impl ServerEvents for Events {
     fn turn_ends(ctx: &Ctx) {
         resets::settle(ctx);
         unserved::turn_ends();
+        scripts::turn_ends(ctx);
         turn::ends(ctx);
         refresh::turn_ends(ctx);
     }

@@ -2,6 +2,8 @@
 //! module, it calls the filter. For most commands the filter does nothing but compare the first
 //! word, and the second word if the command has two.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use durable_core::servers::Fact;
 
 use crate::durable::call::{keys, moved_keys, DurableCall, Outer};
@@ -17,23 +19,30 @@ use crate::{facts, resets, unserved};
 /// # Errors
 /// If the server does not accept it.
 pub fn register(ctx: &Ctx) -> Result<(), String> {
-    let own_calls = facts::has(Fact::CallsStayCrossSlot) && ctx.situation().is_cluster();
-    if ctx.register_filter::<Filter>(own_calls) {
+    let stays = facts::has(Fact::CallsStayCrossSlot) && ctx.situation().is_cluster();
+    CALLS_STAY_CROSS_SLOT.store(stays, Ordering::Relaxed);
+    if ctx.register_filter::<Filter>() {
         Ok(())
     } else {
         Err("the command filter was not accepted by the server".into())
     }
 }
 
+/// [`Fact::CallsStayCrossSlot`] holds, and cluster mode is on.
+static CALLS_STAY_CROSS_SLOT: AtomicBool = AtomicBool::new(false);
+
 /// The module's command filter.
 struct Filter;
 
 impl CommandFilter for Filter {
-    /// The module itself calls a command. The filter gets these calls only with
-    /// [`Fact::CallsStayCrossSlot`] and in cluster mode. There an earlier command with keys in two
-    /// slots can leave a mark by which the server refuses the call. When a filter replaces the name
-    /// of a command, even by the same name, the server examines the command anew, without the mark.
+    /// The module itself calls a command. With [`Fact::CallsStayCrossSlot`], an earlier command with
+    /// keys in two slots can leave a mark by which the server refuses the call. When a filter
+    /// replaces the name of a command, even by the same name, the server examines the command anew,
+    /// without the mark.
     fn called(command: &mut IncomingCommand) {
+        if !CALLS_STAY_CROSS_SLOT.load(Ordering::Relaxed) {
+            return;
+        }
         if let Some(name) = command.word(0).map(<[u8]>::to_vec) {
             command.replace_word(0, &name);
         }

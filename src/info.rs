@@ -63,7 +63,7 @@ fn fields(coordinator: &Coordinator<Waiter>, is_primary: bool) -> Vec<(&'static 
     let replicas = &coordinator.replicas;
     vec![
         (c"version", Value::Text(VERSION)),
-        (c"waiters", count(coordinator.waiting()).into()),
+        (c"waiters", count(coordinator.clients()).into()),
         (c"waiters_peak", counters.waiters_peak.into()),
         (
             c"replicas_online",

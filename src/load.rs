@@ -86,6 +86,7 @@ fn load_state(ctx: &Ctx, config: Config) {
     resets::load();
     unserved::load();
     durable::state::load(ctx.situation().is_cluster());
+    durable::scripts::load();
     slothint::load();
 }
 
@@ -93,6 +94,7 @@ fn unload_state() {
     durable::state::unload();
     durable::call::unload();
     durable::once::unload();
+    durable::scripts::unload();
     slothint::unload();
     unserved::unload();
     resets::unload();

@@ -1,14 +1,16 @@
 //! Decides which commands DURABLE.CALL may run, from their flags and categories in `COMMAND INFO`.
 //!
-//! Some commands kill the server when a module calls them: a script whose caller leaves, WAIT on
-//! Redis 7.0, and a command of another module that blocks unconditionally. The rule is an allowlist
-//! by flags; a denylist would miss commands.
+//! Some commands kill the server when a module calls them: a script whose caller leaves (so scripts
+//! are not called inside the handler, see [`scripts`](crate::scripts)), WAIT on Redis 7.0, and a
+//! command of another module that blocks unconditionally. The rule is an allowlist by flags; a
+//! denylist would miss commands.
 //!
 //! | command | verdict | because |
 //! |---|---|---|
 //! | GET, SET, FLUSHALL, BLPOP | [`Verdict::Data`] | flag `readonly` or `write` |
 //! | JSON.SET | [`Verdict::OtherModules`] | flags `write` and `module` |
-//! | EVAL, FCALL_RO, FUNCTION FLUSH | [`Verdict::Script`] | category `scripting` |
+//! | EVAL, FCALL_RO | [`Verdict::Script`] | by name |
+//! | SCRIPT LOAD, FUNCTION FLUSH | [`Verdict::NotData`] | category `scripting` |
 //! | WAIT, MULTI | [`Verdict::NotData`] | neither flag `readonly` nor `write` |
 //! | PFDEBUG, PUBLISH | [`Verdict::NotData`] | flag `admin` or `pubsub` |
 //! | MIGRATE, LOLWUT, DURABLE.SET | [`Verdict::NotData`] | by name |
@@ -37,10 +39,10 @@ pub enum Verdict {
     /// It reads or writes data and belongs to another module. It may run if `durable.call-allow`
     /// names it.
     OtherModules,
-    /// It runs a script or manages scripts. It may not run.
+    /// It runs a script. It may run, but not inside the handler.
     Script,
-    /// It neither reads nor writes data, or is for administrators, or is one of this module's. It
-    /// may not run.
+    /// It neither reads nor writes data, or is for administrators, or manages scripts, or is one of
+    /// this module's. It may not run.
     NotData,
 }
 
@@ -49,9 +51,9 @@ impl Verdict {
     /// name of the command.
     pub fn may_run(self, setting: &[u8], name: &[u8]) -> bool {
         match self {
-            Self::Data => true,
+            Self::Data | Self::Script => true,
             Self::OtherModules => is_allowed(setting, name),
-            Self::Script | Self::NotData => false,
+            Self::NotData => false,
         }
     }
 }
@@ -60,13 +62,29 @@ impl Verdict {
 /// draws a picture. No flag distinguishes them from commands that handle data.
 const NOT_DATA: [&str; 2] = ["migrate", "lolwut"];
 
+/// The commands that run a script. No flag distinguishes them from those that manage scripts.
+const SCRIPTS: [&str; 6] = [
+    "eval",
+    "evalsha",
+    "eval_ro",
+    "evalsha_ro",
+    "fcall",
+    "fcall_ro",
+];
+
 /// Applies the rule at the head of this module to a command.
 pub fn judge(command: CommandInfo<'_>) -> Verdict {
     let flag = |name: &str| command.flags.iter().any(|flag| flag == name);
     let category = |name: &str| command.categories.iter().any(|c| c == name);
-    // This is checked first: some script commands have the flag of a read or a write.
+    // Checked before the flags: some of these commands have the flag of a read or a write, and
+    // some have neither.
     if category("scripting") {
-        return Verdict::Script;
+        let runs_script = SCRIPTS.contains(&command.name);
+        return if runs_script {
+            Verdict::Script
+        } else {
+            Verdict::NotData
+        };
     }
     let data = (flag("write") || flag("readonly")) && !flag("admin") && !flag("pubsub");
     if !data || is_own_command(command.name.as_bytes()) || NOT_DATA.contains(&command.name) {

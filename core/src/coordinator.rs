@@ -21,6 +21,7 @@
 //! | a setting changed | [`settings_changed`] | |
 //! | the server's cron ran | [`cron`] | look at the cluster, or not |
 //! | the cluster failed | [`cluster_failed`] | |
+//! | a script arrived | [`script_arrived`]; for the rest see [`scripts`] | arm a timer, wake the event loop, or not |
 //!
 //! The caller applies [`timer_changes`] when a turn begins with waits, when a timer fired, when a
 //! wait was accepted, after the actions of a look, and when the last wait has ended.
@@ -54,6 +55,8 @@
 //! [`settings_changed`]: Coordinator::settings_changed
 //! [`cron`]: Coordinator::cron
 //! [`cluster_failed`]: Coordinator::cluster_failed
+//! [`script_arrived`]: Coordinator::script_arrived
+//! [`scripts`]: crate::scripts
 //! [`timer_changes`]: Coordinator::timer_changes
 
 mod admission;
@@ -70,6 +73,7 @@ use crate::alarms::Alarms;
 use crate::fsyncs::FsyncReports;
 use crate::ledger::{Ledger, Loss, Wait, WaitId};
 use crate::replicas::{ReplicaAllow, Replicas};
+use crate::scripts::ScriptQueue;
 use crate::stats::Stats;
 use crate::units::Micros;
 
@@ -102,6 +106,15 @@ pub struct Setup {
     pub wakes_after_last_timer: bool,
 }
 
+/// What the caller has to do when a script arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScriptArrival {
+    /// Arm a zero-delay timer.
+    pub arm_timer: bool,
+    /// Wake the event loop: the turn has ended, and the server may have computed its sleep already.
+    pub wake: bool,
+}
+
 /// The part of the event loop's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -132,6 +145,8 @@ pub struct Coordinator<P> {
     /// The database of the command that was accepted last.
     last_db: i32,
     cron: Cron,
+    /// Scripts that were not run yet.
+    pub scripts: ScriptQueue,
 }
 
 impl<P> Coordinator<P> {
@@ -153,6 +168,7 @@ impl<P> Coordinator<P> {
             replicas_current: false,
             last_db: 0,
             cron: Cron::default(),
+            scripts: ScriptQueue::default(),
         }
     }
 
@@ -173,13 +189,33 @@ impl<P> Coordinator<P> {
         let deadline = timeout.map(|timeout| now.saturating_add(timeout));
         self.ledger.accept(client, need, now, deadline, payload)?;
         self.last_db = db;
-        self.stats.waiting(self.ledger.len());
+        self.stats.waiting(self.clients());
         Ok(self.phase == Phase::Ended)
     }
 
-    /// The number of waiting clients.
+    /// A script arrived, and its client was blocked. Returns what the caller has to do.
+    pub fn script_arrived(&mut self, client: WaitId, user: &[u8]) -> ScriptArrival {
+        let arm_timer = self.scripts.arrived(client, user);
+        self.stats.waiting(self.clients());
+        ScriptArrival {
+            arm_timer,
+            wake: self.phase == Phase::Ended,
+        }
+    }
+
+    /// The number of clients that wait for acknowledgements.
     pub fn waiting(&self) -> usize {
         self.ledger.len()
+    }
+
+    /// The number of waiting clients: for acknowledgements, or for their script to be run.
+    pub fn clients(&self) -> usize {
+        self.ledger.len().saturating_add(self.scripts.len())
+    }
+
+    /// Whether that client waits.
+    pub fn is_waiting(&self, client: WaitId) -> bool {
+        self.ledger.get(client).is_some() || self.scripts.contains(client)
     }
 
     /// The offsets that the replicas that count have acknowledged.
@@ -187,7 +223,7 @@ impl<P> Coordinator<P> {
         self.replicas.acks()
     }
 
-    /// The wait of that client.
+    /// The wait of that client for acknowledgements.
     pub fn wait_of(&self, client: WaitId) -> Option<&Wait<P>> {
         self.ledger.get(client)
     }

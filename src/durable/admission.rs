@@ -21,6 +21,8 @@ pub enum Refusal {
     Replica,
     /// The command has to wait, and its client is inside MULTI or a script.
     CannotWait,
+    /// Scripts run after their handler, and the client is inside MULTI or a script.
+    ScriptCannotWait,
     /// The client is subscribed, and the server does not block subscribed clients. It would refuse
     /// only after the command was executed.
     Subscribed,
@@ -55,6 +57,10 @@ impl Refusal {
             Self::CannotWait => format!(
                 "ERR {command} cannot wait inside MULTI or a script; nothing was executed, \
                  use DURABLE.WAIT after it"
+            ),
+            Self::ScriptCannotWait => format!(
+                "ERR scripts cannot run inside {command} in MULTI or a script; nothing was \
+                 executed, run the script, then DURABLE.WAIT"
             ),
             Self::Subscribed => format!(
                 "ERR {command} cannot wait on a connection that is subscribed to channels; \
@@ -102,12 +108,37 @@ pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
     }
     let client = ctx.client_id();
     can_wait(ctx, situation, client)?;
+    has_room(ctx, client)?;
+    enough_replicas(ctx, requirement.need.replicas)?;
+    Ok(requirement)
+}
+
+/// Decides whether a command that runs a script may wait for its turn. That it has enough replicas
+/// is checked when the script runs.
+///
+/// # Errors
+/// Why it may not wait.
+pub fn admit_script(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
+    let situation = ctx.situation();
+    if !situation.is_primary() {
+        return Err(Refusal::Replica);
+    }
+    let requirement = options.resolve(&defaults())?;
+    let client = ctx.client_id();
+    can_wait(ctx, situation, client).map_err(|refusal| match refusal {
+        Refusal::CannotWait => Refusal::ScriptCannotWait,
+        other => other,
+    })?;
+    has_room(ctx, client)?;
+    Ok(requirement)
+}
+
+/// Whether one more client may wait, and one more of this user.
+fn has_room(ctx: &Ctx, client: u64) -> Result<(), Refusal> {
     let max = config::read(|config| config.max_waiters);
     coordinator(|coordinator| coordinator.check_room(max))
         .map_err(|waiting| Refusal::Overloaded { waiting })?;
-    users::admit(ctx, client).map_err(|waiting| Refusal::ShareUsedUp { waiting })?;
-    enough_replicas(ctx, requirement.need.replicas)?;
-    Ok(requirement)
+    users::admit(ctx, client).map_err(|waiting| Refusal::ShareUsedUp { waiting })
 }
 
 /// Whether the server can block this client.
@@ -117,7 +148,7 @@ fn can_wait(ctx: &Ctx, situation: Situation, client: u64) -> Result<(), Refusal>
     }
     // A client that waits sends no second command. But the server gives the temporary client of
     // another module's call the id of a client that was blocked before, and that one may wait.
-    if coordinator(|coordinator| coordinator.wait_of(client).is_some()) {
+    if coordinator(|coordinator| coordinator.is_waiting(client)) {
         return Err(Refusal::CannotWait);
     }
     // Only RESP3 clients are looked at: in RESP2 a subscribed client cannot send this command.
@@ -135,8 +166,12 @@ fn can_wait(ctx: &Ctx, situation: Situation, client: u64) -> Result<(), Refusal>
     Ok(())
 }
 
-/// Takes a new look before it refuses a command: see `Coordinator::knows_enough_replicas`.
-fn enough_replicas(ctx: &Ctx, required: u32) -> Result<(), Refusal> {
+/// Whether enough replicas count. Takes a new look before it refuses a command: see
+/// `Coordinator::knows_enough_replicas`.
+///
+/// # Errors
+/// Too few count.
+pub fn enough_replicas(ctx: &Ctx, required: u32) -> Result<(), Refusal> {
     let now = clock::now();
     if coordinator(|coordinator| coordinator.knows_enough_replicas(required, now)) {
         return Ok(());

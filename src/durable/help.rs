@@ -27,7 +27,7 @@ const LINES: [&CStr; 23] = [
     c"    PERSIST RENAME HSETNX HINCRBY LMOVE ZINCRBY. With the configured one: MSET DEL UNLINK EXPIRE PEXPIRE",
     c"    HSET HDEL LPUSH RPUSH LPOP RPOP SADD SREM ZADD ZREM XADD XDEL XACK. Use DURABLE.CALL for another one.",
     c"DURABLE.CALL [<requirement>] <command> [<arg> ...]",
-    c"    Any command that reads or writes data. Scripts: run the script, then DURABLE.WAIT.",
+    c"    Any command that reads or writes data, or runs a script (EVAL, EVALSHA, FCALL).",
     c"DURABLE.ONCE <id> [<requirement>] <command> [<arg> ...]",
     c"    As DURABLE.CALL, and safe to send again: with the same id it executes nothing and replies the same.",
     c"DURABLE.WAIT [<requirement>]",

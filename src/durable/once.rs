@@ -6,34 +6,24 @@
 //! executed so far.
 //!
 //! The record is looked up before the admission, because a retry may be refused for reasons of its
-//! own (NOREPLICAS). It is written after the execution by the key API, which nothing can refuse
-//! then: no access control, no `maxmemory`, no slot that is moving. `core/src/once.rs` has names
-//! and contents.
+//! own (NOREPLICAS). It is written after the execution (`durable/records.rs`). A script runs later,
+//! and its record is looked up then (`durable/scripts/`).
 
-use durable_core::once::record::{self, NoReply, Protocol, Recorded};
-use durable_core::once::slot_tags::SlotTags;
-use durable_core::once::{other_name, record_name, Digest};
-use durable_core::slot;
+use durable_core::once::record::{self, NoReply};
 use durable_core::stats::bump;
-use lazy_static::lazy_static;
 
 use super::admission::{admit, Refusal};
 use super::call::execute::{read, Call};
 use super::call::{self, keys, Outer, Replacement};
+use super::records::{self, repeat, Found, Record, MAY_BE_ELSEWHERE, NO_PERMISSION};
 use super::run::{answer, execute};
 use super::state::coordinator;
 use super::waiter::Answer;
 use super::waiting;
-use crate::config;
 use crate::docs;
-use crate::ffi::main_thread::MainThread;
 use crate::ffi::spec::{Arg, Spec};
-use crate::ffi::{Args, Command, Ctx, Handler, StringValue};
+use crate::ffi::{Args, Command, Ctx, Handler};
 use crate::server_command::ServerCommand;
-
-lazy_static! {
-    static ref TAGS: MainThread<SlotTags> = MainThread::new();
-}
 
 /// The command, for the table in `commands.rs`.
 pub struct DurableOnce;
@@ -50,9 +40,12 @@ impl Outer for DurableOnce {
         let Some(call) = read(ctx, words.skip(1), Self::NAME) else {
             return;
         };
-        let Some(record) = Record::of(ctx, id, &call) else {
+        let Some(record) = record_of(ctx, id, &call) else {
             return;
         };
+        if call.is_script {
+            return call.arrive(ctx, Self::NAME, Some(record));
+        }
         match record.look_up(ctx) {
             Found::Nothing => first_time(ctx, &call, &record, replacement),
             Found::Recorded(value) => again(ctx, &call, &record, &value),
@@ -92,9 +85,9 @@ pub fn create(ctx: &Ctx, spec: Spec, handler: Handler) -> Result<(), String> {
     call::create::<DurableOnce>(ctx, spec, handler)
 }
 
-/// Computes the tags of all slots, so that no command has to. Logs whether records can be evicted.
+/// Prepares for records. Logs whether they can be evicted.
 pub fn load(ctx: &Ctx) {
-    TAGS.set(SlotTags::new());
+    records::load();
     let setting = |name| ctx.setting(name).unwrap_or_default();
     let (limit, policy) = (setting(c"maxmemory"), setting(c"maxmemory-policy"));
     if !matches!(limit.as_slice(), b"" | b"0") && policy != b"noeviction" {
@@ -108,86 +101,40 @@ pub fn load(ctx: &Ctx) {
 
 /// Frees the memory.
 pub fn unload() {
-    TAGS.clear();
+    records::unload();
 }
 
-/// The record of one command.
-struct Record {
-    slot: u16,
-    name: Vec<u8>,
-    digest: Digest,
-}
-
-/// What is stored under the name of a record.
-enum Found {
-    Nothing,
-    Recorded(Vec<u8>),
-    /// A key of another type.
-    NoRecord,
-}
-
-impl Record {
-    /// Replies with an error and returns `None` if the id is bad or the command has no key.
-    fn of(ctx: &Ctx, id: &[u8], call: &Call<'_>) -> Option<Self> {
-        let keys = keys::of_inner(call.words);
-        let first = keys.into_iter().map(|(place, _)| place).min();
-        let Some(key) = first.and_then(|place| call.words.get(place)) else {
-            ctx.reply_error(c"ERR DURABLE.ONCE needs a command with a key; nothing was executed");
-            return None;
-        };
-        let slot = slot::of_key(key);
-        match TAGS.with(|tags| record_name(tags, slot, id)) {
-            Ok(name) => Some(Self {
-                slot,
-                name,
-                digest: Digest::of(
-                    call.words.get(0).unwrap_or_default(),
-                    call.words.skip(1).iter(),
-                ),
-            }),
-            Err(bad) => {
-                ctx.reply_error_text(&format!("ERR {bad}"));
-                None
-            }
+/// The record of a command. Replies with an error and returns `None` if the id is bad or the
+/// command has no key.
+fn record_of(ctx: &Ctx, id: &[u8], call: &Call<'_>) -> Option<Record> {
+    let keys = keys::of_inner(call.words);
+    let first = keys.into_iter().map(|(place, _)| place).min();
+    let Some(key) = first.and_then(|place| call.words.get(place)) else {
+        ctx.reply_error(c"ERR DURABLE.ONCE needs a command with a key; nothing was executed");
+        return None;
+    };
+    match Record::of(id, key, call.words) {
+        Ok(record) => Some(record),
+        Err(bad) => {
+            ctx.reply_error_text(&format!("ERR {bad}"));
+            None
         }
-    }
-
-    fn look_up(&self, ctx: &Ctx) -> Found {
-        ctx.with_string_key(&self.name, |value| match value {
-            StringValue::Absent => Found::Nothing,
-            StringValue::Value(value) => Found::Recorded(value.to_vec()),
-            StringValue::OtherType => Found::NoRecord,
-        })
     }
 }
 
 /// The id is new here: executes the command, and writes the record.
 fn first_time(ctx: &Ctx, call: &Call<'_>, record: &Record, replacement: Replacement) {
-    let situation = ctx.situation();
     let requirement = match admit(ctx, call.options) {
         Ok(requirement) => requirement,
         Err(refusal) => return ctx.reply_error_text(&refusal.text(DurableOnce::NAME)),
     };
-    // While a slot is moving, the record may be on the other node.
-    let other = || TAGS.with(|tags| other_name(tags, record.slot));
-    if situation.is_cluster() && !ctx.has_whole_slot(&record.name, &other()) {
-        return ctx.reply_error(c"TRYAGAIN the record of this id may be on another node while its slot is moving; nothing was executed");
+    if record.may_be_elsewhere(ctx) {
+        return ctx.reply_error(MAY_BE_ELSEWHERE);
     }
     let Some(reply) = execute(ctx, call.inner(), replacement) else {
         return;
     };
-    let protocol = if situation.is_resp3() {
-        Protocol::Resp3
-    } else {
-        Protocol::Resp2
-    };
-    let value = record::encode(record.digest, protocol, reply.protocol());
-    let ttl = config::read(|config| config.once_ttl_ms);
-    let expires = ctx.unix_time_ms().saturating_add(ttl);
-    if !ctx.set_string_key(&record.name, &value, expires) {
-        ctx.log_warning("the record of a DURABLE.ONCE could not be written");
-    }
-    coordinator(|coordinator| bump(&mut coordinator.stats.counters.once));
+    record.write(ctx, ctx.situation().is_resp3(), reply.protocol());
     answer(ctx, requirement, &reply);
 }
 
@@ -197,9 +144,7 @@ fn again(ctx: &Ctx, call: &Call<'_>, record: &Record, value: &[u8]) {
     // The server checks permissions when a command is executed. Here none is, and the reply must
     // not reach a user who may not run the command.
     if !ctx.may_run(call.words) {
-        return ctx.reply_error(
-            c"NOPERM this user has no permissions to run this command or to access its keys",
-        );
+        return ctx.reply_error(NO_PERMISSION);
     }
     let recorded = match record::decode(value, record.digest) {
         Ok(recorded) => recorded,
@@ -210,12 +155,7 @@ fn again(ctx: &Ctx, call: &Call<'_>, record: &Record, value: &[u8]) {
         Err(refusal) => return ctx.reply_error_text(&refusal.text(DurableOnce::NAME)),
     };
     coordinator(|coordinator| bump(&mut coordinator.stats.counters.once_repeated));
-    let reply = |ctx: &Ctx| match recorded {
-        Recorded::Reply(reply) => ctx.reply_recorded(reply),
-        Recorded::TooLarge(bytes) => ctx.reply_error_text(&format!(
-            "ERR executed before; its reply of {bytes} bytes was not kept"
-        )),
-    };
+    let reply = |ctx: &Ctx| repeat(ctx, recorded);
     if requirement.need.is_nothing() {
         return reply(ctx);
     }

@@ -4,7 +4,7 @@
 //! Each of the three removes the wait from the coordinator, and only a wait in the coordinator can
 //! end. So every handle is returned to the server exactly once.
 
-use std::ffi::CStr;
+use std::ffi::{c_int, CStr};
 
 use durable_core::requirement::Requirement;
 use durable_core::stats::bump;
@@ -37,9 +37,15 @@ pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl F
         return;
     }
     hold(&handle);
-    let (db, now) = (ctx.selected_db(), clock::now());
-    let timeout = requirement.timeout_ms.map(|ms| Millis::new(ms).to_micros());
     let waiter = Waiter { handle, answer };
+    begin(ctx, client, ctx.selected_db(), requirement, waiter);
+}
+
+/// The client was blocked, and its command was executed in database `db`: it begins to wait for
+/// acknowledgements.
+pub fn begin(ctx: &Ctx, client: u64, db: c_int, requirement: Requirement, waiter: Waiter) {
+    let now = clock::now();
+    let timeout = requirement.timeout_ms.map(|ms| Millis::new(ms).to_micros());
     let accepted = coordinator(|coordinator| {
         coordinator.accept(client, requirement.need, timeout, db, now, waiter)
     });
@@ -53,7 +59,7 @@ pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl F
 }
 
 /// The server's callbacks for a wait that ends without a release.
-struct DurableWaiting;
+pub struct DurableWaiting;
 
 impl Waiting for DurableWaiting {
     /// The server ends a wait as timed out: the module or an operator sent CLIENT UNBLOCK without

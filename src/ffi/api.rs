@@ -78,6 +78,7 @@ required! {
     RedisModule_GetServerInfo
     RedisModule_GetServerVersion
     RedisModule_GetThreadSafeContext
+    RedisModule_HoldString
     RedisModule_InfoAddFieldCString
     RedisModule_InfoAddFieldULongLong
     RedisModule_InfoAddSection
@@ -111,6 +112,7 @@ required! {
     RedisModule_ServerInfoGetFieldC
     RedisModule_SetAbsExpire
     RedisModule_SetCommandInfo
+    RedisModule_SetContextUser
     RedisModule_SignalModifiedKey
     RedisModule_SetDisconnectCallback
     RedisModule_SetModuleOptions

@@ -118,6 +118,67 @@ impl<'a> Restored<'a> {
     }
 }
 
+/// Words of a command that outlive its handler.
+pub struct KeptWords {
+    // Each is the string of the reference at the same index.
+    strings: Vec<*mut raw::RedisModuleString>,
+    _references: Vec<OwnString>,
+}
+
+impl KeptWords {
+    /// Keeps these words. They are not copied, so they must be dropped while the client is still
+    /// blocked: afterwards a thread of the server may free the client's words.
+    pub fn of(words: Args<'_>) -> Self {
+        // SAFETY: the strings of an argument vector are valid.
+        let hold = |&string| unsafe { OwnString::hold(string) };
+        let references: Vec<_> = words.strings.iter().map(hold).collect();
+        Self {
+            strings: references.iter().map(OwnString::as_ptr).collect(),
+            _references: references,
+        }
+    }
+
+    /// All words.
+    pub fn args(&self) -> Args<'_> {
+        // SAFETY: `self` has a reference to each string.
+        unsafe { Args::of(&self.strings) }
+    }
+}
+
+/// Words that are about to be passed to a call as strings. The server may put these strings into
+/// its data, and the client would share them. So small words are copied. To copy a large one would
+/// cost more than sharing it does harm.
+pub(super) struct PassedWords {
+    strings: Vec<*mut raw::RedisModuleString>,
+    _copies: Vec<OwnString>,
+}
+
+impl PassedWords {
+    /// Copies words of up to `limit` bytes.
+    pub(super) fn copy_up_to(limit: usize, words: Args<'_>) -> Self {
+        let mut copies = Vec::new();
+        let mut pass = |(word, &string): (&[u8], &*mut raw::RedisModuleString)| {
+            if word.len() > limit {
+                return string;
+            }
+            let copy = OwnString::new(word);
+            let string = copy.as_ptr();
+            copies.push(copy);
+            string
+        };
+        let strings = words.iter().zip(words.strings).map(&mut pass).collect();
+        Self {
+            strings,
+            _copies: copies,
+        }
+    }
+
+    /// The strings. They are valid while this and the original words live.
+    pub(super) fn as_raw(&self) -> &[*mut raw::RedisModuleString] {
+        &self.strings
+    }
+}
+
 /// The bytes of a string of the server.
 ///
 /// # Safety

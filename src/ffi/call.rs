@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redis_module::raw;
 
+use super::args::PassedWords;
 use super::{Args, Ctx, OwnString};
 
 /// The reply to a call, freed when dropped. It must not outlive the context of the call, because
@@ -149,7 +150,7 @@ pub enum Memory {
 const BUFFERS: usize = 16;
 
 /// The longest argument that is copied for a call, in bytes.
-const COPIED: usize = 64 * 1024;
+pub(super) const COPIED: usize = 64 * 1024;
 
 /// Passes the bytes of the arguments. The server makes strings of its own from them.
 ///
@@ -210,23 +211,15 @@ fn call_with_buffers(
     }
 }
 
-/// As [`call_with_buffers`], for any number of arguments. A large argument is passed as the
-/// client's own string: to copy it would cost more than sharing it does harm.
+/// As [`call_with_buffers`], for any number of arguments of any length.
 fn call_with_strings(
     ctx: &Ctx,
     command: &CStr,
     args: Args<'_>,
     memory: Memory,
 ) -> *mut raw::RedisModuleCallReply {
-    let copies: Vec<_> = args
-        .iter()
-        .map(|arg| (arg.len() <= COPIED).then(|| OwnString::new(arg)))
-        .collect();
-    let raw: Vec<_> = copies
-        .iter()
-        .zip(args.as_raw())
-        .map(|(copy, &own)| copy.as_ref().map_or(own, OwnString::as_ptr))
-        .collect();
+    let passed = PassedWords::copy_up_to(COPIED, args);
+    let raw = passed.as_raw();
     let format = match memory {
         Memory::CheckedByServer => c"!CE0v",
         Memory::Unchecked => c"!CME0v",

@@ -111,6 +111,13 @@ impl Ctx {
         unsafe { api!(RedisModule_GetSelectedDb)(self.raw()) }
     }
 
+    /// Selects the database in which this context's calls are executed. Has no effect on the client
+    /// of a command. The server checks the number.
+    pub fn select_db(&self, db: c_int) {
+        // SAFETY: the context is valid.
+        unsafe { api!(RedisModule_SelectDb)(self.raw(), db) };
+    }
+
     /// Requests an acknowledgement from every replica: sends `REPLCONF GETACK *` to the replicas
     /// and not to the append-only file. False if it was not sent. To be called only in an event of
     /// the server: its context has a client of its own, and no transaction would enclose the

@@ -6,14 +6,13 @@ use std::ptr::NonNull;
 
 use redis_module::raw;
 
-use super::{args, call, guard, Args, Ctx, OwnString};
+use super::{args, call, guard, script, Args, Ctx, OwnString};
 
 /// What the module does with commands before they are executed.
 pub trait CommandFilter {
     /// A client, a script or another module has sent this command.
     fn sent(command: &mut IncomingCommand);
-    /// The module itself calls this command. Runs only if the filter is registered for the module's
-    /// own calls too.
+    /// The module itself calls this command.
     fn called(command: &mut IncomingCommand);
 }
 
@@ -106,17 +105,14 @@ impl IncomingCommand {
 }
 
 impl Ctx {
-    /// Registers a filter for commands that are sent. With `own_calls` it also gets the commands
-    /// that the module itself calls. False if the server does not accept it.
-    pub fn register_filter<F: CommandFilter>(&self, own_calls: bool) -> bool {
-        let flags = if own_calls {
-            0
-        } else {
-            raw::REDISMODULE_CMDFILTER_NOSELF.cast_signed()
-        };
+    /// Registers a filter. False if the server does not accept it.
+    ///
+    /// The flag NOSELF is not set. With it, while a script of the module runs, the server would hide
+    /// the commands of the script, and those of other clients that it serves meanwhile.
+    pub fn register_filter<F: CommandFilter>(&self) -> bool {
         // SAFETY: the context is valid. The server drops the filter when it unloads the module.
         let filter = unsafe {
-            api!(RedisModule_RegisterCommandFilter)(self.raw(), Some(on_command::<F>), flags)
+            api!(RedisModule_RegisterCommandFilter)(self.raw(), Some(on_command::<F>), 0)
         };
         !filter.is_null()
     }
@@ -131,7 +127,7 @@ unsafe extern "C" fn on_command<F: CommandFilter>(command: *mut raw::RedisModule
             return;
         };
         let mut command = IncomingCommand(command);
-        if call::is_under_way() {
+        if call::is_under_way() || script::is_own_call() {
             F::called(&mut command);
         } else {
             F::sent(&mut command);

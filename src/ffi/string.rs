@@ -5,8 +5,8 @@ use std::ptr;
 
 use redis_module::raw;
 
-/// A string that is freed when dropped. The server counts references, so it can keep the string for
-/// longer.
+/// A string, or one reference to a string, that is freed when dropped. The server counts references,
+/// so it can keep the string for longer.
 pub struct OwnString(*mut raw::RedisModuleString);
 
 impl OwnString {
@@ -16,6 +16,16 @@ impl OwnString {
         Self(unsafe {
             api!(RedisModule_CreateString)(ptr::null_mut(), bytes.as_ptr().cast(), bytes.len())
         })
+    }
+
+    /// A reference to a string of the server. It may be freed on the main thread only: references
+    /// are counted without a lock.
+    ///
+    /// # Safety
+    /// `string` is a valid string of the server.
+    pub(super) unsafe fn hold(string: *mut raw::RedisModuleString) -> Self {
+        // SAFETY: promised by the caller. Held without a context, the reference is ours to free.
+        Self(unsafe { api!(RedisModule_HoldString)(ptr::null_mut(), string) })
     }
 
     /// The server's pointer, valid while this lives.

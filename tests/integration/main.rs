@@ -71,6 +71,16 @@ mod once {
     mod routing;
 }
 
+/// Scripts inside DURABLE.CALL and DURABLE.ONCE.
+mod scripts {
+    mod busy;
+    mod cluster;
+    mod once;
+    mod refusals_of_the_server;
+    mod replies;
+    mod turns;
+}
+
 /// Clients that leave, pause, track keys, share I/O threads, or are unblocked by an operator.
 mod clients {
     mod io_threads;

@@ -36,7 +36,7 @@ fn reads_and_writes_of_data_may_run() {
 }
 
 #[test]
-fn scripts_are_refused_whatever_their_other_flags() {
+fn scripts_are_told_apart_from_commands_that_manage_scripts() {
     assert_eq!(
         verdict("eval", "noscript stale", "slow scripting"),
         Verdict::Script
@@ -47,7 +47,11 @@ fn scripts_are_refused_whatever_their_other_flags() {
     );
     assert_eq!(
         verdict("function|flush", "write noscript", "write scripting"),
-        Verdict::Script
+        Verdict::NotData
+    );
+    assert_eq!(
+        verdict("script|load", "noscript stale", "slow scripting"),
+        Verdict::NotData
     );
 }
 

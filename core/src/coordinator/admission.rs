@@ -22,7 +22,7 @@ impl<P> Coordinator<P> {
     /// # Errors
     /// The number of waiting clients.
     pub fn check_room(&mut self, max: usize) -> Result<(), usize> {
-        let waiting = self.ledger.len();
+        let waiting = self.clients();
         if waiting >= max {
             bump(&mut self.stats.counters.overloaded);
             return Err(waiting);
@@ -45,7 +45,8 @@ impl<P> Coordinator<P> {
     /// # Errors
     /// The number of waiting clients of that user.
     pub fn check_share(&mut self, user: &[u8], share: usize) -> Result<(), usize> {
-        let waiting = self.ledger.waits_of(user);
+        let acknowledging = self.ledger.waits_of(user);
+        let waiting = acknowledging.saturating_add(self.scripts.of_user(user));
         if waiting >= share {
             bump(&mut self.stats.counters.overloaded);
             return Err(waiting);

@@ -45,7 +45,7 @@ impl<P> Coordinator<P> {
 
     /// CONFIG RESETSTAT was executed.
     pub fn reset_statistics(&mut self) {
-        self.stats.reset(self.ledger.len());
+        self.stats.reset(self.clients());
         self.replicas.statistics_were_reset();
     }
 

@@ -10,7 +10,9 @@ use super::registry::{self, Unknown};
 use super::Replacement;
 use crate::config;
 use crate::durable::admission::{admit, Refusal};
+use crate::durable::records::Record;
 use crate::durable::run::{answer, execute, InnerCommand};
+use crate::durable::scripts::{self, Arriving};
 use crate::ffi::{Args, CallReply, Ctx, Memory};
 
 /// The options and the inner command in the words of a client.
@@ -19,6 +21,8 @@ pub struct Call<'a> {
     pub options: Options,
     /// The name of the inner command, and its arguments.
     pub words: Args<'a>,
+    /// It runs a script, which must not be called inside the handler.
+    pub is_script: bool,
     name: CString,
 }
 
@@ -33,13 +37,29 @@ impl Call<'_> {
             memory: Memory::Unchecked,
         }
     }
+
+    /// Blocks the client until the script of the inner command has run. `outer` is the name of the
+    /// durable command.
+    pub fn arrive(self, ctx: &Ctx, outer: &'static str, record: Option<Record>) {
+        let arriving = Arriving {
+            outer,
+            options: self.options,
+            name: self.name,
+            words: self.words,
+            record,
+        };
+        scripts::arrive(ctx, arriving);
+    }
 }
 
 /// Executes a DURABLE.CALL, by its name `outer`. `words` are those that the client sent after it.
-pub fn call(ctx: &Ctx, words: Args<'_>, outer: &str, replacement: Replacement) {
+pub fn call(ctx: &Ctx, words: Args<'_>, outer: &'static str, replacement: Replacement) {
     let Some(call) = read(ctx, words, outer) else {
         return;
     };
+    if call.is_script {
+        return call.arrive(ctx, outer, None);
+    }
     match admit(ctx, call.options) {
         Ok(requirement) => {
             if let Some(reply) = execute(ctx, call.inner(), replacement) {
@@ -69,49 +89,52 @@ pub fn read<'a>(ctx: &Ctx, words: Args<'a>, outer: &str) -> Option<Call<'a>> {
         ));
         return None;
     };
-    if let Some(refusal) = refusal(ctx, outer, name, words.skip(1)) {
-        ctx.reply_error_bytes(&refusal);
-        return None;
-    }
+    let is_script = match verdict(ctx, outer, name, words.skip(1)) {
+        Ok(verdict) => verdict == Verdict::Script,
+        Err(refusal) => {
+            ctx.reply_error_bytes(&refusal);
+            return None;
+        }
+    };
     // Not lossy: the name of a known command has no null byte.
     let name = CString::new(name).unwrap_or_default();
     Some(Call {
         options,
         words,
+        is_script,
         name,
     })
 }
 
-/// The error for a command that may not run. `None` if it may.
-fn refusal(ctx: &Ctx, outer: &str, name: &[u8], args: Args<'_>) -> Option<Vec<u8>> {
+/// What kind of command it is.
+///
+/// # Errors
+/// The error for a command that may not run.
+fn verdict(ctx: &Ctx, outer: &str, name: &[u8], args: Args<'_>) -> Result<Verdict, Vec<u8>> {
     let shown = Word::new(name);
     let verdict = registry::verdict(ctx, name, args.get(0));
     let may_run =
         |verdict: Verdict| config::read(|config| verdict.may_run(&config.call_allow, name));
     let text = match verdict {
-        Ok(verdict) if may_run(verdict) => return None,
-        // `Data` is only here for completeness: data commands may always run.
-        Ok(Verdict::Data | Verdict::OtherModules) => format!(
+        Ok(verdict) if may_run(verdict) => return Ok(verdict),
+        Ok(Verdict::OtherModules) => format!(
             "ERR '{shown}' is another module's command, and durable.call-allow does not \
              name it; nothing was executed"
         ),
-        Ok(Verdict::Script) => format!(
-            "ERR scripts cannot run inside {outer}; nothing was executed, run the script, then \
-             DURABLE.WAIT"
-        ),
-        Ok(Verdict::NotData) => format!(
+        // `Data` and `Script` are only here for completeness: they may always run.
+        Ok(Verdict::NotData | Verdict::Data | Verdict::Script) => format!(
             "ERR '{shown}' is not a data command, {outer} takes commands that read or write data; \
              nothing was executed"
         ),
         Err(Unknown::Command) => {
             let with_empty_list = shows_missing_arguments(ctx);
-            return Some(unknown_command(name, args.iter(), with_empty_list));
+            return Err(unknown_command(name, args.iter(), with_empty_list));
         }
         Err(Unknown::Subcommand) => {
-            return Some(unknown_subcommand(name, args.get(0).unwrap_or_default()));
+            return Err(unknown_subcommand(name, args.get(0).unwrap_or_default()));
         }
     };
-    Some(text.into_bytes())
+    Err(text.into_bytes())
 }
 
 /// Whether the server's error for an unknown command without arguments ends in an empty list of

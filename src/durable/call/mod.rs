@@ -1,7 +1,7 @@
 //! `DURABLE.CALL [REPLICAS n|MAJORITY|ALL] [FSYNC n] [TIMEOUT ms] command [arg …]`
 //!
 //! Runs any data command of the server durably. The options end at the first word that is not an
-//! option: this is the command.
+//! option: this is the command. Scripts run a moment later (`durable/scripts/`).
 //!
 //! | file | subject |
 //! |---|---|

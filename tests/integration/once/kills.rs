@@ -12,6 +12,9 @@ use crate::support::{builder, info, persistent, Chance};
 /// How many connections send commands at once.
 const CLIENTS: usize = 4;
 
+/// Writes twice, so that its own effects are a transaction too.
+const SCRIPT: &str = "redis.call('SET', KEYS[1], 'a') return redis.call('SET', KEYS[1], 'v')";
+
 /// The ids of the keys that begin with these letters, or of the records.
 fn ids(server: &Server, pattern: &str) -> BTreeSet<String> {
     let keys: Vec<String> = server.run(&["KEYS", pattern]);
@@ -34,7 +37,13 @@ fn load(server: &Server, client: usize) {
         let id = format!("{client}-{number}");
         let effect = format!("effect:{id}");
         let mut once = cmd("DURABLE.ONCE");
-        once.arg(&[&id, "REPLICAS", "0", "SET", &effect, "v"]);
+        once.arg(&[&id, "REPLICAS", "0"]);
+        // Half of the clients send scripts.
+        if client % 2 == 0 {
+            once.arg(&["SET", &effect, "v"]);
+        } else {
+            once.arg(&["EVAL", SCRIPT, "1", &effect]);
+        }
         if once.exec(&mut conn).is_err() {
             return;
         }

@@ -166,7 +166,7 @@ fn what_it_does_not_take_is_refused_and_nothing_is_executed() {
         ("FLUSHALL", "-ERR DURABLE.ONCE needs a command with a key; nothing was executed\r\n"),
         ("CONFIG GET x", "-ERR 'CONFIG' is not a data command, DURABLE.ONCE takes commands that read or write data; nothing was executed\r\n"),
         ("DURABLE.INCR n", "-ERR 'DURABLE.INCR' is not a data command, DURABLE.ONCE takes commands that read or write data; nothing was executed\r\n"),
-        ("EVAL x 1 n", "-ERR scripts cannot run inside DURABLE.ONCE; nothing was executed, run the script, then DURABLE.WAIT\r\n"),
+        ("SCRIPT FLUSH n", "-ERR 'SCRIPT' is not a data command, DURABLE.ONCE takes commands that read or write data; nothing was executed\r\n"),
         ("NOSUCH n", "-ERR unknown command 'NOSUCH', with args beginning with: 'n' \r\n"),
         (
             "REPLICAS 0 INCR n",

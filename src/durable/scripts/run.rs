@@ -1,0 +1,166 @@
+//! Runs one script from a timer, for a client that is blocked.
+//!
+//! Everything that was checked when the script arrived is checked again: time has passed since.
+
+use std::ffi::CStr;
+
+use durable_core::once::record::{self, NoReply};
+use durable_core::requirement::Requirement;
+use durable_core::scripts::errors;
+use durable_core::stats::bump;
+
+use super::{answer, take_caller, take_script, Script};
+use crate::clock;
+use crate::durable::admission::enough_replicas;
+use crate::durable::records::{repeat, Found, Record, MAY_BE_ELSEWHERE, NO_PERMISSION};
+use crate::durable::state::coordinator;
+use crate::durable::waiter::{Answer, Waiter};
+use crate::durable::waiting;
+use crate::ffi::{Blocked, CallReply, Ctx, Timer, User};
+
+/// The error after a demotion, in the server's words for blocked clients.
+const DEMOTED: &CStr =
+    c"UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
+
+/// The zero-delay timer of one script.
+pub struct ScriptTimer;
+
+impl Timer for ScriptTimer {
+    fn fire(ctx: &Ctx) {
+        let paused = ctx.is_traffic_paused();
+        let next = coordinator(|coordinator| coordinator.scripts.timer_fired(paused));
+        if let Some(client) = next {
+            let began = clock::now();
+            let running = Running(client);
+            run(ctx, client);
+            drop(running);
+            let took = clock::now().since(began);
+            coordinator(|coordinator| coordinator.scripts.ran(took));
+        }
+    }
+}
+
+/// Replies to the client if `run` has not, because it panicked. Otherwise the client would wait for
+/// ever.
+struct Running(u64);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            answer(self.0, |ctx| {
+                ctx.reply_error(c"ERR internal error in redis-durable, please report it; it is not known whether the script was executed");
+            });
+        }
+    }
+}
+
+/// What became of a script.
+enum Outcome<'ctx> {
+    /// It was not run.
+    Refused(Vec<u8>),
+    /// It was run, or the server refused to run it.
+    Ran(CallReply<'ctx>),
+    /// It was run before. The value of its record.
+    RanBefore(Vec<u8>),
+}
+
+fn run(ctx: &Ctx, client: u64) {
+    let Some(script) = take_script(client) else {
+        return;
+    };
+    ctx.select_db(script.db);
+    let outcome = outcome(ctx, &script);
+    let Script {
+        requirement,
+        record,
+        db,
+        ..
+    } = *script;
+    match outcome {
+        Outcome::Refused(error) => answer(client, |ctx| ctx.reply_error_bytes(&error)),
+        Outcome::Ran(reply) => match reply.error() {
+            None => finish(ctx, client, db, requirement, |ctx| ctx.reply_with(&reply)),
+            Some(error) => match errors::plain_error(error) {
+                Some(plain) => answer(client, |ctx| ctx.reply_error_text(plain)),
+                None => answer(client, |ctx| ctx.reply_with(&reply)),
+            },
+        },
+        Outcome::RanBefore(value) => {
+            let digest = record.map(|record| record.digest);
+            let recorded = digest.and_then(|digest| record::decode(&value, digest).ok());
+            finish(ctx, client, db, requirement, |ctx| {
+                if let Some(recorded) = recorded {
+                    repeat(ctx, recorded);
+                }
+            });
+        }
+    }
+}
+
+/// Runs a script, unless it must not run now.
+fn outcome<'ctx>(ctx: &'ctx Ctx, script: &Script) -> Outcome<'ctx> {
+    let refused = |error: &CStr| Outcome::Refused(error.to_bytes().to_vec());
+    if !ctx.situation().is_primary() {
+        return refused(DEMOTED);
+    }
+    let words = script.words.args();
+    // Asked before the call: Redis 7.0 crashes if access control denies a call outside of a handler.
+    let user = User::named(&script.user).filter(|user| user.may_run(words));
+    let Some(user) = user else {
+        return refused(NO_PERMISSION);
+    };
+    let found = script.record.as_ref().map(|record| record.look_up(ctx));
+    match (&script.record, found) {
+        (Some(_), Some(Found::NoRecord)) => {
+            return Outcome::Refused(format!("ERR {}", NoReply::Unreadable).into_bytes());
+        }
+        (Some(record), Some(Found::Recorded(value))) => return again(ctx, script, record, value),
+        _ => {}
+    }
+    if let Err(refusal) = enough_replicas(ctx, script.requirement.need.replicas) {
+        return Outcome::Refused(refusal.text(script.outer).into_bytes());
+    }
+    let record = script.record.as_ref();
+    if record.is_some_and(|record| record.may_be_elsewhere(ctx)) {
+        return refused(MAY_BE_ELSEWHERE);
+    }
+    let result = ctx.run_script(&user, &script.name, words.skip(1), script.is_resp3);
+    let Some(reply) = result.reply else {
+        return refused(c"ERR the server did not execute the command");
+    };
+    if let Some(record) = record {
+        let error = reply.error();
+        if error.is_none_or(|error| errors::had_begun(error, result.executed_commands)) {
+            record.write(ctx, script.is_resp3, reply.protocol());
+        }
+    }
+    Outcome::Ran(reply)
+}
+
+/// The script was run before. Its reply is repeated, unless its record is of another command.
+fn again<'ctx>(ctx: &Ctx, script: &Script, record: &Record, value: Vec<u8>) -> Outcome<'ctx> {
+    if let Err(why) = record::decode(&value, record.digest) {
+        return Outcome::Refused(format!("ERR {why}").into_bytes());
+    }
+    if let Err(refusal) = enough_replicas(ctx, script.requirement.need.replicas) {
+        return Outcome::Refused(refusal.text(script.outer).into_bytes());
+    }
+    coordinator(|coordinator| bump(&mut coordinator.stats.counters.once_repeated));
+    Outcome::RanBefore(value)
+}
+
+/// Replies once the requirement is met for everything executed so far.
+fn finish(ctx: &Ctx, client: u64, db: i32, requirement: Requirement, reply: impl FnOnce(&Ctx)) {
+    if requirement.need.is_nothing() {
+        return answer(client, reply);
+    }
+    let Some(caller) = take_caller(client, |_: &Blocked| true) else {
+        return;
+    };
+    caller.handle.hold(reply);
+    let waiter = Waiter {
+        handle: caller.handle,
+        answer: Answer::Held,
+    };
+    waiting::begin(ctx, client, db, requirement, waiter);
+}

@@ -1,0 +1,305 @@
+//! Between the arrival of a script and its run: order, limits, pauses, and clients that leave or are
+//! unblocked.
+//!
+//! In most tests the server is stopped while commands are sent. It then reads all of them in one
+//! turn of its event loop, in the order in which they were sent, and runs scripts after that.
+
+use testkit::{eventually, RawConn, Replicated, Server};
+
+use crate::support::{connections, get, info, replicated, say, send, settles, user};
+
+const PUSH: &str = "return redis.call('RPUSH', KEYS[1], ARGV[1])";
+/// Runs for ten milliseconds, twice as long as scripts may in one turn.
+const SLOW: &str = "local clock = redis.call('TIME')
+    local start = clock[1] * 1000000 + clock[2]
+    repeat clock = redis.call('TIME') until clock[1] * 1000000 + clock[2] > start + 10000
+    return redis.call('RPUSH', KEYS[1], ARGV[1])";
+
+fn script(client: &mut RawConn, script: &str, value: &str) {
+    client.send(&[
+        "DURABLE.CALL",
+        "REPLICAS",
+        "0",
+        "EVAL",
+        script,
+        "1",
+        "list",
+        value,
+    ]);
+}
+
+fn reply(client: &mut RawConn) -> String {
+    String::from_utf8_lossy(&client.read_reply_bytes()).into_owned()
+}
+
+fn list(server: &Server) -> Vec<String> {
+    server.run(&["LRANGE", "list", "0", "-1"])
+}
+
+/// Sends a script of the first client, and then a command of the second. The server reads both
+/// before it runs the script.
+fn before_it_runs(server: &Server, clients: &mut [RawConn], command: &[&str]) {
+    server.pause();
+    script(&mut clients[0], PUSH, "a");
+    clients[1].send(command);
+    server.resume();
+}
+
+#[test]
+fn a_thousand_scripts_in_one_turn_run_once_each_in_the_order_of_arrival() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    let mut clients = connections(primary, 1000);
+    primary.pause();
+    for (number, client) in clients.iter_mut().enumerate() {
+        let value = number.to_string();
+        client.send(&["DURABLE.CALL", "EVAL", PUSH, "1", "list", &value]);
+    }
+    primary.resume();
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert_eq!(reply(client), format!(":{}\r\n", number + 1));
+    }
+    let expected: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+    assert_eq!(list(primary), expected);
+    assert_eq!(list(&group.replicas[0]), expected);
+    settles(&group);
+}
+
+#[test]
+fn while_scripts_wait_for_their_turn_other_clients_are_served() {
+    let server = Server::builder().start();
+    let mut clients = connections(&server, 22);
+    let (other, slow) = clients.split_last_mut().expect("clients");
+    server.pause();
+    for client in slow.iter_mut() {
+        script(client, SLOW, "slow");
+    }
+    server.resume();
+    // One turn runs one of these scripts. The list grows while the other client is served.
+    let mut lengths = Vec::new();
+    eventually("all scripts to run", || {
+        let length = say(other, "LLEN list");
+        lengths.push(length.clone());
+        length == ":21\r\n"
+    });
+    lengths.dedup();
+    assert!(lengths.len() > 2, "{lengths:?}");
+    slow.iter_mut().for_each(|client| {
+        reply(client);
+    });
+}
+
+#[test]
+fn the_order_within_a_connection_is_kept() {
+    let server = Server::builder().start();
+    let mut conn = server.raw();
+    let mut packet = Vec::new();
+    for number in 0..50 {
+        let value = number.to_string();
+        packet.extend(testkit::encode_command(&[
+            "DURABLE.CALL",
+            "REPLICAS",
+            "0",
+            "EVAL",
+            PUSH,
+            "1",
+            "list",
+            &value,
+        ]));
+        packet.extend(testkit::encode_command(&["RPUSH", "list", &value]));
+    }
+    conn.send_bytes(&packet);
+    for number in 1..=100 {
+        assert_eq!(reply(&mut conn), format!(":{number}\r\n"));
+    }
+    let expected: Vec<String> = (0..100).map(|place| (place / 2).to_string()).collect();
+    assert_eq!(list(&server), expected);
+}
+
+#[test]
+fn a_client_that_leaves_before_its_script_ran_takes_it_with_it() {
+    let server = Server::builder().start();
+    let mut clients = connections(&server, 2);
+    let id = clients[0].client_id().to_string();
+    let left = info(&server, "disconnected_total");
+    before_it_runs(&server, &mut clients, &["CLIENT", "KILL", "ID", &id]);
+    assert_eq!(reply(&mut clients[1]), ":1\r\n");
+    assert_eq!(clients[0].read_until_closed(), b"");
+    assert_eq!(list(&server), Vec::<String>::new());
+    assert_eq!(info(&server, "waiters"), 0);
+    assert_eq!(info(&server, "disconnected_total"), left + 1);
+}
+
+#[test]
+fn an_unblocked_client_is_told_that_nothing_was_executed() {
+    let server = Server::builder().start();
+    for (how, expected) in [
+        (
+            "TIMEOUT",
+            "-ERR the client was unblocked before its script ran; nothing was executed\r\n",
+        ),
+        (
+            "ERROR",
+            "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n",
+        ),
+    ] {
+        let mut clients = connections(&server, 2);
+        let id = clients[0].client_id().to_string();
+        before_it_runs(&server, &mut clients, &["CLIENT", "UNBLOCK", &id, how]);
+        assert_eq!(reply(&mut clients[1]), ":1\r\n");
+        assert_eq!(reply(&mut clients[0]), expected);
+        assert_eq!(list(&server), Vec::<String>::new());
+        // The connection goes on.
+        script(&mut clients[0], PUSH, "b");
+        assert_eq!(reply(&mut clients[0]), ":1\r\n");
+        say(&mut clients[1], "DEL list");
+    }
+}
+
+#[test]
+fn in_a_pause_no_script_runs() {
+    let group = replicated(1);
+    let primary = &group.primary;
+    let mut clients = connections(primary, 2);
+    before_it_runs(
+        primary,
+        &mut clients,
+        &["CLIENT", "PAUSE", "600000", "WRITE"],
+    );
+    assert_eq!(reply(&mut clients[1]), "+OK\r\n");
+    // Several turns pass.
+    for _ in 0..20 {
+        assert_eq!(say(&mut clients[1], "LLEN list"), ":0\r\n");
+    }
+    assert!(!clients[0].is_readable_now());
+    assert_eq!(info(primary, "waiters"), 1);
+    assert_eq!(say(&mut clients[1], "CLIENT UNPAUSE"), "+OK\r\n");
+    assert_eq!(reply(&mut clients[0]), ":1\r\n");
+    settles(&group);
+}
+
+#[test]
+fn a_primary_that_is_demoted_runs_no_script_any_more() {
+    let group = replicated(2);
+    let (primary, replica) = (&group.primary, &group.replicas[0]);
+    let mut clients = connections(primary, 2);
+    replica.promote();
+    let port = replica.port().to_string();
+    before_it_runs(primary, &mut clients, &["REPLICAOF", "127.0.0.1", &port]);
+    assert_eq!(reply(&mut clients[1]), "+OK\r\n");
+    let answer = reply(&mut clients[0]);
+    assert!(answer.starts_with("-UNBLOCKED "), "{answer}");
+    eventually("the synchronization", || {
+        primary.info("replication")["master_link_status"] == "up"
+    });
+    assert_eq!(list(primary), Vec::<String>::new());
+    assert_eq!(info(primary, "waiters"), 0);
+}
+
+/// The permissions, and whether enough replicas count, are looked at when the script runs.
+#[test]
+fn what_changed_between_arrival_and_run_counts() {
+    let server = Server::builder().start();
+    let operator = server.raw();
+    let limited = user(&server, "~* +@all");
+    let mut clients = [limited, operator];
+    before_it_runs(
+        &server,
+        &mut clients,
+        &["ACL", "SETUSER", "limited", "-eval"],
+    );
+    assert_eq!(reply(&mut clients[1]), "+OK\r\n");
+    let answer = reply(&mut clients[0]);
+    assert!(answer.starts_with("-NOPERM "), "{answer}");
+    before_it_runs(&server, &mut clients, &["PING"]);
+    assert_eq!(reply(&mut clients[1]), "+PONG\r\n");
+    assert!(reply(&mut clients[0]).starts_with("-NOPERM "));
+    assert_eq!(list(&server), Vec::<String>::new());
+}
+
+#[test]
+fn a_deleted_user_runs_no_script() {
+    let server = Server::builder().start();
+    let operator = server.raw();
+    let limited = user(&server, "~* +@all");
+    let mut clients = [limited, operator];
+    before_it_runs(&server, &mut clients, &["ACL", "DELUSER", "limited"]);
+    assert_eq!(reply(&mut clients[1]), ":1\r\n");
+    clients[0].read_until_closed();
+    assert_eq!(list(&server), Vec::<String>::new());
+    assert!(server.is_alive());
+}
+
+#[test]
+fn without_enough_replicas_nothing_is_executed() {
+    let server = Server::builder().start();
+    let mut conn = server.raw();
+    let words = ["DURABLE.CALL", "EVAL", PUSH, "1", "list", "a"];
+    assert_eq!(
+        conn.call_text(&words),
+        "-NOREPLICAS 0 of 1 required replicas are connected; nothing was executed\r\n"
+    );
+    assert_eq!(list(&server), Vec::<String>::new());
+}
+
+#[test]
+fn a_script_counts_as_a_waiting_client_from_its_arrival() {
+    let server = Server::builder().module_args(&["max-waiters", "3"]).start();
+    let mut clients = connections(&server, 5);
+    let refused = |clients: &mut [RawConn], words: &str| {
+        server.pause();
+        clients
+            .iter_mut()
+            .for_each(|client| script(client, PUSH, "a"));
+        server.resume();
+        let replies: Vec<String> = clients.iter_mut().map(reply).collect();
+        let refusal = format!("-OVERLOADED 3 clients {words}; nothing was executed\r\n");
+        replies
+            .into_iter()
+            .filter(|reply| *reply == refusal)
+            .count()
+    };
+    assert_eq!(refused(&mut clients, "are already waiting"), 2);
+    assert_eq!(info(&server, "waiters_peak"), 3);
+    say(&mut server.raw(), "CONFIG SET durable.max-waiters 100");
+    say(
+        &mut server.raw(),
+        "CONFIG SET durable.max-waiters-per-user 3",
+    );
+    assert_eq!(refused(&mut clients, "of this user are already waiting"), 2);
+    assert_eq!(info(&server, "overloaded_total"), 4);
+    assert_eq!(list(&server).len(), 6);
+}
+
+#[test]
+fn the_module_is_not_unloaded_while_a_script_waits() {
+    let server = Server::builder().start();
+    let mut clients = connections(&server, 2);
+    before_it_runs(&server, &mut clients, &["MODULE", "UNLOAD", "durable"]);
+    let refused = reply(&mut clients[1]);
+    assert!(
+        refused.starts_with("-ERR Error unloading module"),
+        "{refused}"
+    );
+    assert_eq!(reply(&mut clients[0]), ":1\r\n");
+}
+
+#[test]
+fn in_transactions_and_scripts_it_is_refused() {
+    let group: Replicated = replicated(1);
+    let mut conn = group.primary.raw();
+    for options in ["", " REPLICAS 0"] {
+        let refused = "ERR scripts cannot run inside DURABLE.CALL in MULTI or a script; nothing \
+                       was executed, run the script, then DURABLE.WAIT";
+        say(&mut conn, "MULTI");
+        let line = format!("DURABLE.CALL{options} EVAL return(1) 0");
+        assert_eq!(say(&mut conn, &line), "+QUEUED\r\n");
+        assert_eq!(say(&mut conn, "EXEC"), format!("*1\r\n-{refused}\r\n"));
+        let nested = format!("return redis.pcall('{}')", line.replace(' ', "','"));
+        let answer = conn.call_text(&["EVAL", &nested, "0"]);
+        assert!(answer.starts_with(&format!("-{refused}")), "{answer}");
+    }
+    send(&mut conn, "DURABLE.CALL EVAL return(1) 0");
+    assert_eq!(reply(&mut conn), ":1\r\n");
+    assert_eq!(get(&group.primary, "list"), None);
+}
