@@ -39,7 +39,7 @@ fn load(server: &Server, client: usize) {
         let mut once = cmd("DURABLE.ONCE");
         once.arg(&[&id, "REPLICAS", "0"]);
         // Half of the clients send scripts.
-        if client % 2 == 0 {
+        if client.is_multiple_of(2) {
             once.arg(&["SET", &effect, "v"]);
         } else {
             once.arg(&["EVAL", SCRIPT, "1", &effect]);
