@@ -72,6 +72,16 @@ pub enum Find {
 }
 
 impl KeySpecs {
+    /// Whether the command takes this number of words.
+    pub fn fits(&self, len: usize) -> bool {
+        let words = i64::try_from(len).unwrap_or(i64::MAX);
+        if self.arity < 0 {
+            words >= self.arity.saturating_neg()
+        } else {
+            words == self.arity
+        }
+    }
+
     /// Finds the keys among `len` words. Returns the index and the flags of each key; the name of
     /// the command has index 0. Returns `None` for words that do not fit the specifications: their
     /// number is wrong, or only the server's own code understands them.
@@ -81,12 +91,7 @@ impl KeySpecs {
         word: impl Fn(usize) -> Option<&'a [u8]>,
     ) -> Option<Vec<(usize, i32)>> {
         let words = i64::try_from(len).ok()?;
-        let fits = if self.arity < 0 {
-            words >= self.arity.checked_neg()?
-        } else {
-            words == self.arity
-        };
-        if !fits {
+        if !self.fits(len) {
             return None;
         }
         let mut keys = Vec::new();

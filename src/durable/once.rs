@@ -22,7 +22,7 @@ use super::waiter::Answer;
 use super::waiting;
 use crate::docs;
 use crate::ffi::spec::{Arg, Spec};
-use crate::ffi::{Args, Command, Ctx, Handler};
+use crate::ffi::{Args, Command, Ctx, Handler, Situation};
 use crate::server_command::ServerCommand;
 
 /// The command, for the table in `commands.rs`.
@@ -33,7 +33,8 @@ impl Outer for DurableOnce {
     const BEFORE_OPTIONS: usize = 1;
 
     fn execute(ctx: &Ctx, words: Args<'_>, replacement: Replacement) {
-        if !ctx.situation().is_primary() {
+        let situation = ctx.situation();
+        if !situation.is_primary() {
             return ctx.reply_error_text(&Refusal::Replica.text(Self::NAME));
         }
         let id = words.get(0).unwrap_or_default();
@@ -47,7 +48,7 @@ impl Outer for DurableOnce {
             return call.arrive(ctx, Self::NAME, Some(record));
         }
         match record.look_up(ctx) {
-            Found::Nothing => first_time(ctx, &call, &record, replacement),
+            Found::Nothing => first_time(ctx, situation, &call, &record, replacement),
             Found::Recorded(value) => again(ctx, &call, &record, &value),
             Found::NoRecord => ctx.reply_error_text(&format!("ERR {}", NoReply::Unreadable)),
         }
@@ -123,18 +124,24 @@ fn record_of(ctx: &Ctx, id: &[u8], call: &Call<'_>) -> Option<Record> {
 }
 
 /// The id is new here: executes the command, and writes the record.
-fn first_time(ctx: &Ctx, call: &Call<'_>, record: &Record, replacement: Replacement) {
+fn first_time(
+    ctx: &Ctx,
+    situation: Situation,
+    call: &Call<'_>,
+    record: &Record,
+    replacement: Replacement,
+) {
     let requirement = match admit(ctx, call.options) {
         Ok(requirement) => requirement,
         Err(refusal) => return ctx.reply_error_text(&refusal.text(DurableOnce::NAME)),
     };
-    if record.may_be_elsewhere(ctx) {
+    if record.may_be_elsewhere(ctx, situation) {
         return ctx.reply_error(MAY_BE_ELSEWHERE);
     }
     let Some(reply) = execute(ctx, call.inner(), replacement) else {
         return;
     };
-    record.write(ctx, ctx.situation().is_resp3(), reply.protocol());
+    record.write(ctx, situation.is_resp3(), reply.protocol());
     answer(ctx, requirement, &reply);
 }
 

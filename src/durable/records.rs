@@ -15,7 +15,7 @@ use lazy_static::lazy_static;
 use super::state::coordinator;
 use crate::config;
 use crate::ffi::main_thread::MainThread;
-use crate::ffi::{Args, Ctx, StringValue};
+use crate::ffi::{Args, Ctx, OwnString, Situation, StringValue};
 
 /// The error for an id whose record may be on another node.
 pub const MAY_BE_ELSEWHERE: &CStr = c"TRYAGAIN the record of this id may be on another node while its slot is moving; nothing was executed";
@@ -41,7 +41,7 @@ pub fn unload() {
 /// The place of the record of one command.
 pub struct Record {
     slot: u16,
-    name: Vec<u8>,
+    name: OwnString,
     /// The digest of the command.
     pub digest: Digest,
 }
@@ -62,6 +62,7 @@ impl Record {
     pub fn of(id: &[u8], key: &[u8], words: Args<'_>) -> Result<Self, BadId> {
         let slot = slot::of_key(key);
         let name = TAGS.with(|tags| record_name(tags, slot, id))?;
+        let name = OwnString::new(&name);
         let command = words.get(0).unwrap_or_default();
         let digest = Digest::of(command, words.skip(1).iter());
         Ok(Self { slot, name, digest })
@@ -78,12 +79,12 @@ impl Record {
 
     /// True if the record, which this node does not have, may be on another one, because its slot
     /// is moving.
-    pub fn may_be_elsewhere(&self, ctx: &Ctx) -> bool {
-        if !ctx.situation().is_cluster() {
+    pub fn may_be_elsewhere(&self, ctx: &Ctx, situation: Situation) -> bool {
+        if !situation.is_cluster() {
             return false;
         }
         let other = TAGS.with(|tags| other_name(tags, self.slot));
-        !ctx.has_whole_slot(&self.name, &other)
+        !ctx.has_whole_slot(&self.name, &OwnString::new(&other))
     }
 
     /// The command was executed: writes the record, with the reply as the server would send it to

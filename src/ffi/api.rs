@@ -36,6 +36,7 @@ macro_rules! required {
 }
 
 required! {
+    RedisModule_ACLAddLogEntry
     RedisModule_ACLCheckCommandPermissions
     RedisModule_AvoidReplicaTraffic
     RedisModule_BlockClient
@@ -78,6 +79,7 @@ required! {
     RedisModule_GetServerInfo
     RedisModule_GetServerVersion
     RedisModule_GetThreadSafeContext
+    RedisModule_GetUsedMemoryRatio
     RedisModule_HoldString
     RedisModule_InfoAddFieldCString
     RedisModule_InfoAddFieldULongLong

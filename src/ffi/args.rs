@@ -138,6 +138,15 @@ impl KeptWords {
         }
     }
 
+    /// The words of a script command such as EVAL, up to the script, with a number of keys of 0.
+    pub fn without_keys(words: Args<'_>) -> Self {
+        let mut kept = Self::of(words.take(2));
+        let zero = OwnString::new(b"0");
+        kept.strings.push(zero.as_ptr());
+        kept._references.push(zero);
+        kept
+    }
+
     /// All words.
     pub fn args(&self) -> Args<'_> {
         // SAFETY: `self` has a reference to each string.
@@ -154,19 +163,25 @@ pub(super) struct PassedWords {
 }
 
 impl PassedWords {
-    /// Copies words of up to `limit` bytes.
-    pub(super) fn copy_up_to(limit: usize, words: Args<'_>) -> Self {
+    /// Copies words of up to `limit` bytes, and the first `always` words.
+    pub(super) fn copy_up_to(limit: usize, always: usize, words: Args<'_>) -> Self {
         let mut copies = Vec::new();
-        let mut pass = |(word, &string): (&[u8], &*mut raw::RedisModuleString)| {
-            if word.len() > limit {
-                return string;
-            }
-            let copy = OwnString::new(word);
-            let string = copy.as_ptr();
-            copies.push(copy);
-            string
-        };
-        let strings = words.iter().zip(words.strings).map(&mut pass).collect();
+        let mut pass =
+            |(index, (word, &string)): (usize, (&[u8], &*mut raw::RedisModuleString))| {
+                if word.len() > limit && index >= always {
+                    return string;
+                }
+                let copy = OwnString::new(word);
+                let string = copy.as_ptr();
+                copies.push(copy);
+                string
+            };
+        let strings = words
+            .iter()
+            .zip(words.strings)
+            .enumerate()
+            .map(&mut pass)
+            .collect();
         Self {
             strings,
             _copies: copies,

@@ -218,7 +218,7 @@ fn call_with_strings(
     args: Args<'_>,
     memory: Memory,
 ) -> *mut raw::RedisModuleCallReply {
-    let passed = PassedWords::copy_up_to(COPIED, args);
+    let passed = PassedWords::copy_up_to(COPIED, 0, args);
     let raw = passed.as_raw();
     let format = match memory {
         Memory::CheckedByServer => c"!CE0v",

@@ -57,7 +57,7 @@ pub use client::ClientInfo;
 pub use command::{Command, Handler};
 pub use context::{Ctx, Situation};
 pub use filter::IncomingCommand;
-pub use permissions::User;
+pub use permissions::{Denied, User};
 pub use server_info::ServerInfo;
 pub use string::OwnString;
 pub use string_key::StringValue;

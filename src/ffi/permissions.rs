@@ -71,7 +71,8 @@ impl Ctx {
 
     /// Whether this context's client has a user. A call by another module may have none, and
     /// `RM_GetCurrentUserName` follows a null pointer then. A call with the flag `C` fails with
-    /// ENOTSUP instead.
+    /// ENOTSUP instead, before the server looks for the command. The command does not exist, so
+    /// nothing is executed, and access control has nothing to log.
     fn has_user(&self) -> bool {
         let _calling = Calling::begin();
         // SAFETY: the context is valid, and the format takes no argument. The reply belongs to the
@@ -79,10 +80,32 @@ impl Ctx {
         let reply = unsafe {
             self.owned(api!(RedisModule_Call)(
                 self.raw(),
-                c"PING".as_ptr(),
+                c"durable.no-such-command".as_ptr(),
                 c"C".as_ptr(),
             ))
         };
         reply.is_some() || io::Error::last_os_error().raw_os_error() != Some(libc::ENOTSUP)
     }
+
+    /// Writes an entry into the log of access control, as the server does when it denies a command.
+    /// `object` is the name of the command, or the key. To be called in a command only: the entry
+    /// describes this context's client.
+    pub fn log_denial(&self, user: &User, denied: Denied, object: &[u8]) {
+        let reason = match denied {
+            Denied::Command => raw::RedisModuleACLLogEntryReason_REDISMODULE_ACL_LOG_CMD,
+            Denied::Key => raw::RedisModuleACLLogEntryReason_REDISMODULE_ACL_LOG_KEY,
+        };
+        let object = OwnString::new(object);
+        // SAFETY: context, user and string are valid; the server copies the string.
+        unsafe {
+            api!(RedisModule_ACLAddLogEntry)(self.raw(), user.as_ptr(), object.as_ptr(), reason);
+        }
+    }
+}
+
+/// What access control denies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    Command,
+    Key,
 }

@@ -61,8 +61,9 @@ impl Ctx {
     /// have asked [`User::may_run`] before.
     ///
     /// The flags: `!` replicates, `C` runs the script as the user, `E` turns a refusal into an error
-    /// reply, `M` lets the server refuse writes of the script beyond `maxmemory`, `3` replies in
-    /// RESP3.
+    /// reply, `3` replies in RESP3. Without `M` newer servers would let the script write beyond
+    /// `maxmemory`. With it they go by the state in which the latest command of a client found the
+    /// memory (`pre_command_oom_state` in `server.c`).
     pub fn run_script(
         &self,
         user: &User,
@@ -71,7 +72,8 @@ impl Ctx {
         is_resp3: bool,
     ) -> ScriptResult<'_> {
         let format = if is_resp3 { c"!CME3v" } else { c"!CMEv" };
-        let passed = PassedWords::copy_up_to(COPIED, args);
+        // The server keeps the script itself, and frees it on a thread after SCRIPT FLUSH ASYNC.
+        let passed = PassedWords::copy_up_to(COPIED, 1, args);
         let args = passed.as_raw();
         SEEN.store(NOTHING, Ordering::Relaxed);
         // SAFETY: the context and the words are valid, and the copies live until the call has

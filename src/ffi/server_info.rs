@@ -37,6 +37,13 @@ impl Ctx {
         Some(value)
     }
 
+    /// True if the server uses more memory than `maxmemory` allows.
+    pub fn is_beyond_maxmemory(&self) -> bool {
+        // SAFETY: takes nothing. The ratio is 0 without a limit.
+        let ratio = unsafe { api!(RedisModule_GetUsedMemoryRatio)() };
+        ratio > 1.0
+    }
+
     /// The running server. Only Valkey has the field `valkey_version` in INFO.
     pub fn server(&self) -> Server {
         let valkey = self.server_info(c"server", c"valkey_version");

@@ -1,7 +1,7 @@
 //! Plain string keys, read and written by the key API. The server checks neither access control nor
 //! `maxmemory` nor the slots of a cluster for it.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::c_int;
 use std::slice;
 
 use redis_module::raw;
@@ -28,8 +28,11 @@ const READ: u32 = raw::REDISMODULE_READ
 
 impl Ctx {
     /// Works with the value of a key in the selected database.
-    pub fn with_string_key<R>(&self, name: &[u8], work: impl FnOnce(StringValue<'_>) -> R) -> R {
-        let name = OwnString::new(name);
+    pub fn with_string_key<R>(
+        &self,
+        name: &OwnString,
+        work: impl FnOnce(StringValue<'_>) -> R,
+    ) -> R {
         // SAFETY: context and name are valid. The server keeps a reference to the name.
         let key =
             unsafe { api!(RedisModule_OpenKey)(self.raw(), name.as_ptr(), READ.cast_signed()) };
@@ -57,9 +60,9 @@ impl Ctx {
     /// milliseconds at which it expires. Replicas and the append-only file get it as `SET … PXAT`,
     /// in one transaction with everything else that the running command has executed. False if it
     /// was not set.
-    pub fn set_string_key(&self, name: &[u8], value: &[u8], expires_ms: u64) -> bool {
+    pub fn set_string_key(&self, name: &OwnString, value: &[u8], expires_ms: u64) -> bool {
         const OK: c_int = raw::REDISMODULE_OK as c_int;
-        let (name, value) = (OwnString::new(name), OwnString::new(value));
+        let value = OwnString::new(value);
         let at = i64::try_from(expires_ms).unwrap_or(i64::MAX);
         // SAFETY: context and strings are valid, and the server keeps references to the strings. A
         // key that is opened for writing is not null. It is closed once.
@@ -92,19 +95,16 @@ impl Ctx {
     /// Whether this node of a cluster has all keys of the slot of these two names, neither of which
     /// it has. False while the slot is migrating or importing: the server then refuses a call with
     /// keys that it does not have.
-    pub fn has_whole_slot(&self, one: &[u8], other: &[u8]) -> bool {
+    pub fn has_whole_slot(&self, one: &OwnString, other: &OwnString) -> bool {
         let _calling = Calling::begin();
-        // SAFETY: the context is valid, and each `b` takes a pointer and a length. The reply
-        // belongs to the context of this call.
+        // SAFETY: context and strings are valid. The reply belongs to the context of this call.
         let reply = unsafe {
             self.owned(api!(RedisModule_Call)(
                 self.raw(),
                 c"EXISTS".as_ptr(),
-                c"bb".as_ptr(),
-                one.as_ptr().cast::<c_char>(),
-                one.len(),
-                other.as_ptr().cast::<c_char>(),
-                other.len(),
+                c"ss".as_ptr(),
+                one.as_ptr(),
+                other.as_ptr(),
             ))
         };
         reply.is_some()

@@ -42,7 +42,7 @@ const SERVERS_CODES: [&str; 14] = [
 
 /// Beginnings of errors without a code of their own (`eval.c`, `script.c`, `functions.c`,
 /// `module.c`).
-const SERVERS_ERRORS: [&str; 13] = [
+const SERVERS_ERRORS: [&str; 14] = [
     "ERR Error compiling script",
     "ERR Number of keys can't be",
     "ERR Bad number of keys",
@@ -51,6 +51,7 @@ const SERVERS_ERRORS: [&str; 13] = [
     "ERR unknown command ",
     "ERR Function not found",
     "ERR Unexpected ",
+    "ERR Invalid ",
     "ERR Unknown lua shebang option",
     "ERR Could not find scripting engine",
     "ERR Can not ",
@@ -59,18 +60,23 @@ const SERVERS_ERRORS: [&str; 13] = [
 ];
 
 /// The error of the plain command, where a module's call is refused in other words: the script's
-/// slot moved or the cluster failed after the script had arrived. Nothing was executed.
-pub fn plain_error(error: &[u8]) -> Option<&'static str> {
-    if error.starts_with(b"ERR Attempted to access a non local key") {
-        // The client sends it again, and the server redirects it.
-        Some("TRYAGAIN Multiple keys request during rehashing of slot")
-    } else if error.starts_with(b"ERR Can not execute a command '")
-        || error.starts_with(b"ERR Can not execute a write command '")
-    {
-        Some("CLUSTERDOWN The cluster is down")
-    } else {
-        None
+/// slot moved or the cluster failed after the script had arrived. Clients send a command again after
+/// these errors, so they are only for a script that has executed no command. A script's own error
+/// may quote the same words; it ends differently.
+pub fn plain_error(error: &[u8], executed_commands: bool) -> Option<&'static str> {
+    if executed_commands {
+        return None;
     }
+    if error == b"ERR Attempted to access a non local key in a cluster node" {
+        // The client sends it again, and the server redirects it.
+        return Some("TRYAGAIN Multiple keys request during rehashing of slot");
+    }
+    let begins = |beginning: &str| error.starts_with(beginning.as_bytes());
+    let is_down = (begins("ERR Can not execute a command '")
+        && error.ends_with(b"' while the cluster is down"))
+        || (begins("ERR Can not execute a write command '")
+            && error.ends_with(b"' while the cluster is down and readonly"));
+    is_down.then_some("CLUSTERDOWN The cluster is down")
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -114,12 +120,25 @@ mod tests {
 
     #[test]
     fn refusals_of_a_call_in_a_cluster_are_those_of_the_plain_command() {
-        let moved = plain_error(b"ERR Attempted to access a non local key in a cluster node");
-        assert!(moved.is_some_and(|error| error.starts_with("TRYAGAIN ")));
-        let down = plain_error(b"ERR Can not execute a command 'eval' while the cluster is down");
-        assert!(down.is_some_and(|error| error.starts_with("CLUSTERDOWN ")));
+        let moved = b"ERR Attempted to access a non local key in a cluster node";
+        let down = b"ERR Can not execute a command 'eval' while the cluster is down";
+        let readonly =
+            b"ERR Can not execute a write command 'eval' while the cluster is down and readonly";
+        let begins = |error: &[u8], beginning| {
+            plain_error(error, false).is_some_and(|plain| plain.starts_with(beginning))
+        };
+        assert!(begins(moved, "TRYAGAIN "));
+        assert!(begins(down, "CLUSTERDOWN ") && begins(readonly, "CLUSTERDOWN "));
+        for error in [&moved[..], down, readonly] {
+            assert_eq!(plain_error(error, true), None, "the script has executed");
+        }
+        let of_script = [moved, &b" script: 1f, on @user_script:1."[..]].concat();
+        assert_eq!(plain_error(&of_script, false), None);
         assert_eq!(
-            plain_error(b"ERR Can not execute a script with write flag using *_ro command."),
+            plain_error(
+                b"ERR Can not execute a script with write flag using *_ro command.",
+                false
+            ),
             None
         );
     }

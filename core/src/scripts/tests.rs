@@ -35,7 +35,7 @@ fn after_the_budget_of_a_turn_the_rest_waits_for_the_next_one() {
     assert_eq!(run, [1, 2, 3]);
     assert!(queue.turn_ends(false), "nothing else wakes the event loop");
     assert_eq!(queue.turn_begins(false), 2);
-    assert!(!queue.turn_ends(false), "the timers do");
+    assert!(queue.turn_ends(false), "the timers may be armed too late");
     assert_eq!(queue.timer_fired(false), Some(4));
 }
 

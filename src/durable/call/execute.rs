@@ -82,14 +82,15 @@ pub fn read<'a>(ctx: &Ctx, words: Args<'a>, outer: &str) -> Option<Call<'a>> {
     };
     let words = words.skip(taken);
     let Some(name) = words.get(0) else {
-        // `RM_WrongArity` would name the subcommand where the outer command has subcommands.
-        let outer = outer.to_ascii_lowercase();
-        ctx.reply_error_text(&format!(
-            "ERR wrong number of arguments for '{outer}' command"
-        ));
+        reply_wrong_arity(ctx, outer);
         return None;
     };
     let is_script = match verdict(ctx, outer, name, words.skip(1)) {
+        // Access control of newer servers denies a script with too few words.
+        Ok(Verdict::Script) if !registry::fits_arity(words) => {
+            reply_wrong_arity(ctx, &String::from_utf8_lossy(name));
+            return None;
+        }
         Ok(verdict) => verdict == Verdict::Script,
         Err(refusal) => {
             ctx.reply_error_bytes(&refusal);
@@ -106,25 +107,34 @@ pub fn read<'a>(ctx: &Ctx, words: Args<'a>, outer: &str) -> Option<Call<'a>> {
     })
 }
 
+/// `RM_WrongArity` would name the subcommand where the outer command has subcommands.
+fn reply_wrong_arity(ctx: &Ctx, name: &str) {
+    let name = name.to_ascii_lowercase();
+    ctx.reply_error_text(&format!(
+        "ERR wrong number of arguments for '{name}' command"
+    ));
+}
+
 /// What kind of command it is.
 ///
 /// # Errors
 /// The error for a command that may not run.
 fn verdict(ctx: &Ctx, outer: &str, name: &[u8], args: Args<'_>) -> Result<Verdict, Vec<u8>> {
-    let shown = Word::new(name);
     let verdict = registry::verdict(ctx, name, args.get(0));
     let may_run =
         |verdict: Verdict| config::read(|config| verdict.may_run(&config.call_allow, name));
     let text = match verdict {
         Ok(verdict) if may_run(verdict) => return Ok(verdict),
         Ok(Verdict::OtherModules) => format!(
-            "ERR '{shown}' is another module's command, and durable.call-allow does not \
-             name it; nothing was executed"
+            "ERR '{}' is another module's command, and durable.call-allow does not \
+             name it; nothing was executed",
+            Word::new(name)
         ),
         // `Data` and `Script` are only here for completeness: they may always run.
         Ok(Verdict::NotData | Verdict::Data | Verdict::Script) => format!(
-            "ERR '{shown}' is not a data command, {outer} takes commands that read or write data; \
-             nothing was executed"
+            "ERR '{}' is not a data command, {outer} takes commands that read or write data; \
+             nothing was executed",
+            Word::new(name)
         ),
         Err(Unknown::Command) => {
             let with_empty_list = shows_missing_arguments(ctx);

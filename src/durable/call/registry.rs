@@ -49,6 +49,35 @@ enum CommandKind {
     Container(Option<Verdict>),
 }
 
+/// A name in lower case. Short ones, which is nearly every command's, need no memory of their own.
+enum LowerCase {
+    Short([u8; LowerCase::SHORT], usize),
+    Long(Vec<u8>),
+}
+
+impl LowerCase {
+    const SHORT: usize = 24;
+
+    fn of(name: &[u8]) -> Self {
+        let mut short = [0; Self::SHORT];
+        match short.get_mut(..name.len()) {
+            Some(place) => {
+                place.copy_from_slice(name);
+                place.make_ascii_lowercase();
+                Self::Short(short, name.len())
+            }
+            None => Self::Long(name.to_ascii_lowercase()),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(short, len) => short.get(..*len).unwrap_or_default(),
+            Self::Long(long) => long,
+        }
+    }
+}
+
 /// A command or subcommand that the server does not have. The module does not call it.
 pub enum Unknown {
     Command,
@@ -103,12 +132,12 @@ pub fn turn_begins(ctx: &Ctx) {
 
 /// Works with the command that these words call. `None` if it was not looked up.
 pub fn with_command<R>(words: Args<'_>, work: impl FnOnce(&KnownCommand) -> R) -> Option<R> {
-    let name = words.get(0)?.to_ascii_lowercase();
+    let name = LowerCase::of(words.get(0)?);
     REGISTRY.with(|registry| {
-        let command = registry.commands.get(&name)?;
+        let command = registry.commands.get(name.bytes())?;
         let command = match (command.kind, words.get(1)) {
             (CommandKind::Container(_), Some(sub)) => {
-                registry.commands.get(&subcommand(&name, sub))?
+                registry.commands.get(&subcommand(name.bytes(), sub))?
             }
             _ => command,
         };
@@ -116,25 +145,35 @@ pub fn with_command<R>(words: Args<'_>, work: impl FnOnce(&KnownCommand) -> R) -
     })
 }
 
+/// Whether these words are as many as the command takes. True for a command that is not known.
+pub fn fits_arity(words: Args<'_>) -> bool {
+    let fits = |command: &KnownCommand| {
+        let keys = command.keys.as_ref();
+        keys.is_none_or(|keys| keys.fits(words.len()))
+    };
+    with_command(words, fits).unwrap_or(true)
+}
+
 /// Whether a command may run, by its name and the word after it. Looks it up if it is not known.
 ///
 /// # Errors
 /// If the server does not have it.
 pub fn verdict(ctx: &Ctx, name: &[u8], sub: Option<&[u8]>) -> Result<Verdict, Unknown> {
-    let name = name.to_ascii_lowercase();
+    let lower = LowerCase::of(name);
+    let name = lower.bytes();
     // COMMAND INFO takes a name with `|` for a subcommand. A call takes it for a command of that
     // name.
     if name.contains(&b'|') {
         return Err(Unknown::Command);
     }
-    match kind_of(ctx, &name).ok_or(Unknown::Command)? {
+    match kind_of(ctx, name).ok_or(Unknown::Command)? {
         CommandKind::Judged(verdict) => Ok(verdict),
         CommandKind::Container(alone) => {
             let Some(sub) = sub else {
                 // The server then replies that a word is missing.
                 return Ok(alone.unwrap_or(Verdict::Data));
             };
-            match kind_of(ctx, &subcommand(&name, sub)).ok_or(Unknown::Subcommand)? {
+            match kind_of(ctx, &subcommand(name, sub)).ok_or(Unknown::Subcommand)? {
                 CommandKind::Judged(verdict) => Ok(verdict),
                 CommandKind::Container(_) => Ok(Verdict::NotData),
             }

@@ -17,7 +17,7 @@
 mod run;
 
 use std::collections::HashMap;
-use std::ffi::{c_int, CString};
+use std::ffi::{c_int, CStr, CString};
 
 use durable_core::requirement::{Options, Requirement};
 use durable_core::servers::Fact;
@@ -30,7 +30,7 @@ use super::state::coordinator;
 use super::waiting::DurableWaiting;
 use crate::ffi::main_thread::MainThread;
 use crate::ffi::wakeup::wake_event_loop;
-use crate::ffi::{Args, Blocked, Ctx, HandleId, KeptWords, User, Waiting};
+use crate::ffi::{Args, Blocked, Ctx, Denied, HandleId, KeptWords, User, Waiting};
 use crate::{facts, resets, unserved};
 
 use run::ScriptTimer;
@@ -57,6 +57,8 @@ struct Script {
     words: KeptWords,
     record: Option<Record>,
     user: Vec<u8>,
+    /// Memory was within `maxmemory` when it arrived.
+    arrived_within_memory: bool,
     db: c_int,
     is_resp3: bool,
 }
@@ -74,6 +76,9 @@ struct State {
     /// Callers to be unblocked when the turn ends.
     answered: Vec<u64>,
 }
+
+/// The error for a client that is unblocked when its script was already taken to be run.
+const REPLY_LOST: &CStr = c"UNBLOCKED it is not known whether the script was executed";
 
 lazy_static! {
     static ref STATE: MainThread<State> = MainThread::new();
@@ -98,8 +103,11 @@ pub fn arrive(ctx: &Ctx, arriving: Arriving<'_>) {
     // Asked again when the script runs. This answer keeps users who may not run scripts from
     // filling the queue.
     let user = ctx.current_user_name().unwrap_or_default();
-    if !User::named(&user).is_some_and(|user| user.may_run(arriving.words)) {
+    let Some(acl_user) = User::named(&user) else {
         return ctx.reply_error(NO_PERMISSION);
+    };
+    if !acl_user.may_run(arriving.words) {
+        return deny(ctx, &acl_user, &arriving);
     }
     let client = ctx.client_id();
     let Some(handle) = ctx.block::<ScriptWaiting>() else {
@@ -113,25 +121,46 @@ pub fn arrive(ctx: &Ctx, arriving: Arriving<'_>) {
         record: arriving.record,
         db: ctx.selected_db(),
         is_resp3: ctx.situation().is_resp3(),
+        arrived_within_memory: !ctx.is_beyond_maxmemory(),
         user,
     };
+    let arrival = coordinator(|coordinator| coordinator.script_arrived(client, &script.user));
     let caller = Caller {
         handle,
         script: Some(Box::new(script)),
     };
-    let user = caller.script.as_ref().map(|script| script.user.clone());
     if let Some(former) = STATE.with(|state| state.callers.insert(client, caller)) {
         // Only a safeguard: admission refuses clients that wait already.
+        former.handle.hold(|ctx| ctx.reply_error(REPLY_LOST));
         former.handle.unblock();
     }
-    let arrival = coordinator(|coordinator| {
-        coordinator.script_arrived(client, user.as_deref().unwrap_or_default())
-    });
     if arrival.arm_timer {
         ctx.start_timer::<ScriptTimer>(0);
     }
     if arrival.wake {
         wake_event_loop();
+    }
+}
+
+/// Access control denies a script: replies and logs as the server does for the plain command. If the
+/// user may not even run it without keys, the command is denied, otherwise a key.
+fn deny(ctx: &Ctx, user: &User, arriving: &Arriving<'_>) {
+    let keyless = KeptWords::without_keys(arriving.words);
+    if user.may_run(keyless.args()) {
+        // The server's own denial names the first key that is denied. The module logs all of them
+        // under the first declared one.
+        let key = arriving.words.get(3).unwrap_or_default();
+        ctx.log_denial(user, Denied::Key, key);
+        ctx.reply_error(
+            c"NOPERM this user has no permissions to access one of the keys used as arguments",
+        );
+    } else {
+        let name = arriving.name.to_bytes().to_ascii_lowercase();
+        let shown = String::from_utf8_lossy(&name);
+        ctx.log_denial(user, Denied::Command, &name);
+        ctx.reply_error_text(&format!(
+            "NOPERM this user has no permissions to run the '{shown}' command"
+        ));
     }
 }
 
@@ -213,7 +242,7 @@ impl Waiting for ScriptWaiting {
                 c"ERR the client was unblocked before its script ran; nothing was executed",
             );
         } else {
-            ctx.reply_error(c"UNBLOCKED the script has run, its reply is lost");
+            ctx.reply_error(REPLY_LOST);
         }
         leave(caller);
     }

@@ -22,6 +22,9 @@ use crate::ffi::{Blocked, CallReply, Ctx, Timer, User};
 const DEMOTED: &CStr =
     c"UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
 
+/// The server's error for a write beyond `maxmemory`.
+const OUT_OF_MEMORY: &CStr = c"OOM command not allowed when used memory > 'maxmemory'.";
+
 /// The zero-delay timer of one script.
 pub struct ScriptTimer;
 
@@ -59,7 +62,10 @@ enum Outcome<'ctx> {
     /// It was not run.
     Refused(Vec<u8>),
     /// It was run, or the server refused to run it.
-    Ran(CallReply<'ctx>),
+    Ran {
+        reply: CallReply<'ctx>,
+        executed_commands: bool,
+    },
     /// It was run before. The value of its record.
     RanBefore(Vec<u8>),
 }
@@ -78,11 +84,16 @@ fn run(ctx: &Ctx, client: u64) {
     } = *script;
     match outcome {
         Outcome::Refused(error) => answer(client, |ctx| ctx.reply_error_bytes(&error)),
-        Outcome::Ran(reply) => match reply.error() {
+        Outcome::Ran {
+            reply,
+            executed_commands,
+        } => match reply.error() {
             None => finish(ctx, client, db, requirement, |ctx| ctx.reply_with(&reply)),
-            Some(error) => match errors::plain_error(error) {
-                Some(plain) => answer(client, |ctx| ctx.reply_error_text(plain)),
-                None => answer(client, |ctx| ctx.reply_with(&reply)),
+            Some(error) => match errors::plain_error(error, executed_commands) {
+                Some(plain) if ctx.situation().is_cluster() => {
+                    answer(client, |ctx| ctx.reply_error_text(plain));
+                }
+                _ => answer(client, |ctx| ctx.reply_with(&reply)),
             },
         },
         Outcome::RanBefore(value) => {
@@ -100,7 +111,9 @@ fn run(ctx: &Ctx, client: u64) {
 /// Runs a script, unless it must not run now.
 fn outcome<'ctx>(ctx: &'ctx Ctx, script: &Script) -> Outcome<'ctx> {
     let refused = |error: &CStr| Outcome::Refused(error.to_bytes().to_vec());
-    if !ctx.situation().is_primary() {
+    let situation = ctx.situation();
+    if !situation.is_primary() {
+        coordinator(|coordinator| bump(&mut coordinator.stats.counters.demoted));
         return refused(DEMOTED);
     }
     let words = script.words.args();
@@ -121,8 +134,11 @@ fn outcome<'ctx>(ctx: &'ctx Ctx, script: &Script) -> Outcome<'ctx> {
         return Outcome::Refused(refusal.text(script.outer).into_bytes());
     }
     let record = script.record.as_ref();
-    if record.is_some_and(|record| record.may_be_elsewhere(ctx)) {
+    if record.is_some_and(|record| record.may_be_elsewhere(ctx, situation)) {
         return refused(MAY_BE_ELSEWHERE);
+    }
+    if script.would_exceed_memory(ctx) {
+        return refused(OUT_OF_MEMORY);
     }
     let result = ctx.run_script(&user, &script.name, words.skip(1), script.is_resp3);
     let Some(reply) = result.reply else {
@@ -134,7 +150,23 @@ fn outcome<'ctx>(ctx: &'ctx Ctx, script: &Script) -> Outcome<'ctx> {
             record.write(ctx, script.is_resp3, reply.protocol());
         }
     }
-    Outcome::Ran(reply)
+    Outcome::Ran {
+        reply,
+        executed_commands: result.executed_commands,
+    }
+}
+
+impl Script {
+    /// Scripts of the same turn have filled the memory since this one arrived. The server does not
+    /// notice that: it looks at the memory before it executes a command of a client, and a timer is
+    /// none. If it may evict keys, it does so before the next command of a client.
+    fn would_exceed_memory(&self, ctx: &Ctx) -> bool {
+        let only_reads = self.name.as_bytes().to_ascii_lowercase().ends_with(b"_ro");
+        !only_reads
+            && self.arrived_within_memory
+            && ctx.is_beyond_maxmemory()
+            && ctx.setting(c"maxmemory-policy").as_deref() == Some(b"noeviction")
+    }
 }
 
 /// The script was run before. Its reply is repeated, unless its record is of another command.

@@ -1,8 +1,8 @@
 //! Scripts inside DURABLE.CALL in a cluster: keys and redirections are those of the plain command.
 
-use testkit::{RawConn, Server};
+use testkit::{Cluster, RawConn, Server};
 
-use crate::support::{key_of, say, two_primaries};
+use crate::support::{key_of, say, send_in_one_turn, two_primaries};
 
 const INCR: &str = "return redis.call('INCR', KEYS[1])";
 
@@ -72,6 +72,26 @@ fn declared_and_undeclared_keys_are_checked_as_for_the_plain_command() {
     );
 }
 
+/// Most servers do not tell a module's call which slot the declared keys are in. There a script with
+/// a shebang may use one other slot, which must be this node's too. Valkey 9 refuses that.
+#[test]
+fn a_script_with_a_shebang_may_use_another_slot_than_its_declared_keys() {
+    let cluster = two_primaries();
+    let own = key_of(&cluster, 0);
+    let other_slot = crate::support::keys_of(&cluster, 0)
+        .find(|key| cluster.slot_of(key) != cluster.slot_of(&own))
+        .expect("a key in another slot");
+    let mut conn = cluster.nodes[0].raw();
+    let script = "#!lua\nreturn redis.call('GET', ARGV[1])";
+    let words = ["EVAL", script, "1", &own, &other_slot];
+    let plain = conn.call_text(&words);
+    let refusal = "-ERR Script attempted to access keys";
+    assert!(plain.starts_with(refusal), "{plain}");
+    let durable = [&["DURABLE.CALL", "REPLICAS", "0"], &words[..]].concat();
+    let reply = conn.call_text(&durable);
+    assert!(reply == "$-1\r\n" || reply == plain, "{reply}");
+}
+
 #[test]
 fn a_scripts_own_durable_commands_find_their_keys() {
     let cluster = two_primaries();
@@ -91,22 +111,23 @@ fn a_scripts_own_durable_commands_find_their_keys() {
 
 #[test]
 fn a_script_whose_slot_moved_before_it_ran_is_told_to_try_again() {
-    let cluster = two_primaries();
+    // Without replicas: with them, Valkey assigns a slot only once they have acknowledged that.
+    let cluster = Cluster::start(2, 0);
     let (from, to) = (&cluster.nodes[0], &cluster.nodes[1]);
     let key = key_of(&cluster, 0);
     let slot = cluster.slot_of(&key).to_string();
-    let (mut client, mut operator) = (from.raw(), from.raw());
-    from.pause();
-    client.send(&["DURABLE.CALL", "EVAL", INCR, "1", &key]);
-    operator.send(&["CLUSTER", "SETSLOT", &slot, "NODE", cluster.id_of(to)]);
-    from.resume();
+    let mut clients = [from.raw(), from.raw()];
+    let script = ["DURABLE.CALL", "REPLICAS", "0", "EVAL", INCR, "1", &key];
+    let give_away = ["CLUSTER", "SETSLOT", &slot, "NODE", cluster.id_of(to)];
+    send_in_one_turn(from, &mut clients, &[&script, &give_away]);
+    let [client, operator] = &mut clients;
     assert_eq!(operator.read_reply_bytes(), b"+OK\r\n");
     let reply = String::from_utf8_lossy(&client.read_reply_bytes()).into_owned();
     assert_eq!(
         reply,
         "-TRYAGAIN Multiple keys request during rehashing of slot\r\n"
     );
-    let again = client.call_text(&["DURABLE.CALL", "EVAL", INCR, "1", &key]);
+    let again = client.call_text(&script);
     assert!(again.starts_with("-MOVED "), "{again}");
     let keys: i64 = from.run(&["CLUSTER", "COUNTKEYSINSLOT", &slot]);
     assert_eq!(keys, 0, "nothing was executed");

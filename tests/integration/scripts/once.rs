@@ -3,7 +3,7 @@
 
 use testkit::{RawConn, Server};
 
-use crate::support::{connections, get, info, replicated, say, wait_for_waiters};
+use crate::support::{connections, get, info, replicated, say, send_in_one_turn, wait_for_waiters};
 
 const INCR: &str = "return redis.call('INCR', KEYS[1])";
 
@@ -93,6 +93,7 @@ fn errors_of_a_script_that_had_begun_are_recorded_and_no_others() {
         &["EVAL", INCR, "x", "n"],
         &["FCALL", "f", "1", "n"],
         &["EVAL", "#!lua flags=wrong\nreturn 1", "1", "n"],
+        &["EVAL", "#!lua", "1", "n"],
     ] {
         let reply = once(&mut conn, "not-begun", words);
         assert!(reply.starts_with('-'), "{words:?}: {reply}");
@@ -177,8 +178,7 @@ fn twenty_connections_with_one_id_make_one_execution_and_get_one_reply() {
 fn while_a_script_waits_for_its_turn_the_id_can_be_used_by_another_command() {
     let server = Server::builder().start();
     let mut clients = connections(&server, 2);
-    server.pause();
-    clients[0].send(&[
+    let script = [
         "DURABLE.ONCE",
         "id",
         "REPLICAS",
@@ -187,9 +187,9 @@ fn while_a_script_waits_for_its_turn_the_id_can_be_used_by_another_command() {
         INCR,
         "1",
         "n",
-    ]);
-    clients[1].send(&["DURABLE.ONCE", "id", "REPLICAS", "0", "INCR", "n"]);
-    server.resume();
+    ];
+    let plain = ["DURABLE.ONCE", "id", "REPLICAS", "0", "INCR", "n"];
+    send_in_one_turn(&server, &mut clients, &[&script, &plain]);
     assert_eq!(clients[1].read_reply_bytes(), b":1\r\n");
     assert_eq!(
         String::from_utf8_lossy(&clients[0].read_reply_bytes()),

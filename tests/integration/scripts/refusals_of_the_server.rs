@@ -3,7 +3,7 @@
 
 use testkit::{RawConn, Server};
 
-use crate::support::{info, say, user};
+use crate::support::{connections, info, say, send_in_one_turn, user};
 
 /// The plain command and DURABLE.CALL get the same reply.
 #[track_caller]
@@ -79,6 +79,75 @@ fn the_user_needs_the_script_command_and_its_declared_keys() {
     ]);
     assert_eq!(reply, "$-1\r\n");
     assert_eq!(info(&server, "waiters"), 0);
+}
+
+/// Access control logs what it denies, and nothing else.
+#[test]
+fn the_log_of_access_control_has_denied_scripts_and_no_others() {
+    let server = Server::builder().start();
+    let mut operator = server.raw();
+    let words = [
+        "DURABLE.CALL",
+        "REPLICAS",
+        "0",
+        "EVAL",
+        "return 1",
+        "1",
+        "k",
+    ];
+    let mut allowed = user(&server, "~* +durable.call +eval");
+    assert_eq!(allowed.call_text(&words), ":1\r\n");
+    assert_eq!(say(&mut operator, "ACL LOG"), "*0\r\n");
+    for (rules, denied) in [
+        ("~* +durable.call", "eval"),
+        ("~app:* +durable.call +eval", "k"),
+    ] {
+        say(&mut operator, "ACL LOG RESET");
+        let mut conn = user(&server, rules);
+        assert!(conn.call_text(&words).starts_with("-NOPERM "));
+        let log = say(&mut operator, "ACL LOG");
+        assert!(log.contains(&format!("\r\n{denied}\r\n")), "{log}");
+    }
+}
+
+/// Scripts that arrive in one turn fill the memory one after the other. The server looks at the
+/// memory for commands of clients only.
+#[test]
+fn scripts_of_one_turn_do_not_write_beyond_maxmemory() {
+    const SIZE: i64 = 1 << 20;
+    let server = Server::builder().start();
+    let mut clients = connections(&server, 30);
+    let limit = server.info_number("memory", "used_memory") + 10 * SIZE;
+    say(&mut clients[0], &format!("CONFIG SET maxmemory {limit}"));
+    let fill = format!("return redis.call('SET', KEYS[1], string.rep('x', {SIZE}))");
+    let keys: Vec<String> = (0..clients.len())
+        .map(|number| format!("k{number}"))
+        .collect();
+    let words = |key| ["DURABLE.CALL", "REPLICAS", "0", "EVAL", &fill, "1", key];
+    let commands: Vec<_> = keys.iter().map(|key| words(key)).collect();
+    let commands: Vec<&[&str]> = commands.iter().map(|words| &words[..]).collect();
+    send_in_one_turn(&server, &mut clients, &commands);
+    let replies: Vec<Vec<u8>> = clients.iter_mut().map(RawConn::read_reply_bytes).collect();
+    let refused = replies
+        .iter()
+        .filter(|reply| reply.starts_with(b"-OOM "))
+        .count();
+    assert!((20..30).contains(&refused), "{refused}");
+    let used = server.info_number("memory", "used_memory");
+    assert!(used < limit + 2 * SIZE, "{used} of {limit}");
+    // What only reads is run, and so is everything once there is room again.
+    let read = [
+        "DURABLE.CALL",
+        "REPLICAS",
+        "0",
+        "EVAL_RO",
+        "return redis.call('EXISTS', KEYS[1])",
+        "1",
+        "k0",
+    ];
+    assert_eq!(clients[0].call_text(&read), ":1\r\n");
+    say(&mut clients[0], "FLUSHALL SYNC");
+    assert_eq!(clients[0].call_text(&words("k0")), "+OK\r\n");
 }
 
 #[test]

@@ -14,6 +14,22 @@ pub fn send(conn: &mut RawConn, line: &str) {
     conn.send(&line.split_whitespace().collect::<Vec<_>>());
 }
 
+/// Sends a command on each connection. The server reads all of them in one turn of its event loop,
+/// in this order.
+#[track_caller]
+pub fn send_in_one_turn(server: &Server, clients: &mut [RawConn], commands: &[&[&str]]) {
+    // The server reads connections in the order in which they became readable. The one that it read
+    // last may still be in its list when it is stopped. So that one has to be the first.
+    for client in clients.iter_mut().rev() {
+        assert_eq!(say(client, "ECHO here"), "$4\r\nhere\r\n");
+    }
+    server.pause();
+    for (client, command) in clients.iter_mut().zip(commands) {
+        client.send(command);
+    }
+    server.resume();
+}
+
 /// The bytes of several commands, each given as words in a line.
 pub fn packet(lines: &[&str]) -> Vec<u8> {
     let encode = |line: &&str| {

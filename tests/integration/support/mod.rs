@@ -22,7 +22,7 @@ mod waits;
 pub use chance::Chance;
 pub use cluster::{ipv6_cluster, key_of, keys_of, two_primaries};
 pub use command_info::{all_commands, command_info, CommandInfo};
-pub use commands::{connections, get, packet, say, send};
+pub use commands::{connections, get, packet, say, send, send_in_one_turn};
 pub use family::{family, Sample};
 pub use fsync::fsync_is_refused;
 pub use links::{fsynced_offsets, refusal, verdicts};
