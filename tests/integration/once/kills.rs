@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use testkit::redis::cmd;
+use testkit::redis::{cmd, Connection};
 use testkit::{eventually, Server};
 
 use crate::support::{builder, info, persistent, Chance};
@@ -31,8 +31,7 @@ fn assert_both_or_neither(server: &Server, round: usize) -> usize {
 }
 
 /// Sends commands until the connection breaks.
-fn load(server: &Server, client: usize) {
-    let mut conn = server.conn();
+fn load(mut conn: Connection, client: usize) {
     for number in 0.. {
         let id = format!("{client}-{number}");
         let effect = format!("effect:{id}");
@@ -58,8 +57,9 @@ fn a_killed_primary_leaves_effect_and_record_or_neither() {
         let (primary, replica) = (&group.primary, &group.replicas[0]);
         let enough = i64::try_from(chance.below(2000)).expect("a small number");
         thread::scope(|scope| {
-            for client in 0..CLIENTS {
-                scope.spawn(move || load(primary, client));
+            let connections: Vec<_> = (0..CLIENTS).map(|_| primary.conn()).collect();
+            for (client, conn) in connections.into_iter().enumerate() {
+                scope.spawn(move || load(conn, client));
             }
             eventually("some commands to be executed", || {
                 info(primary, "once_total") >= enough
