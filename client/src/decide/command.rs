@@ -1,6 +1,7 @@
 //! A command: the key that decides where it goes, and whether it may be sent twice. Pure.
 
 mod once;
+mod script;
 
 use durable_core::slot;
 use redis::{Cmd, ToRedisArgs, ToSingleRedisArg};
@@ -19,9 +20,6 @@ const READS: &str = " GET MGET STRLEN GETRANGE SUBSTR LCS GETBIT BITCOUNT BITPOS
     ZLEXCOUNT ZRANK ZREVRANK ZRANDMEMBER ZINTER ZUNION ZDIFF ZINTERCARD \
     XRANGE XREVRANGE XLEN XREAD XINFO XPENDING GEOPOS GEODIST GEOHASH GEOSEARCH \
     DURABLE.GET DURABLE.REPLICAS ";
-
-/// Commands whose errors can be the text of a script.
-const SCRIPTS: &str = " EVAL EVALSHA EVAL_RO EVALSHA_RO FCALL FCALL_RO ";
 
 /// Commands that change the meaning of later commands on the same connection, or have no reply of
 /// their own. The commands of a batch share connections, so these are refused.
@@ -180,16 +178,6 @@ impl Command {
         !self.names_key && self.key.is_some()
     }
 
-    pub(crate) fn is_script(&self) -> bool {
-        is_one_of(SCRIPTS, &self.name)
-    }
-
-    /// Whether `TRYAGAIN` and similar errors may be the text of a script, so that it must not be
-    /// executed again for them.
-    pub(crate) fn has_errors_of_its_own(&self) -> bool {
-        self.is_script() && !self.repeatable
-    }
-
     /// `XREAD … $` reads what comes after this moment. A repetition would leave out what came in
     /// between.
     fn reads_from_now_on(&self) -> bool {
@@ -288,23 +276,6 @@ mod tests {
         let read = |from: &str| Command::new("XREAD").arg("STREAMS").key("k").arg(from);
         assert!(read("0-0").is_repeatable());
         assert!(!read("$").is_repeatable());
-    }
-
-    #[test]
-    fn a_script_has_errors_of_its_own_unless_the_caller_declares_it_repeatable() {
-        for name in [
-            "EVAL",
-            "evalsha",
-            "EVAL_RO",
-            "EVALSHA_RO",
-            "FCALL",
-            "FCALL_RO",
-        ] {
-            assert!(Command::new(name).has_errors_of_its_own(), "{name}");
-            let repeatable = Command::new(name).repeatable();
-            assert!(!repeatable.has_errors_of_its_own(), "{name}");
-        }
-        assert!(!Command::set("k", "v").has_errors_of_its_own());
     }
 
     #[test]

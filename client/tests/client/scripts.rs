@@ -34,6 +34,33 @@ fn a_script_with_the_error_of_a_server_is_executed_once_and_may_have_written() {
     assert_eq!(client.stats().retries, 0);
 }
 
+/// Inside DURABLE.CALL as well. Inside DURABLE.ONCE it is sent again, which executes nothing.
+#[test]
+fn a_durable_script_with_the_error_of_a_server_is_executed_once() {
+    let server = Server::builder().module_args(&["replicas", "0"]).start();
+    let client = Client::builder([format!("redis://{}", server.addr())])
+        .unwrap()
+        .retry_for(Duration::from_millis(100))
+        .build();
+    let mut session = client.session();
+    let script = "redis.call('INCR', KEYS[1]); return redis.error_reply('TRYAGAIN come back')";
+    let call = Command::new("DURABLE.CALL").arg("EVAL").arg(script).arg(1);
+    let error = session.run(&call.key("call")).unwrap_err();
+    assert!(matches!(error, Error::Script(_)), "{error}");
+    assert_eq!(client.stats().try_again, 0);
+    let error = session.run(&eval(script, "once").once("id")).unwrap_err();
+    assert!(matches!(error, Error::GaveUp { .. }), "{error}");
+    assert!(client.stats().try_again > 1);
+    for key in ["call", "once"] {
+        let count: i64 = session.query(&Command::get(key)).unwrap();
+        assert_eq!(count, 1, "{key}");
+    }
+    let fine = eval("return redis.call('INCR', KEYS[1])", "fine").once("other");
+    for _ in 0..2 {
+        assert_eq!(session.query::<i64>(&fine).unwrap(), 1);
+    }
+}
+
 #[test]
 fn a_script_that_fails_half_way_may_have_written() {
     let server = Server::builder().start();

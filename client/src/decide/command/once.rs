@@ -6,9 +6,9 @@ use durable_core::options;
 use redis::{Arg, Cmd};
 use uuid::Uuid;
 
-use super::{is_one_of, Command, CONNECTION_COMMANDS, SCRIPTS};
+use super::{is_one_of, Command, CONNECTION_COMMANDS};
 
-const NAME: &str = "DURABLE.ONCE";
+pub(super) const NAME: &str = "DURABLE.ONCE";
 
 impl Command {
     /// Sends this command as `DURABLE.ONCE id command …`. The server executes it the first time,
@@ -43,9 +43,9 @@ impl Command {
     /// command is executed again.
     ///
     /// An id has 1 to 64 bytes, and belongs to one command: with other arguments, the server
-    /// refuses it. The command has to have a key. Refused are scripts, fences, commands of
-    /// transactions, and other `DURABLE` commands: name the plain command, with the requirement in
-    /// front of it.
+    /// refuses it. The command has to have a key. A script is executed once too, and an error of a
+    /// script that had begun is repeated like a reply. Refused are fences, commands of transactions,
+    /// and other `DURABLE` commands: name the plain command, with the requirement in front of it.
     pub fn once(mut self, id: impl AsRef<[u8]>) -> Command {
         let mut cmd = Cmd::new();
         cmd.arg(NAME).arg(id.as_ref());
@@ -110,8 +110,6 @@ impl Command {
         let upper = String::from_utf8_lossy(name).to_ascii_uppercase();
         if name.is_empty() {
             Some("DURABLE.ONCE has no command to execute")
-        } else if is_one_of(SCRIPTS, &upper) {
-            Some("scripts cannot run inside DURABLE.ONCE")
         } else if upper == "DURABLE.WAIT" {
             Some("a fence cannot run inside DURABLE.ONCE; put its requirement in front of a plain command")
         } else if is_own_command(name) {
@@ -200,8 +198,6 @@ mod tests {
             (Command::of(Cmd::new()).once("x"), "no command"),
             (Command::new("").once("x"), "no command"),
             (Command::new("DURABLE.CALL").once("x"), "no command"),
-            (of("eval"), "scripts"),
-            (of("FCALL_RO"), "scripts"),
             (of("durable.wait"), "a fence"),
             (of("DURABLE.INCR"), "plain command"),
             (incr().once("x").once("y"), "plain command"),
@@ -216,9 +212,10 @@ mod tests {
             );
         }
         assert_eq!(incr().once([b'a'; MAX_ID]).refusal(), None);
+        assert_eq!(of("FCALL").refusal(), None);
         let call = Command::new("DURABLE.CALL").arg("TIMEOUT").arg(5);
-        let why = call.arg("EVAL").key("k").once("x").refusal();
-        assert!(why.is_some_and(|why| why.contains("scripts")));
+        let why = call.arg("MULTI").key("k").once("x").refusal();
+        assert!(why.is_some_and(|why| why.contains("transactions")));
     }
 
     #[test]
