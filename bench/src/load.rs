@@ -5,6 +5,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -153,6 +154,9 @@ fn drive_share(mut share: Vec<Connection>, begin: Instant, end: Instant) -> Resu
     Ok(outcome)
 }
 
+/// The number of the next packet, of all connections and rounds.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
+
 struct Connection {
     stream: mio::net::TcpStream,
     cycles: Vec<Cycle>,
@@ -200,7 +204,9 @@ impl Connection {
     fn begin_step(&mut self, step: usize) -> Result<()> {
         self.step = step;
         self.written = 0;
-        self.replies_left = self.cycles[self.cycle][step].replies;
+        let packet = &mut self.cycles[self.cycle][step];
+        packet.renumber(NEXT_NUMBER.fetch_add(1, Ordering::Relaxed));
+        self.replies_left = packet.replies;
         self.write()
     }
 

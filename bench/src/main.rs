@@ -97,6 +97,7 @@ fn measure(options: &Options, report: &mut Report) -> Result<()> {
         let groups = match part {
             Part::Durable => writes::durable(options, &rounds),
             Part::Pipeline => writes::pipelines(options, &rounds),
+            Part::Once => writes::once(options, &rounds),
             Part::Bystanders => writes::bystanders(&rounds),
             Part::Hints => hints::keys(&rounds),
             Part::Shards => hints::shards(&rounds),

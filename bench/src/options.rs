@@ -49,6 +49,8 @@ pub enum Part {
     Durable,
     /// Sixteen plain writes and one wait: DURABLE.WAIT against WAIT
     Pipeline,
+    /// Writes that are safe to send again: DURABLE.ONCE against DURABLE.CALL
+    Once,
     /// What the loaded module costs clients that do not use it
     Bystanders,
     /// A thousand keys: SLOTHINT against CLUSTER KEYSLOT
@@ -60,9 +62,10 @@ pub enum Part {
 }
 
 impl Part {
-    const ALL: [Part; 6] = [
+    const ALL: [Part; 7] = [
         Part::Durable,
         Part::Pipeline,
+        Part::Once,
         Part::Bystanders,
         Part::Hints,
         Part::Shards,

@@ -10,6 +10,32 @@ const VALUE: [u8; 64] = [b'v'; 64];
 pub struct Step {
     pub bytes: Vec<u8>,
     pub replies: usize,
+    /// Where [`NUMBER`] stands, which is replaced by another number each time the packet is sent.
+    pub number_at: Option<usize>,
+}
+
+/// The last part of an id (a UUID).
+pub const NUMBER: &str = "000000000000";
+
+impl Step {
+    pub fn new(bytes: Vec<u8>, replies: usize) -> Step {
+        Step {
+            bytes,
+            replies,
+            number_at: None,
+        }
+    }
+
+    /// Replaces the number, so that no packet is sent twice.
+    pub fn renumber(&mut self, number: u64) {
+        let Some(at) = self.number_at else {
+            return;
+        };
+        let text = format!("{number:0width$}", width = NUMBER.len());
+        if let Some(place) = self.bytes.get_mut(at..at + NUMBER.len()) {
+            place.copy_from_slice(&text.as_bytes()[text.len() - NUMBER.len()..]);
+        }
+    }
 }
 
 /// Steps that are sent one after the other. The latency is measured over the whole cycle.
@@ -49,7 +75,7 @@ impl Workload {
                 .collect();
             bytes.extend_from_slice(last.as_deref().unwrap_or_default());
             let replies = count + usize::from(last.is_some());
-            vec![Step { bytes, replies }]
+            vec![Step::new(bytes, replies)]
         };
         Workload {
             operations: count as u64,
@@ -66,12 +92,7 @@ impl Workload {
     pub fn same(operations: u64, bytes: Vec<u8>, replies: usize) -> Workload {
         Workload {
             operations,
-            cycles: Box::new(move |_| {
-                vec![vec![Step {
-                    bytes: bytes.clone(),
-                    replies,
-                }]]
-            }),
+            cycles: Box::new(move |_| vec![vec![Step::new(bytes.clone(), replies)]]),
         }
     }
 
@@ -81,7 +102,7 @@ impl Workload {
             operations: commands.len() as u64,
             cycles: Box::new(move |_| {
                 let steps = commands.iter().cloned();
-                vec![steps.map(|bytes| Step { bytes, replies: 1 }).collect()]
+                vec![steps.map(|bytes| Step::new(bytes, 1)).collect()]
             }),
         }
     }
@@ -93,9 +114,18 @@ impl Workload {
 
 /// A packet of these commands. Each has one reply.
 pub fn packet(commands: &[Vec<u8>]) -> Step {
+    Step::new(commands.concat(), commands.len())
+}
+
+/// A packet of this one command, which has [`NUMBER`] in it.
+pub fn numbered(command: Vec<u8>) -> Step {
+    let number = NUMBER.as_bytes();
+    let at = command
+        .windows(number.len())
+        .position(|window| window == number);
     Step {
-        bytes: commands.concat(),
-        replies: commands.len(),
+        number_at: at,
+        ..Step::new(command, 1)
     }
 }
 
@@ -128,6 +158,21 @@ pub fn durable_set(key: &str, replicas: usize) -> Vec<u8> {
     encode_command(&words)
 }
 
+pub fn durable_call(key: &str) -> Vec<u8> {
+    durable_inner(&["DURABLE.CALL", "REPLICAS", "1", "SET", key])
+}
+
+/// With an id of 36 bytes that ends in [`NUMBER`].
+pub fn durable_once(key: &str) -> Vec<u8> {
+    let id = format!("5f0c1e0e-8d5b-4a39-a0a5-{NUMBER}");
+    durable_inner(&["DURABLE.ONCE", &id, "REPLICAS", "1", "SET", key])
+}
+
+fn durable_inner(words: &[&str]) -> Vec<u8> {
+    let words = words.iter().map(|word| word.as_bytes());
+    encode_command(&words.chain([&VALUE[..]]).collect::<Vec<_>>())
+}
+
 pub fn durable_wait(replicas: usize) -> Vec<u8> {
     encode_command(&["DURABLE.WAIT", "REPLICAS", &replicas.to_string()])
 }
@@ -152,6 +197,21 @@ mod tests {
             assert!(text.ends_with("*3\r\n$4\r\nWAIT\r\n$1\r\n1\r\n$1\r\n0\r\n"));
             assert_eq!(step.replies, 17);
         }
+    }
+
+    #[test]
+    fn a_numbered_packet_has_another_number_each_time() {
+        let mut step = numbered(durable_once("k"));
+        let before = step.bytes.clone();
+        step.renumber(1_234_567);
+        let text = String::from_utf8_lossy(&step.bytes).into_owned();
+        assert!(text.contains("-000001234567\r\n"), "{text}");
+        step.renumber(0);
+        assert_eq!(step.bytes, before);
+        let mut plain = packet(&[set("k")]);
+        let before = plain.bytes.clone();
+        plain.renumber(7);
+        assert_eq!(plain.bytes, before);
     }
 
     #[test]

@@ -6,7 +6,10 @@ use testkit::{Replicated, Server};
 use crate::options::Options;
 use crate::results::{Group, Metric};
 use crate::rounds::{Case, Rounds};
-use crate::workload::{durable_set, durable_wait, get, packet, set, wait, Cycle, Workload};
+use crate::workload::{
+    durable_call, durable_once, durable_set, durable_wait, get, numbered, packet, set, wait, Cycle,
+    Step, Workload,
+};
 
 const REPLICAS: usize = 2;
 const PIPELINE: usize = 16;
@@ -58,6 +61,44 @@ fn durable_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> 
     group.compare(DURABLE_ONE, WAIT_TWICE, RATE, None);
     group.compare(DURABLE_TWO, WAIT_TWO, RATE, None);
     group.compare(DURABLE_ONE, PLAIN, RATE, None);
+    Ok(group)
+}
+
+/// `DURABLE.ONCE` against `DURABLE.CALL`, at each number of connections.
+pub fn once(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
+    rounds.say("starting a primary and its replica");
+    let servers = Replicated::builder()
+        .replicas(1)
+        .primary(|builder| builder.module_args(&MODULE_ARGUMENTS))
+        .start();
+    let connections = options.connections.iter();
+    connections
+        .map(|&connections| once_at(usize::from(connections), &servers, rounds))
+        .collect()
+}
+
+fn once_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> Result<Group> {
+    let (call, once) = ("DURABLE.CALL SET", "DURABLE.ONCE id SET");
+    let each = |name, step: fn(&str) -> Step| {
+        let workload = Workload::for_each_key(move |key| vec![step(key)]);
+        // Records of earlier turns would make later ones slower.
+        Case::new(name, &servers.primary, workload).before(|| {
+            servers.primary.run::<()>(&["FLUSHALL", "SYNC"]);
+            servers.wait_until_in_step(1);
+            Ok(())
+        })
+    };
+    let cases = [
+        each(call, |key| packet(&[durable_call(key)])),
+        each(once, |key| numbered(durable_once(key))),
+    ];
+    let title = format!(
+        "Writes that are safe to send again, {}",
+        count_of(connections)
+    );
+    let mut group = rounds.group(&title, connections, &COLUMNS, &cases)?;
+    group.compare(once, call, RATE, None);
+    group.compare(once, call, Metric::Cpu, None);
     Ok(group)
 }
 

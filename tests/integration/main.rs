@@ -73,6 +73,7 @@ mod once {
 
 /// Scripts inside DURABLE.CALL and DURABLE.ONCE.
 mod scripts {
+    mod before_the_run;
     mod busy;
     mod cluster;
     mod once;
