@@ -22,10 +22,10 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host test-faults matrix image demo bench fuzz lint clean
+.PHONY: help build install uninstall deps test test-host test-faults matrix image demo bench bench-instructions fuzz lint clean
 
 help: ## list these targets
-	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-18s %s\n", $$1, $$2 }'
 
 build: ## the module for production: target/release/libredis_durable.so
 	@cargo build --release --locked --package redis-durable
@@ -92,6 +92,11 @@ demo: deps ## show what the module does, on servers that the demo starts and end
 bench: deps ## measure durable writes and slot hints against their alternatives (ARGS="--help" lists options)
 	@cargo build --quiet --release --locked --package redis-durable
 	cargo run --quiet --release --locked --package durable-bench -- $(ARGS)
+
+bench-instructions: deps ## count the instructions of durable writes with callgrind (ARGS="--help" lists options; installs valgrind)
+	@docker/deps valgrind
+	cargo build --quiet --release --locked --package redis-durable
+	cargo run --quiet --release --locked --package durable-instructions -- $(ARGS)
 
 fuzz: ## fuzz the option parser and whole argument vectors, SECONDS_EACH=60 (installs cargo-fuzz; needs a C++ compiler)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz

@@ -22,6 +22,7 @@ pub struct ServerBuilder {
     host: Ipv4Addr,
     port: Option<u16>,
     cluster: bool,
+    wrapper: Vec<String>,
 }
 
 impl ServerBuilder {
@@ -34,6 +35,7 @@ impl ServerBuilder {
             host: Ipv4Addr::LOCALHOST,
             port: None,
             cluster: false,
+            wrapper: Vec::new(),
         }
     }
 
@@ -84,6 +86,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Runs the server inside another program, such as a profiler: these words go before the
+    /// server's own. The program has to replace itself by the server or to be one process with it.
+    pub fn inside(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|word| word.to_string()).collect();
+        self
+    }
+
     /// Starts the server and returns when it answers. Panics with the log if it does not.
     #[track_caller]
     pub fn start(self) -> Server {
@@ -110,7 +119,14 @@ impl ServerBuilder {
         let text = self.configuration(&directory, &port, bus.as_ref());
         fs::write(directory.path().join("redis.conf"), text)
             .unwrap_or_else(|error| panic!("cannot write a server's configuration: {error}"));
-        Server::start(self.name, directory, port, bus, server_version())
+        Server::start(
+            self.name,
+            self.wrapper,
+            directory,
+            port,
+            bus,
+            server_version(),
+        )
     }
 
     fn configuration(

@@ -29,6 +29,7 @@ const LOG_TAIL_LINES: usize = 40;
 /// failed.
 pub struct Server {
     name: String,
+    wrapper: Vec<String>,
     directory: TempDir,
     port: ReservedPort,
     bus: Option<ReservedPort>,
@@ -43,14 +44,16 @@ impl Server {
 
     pub(crate) fn start(
         name: String,
+        wrapper: Vec<String>,
         directory: TempDir,
         port: ReservedPort,
         bus: Option<ReservedPort>,
         version: Version,
     ) -> Result<Server, String> {
-        let process = Mutex::new(Arc::new(spawn(directory.path())));
+        let process = Mutex::new(Arc::new(spawn(&wrapper, directory.path())));
         let server = Server {
             name,
+            wrapper,
             directory,
             port,
             bus,
@@ -171,7 +174,7 @@ impl Server {
         if self.is_alive() {
             self.shutdown();
         }
-        *self.process() = Arc::new(spawn(self.dir()));
+        *self.process() = Arc::new(spawn(&self.wrapper, self.dir()));
         if let Err(log) = self.wait_until_it_answers() {
             panic!(
                 "{} ended instead of starting again; its log:\n{log}",
@@ -280,14 +283,21 @@ fn first_answer(address: &str) -> std::io::Result<Vec<u8>> {
 
 /// Starts the process. What the process prints also goes into the server's log, because a panic in
 /// the module is printed.
-fn spawn(directory: &Path) -> Process {
+fn spawn(wrapper: &[String], directory: &Path) -> Process {
     let binary = server_binary();
     let start = || -> std::io::Result<Process> {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(directory.join(LOG_FILE))?;
-        let mut command = ended_with_the_parent(binary);
+        let mut command = match wrapper.split_first() {
+            Some((program, words)) => {
+                let mut command = ended_with_the_parent(Path::new(program));
+                command.args(words).arg(binary);
+                command
+            }
+            None => ended_with_the_parent(binary),
+        };
         command
             .arg(directory.join("redis.conf"))
             .current_dir(directory)

@@ -1,0 +1,127 @@
+//! A server inside callgrind: switching the counting on and off, and reading what was counted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{bail, ensure, Context, Result};
+
+/// The words that run a server inside callgrind. It writes its files into `directory`.
+pub fn wrapper(directory: &Path) -> [String; 5] {
+    let file = directory.join("%p");
+    [
+        "valgrind".into(),
+        "--tool=callgrind".into(),
+        "--instr-atstart=no".into(),
+        format!("--callgrind-out-file={}", file.display()),
+        "--quiet".into(),
+    ]
+}
+
+/// Fails if callgrind is not installed.
+pub fn check() -> Result<()> {
+    for program in ["valgrind", "callgrind_control"] {
+        let status = Command::new(program)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status();
+        let ended = status.with_context(|| format!("{program} is missing: install valgrind"))?;
+        ensure!(ended.success(), "{program} --version fails");
+    }
+    Ok(())
+}
+
+/// Counts what the process executes while `work` runs. Returns instructions, without those of the
+/// server's cron.
+pub fn count(pid: u32, directory: &Path, work: impl FnOnce() -> Result<()>) -> Result<u64> {
+    control(pid, &["--zero"])?;
+    control(pid, &["--instr=on"])?;
+    work()?;
+    control(pid, &["--instr=off"])?;
+    let before = dumps(pid, directory)?;
+    control(pid, &["--dump=counted"])?;
+    let after = dumps(pid, directory)?;
+    let Some(dump) = after.iter().find(|file| !before.contains(file)) else {
+        bail!("callgrind has written no file");
+    };
+    let text = fs::read_to_string(dump)?;
+    let counted = read(&text).with_context(|| format!("reading {}", dump.display()))?;
+    fs::remove_file(dump)?;
+    Ok(counted)
+}
+
+fn control(pid: u32, words: &[&str]) -> Result<()> {
+    let output = Command::new("callgrind_control")
+        .args(words)
+        .arg(pid.to_string())
+        .output()?;
+    ensure!(output.status.success(), "callgrind_control {words:?} fails");
+    Ok(())
+}
+
+fn dumps(pid: u32, directory: &Path) -> Result<Vec<PathBuf>> {
+    let name = pid.to_string();
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let is_own = path
+            .file_name()
+            .is_some_and(|own| own.to_string_lossy().starts_with(&name));
+        if is_own {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// Reads a file of callgrind: all instructions, without those of calls of `serverCron`. The format
+/// is described in valgrind's manual, "Callgrind Format Specification".
+fn read(text: &str) -> Result<u64> {
+    // The summary at the beginning of the file is 0 if the counting was switched off.
+    let totals = text.lines().find_map(|line| line.strip_prefix("totals:"));
+    let all: u64 = totals.context("there is no total")?.trim().parse()?;
+    let (mut cron, mut cron_id) = (0_u64, None);
+    let (mut calls_cron, mut is_cost) = (false, false);
+    for line in text.lines() {
+        if is_cost {
+            // The line after `calls=` has a position and the cost of the calls.
+            let cost = line
+                .split_whitespace()
+                .nth(1)
+                .context("a call has no cost")?;
+            if calls_cron {
+                cron += cost.parse::<u64>()?;
+            }
+            (is_cost, calls_cron) = (false, false);
+        } else if line.starts_with("calls=") {
+            is_cost = true;
+        } else if let Some(function) = line.strip_prefix("cfn=") {
+            // The first time a function has a number and a name, then the number only.
+            let (id, name) = function.split_once(' ').unwrap_or((function, ""));
+            if name == "serverCron" {
+                cron_id = Some(id.to_owned());
+            }
+            calls_cron = cron_id.as_deref() == Some(id);
+        } else if let Some(function) = line.strip_prefix("fn=") {
+            if let Some((id, "serverCron")) = function.split_once(' ') {
+                cron_id = Some(id.to_owned());
+            }
+        }
+    }
+    all.checked_sub(cron)
+        .context("the cron costs more than everything")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cron_is_subtracted_wherever_its_name_stands() {
+        let text = "events: Ir\nfn=(1) aeMain\n10 5\ncfn=(2) serverCron\ncalls=3 0\n12 40\n\
+                    fn=(3) other\ncfn=(4) call\ncalls=1 0\n7 9\ncfn=(2)\ncalls=1 0\n8 6\n\
+                    totals: 100\n";
+        assert_eq!(read(text).expect("a count"), 54);
+        assert!(read("events: Ir\n").is_err());
+    }
+}

@@ -1,0 +1,166 @@
+//! The rows of the table, and the fixed load that each puts on its server.
+
+use std::cell::Cell;
+
+use anyhow::{ensure, Result};
+use tempfile::TempDir;
+use testkit::{encode_command, RawConn, Replicated};
+
+use crate::callgrind;
+
+/// Each connection writes this many keys in turn.
+const KEYS: usize = 100;
+const VALUE: [u8; 64] = [b'v'; 64];
+
+/// One way to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Row {
+    Bare,
+    Idle,
+    Wait,
+    DurableSet,
+    Call,
+    Once,
+}
+
+impl Row {
+    pub const ALL: [Row; 6] = [
+        Row::Bare,
+        Row::Idle,
+        Row::Wait,
+        Row::DurableSet,
+        Row::Call,
+        Row::Once,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Row::Bare => "SET, no module",
+            Row::Idle => "SET, module loaded and idle",
+            Row::Wait => "SET and WAIT 1 in one packet",
+            Row::DurableSet => "DURABLE.SET … REPLICAS 1",
+            Row::Call => "DURABLE.CALL REPLICAS 1 SET …",
+            Row::Once => "DURABLE.ONCE id REPLICAS 1 SET …",
+        }
+    }
+
+    /// One packet, and the number of its replies. `number` is another one for each packet.
+    fn packet(self, key: &str, number: u64) -> (Vec<u8>, usize) {
+        let command = |words: &[&str]| {
+            let words = words.iter().map(|word| word.as_bytes());
+            encode_command(&words.collect::<Vec<_>>())
+        };
+        let value = String::from_utf8_lossy(&VALUE);
+        match self {
+            Row::Bare | Row::Idle => (command(&["SET", key, &value]), 1),
+            Row::Wait => {
+                let both = [command(&["SET", key, &value]), command(&["WAIT", "1", "0"])];
+                (both.concat(), 2)
+            }
+            Row::DurableSet => (command(&["DURABLE.SET", key, &value, "REPLICAS", "1"]), 1),
+            Row::Call => {
+                let words = ["DURABLE.CALL", "REPLICAS", "1", "SET", key, &value];
+                (command(&words), 1)
+            }
+            Row::Once => {
+                let id = format!("5f0c1e0e-8d5b-4a39-a0a5-{number:012}");
+                let words = ["DURABLE.ONCE", &id, "REPLICAS", "1", "SET", key, &value];
+                (command(&words), 1)
+            }
+        }
+    }
+}
+
+/// A primary without the module and one with it, each in callgrind and with a replica.
+pub struct Servers {
+    bare: Replicated,
+    loaded: Replicated,
+    directory: TempDir,
+    /// The number of the next packet.
+    next: Cell<u64>,
+}
+
+impl Servers {
+    pub fn start() -> Result<Servers> {
+        callgrind::check()?;
+        let directory = tempfile::tempdir()?;
+        let start = |module| {
+            let wrapper = callgrind::wrapper(directory.path());
+            Replicated::builder()
+                .replicas(1)
+                .module_on_replicas(false)
+                .primary(move |builder| {
+                    let words: Vec<&str> = wrapper.iter().map(String::as_str).collect();
+                    let builder = builder
+                        .inside(&words)
+                        // The cron, which is subtracted, runs once a second.
+                        .config("hz", "1")
+                        .config("dynamic-hz", "no");
+                    builder.module(module).module_args(&["timeout-ms", "0"])
+                })
+                .start()
+        };
+        Ok(Servers {
+            bare: start(false),
+            loaded: start(true),
+            directory,
+            next: Cell::new(0),
+        })
+    }
+
+    pub fn version(&self) -> String {
+        self.loaded.primary.version().to_string()
+    }
+
+    /// The instructions for each write.
+    pub fn count(&self, row: Row, connections: usize, writes: u64) -> Result<f64> {
+        let servers = if row == Row::Bare {
+            &self.bare
+        } else {
+            &self.loaded
+        };
+        let primary = &servers.primary;
+        let mut clients: Vec<RawConn> = (0..connections).map(|_| primary.raw()).collect();
+        let turns = usize::try_from(writes)?.div_ceil(connections);
+        let mut run = |turns: usize| -> Result<()> {
+            for turn in 0..turns {
+                let packets: Vec<_> = (0..connections)
+                    .map(|client| {
+                        let key = format!("count:{client:04}:{:03}", turn % KEYS);
+                        row.packet(&key, self.next.replace(self.next.get() + 1))
+                    })
+                    .collect();
+                // One connection needs no stop: its packet is read in a turn of its own.
+                let stops = connections > 1;
+                if stops {
+                    primary.pause();
+                }
+                for (client, (packet, _)) in clients.iter_mut().zip(&packets) {
+                    client.send_bytes(packet);
+                }
+                if stops {
+                    primary.resume();
+                }
+                for (client, (_, replies)) in clients.iter_mut().zip(&packets) {
+                    for _ in 0..*replies {
+                        let reply = client.read_reply_bytes();
+                        ensure!(
+                            !reply.starts_with(b"-"),
+                            "the server answers {}",
+                            reply.escape_ascii()
+                        );
+                    }
+                }
+            }
+            Ok(())
+        };
+        primary.run::<()>(&["FLUSHALL", "SYNC"]);
+        servers.wait_until_in_step(1);
+        // All keys are there, and all memory is in use.
+        run(turns.min(KEYS))?;
+        let pid = primary.pid();
+        let counted = callgrind::count(pid, self.directory.path(), || run(turns))?;
+        let done = turns * connections;
+        Ok(counted as f64 / done as f64)
+    }
+}
