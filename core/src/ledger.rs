@@ -24,7 +24,9 @@
 //! A wait that has ended leaves at most its id behind: in `fresh` until offsets are assigned, in
 //! `lost` until the lost waits are taken. So nothing piles up in an outage of hours.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
 
 use crate::acks::{Acks, Need};
 use crate::shares::{User, UserShares};
@@ -66,7 +68,9 @@ pub enum Loss {
 /// See the head of this file.
 #[derive(Debug)]
 pub struct Ledger<T> {
-    waits: HashMap<WaitId, Wait<T>>,
+    /// Hashed by a cheap function: the server chooses the ids, so no client can choose ids whose
+    /// hashes collide.
+    waits: FxHashMap<WaitId, Wait<T>>,
     /// Waits without an offset. Ids of cancelled waits stay in it until offsets are assigned.
     fresh: Vec<WaitId>,
     queues: BTreeMap<Need, BTreeSet<(Offset, WaitId)>>,
@@ -88,7 +92,7 @@ const KEPT_CAPACITY: usize = 1024;
 impl<T> Default for Ledger<T> {
     fn default() -> Self {
         Self {
-            waits: HashMap::new(),
+            waits: FxHashMap::default(),
             fresh: Vec::new(),
             queues: BTreeMap::new(),
             deadlines: BTreeSet::new(),

@@ -39,6 +39,7 @@ pub mod recent_waits;
 pub mod replicas;
 pub mod requirement;
 pub mod resets;
+mod resp;
 pub mod scripts;
 pub mod servers;
 pub mod shares;

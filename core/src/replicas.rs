@@ -76,6 +76,7 @@ mod fsynced;
 mod info;
 mod link_table;
 mod queries;
+mod role;
 mod status;
 
 use crate::acks::Acks;
@@ -85,6 +86,7 @@ use crate::units::{Micros, Offset};
 pub use allow::ReplicaAllow;
 pub use info::{confirmed_by_role, link as parse_info_link, port};
 use link_table::{LinkTable, SinceListing};
+pub use role::Role;
 pub use status::{LinkStatus, Reason};
 
 /// One link to a replica, as the server lists it. Links of one address are listed oldest first.

@@ -30,7 +30,9 @@
 
 pub mod errors;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
 
 use crate::ledger::WaitId;
 use crate::shares::{User, UserShares};
@@ -51,7 +53,7 @@ pub struct ScriptQueue {
     /// Clients and their users, in the order of arrival.
     queue: BTreeMap<u64, (WaitId, User)>,
     /// The place of each client in the queue.
-    places: HashMap<WaitId, u64>,
+    places: FxHashMap<WaitId, u64>,
     /// The place of the next script.
     next: u64,
     shares: UserShares,

@@ -29,9 +29,9 @@
 //! connections.
 
 mod nodes;
-mod resp;
 mod shards;
 
+pub use crate::resp::Unreadable;
 use crate::slot::SLOTS;
 use std::borrow::Cow;
 use std::cell::LazyCell;
@@ -115,10 +115,6 @@ pub struct SlotRange {
     /// Index into [`Topology::nodes`].
     pub node: usize,
 }
-
-/// A reply with an unknown format, and what was wrong with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unreadable(pub &'static str);
 
 impl<'a> Topology<'a> {
     /// Reads the raw replies to `CLUSTER SHARDS` and `CLUSTER NODES`, in RESP2 or RESP3. Unknown
@@ -238,18 +234,6 @@ fn ranges(owners: &[u32]) -> Vec<SlotRange> {
     }
     ranges
 }
-
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            out,
-            "the server's answer about the cluster cannot be read: {}",
-            self.0
-        )
-    }
-}
-
-impl std::error::Error for Unreadable {}
 
 #[cfg(test)]
 pub(crate) mod tests;

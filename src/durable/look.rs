@@ -7,12 +7,11 @@
 
 use std::ffi::{CStr, CString};
 
-use durable_core::replicas::{confirmed_by_role, parse_info_link, port, Link, Listing};
-use durable_core::units::Offset;
+use durable_core::replicas::{confirmed_by_role, parse_info_link, Listing, Role};
 
 use super::fsync;
 use super::state::coordinator;
-use crate::ffi::{Ctx, Reply, ServerInfo};
+use crate::ffi::{Ctx, ServerInfo};
 use crate::{clock, resets};
 
 /// Takes a look. Returns false if this server is not a primary, or did not reply to ROLE.
@@ -21,13 +20,13 @@ pub fn look(ctx: &Ctx) -> bool {
     let Some(reply) = ctx.ask(c"ROLE", &[]) else {
         return false;
     };
-    let Some((offset, online)) = role(reply.root()) else {
+    let Some(role) = Role::read(reply.protocol()) else {
         return false;
     };
     let now = clock::now();
-    let links = online.iter().copied();
-    if !coordinator(|coordinator| coordinator.role_seen(offset, now, links)) {
-        read_listing(ctx, offset, &online);
+    let links = role.links.iter().copied();
+    if !coordinator(|coordinator| coordinator.role_seen(role.offset, now, links)) {
+        read_listing(ctx, &role);
     }
     true
 }
@@ -49,34 +48,9 @@ pub fn psync_sent() {
     coordinator(|coordinator| coordinator.replicas.psync_seen());
 }
 
-/// Reads the reply to ROLE: the primary's offset and the online links. `None` on a replica.
-fn role(reply: Reply<'_>) -> Option<(Offset, Vec<Link<'_>>)> {
-    if reply.get(0)?.bytes()? != b"master" {
-        return None;
-    }
-    let offset = parse_offset(reply.get(1)?)?;
-    let links = reply.get(2)?.elements().filter_map(online_link);
-    Some((offset, links.collect()))
-}
-
-/// Reads one link of ROLE: host, port and acknowledged offset, all as strings.
-fn online_link(entry: Reply<'_>) -> Option<Link<'_>> {
-    Some(Link {
-        host: entry.get(0)?.bytes()?,
-        port: port(entry.get(1)?.number()?),
-        online: true,
-        acked: parse_offset(entry.get(2)?)?,
-    })
-}
-
-/// An offset in a reply.
-fn parse_offset(reply: Reply<'_>) -> Option<Offset> {
-    u64::try_from(reply.number()?).ok().map(Offset::new)
-}
-
 /// Reads the links that INFO shows. If ROLE does not confirm them, takes only the links of ROLE.
 /// The API reads INFO without the command INFO, which may have been renamed.
-fn read_listing(ctx: &Ctx, offset: Offset, online: &[Link<'_>]) {
+fn read_listing(ctx: &Ctx, role: &Role<'_>) {
     // CONFIG RESETSTAT lowers the numbers that are read here, so a reset is noted first.
     resets::before_counting(ctx);
     let granted = ctx.with_server_info(c"stats", |stats| {
@@ -92,12 +66,12 @@ fn read_listing(ctx: &Ctx, offset: Offset, online: &[Link<'_>]) {
         let lines = (0..).map_while(|number| line(info, number));
         let listed = confirmed_by_role(
             lines.filter_map(parse_info_link).collect(),
-            online,
+            &role.links,
             connected,
         );
-        let links = listed.unwrap_or_else(|| online.to_vec());
+        let links = listed.unwrap_or_else(|| role.links.clone());
         let listing = Listing {
-            offset,
+            offset: role.offset,
             granted: granted.flatten(),
             connected: connected.unwrap_or(links.len()),
             links,

@@ -3,9 +3,9 @@
 //! The reply is a string with a line for each node:
 //! `id ip:port@bus[,name] flags primary ping pong epoch link [slot | first-last | [migrating]]…`
 
-use super::resp::{number, Cursor};
 use super::shards::ShardNode;
 use super::{AddressFormat, Health, PreferredEndpoint, Unreadable};
+use crate::resp::{number, Cursor};
 use crate::slot::SLOTS;
 
 /// The line of one node.

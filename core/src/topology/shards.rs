@@ -3,8 +3,8 @@
 //! The reply is an array of shards. Each shard is a map, whose `nodes` is an array with a map for
 //! each node. The shards themselves and their slots are not used: [`super`] has the reason.
 
-use super::resp::Cursor;
 use super::{Health, Unreadable};
+use crate::resp::Cursor;
 
 /// The addresses and the health of one node.
 #[derive(Debug)]

@@ -1,6 +1,20 @@
 //! A cursor over a reply in RESP2 or RESP3. It reads one value after another and never panics.
 
-use super::Unreadable;
+/// A reply with an unknown format, and what was wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable(pub &'static str);
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            out,
+            "the server's answer about the cluster cannot be read: {}",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for Unreadable {}
 
 /// How deep values may be nested: far deeper than any reply read here, far less than would exhaust
 /// the stack.
@@ -8,7 +22,7 @@ const MAX_DEPTH: u8 = 16;
 
 /// The remaining bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cursor<'a>(pub &'a [u8]);
+pub(crate) struct Cursor<'a>(pub &'a [u8]);
 
 impl<'a> Cursor<'a> {
     /// Reads the head of an array. Returns the number of elements, which follow.
@@ -37,6 +51,14 @@ impl<'a> Cursor<'a> {
         match self.head()? {
             (b':', digits) => number(digits),
             _ => Err(Unreadable("an integer was expected")),
+        }
+    }
+
+    /// Reads a number, written as an integer or as a string.
+    pub fn number(&mut self) -> Result<i64, Unreadable> {
+        match self.0.first() {
+            Some(b':') => self.integer(),
+            _ => number(self.string()?),
         }
     }
 
@@ -106,7 +128,7 @@ fn count(digits: &[u8]) -> Result<usize, Unreadable> {
 }
 
 /// Reads a decimal number.
-pub(super) fn number<T: std::str::FromStr>(digits: &[u8]) -> Result<T, Unreadable> {
+pub(crate) fn number<T: std::str::FromStr>(digits: &[u8]) -> Result<T, Unreadable> {
     let text = std::str::from_utf8(digits).ok();
     text.and_then(|text| text.parse().ok())
         .ok_or(Unreadable("a number was expected"))
