@@ -1,9 +1,10 @@
-//! The cache in Python, `examples/slothint_cache.py`, on a real cluster.
+//! The examples in Python: the cache, `examples/slothint_cache.py`, on a real cluster, and the retry
+//! loop of `docs/once.md`.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-use testkit::{Cluster, Server};
+use testkit::{eventually, Cluster, Replicated, Server};
 
 use python::python;
 
@@ -86,4 +87,47 @@ fn a_cache_in_python_needs_no_redirection_after_a_hint_and_follows_moved_and_ask
         };
         assert_eq!(value, "key:7");
     }
+}
+
+/// The loop as the page has it, and two increments. The first one is given up by the server until
+/// the replica comes back.
+#[test]
+fn the_retry_loop_of_the_page_about_once_increments_once() {
+    let Some(python) = python() else {
+        eprintln!("no python3 with redis-py, and none can be made: nothing tested");
+        return;
+    };
+    let page = include_str!("../../docs/once.md");
+    let (_, code) = page.split_once("```python\n").expect("an example");
+    let (code, _) = code.split_once("```").expect("an end of the example");
+    let group = Replicated::builder()
+        .replicas(1)
+        .primary(|builder| builder.module_args(&["timeout-ms", "50"]))
+        .start();
+    let use_it = format!(
+        "client = redis.Redis('127.0.0.1', {})\nprint(once(client, 'INCR', 'n'))\n\
+         print(once(client, 'INCR', 'n'))\nclient.set('text', 'x')\n\
+         try:\n    once(client, 'INCR', 'text')\nexcept redis.ResponseError as error:\n    print(error)\n",
+        group.primary.port()
+    );
+    group.replicas[0].pause();
+    let program = Command::new(python)
+        .args(["-c", &format!("{code}\n{use_it}")])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("python starts");
+    eventually("the increment to be sent again", || {
+        group
+            .primary
+            .info_number("durable", "durable_once_repeated_total")
+            > 1
+    });
+    group.replicas[0].resume();
+    let output = program.wait_with_output().expect("python ends");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "1\n2\nvalue is not an integer or out of range\n"
+    );
+    let n: i64 = group.primary.run(&["GET", "n"]);
+    assert_eq!(n, 2);
 }

@@ -3,7 +3,7 @@
 //! | bytes | content |
 //! |---|---|
 //! | 0 | the version of this layout, 1 |
-//! | 1 | `2` or `3`: the protocol version of the reply. `l`: the reply was too large |
+//! | 1 | `2` or `3`: the protocol version of the reply. `l`: the reply was too large, or is no reply |
 //! | 2..18 | the [`Digest`] of the command |
 //! | 18.. | the reply as it was sent, or the length of a large one (8 bytes, little-endian) |
 
@@ -27,10 +27,12 @@ pub enum Protocol {
     Resp3,
 }
 
-/// Encodes a record. `reply` is the whole reply in the protocol.
+/// Encodes a record. `reply` is the whole reply in the protocol. It is not kept if it is too large,
+/// or cannot be read.
 pub fn encode(digest: Digest, protocol: Protocol, reply: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(reply.len().min(LARGEST_REPLY).saturating_add(32));
-    let is_kept = reply.len() <= LARGEST_REPLY;
+    // A script can make replies that break the protocol.
+    let is_kept = reply.len() <= LARGEST_REPLY && Reply::parse(reply).is_some();
     value.push(VERSION);
     value.push(match (is_kept, protocol) {
         (true, Protocol::Resp2) => b'2',
@@ -118,6 +120,12 @@ mod tests {
 
     fn digest(key: &[u8]) -> Digest {
         Digest::of(b"incr", [key].into_iter())
+    }
+
+    #[test]
+    fn a_reply_that_breaks_the_protocol_is_not_kept() {
+        let value = encode(digest(b"k"), Protocol::Resp3, b"(12\n34\r\n");
+        assert_eq!(decode(&value, digest(b"k")), Ok(Recorded::TooLarge(8)));
     }
 
     #[test]

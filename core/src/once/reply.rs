@@ -84,7 +84,8 @@ fn next<'a>(rest: &mut &'a [u8]) -> Option<Piece<'a>> {
         b'+' => Piece::Simple(text()?),
         b'-' => Piece::Error(text()?),
         b':' => Piece::Integer(number(line)?),
-        b'(' => Piece::BigNumber(text()?),
+        // A script can put a null byte into it, and it is sent with its length.
+        b'(' if !line.contains(&b'\n') => Piece::BigNumber(line),
         b',' => Piece::Double(std::str::from_utf8(line).ok()?.parse().ok()?),
         b'#' => Piece::Bool(match line {
             b"t" => true,

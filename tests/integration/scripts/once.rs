@@ -113,6 +113,20 @@ fn errors_of_a_script_that_had_begun_are_recorded_and_no_others() {
     assert_eq!(info(&server, "once_total"), 9);
 }
 
+/// A script can put any bytes into a big number.
+#[test]
+fn a_big_number_with_a_null_byte_is_repeated() {
+    let server = Server::builder().start();
+    let mut conn = server.raw();
+    conn.hello3();
+    let script = "redis.call('INCR', KEYS[1]) return {big_number='12\\0' .. '34'}";
+    let words = ["EVAL", script, "1", "n"];
+    let first = once(&mut conn, "id", &words);
+    assert!(first.starts_with("(12"), "{first:?}");
+    assert_eq!(once(&mut conn, "id", &words), first);
+    assert_eq!(get(&server, "n").as_deref(), Some("1"));
+}
+
 #[test]
 fn bad_ids_and_scripts_without_a_key_are_refused_and_tampered_records_too() {
     let server = Server::builder().start();
