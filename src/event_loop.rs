@@ -2,8 +2,9 @@
 //!
 //! The server tells a module two events in each turn, which costs a lone client of plain commands a
 //! fifth of its throughput. So the module hears turns only while they are needed: from a command
-//! that needs them on, until nothing has needed them for a second. The cron, which the module always
-//! hears, ends the subscription, and begins it if something needs turns that no command began.
+//! that needs them on, until nothing has needed them for a second. The cron, which the module
+//! always hears, ends the subscription, and begins it if something needs turns that no command
+//! began.
 //!
 //! The first command after a quiet time does not know in which part of a turn it runs. So it has to
 //! wake the event loop.

@@ -35,8 +35,8 @@ static CALLS_STAY_CROSS_SLOT: AtomicBool = AtomicBool::new(false);
 struct Filter;
 
 impl CommandFilter for Filter {
-    /// The module itself calls a command. With [`Fact::CallsStayCrossSlot`], an earlier command with
-    /// keys in two slots can leave a mark by which the server refuses the call. When a filter
+    /// The module itself calls a command. With [`Fact::CallsStayCrossSlot`], an earlier command
+    /// with keys in two slots can leave a mark by which the server refuses the call. When a filter
     /// replaces the name of a command, even by the same name, the server examines the command anew,
     /// without the mark.
     fn called(command: &mut IncomingCommand) {

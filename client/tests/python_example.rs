@@ -1,5 +1,5 @@
-//! The examples in Python: the cache, `examples/slothint_cache.py`, on a real cluster, and the retry
-//! loop of `docs/once.md`.
+//! The examples in Python: the cache, `examples/slothint_cache.py`, on a real cluster, and the
+//! retry loop of `docs/once.md`.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -147,10 +147,10 @@ impl ScriptQueue {
         missing
     }
 
-    /// A turn ends. Returns true if the caller has to wake the event loop, because scripts are left.
-    /// A timer that is still armed does not always wake it: with I/O threads, Redis 7.0 can read
-    /// commands after it has computed how long it will sleep. At the end of a pause the server wakes
-    /// by itself.
+    /// A turn ends. Returns true if the caller has to wake the event loop, because scripts are
+    /// left. A timer that is still armed does not always wake it: with I/O threads, Redis 7.0 can
+    /// read commands after it has computed how long it will sleep. At the end of a pause the server
+    /// wakes by itself.
     pub fn turn_ends(&self, paused: bool) -> bool {
         !self.queue.is_empty() && !paused
     }

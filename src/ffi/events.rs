@@ -57,8 +57,8 @@ impl Ctx {
     }
 
     /// Subscribes to the turns of the event loop, after [`ignore_turns`](Self::ignore_turns). Safe
-    /// at any time: the server appends to its list of subscriptions. Possible only in a context that
-    /// the server gave to the module.
+    /// at any time: the server appends to its list of subscriptions. Possible only in a context
+    /// that the server gave to the module.
     ///
     /// # Errors
     /// If the server does not have this event.

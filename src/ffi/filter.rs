@@ -107,8 +107,8 @@ impl IncomingCommand {
 impl Ctx {
     /// Registers a filter. False if the server does not accept it.
     ///
-    /// The flag NOSELF is not set. With it, while a script of the module runs, the server would hide
-    /// the commands of the script, and those of other clients that it serves meanwhile.
+    /// The flag NOSELF is not set. With it, while a script of the module runs, the server would
+    /// hide the commands of the script, and those of other clients that it serves meanwhile.
     pub fn register_filter<F: CommandFilter>(&self) -> bool {
         // SAFETY: the context is valid. The server drops the filter when it unloads the module.
         let filter = unsafe {

@@ -1,9 +1,9 @@
 //! Runs a script outside of a handler, for a client that was blocked before.
 //!
 //! A script can run for long. The server then serves other clients between its commands: it reads
-//! their commands, answers BUSY to most of them, and ends their connections. So while a script runs,
-//! the command filter gets commands of the script and of other clients, although the module's call
-//! has not returned.
+//! their commands, answers BUSY to most of them, and ends their connections. So while a script
+//! runs, the command filter gets commands of the script and of other clients, although the module's
+//! call has not returned.
 
 use std::ffi::CStr;
 use std::ptr;
@@ -60,10 +60,10 @@ impl Ctx {
     /// Redis 7.0 follows a null pointer if `user` may not run this command. So the caller has to
     /// have asked [`User::may_run`] before.
     ///
-    /// The flags: `!` replicates, `C` runs the script as the user, `E` turns a refusal into an error
-    /// reply, `3` replies in RESP3. Without `M` newer servers would let the script write beyond
-    /// `maxmemory`. With it they go by the state in which the latest command of a client found the
-    /// memory (`pre_command_oom_state` in `server.c`).
+    /// The flags: `!` replicates, `C` runs the script as the user, `E` turns a refusal into an
+    /// error reply, `3` replies in RESP3. Without `M` newer servers would let the script write
+    /// beyond `maxmemory`. With it they go by the state in which the latest command of a client
+    /// found the memory (`pre_command_oom_state` in `server.c`).
     pub fn run_script(
         &self,
         user: &User,

@@ -5,8 +5,8 @@ use std::ptr;
 
 use redis_module::raw;
 
-/// A string, or one reference to a string, that is freed when dropped. The server counts references,
-/// so it can keep the string for longer.
+/// A string, or one reference to a string, that is freed when dropped. The server counts
+/// references, so it can keep the string for longer.
 pub struct OwnString(*mut raw::RedisModuleString);
 
 impl OwnString {

@@ -16,7 +16,8 @@ use rows::{Row, Servers};
 
 /// Counts the instructions that a primary executes for each write, with callgrind.
 ///
-/// DURABLE_TEST_SERVER names another server binary, DURABLE_TEST_MODULE another build of the module.
+/// DURABLE_TEST_SERVER names another server binary, DURABLE_TEST_MODULE another build of the
+/// module.
 #[derive(Parser)]
 #[command(name = "durable-instructions", version)]
 struct Options {

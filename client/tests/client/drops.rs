@@ -149,8 +149,8 @@ fn a_watch_that_is_answered_at_once_with_ever_new_tokens_is_paced() {
     let _watch = client.watch().unwrap();
     eventually("the first map", || client.known_slots() == 16_384);
     eventually("many changes", || tokens.load(Ordering::Relaxed) >= 14);
-    // 13 watches have ended. After one that took less than 100 ms there is a pause of at least 4, 8,
-    // 16, … ms; one that took longer sets the pauses back to 4 ms. So 13 watches take at least
+    // 13 watches have ended. After one that took less than 100 ms there is a pause of at least 4,
+    // 8, 16, … ms; one that took longer sets the pauses back to 4 ms. So 13 watches take at least
     // 348 ms, however busy the machine is: 4 short ones, a long one, 4 short, a long one, 3 short.
     let took = began.elapsed();
     assert!(took >= Duration::from_millis(348), "{took:?}");

@@ -1,8 +1,8 @@
 //! Reads the reply to ROLE: the end of the primary's stream, and its online links.
 //!
 //! Source: `roleCommand` in `replication.c`. Example, in RESP2 and without line ends: `*3 $6 master
-//! :187 *1 *3 $9 127.0.0.1 $4 6380 $3 150` says that the stream ends at 187, and that the replica at
-//! 127.0.0.1:6380 has acknowledged 150.
+//! :187 *1 *3 $9 127.0.0.1 $4 6380 $3 150` says that the stream ends at 187, and that the replica
+//! at 127.0.0.1:6380 has acknowledged 150.
 //!
 //! The reply is read as bytes. To walk through it by the module API costs a third as much as the
 //! command itself.

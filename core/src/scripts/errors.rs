@@ -1,4 +1,5 @@
-//! Errors of scripts: which of them a script caused, and how the plain command would have said them.
+//! Errors of scripts: which of them a script caused, and how the plain command would have said
+//! them.
 
 /// Whether the script had begun to run before this error. `executed_commands` is true if it has
 /// executed a command.
@@ -60,9 +61,9 @@ const SERVERS_ERRORS: [&str; 14] = [
 ];
 
 /// The error of the plain command, where a module's call is refused in other words: the script's
-/// slot moved or the cluster failed after the script had arrived. Clients send a command again after
-/// these errors, so they are only for a script that has executed no command. A script's own error
-/// may quote the same words; it ends differently.
+/// slot moved or the cluster failed after the script had arrived. Clients send a command again
+/// after these errors, so they are only for a script that has executed no command. A script's own
+/// error may quote the same words; it ends differently.
 pub fn plain_error(error: &[u8], executed_commands: bool) -> Option<&'static str> {
     if executed_commands {
         return None;

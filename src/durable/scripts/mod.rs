@@ -1,8 +1,8 @@
 //! Scripts inside DURABLE.CALL and DURABLE.ONCE: EVAL, EVALSHA, FCALL and their read-only forms.
 //!
 //! A handler must not call a script: once the script has run for `busy-reply-threshold`, its caller
-//! can disconnect, and the server would free a client whose command runs. So the handler only blocks
-//! the client. The script runs from a timer, as the client's user and in its database
+//! can disconnect, and the server would free a client whose command runs. So the handler only
+//! blocks the client. The script runs from a timer, as the client's user and in its database
 //! (`core/src/scripts.rs` decides when). Then the client waits for acknowledgements, as for any
 //! other command.
 //!
@@ -142,8 +142,8 @@ pub fn arrive(ctx: &Ctx, arriving: Arriving<'_>) {
     }
 }
 
-/// Access control denies a script: replies and logs as the server does for the plain command. If the
-/// user may not even run it without keys, the command is denied, otherwise a key.
+/// Access control denies a script: replies and logs as the server does for the plain command. If
+/// the user may not even run it without keys, the command is denied, otherwise a key.
 fn deny(ctx: &Ctx, user: &User, arriving: &Arriving<'_>) {
     let keyless = KeptWords::without_keys(arriving.words);
     if user.may_run(keyless.args()) {

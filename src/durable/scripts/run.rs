@@ -117,7 +117,8 @@ fn outcome<'ctx>(ctx: &'ctx Ctx, script: &Script) -> Outcome<'ctx> {
         return refused(DEMOTED);
     }
     let words = script.words.args();
-    // Asked before the call: Redis 7.0 crashes if access control denies a call outside of a handler.
+    // Asked before the call: Redis 7.0 crashes if access control denies a call outside of a
+    // handler.
     let user = User::named(&script.user).filter(|user| user.may_run(words));
     let Some(user) = user else {
         return refused(NO_PERMISSION);

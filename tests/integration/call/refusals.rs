@@ -1,6 +1,6 @@
 //! Commands that DURABLE.CALL refuses before anything is executed: commands that are not data
-//! commands, those that manage scripts, the module's own commands, and commands of other modules that
-//! `durable.call-allow` does not name.
+//! commands, those that manage scripts, the module's own commands, and commands of other modules
+//! that `durable.call-allow` does not name.
 
 use testkit::differences::HAS_VECTOR_SETS;
 use testkit::{RawConn, Server};

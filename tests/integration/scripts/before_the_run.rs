@@ -1,8 +1,8 @@
 //! What happens between the arrival of a script and its run: its client leaves or is unblocked, the
 //! server is paused or demoted, the user changes.
 //!
-//! The server is stopped while commands are sent. It then reads all of them in one turn of its event
-//! loop, in the order in which they were sent, and runs scripts after that.
+//! The server is stopped while commands are sent. It then reads all of them in one turn of its
+//! event loop, in the order in which they were sent, and runs scripts after that.
 
 use testkit::{eventually, RawConn, Server};
 

@@ -8,8 +8,8 @@ use crate::support::{
 };
 
 const FOR_EVER: &str = "while true do end";
-/// Busy for seconds, long enough for a test on a busy machine to see it. (Scripts have no clock: TIME
-/// stands still in newer servers.)
+/// Busy for seconds, long enough for a test on a busy machine to see it. (Scripts have no clock:
+/// TIME stands still in newer servers.)
 const LONG: &str = "for step = 1, 300000000 do end
     return redis.call('INCR', KEYS[1])";
 

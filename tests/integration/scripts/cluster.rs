@@ -72,8 +72,8 @@ fn declared_and_undeclared_keys_are_checked_as_for_the_plain_command() {
     );
 }
 
-/// Most servers do not tell a module's call which slot the declared keys are in. There a script with
-/// a shebang may use one other slot, which must be this node's too. Valkey 9 refuses that.
+/// Most servers do not tell a module's call which slot the declared keys are in. There a script
+/// with a shebang may use one other slot, which must be this node's too. Valkey 9 refuses that.
 #[test]
 fn a_script_with_a_shebang_may_use_another_slot_than_its_declared_keys() {
     let cluster = two_primaries();

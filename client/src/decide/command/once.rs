@@ -44,8 +44,9 @@ impl Command {
     ///
     /// An id has 1 to 64 bytes, and belongs to one command: with other arguments, the server
     /// refuses it. The command has to have a key. A script is executed once too, and an error of a
-    /// script that had begun is repeated like a reply. Refused are fences, commands of transactions,
-    /// and other `DURABLE` commands: name the plain command, with the requirement in front of it.
+    /// script that had begun is repeated like a reply. Refused are fences, commands of
+    /// transactions, and other `DURABLE` commands: name the plain command, with the requirement in
+    /// front of it.
     pub fn once(mut self, id: impl AsRef<[u8]>) -> Command {
         let mut cmd = Cmd::new();
         cmd.arg(NAME).arg(id.as_ref());
