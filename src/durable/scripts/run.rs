@@ -16,7 +16,7 @@ use crate::durable::records::{repeat, Found, Record, MAY_BE_ELSEWHERE, NO_PERMIS
 use crate::durable::state::coordinator;
 use crate::durable::waiter::{Answer, Waiter};
 use crate::durable::waiting;
-use crate::ffi::{Blocked, CallReply, Ctx, Timer, User};
+use crate::ffi::{CallReply, Ctx, Timer, User};
 
 /// The error after a demotion, in the server's words for blocked clients.
 const DEMOTED: &CStr =
@@ -80,8 +80,11 @@ fn run(ctx: &Ctx, client: u64) {
         requirement,
         record,
         db,
+        words,
         ..
     } = *script;
+    // While the client is still blocked: see `KeptWords::of`.
+    drop(words);
     match outcome {
         Outcome::Refused(error) => answer(client, |ctx| ctx.reply_error_bytes(&error)),
         Outcome::Ran {
@@ -187,7 +190,7 @@ fn finish(ctx: &Ctx, client: u64, db: i32, requirement: Requirement, reply: impl
     if requirement.need.is_nothing() {
         return answer(client, reply);
     }
-    let Some(caller) = take_caller(client, |_: &Blocked| true) else {
+    let Some(caller) = take_caller(client, |_| true) else {
         return;
     };
     caller.handle.hold(reply);
