@@ -17,7 +17,6 @@ mod commands;
 mod config;
 mod docs;
 mod durable;
-mod event_loop;
 mod events;
 mod facts;
 mod filter;

@@ -85,8 +85,7 @@ pub fn before_counting(ctx: &Ctx) {
     }
 }
 
-/// Whether a CONFIG RESETSTAT was seen that may still take effect.
-pub fn is_pending() -> bool {
+fn is_pending() -> bool {
     RESETS.with(|resets| resets.is_pending())
 }
 

@@ -87,7 +87,6 @@ mod clients {
     mod io_threads;
     mod leaving;
     mod pause;
-    mod quiet;
     mod sleeping;
     mod states;
     mod timing_out_together;

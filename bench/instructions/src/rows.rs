@@ -1,7 +1,6 @@
 //! The rows of the table, and the fixed load that each puts on its server.
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use anyhow::{ensure, Result};
 use tempfile::TempDir;
@@ -11,8 +10,6 @@ use crate::callgrind;
 
 /// Each connection writes this many keys in turn.
 const KEYS: usize = 100;
-/// More than two periods of the cron.
-const QUIET: Duration = Duration::from_millis(2500);
 const VALUE: [u8; 64] = [b'v'; 64];
 
 /// One way to write.
@@ -159,10 +156,6 @@ impl Servers {
         };
         primary.run::<()>(&["FLUSHALL", "SYNC"]);
         servers.wait_until_in_step(1);
-        if row == Row::Idle {
-            // A module that nobody uses stops hearing turns within two crons.
-            std::thread::sleep(QUIET);
-        }
         // All keys are there, and all memory is in use.
         run(turns.min(KEYS))?;
         let pid = primary.pid();
