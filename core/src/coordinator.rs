@@ -21,7 +21,8 @@
 //! | a setting changed | [`settings_changed`] | |
 //! | the server's cron ran | [`cron`] | look at the cluster, or not |
 //! | the cluster failed | [`cluster_failed`] | |
-//! | a script arrived | [`script_arrived`]; for the rest see [`scripts`] | arm a timer, wake the event loop, or not |
+//! | a script arrived (see [`scripts`]) | [`script_arrived`] | arm a timer, wake, or not |
+//! | the client of a script left | [`script_left`] | |
 //!
 //! The caller applies [`timer_changes`] when a turn begins with waits, when a timer fired, when a
 //! wait was accepted, after the actions of a look, and when the last wait has ended.
@@ -56,6 +57,7 @@
 //! [`cron`]: Coordinator::cron
 //! [`cluster_failed`]: Coordinator::cluster_failed
 //! [`script_arrived`]: Coordinator::script_arrived
+//! [`script_left`]: Coordinator::script_left
 //! [`scripts`]: crate::scripts
 //! [`timer_changes`]: Coordinator::timer_changes
 

@@ -11,7 +11,7 @@
 //! | the waits | [`ledger`], [`shares`] (waits by user) |
 //! | acknowledgements | [`replicas`] (which links count), [`acks`], [`ack_request`], [`fsyncs`] |
 //! | requirements | [`options`] (parsing), [`requirement`] |
-//! | DURABLE.CALL | [`callable`] (which commands may run), [`key_specs`], [`key_places`], [`scripts`] |
+//! | DURABLE.CALL | [`callable`] (what may run), [`key_specs`], [`key_places`], [`scripts`] |
 //! | DURABLE.ONCE | [`once`] (records of executed commands) |
 //! | statistics and log | [`stats`], [`recent_waits`], [`resets`], [`alarms`] |
 //! | slot hints | [`slot`], [`topology`], [`slot_map`] |

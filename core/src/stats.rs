@@ -63,6 +63,16 @@ impl Stats {
         self.left_in_turn = self.left_in_turn.saturating_add(1);
     }
 
+    /// A waiting client left, or the server replied an error to it; `demoted` if that is because the
+    /// server was demoted.
+    pub fn disconnected(&mut self, demoted: bool) {
+        if demoted {
+            bump(&mut self.counters.demoted);
+        } else {
+            self.client_left();
+        }
+    }
+
     /// This server was demoted. The server disconnects blocked clients just before it reports the
     /// demotion, so the clients that left in this turn left because of it.
     pub fn demotion(&mut self) {

@@ -107,12 +107,15 @@ impl<P> Coordinator<P> {
             // The wait was released, and the client left before the reply.
             self.stats.acknowledged_in_vain();
         }
-        if is_demoted {
-            bump(&mut self.stats.counters.demoted);
-        } else {
-            self.stats.client_left();
-        }
+        self.stats.disconnected(is_demoted);
         is_waiting.then(|| self.ledger.cancel(client)).flatten()
+    }
+
+    /// The client of a script left before it got its reply, or the server replied to it. Its script
+    /// is not run any more. `is_replica` is as for [`disconnected`](Self::disconnected).
+    pub fn script_left(&mut self, client: WaitId, is_replica: bool) {
+        self.scripts.remove(client);
+        self.stats.disconnected(is_replica);
     }
 
     /// The error reply of a wait that is given up.

@@ -3,9 +3,9 @@
 //! | bytes | content |
 //! |---|---|
 //! | 0 | the version of this layout, 1 |
-//! | 1 | `2` or `3`: the protocol version of the reply. `l`: the reply was too large, or is no reply |
+//! | 1 | `2` or `3`: the protocol version of the reply. `l`: the reply is not kept |
 //! | 2..18 | the [`Digest`] of the command |
-//! | 18.. | the reply as it was sent, or the length of a large one (8 bytes, little-endian) |
+//! | 18.. | the reply as it was sent, or the length of one not kept (8 bytes, little-endian) |
 
 use std::fmt;
 

@@ -21,7 +21,6 @@ use std::ffi::{c_int, CStr, CString};
 
 use durable_core::requirement::{Options, Requirement};
 use durable_core::servers::Fact;
-use durable_core::stats::bump;
 use lazy_static::lazy_static;
 
 use super::admission::admit_script;
@@ -255,14 +254,7 @@ impl Waiting for ScriptWaiting {
         };
         resets::before_counting(ctx);
         let is_replica = !ctx.situation().is_primary();
-        coordinator(|coordinator| {
-            coordinator.scripts.remove(client);
-            if is_replica {
-                bump(&mut coordinator.stats.counters.demoted);
-            } else {
-                coordinator.stats.client_left();
-            }
-        });
+        coordinator(|coordinator| coordinator.script_left(client, is_replica));
         leave(caller);
     }
 }

@@ -5,6 +5,7 @@
 use std::ffi::CStr;
 
 use durable_core::once::record::{self, NoReply};
+use durable_core::once::Digest;
 use durable_core::requirement::Requirement;
 use durable_core::scripts::errors;
 use durable_core::stats::bump;
@@ -12,7 +13,7 @@ use durable_core::stats::bump;
 use super::{answer, take_caller, take_script, Script};
 use crate::clock;
 use crate::durable::admission::enough_replicas;
-use crate::durable::records::{repeat, Found, Record, MAY_BE_ELSEWHERE, NO_PERMISSION};
+use crate::durable::records::{repeat, Found, MAY_BE_ELSEWHERE, NO_PERMISSION};
 use crate::durable::state::coordinator;
 use crate::durable::waiter::{Answer, Waiter};
 use crate::durable::waiting;
@@ -66,8 +67,8 @@ enum Outcome<'ctx> {
         reply: CallReply<'ctx>,
         executed_commands: bool,
     },
-    /// It was run before. The value of its record.
-    RanBefore(Vec<u8>),
+    /// An id was used before. The value of its record, and the digest of this command.
+    RanBefore(Vec<u8>, Digest),
 }
 
 fn run(ctx: &Ctx, client: u64) {
@@ -77,8 +78,8 @@ fn run(ctx: &Ctx, client: u64) {
     ctx.select_db(script.db);
     let outcome = outcome(ctx, &script);
     let Script {
+        outer,
         requirement,
-        record,
         db,
         words,
         ..
@@ -99,15 +100,16 @@ fn run(ctx: &Ctx, client: u64) {
                 _ => answer(client, |ctx| ctx.reply_with(&reply)),
             },
         },
-        Outcome::RanBefore(value) => {
-            let digest = record.map(|record| record.digest);
-            let recorded = digest.and_then(|digest| record::decode(&value, digest).ok());
-            finish(ctx, client, db, requirement, |ctx| {
-                if let Some(recorded) = recorded {
-                    repeat(ctx, recorded);
+        Outcome::RanBefore(value, digest) => match record::decode(&value, digest) {
+            Err(why) => answer(client, |ctx| ctx.reply_error_text(&format!("ERR {why}"))),
+            Ok(recorded) => match enough_replicas(ctx, requirement.need.replicas) {
+                Err(refusal) => answer(client, |ctx| ctx.reply_error_text(&refusal.text(outer))),
+                Ok(()) => {
+                    coordinator(|coordinator| bump(&mut coordinator.stats.counters.once_repeated));
+                    finish(ctx, client, db, requirement, |ctx| repeat(ctx, recorded));
                 }
-            });
-        }
+            },
+        },
     }
 }
 
@@ -131,7 +133,9 @@ fn outcome<'ctx>(ctx: &'ctx Ctx, script: &Script) -> Outcome<'ctx> {
         (Some(_), Some(Found::NoRecord)) => {
             return Outcome::Refused(format!("ERR {}", NoReply::Unreadable).into_bytes());
         }
-        (Some(record), Some(Found::Recorded(value))) => return again(ctx, script, record, value),
+        (Some(record), Some(Found::Recorded(value))) => {
+            return Outcome::RanBefore(value, record.digest);
+        }
         _ => {}
     }
     if let Err(refusal) = enough_replicas(ctx, script.requirement.need.replicas) {
@@ -171,18 +175,6 @@ impl Script {
             && ctx.is_beyond_maxmemory()
             && ctx.setting(c"maxmemory-policy").as_deref() == Some(b"noeviction")
     }
-}
-
-/// The script was run before. Its reply is repeated, unless its record is of another command.
-fn again<'ctx>(ctx: &Ctx, script: &Script, record: &Record, value: Vec<u8>) -> Outcome<'ctx> {
-    if let Err(why) = record::decode(&value, record.digest) {
-        return Outcome::Refused(format!("ERR {why}").into_bytes());
-    }
-    if let Err(refusal) = enough_replicas(ctx, script.requirement.need.replicas) {
-        return Outcome::Refused(refusal.text(script.outer).into_bytes());
-    }
-    coordinator(|coordinator| bump(&mut coordinator.stats.counters.once_repeated));
-    Outcome::RanBefore(value)
 }
 
 /// Replies once the requirement is met for everything executed so far.

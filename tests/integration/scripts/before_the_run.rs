@@ -6,30 +6,8 @@
 
 use testkit::{eventually, RawConn, Server};
 
+use crate::support::scripts::{list, reply, script, PUSH};
 use crate::support::{connections, info, replicated, say, send_in_one_turn, settles, user};
-
-const PUSH: &str = "return redis.call('RPUSH', KEYS[1], ARGV[1])";
-
-fn script(client: &mut RawConn, script: &str, value: &str) {
-    client.send(&[
-        "DURABLE.CALL",
-        "REPLICAS",
-        "0",
-        "EVAL",
-        script,
-        "1",
-        "list",
-        value,
-    ]);
-}
-
-fn reply(client: &mut RawConn) -> String {
-    String::from_utf8_lossy(&client.read_reply_bytes()).into_owned()
-}
-
-fn list(server: &Server) -> Vec<String> {
-    server.run(&["LRANGE", "list", "0", "-1"])
-}
 
 /// Sends a script of the first client, and then a command of the second. The server reads both
 /// before it runs the script.

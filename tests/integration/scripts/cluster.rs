@@ -1,18 +1,11 @@
 //! Scripts inside DURABLE.CALL in a cluster: keys and redirections are those of the plain command.
 
-use testkit::{Cluster, RawConn, Server};
+use testkit::{Cluster, Server};
 
+use crate::support::scripts::same;
 use crate::support::{key_of, say, send_in_one_turn, two_primaries};
 
 const INCR: &str = "return redis.call('INCR', KEYS[1])";
-
-#[track_caller]
-fn same(conn: &mut RawConn, words: &[&str]) -> String {
-    let plain = conn.call_text(words);
-    let durable = [&["DURABLE.CALL", "REPLICAS", "0"], words].concat();
-    assert_eq!(conn.call_text(&durable), plain, "{words:?}");
-    plain
-}
 
 #[test]
 fn declared_and_undeclared_keys_are_checked_as_for_the_plain_command() {

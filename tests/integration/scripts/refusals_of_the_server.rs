@@ -3,16 +3,8 @@
 
 use testkit::{RawConn, Server};
 
+use crate::support::scripts::same;
 use crate::support::{connections, info, say, send_in_one_turn, user};
-
-/// The plain command and DURABLE.CALL get the same reply.
-#[track_caller]
-fn same(conn: &mut RawConn, words: &[&str]) -> String {
-    let plain = conn.call_text(words);
-    let durable = [&["DURABLE.CALL", "REPLICAS", "0"], words].concat();
-    assert_eq!(conn.call_text(&durable), plain, "{words:?}");
-    plain
-}
 
 #[test]
 fn a_script_that_access_control_denies_in_its_own_calls_gets_the_error_of_the_plain_one() {

@@ -5,35 +5,14 @@
 
 use testkit::{eventually, RawConn, Replicated, Server};
 
+use crate::support::scripts::{list, reply, script, PUSH};
 use crate::support::{
     connections, get, in_threads, info, patient, replicated, say, send, send_in_one_turn, settles,
 };
 
-const PUSH: &str = "return redis.call('RPUSH', KEYS[1], ARGV[1])";
 /// Runs for more than ten milliseconds, twice as long as scripts may in one turn.
 const SLOW: &str = "for step = 1, 3000000 do end
     return redis.call('RPUSH', KEYS[1], ARGV[1])";
-
-fn script(client: &mut RawConn, script: &str, value: &str) {
-    client.send(&[
-        "DURABLE.CALL",
-        "REPLICAS",
-        "0",
-        "EVAL",
-        script,
-        "1",
-        "list",
-        value,
-    ]);
-}
-
-fn reply(client: &mut RawConn) -> String {
-    String::from_utf8_lossy(&client.read_reply_bytes()).into_owned()
-}
-
-fn list(server: &Server) -> Vec<String> {
-    server.run(&["LRANGE", "list", "0", "-1"])
-}
 
 #[test]
 fn a_thousand_scripts_in_one_turn_run_once_each_in_the_order_of_arrival() {

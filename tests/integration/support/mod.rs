@@ -9,6 +9,7 @@ mod family;
 mod fsync;
 mod links;
 mod random_arguments;
+pub mod scripts;
 mod servers;
 mod settings;
 pub mod slots;
