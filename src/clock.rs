@@ -1,15 +1,10 @@
-//! The module's monotonic clock. The server's timers follow the wall clock, which can be set back.
-
-use std::time::Instant;
+//! The clock: the server's monotonic one, which nobody can set.
 
 use durable_core::units::Micros;
-use lazy_static::lazy_static;
 
-lazy_static! {
-    static ref START: Instant = Instant::now();
-}
+use crate::ffi;
 
-/// The time since the clock was first read.
+/// The time since some moment in the past.
 pub fn now() -> Micros {
-    Micros::new(u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX))
+    Micros::new(ffi::monotonic_micros())
 }

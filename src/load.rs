@@ -6,7 +6,7 @@ use durable_core::servers::Fact;
 
 use crate::config::{self, Config};
 use crate::events::Events;
-use crate::ffi::{api, Args, Ctx};
+use crate::ffi::{api, ok_reply, Args, Ctx};
 use crate::info::DurableSection;
 use crate::slothint::connection;
 use crate::{commands, durable, facts, filter, resets, slothint, unload, unserved, NAME};
@@ -85,6 +85,7 @@ fn load_state(ctx: &Ctx, config: Config) {
     config::load(config);
     resets::load();
     unserved::load();
+    ok_reply::load();
     durable::state::load(ctx.situation().is_cluster());
     durable::scripts::load();
     slothint::load();
@@ -99,6 +100,7 @@ fn unload_state() {
     unserved::unload();
     resets::unload();
     config::unload();
+    ok_reply::unload();
 }
 
 /// Fails if the server's command was renamed or disabled. The module reads acknowledgements with

@@ -24,9 +24,11 @@
 //! A wait that has ended leaves at most its id behind: in `fresh` until offsets are assigned, in
 //! `lost` until the lost waits are taken. So nothing piles up in an outage of hours.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
+
+use in_order::InOrder;
 
 use crate::acks::{Acks, Need};
 use crate::shares::{User, UserShares};
@@ -73,14 +75,19 @@ pub struct Ledger<T> {
     waits: FxHashMap<WaitId, Wait<T>>,
     /// Waits without an offset. Ids of cancelled waits stay in it until offsets are assigned.
     fresh: Vec<WaitId>,
-    queues: BTreeMap<Need, BTreeSet<(Offset, WaitId)>>,
-    deadlines: BTreeSet<(Micros, WaitId)>,
+    queues: BTreeMap<Need, Queue>,
+    /// The memory of the last queue that became empty.
+    spare: Queue,
+    deadlines: InOrder<(Micros, WaitId)>,
     /// All waits, by the time at which they were accepted.
-    accepted: BTreeSet<(Micros, WaitId)>,
+    accepted: InOrder<(Micros, WaitId)>,
     /// The queues of lost waits, without the waits that `next_lost` has returned.
-    lost: Vec<(Loss, BTreeSet<(Offset, WaitId)>)>,
+    lost: Vec<(Loss, Queue)>,
     shares: UserShares,
 }
+
+/// Waits with the same requirement, by offset.
+type Queue = InOrder<(Offset, WaitId)>;
 
 /// A wait gets its offset at the first end of a turn at which the replicas can be looked at.
 /// Without an offset it expires this long after its deadline.
@@ -95,8 +102,9 @@ impl<T> Default for Ledger<T> {
             waits: FxHashMap::default(),
             fresh: Vec::new(),
             queues: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
-            accepted: BTreeSet::new(),
+            spare: Queue::default(),
+            deadlines: InOrder::default(),
+            accepted: InOrder::default(),
             lost: Vec::new(),
             shares: UserShares::default(),
         }
@@ -161,13 +169,16 @@ impl<T> Ledger<T> {
     /// leaves one of these waits unsatisfied.
     pub fn assign(&mut self, offset: Offset, acks: &Acks) -> bool {
         let mut outstanding = false;
+        // In a queue, waits with the same offset are ordered by id.
+        self.fresh.sort_unstable();
         for id in self.fresh.drain(..) {
             if let Some(wait) = self.waits.get_mut(&id) {
                 // If a wait was cancelled and its client waits again in this turn, `fresh` has the
                 // id twice.
                 if wait.offset.is_none() {
                     wait.offset = Some(offset);
-                    let queue = self.queues.entry(wait.need).or_default();
+                    let queue = self.queues.entry(wait.need);
+                    let queue = queue.or_insert_with(|| std::mem::take(&mut self.spare));
                     queue.insert((offset, id));
                     outstanding |= acks.met_up_to(wait.need).is_none_or(|met| met < offset);
                 }
@@ -183,7 +194,7 @@ impl<T> Ledger<T> {
     pub fn has_releasable(&self, acks: &Acks) -> bool {
         self.reachable(acks).any(|(need, queue)| {
             let met = acks.met_up_to(*need);
-            let front = queue.first().map(|&(offset, _)| offset);
+            let front = queue.first().map(|(offset, _)| offset);
             matches!((met, front), (Some(met), Some(front)) if front <= met)
         })
     }
@@ -196,7 +207,7 @@ impl<T> Ledger<T> {
             let Some(met) = acks.met_up_to(*need) else {
                 continue;
             };
-            while queue.first().is_some_and(|&(offset, _)| offset <= met) {
+            while queue.first().is_some_and(|(offset, _)| offset <= met) {
                 let Some((_, id)) = queue.pop_first() else {
                     break;
                 };
@@ -211,7 +222,10 @@ impl<T> Ledger<T> {
             emptied |= queue.is_empty();
         }
         if emptied {
-            self.queues.retain(|_, queue| !queue.is_empty());
+            let emptied = self.queues.extract_if(.., |_, queue| queue.is_empty());
+            if let Some((_, queue)) = emptied.last() {
+                self.spare = queue;
+            }
         }
         self.return_memory();
     }
@@ -227,7 +241,7 @@ impl<T> Ledger<T> {
             if let Some(queue) = self.queues.get_mut(&wait.need) {
                 queue.remove(&(offset, id));
                 if queue.is_empty() {
-                    self.queues.remove(&wait.need);
+                    self.spare = self.queues.remove(&wait.need).unwrap_or_default();
                 }
             }
         }
@@ -244,6 +258,8 @@ impl<T> Ledger<T> {
                 wait.offset.get_or_insert(Offset::MAX);
             }
         }
+        self.fresh.sort_unstable();
+        self.fresh.dedup();
         let fresh = self.fresh.drain(..).map(|id| (Offset::MAX, id)).collect();
         let queues = std::mem::take(&mut self.queues).into_values();
         let lost = queues.chain([fresh]).filter(|queue| !queue.is_empty());
@@ -285,10 +301,9 @@ impl<T> Ledger<T> {
             .any(|(need, queue)| {
                 let met = acks.met_up_to(*need).unwrap_or_default();
                 let above = from.max(met);
-                // `range` panics if the start is above the end.
                 above < to && {
-                    let within = (above.saturating_add(1), WaitId::MIN)..=(to, WaitId::MAX);
-                    queue.range(within).next().is_some()
+                    let from = (above.saturating_add(1), WaitId::MIN);
+                    queue.has_within(from, (to, WaitId::MAX))
                 }
             })
     }
@@ -297,7 +312,7 @@ impl<T> Ledger<T> {
     fn reachable(
         &self,
         acks: &Acks,
-    ) -> impl Iterator<Item = (&Need, &BTreeSet<(Offset, WaitId)>)> + '_ {
+    ) -> impl Iterator<Item = (&Need, &Queue)> + '_ {
         self.queues.range(..=greatest_need(acks))
     }
 
@@ -317,8 +332,8 @@ impl<T> Ledger<T> {
 fn forget<T>(
     id: WaitId,
     wait: &Wait<T>,
-    accepted: &mut BTreeSet<(Micros, WaitId)>,
-    deadlines: &mut BTreeSet<(Micros, WaitId)>,
+    accepted: &mut InOrder<(Micros, WaitId)>,
+    deadlines: &mut InOrder<(Micros, WaitId)>,
 ) {
     accepted.remove(&(wait.since, id));
     if let Some(at) = wait.deadline {
@@ -335,6 +350,7 @@ fn greatest_need(acks: &Acks) -> Need {
 }
 
 mod deadlines;
+mod in_order;
 mod users;
 
 #[cfg(test)]

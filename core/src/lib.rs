@@ -28,6 +28,7 @@ pub mod acl_rules;
 pub mod alarms;
 pub mod callable;
 pub mod client_list;
+pub mod common_reply;
 pub mod coordinator;
 pub mod fsyncs;
 pub mod key_places;

@@ -19,6 +19,8 @@
 
 use std::fmt;
 
+use atoi::FromRadix10Checked;
+
 use crate::acks::Need;
 
 /// The greatest number of replicas that can be required or expected.
@@ -75,15 +77,13 @@ pub fn parse_timeout(word: &[u8]) -> Option<u64> {
 /// Reads a decimal number without sign, spaces or leading zeros, as strict as the server's own
 /// commands are.
 pub fn parse_number(word: &[u8]) -> Option<u64> {
-    let is_canonical = match word {
-        [b'0'] => true,
-        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    if !is_canonical {
+    if matches!(word, [b'0', _, ..]) {
         return None;
     }
-    std::str::from_utf8(word).ok()?.parse().ok()
+    match u64::from_radix_10_checked(word) {
+        (Some(number), used) if used == word.len() && used > 0 => Some(number),
+        _ => None,
+    }
 }
 
 /// The requirement options of one command. `None` for an option that was not given.

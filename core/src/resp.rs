@@ -1,5 +1,7 @@
 //! A cursor over a reply in RESP2 or RESP3. It reads one value after another and never panics.
 
+use atoi::FromRadix10SignedChecked;
+
 /// A reply with an unknown format, and what was wrong with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable(pub &'static str);
@@ -128,8 +130,9 @@ fn count(digits: &[u8]) -> Result<usize, Unreadable> {
 }
 
 /// Reads a decimal number.
-pub(crate) fn number<T: std::str::FromStr>(digits: &[u8]) -> Result<T, Unreadable> {
-    let text = std::str::from_utf8(digits).ok();
-    text.and_then(|text| text.parse().ok())
-        .ok_or(Unreadable("a number was expected"))
+pub(crate) fn number<T: FromRadix10SignedChecked>(digits: &[u8]) -> Result<T, Unreadable> {
+    match T::from_radix_10_signed_checked(digits) {
+        (Some(number), used) if used == digits.len() && used > 0 => Ok(number),
+        _ => Err(Unreadable("a number was expected")),
+    }
 }

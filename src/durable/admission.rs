@@ -172,10 +172,11 @@ fn can_wait(ctx: &Ctx, situation: Situation, client: u64) -> Result<(), Refusal>
 /// # Errors
 /// Too few count.
 pub fn enough_replicas(ctx: &Ctx, required: u32) -> Result<(), Refusal> {
-    let now = clock::now();
-    if coordinator(|coordinator| coordinator.knows_enough_replicas(required, now)) {
+    if coordinator(|coordinator| coordinator.knows_enough_replicas(required)) {
         return Ok(());
     }
+    // The error reply also shows the number of links that do not count.
+    coordinator(|coordinator| coordinator.look_will_be_shown());
     look::look(ctx);
     let now = clock::now();
     coordinator(|coordinator| coordinator.check_replicas(required, now))

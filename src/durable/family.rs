@@ -219,6 +219,7 @@ fn execute<T: FamilyCommand>(ctx: &Ctx, args: Args<'_>) {
             let inner = InnerCommand {
                 name: T::INNER_C,
                 args: args.take(inner_len).skip(1),
+                key_first: true,
                 // The durable command has the flag `deny-oom` if the inner one has it.
                 memory: Memory::CheckedByServer,
             };

@@ -23,6 +23,9 @@ pub fn give_up(ctx: &Ctx) {
 }
 
 fn end_overdue(ctx: &Ctx, overdue: Vec<WaitId>) {
+    if overdue.is_empty() {
+        return;
+    }
     let waiting = ctx.waiting_here(&overdue);
     for client in overdue {
         if !waiting.end_as_timed_out(client) {
@@ -37,6 +40,9 @@ fn end_overdue(ctx: &Ctx, overdue: Vec<WaitId>) {
 /// before it reports the new role. Valkey leaves some of them to the module: clients that accept
 /// redirections, and from Valkey 9 on all clients of a cluster.
 fn end_lost(ctx: &Ctx, lost: Vec<(WaitId, Loss)>) {
+    if lost.is_empty() {
+        return;
+    }
     let clients: Vec<WaitId> = lost.iter().map(|&(client, _)| client).collect();
     let waiting = ctx.waiting_here(&clients);
     for (client, loss) in lost {

@@ -1,5 +1,6 @@
-//! Releases waits: the server sends each client the reply that it has held.
+//! Releases waits: each client gets its reply.
 
+use durable_core::common_reply::CommonReply;
 use durable_core::ledger::{Wait, WaitId};
 use durable_core::units::{Micros, Offset};
 
@@ -14,11 +15,15 @@ pub fn release(ctx: &Ctx, released: Vec<(WaitId, Wait<Waiter>)>, longest: Micros
     unserved::note(released.iter().map(|&(client, _)| client));
     latency::record(ctx, longest);
     for (_, wait) in released {
-        if wait.payload.answer == Answer::Count {
-            let offset = wait.offset.unwrap_or(Offset::MAX);
-            let count = coordinator(|coordinator| coordinator.acks().acknowledged(offset));
-            wait.payload.handle.hold_integer(count.into());
+        let Waiter { handle, answer } = wait.payload;
+        match answer {
+            Answer::Held => handle.unblock(),
+            Answer::Common(reply) => handle.unblock_with(reply),
+            Answer::Count => {
+                let offset = wait.offset.unwrap_or(Offset::MAX);
+                let count = coordinator(|coordinator| coordinator.acks().acknowledged(offset));
+                handle.unblock_with(CommonReply::Integer(count.into()));
+            }
         }
-        wait.payload.handle.unblock();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use durable_core::common_reply::CommonReply;
 use durable_core::requirement::Requirement;
 
 use super::call::registry;
@@ -16,6 +17,8 @@ pub struct InnerCommand<'a> {
     pub name: &'a CStr,
     /// Its arguments.
     pub args: Args<'a>,
+    /// The first argument is a key.
+    pub key_first: bool,
     /// Whether the server has checked `maxmemory` for it.
     pub memory: Memory,
 }
@@ -36,7 +39,7 @@ pub fn execute<'ctx>(
     inner: InnerCommand<'_>,
     replacement: impl FnOnce(&[u8]) -> Option<&'static CStr>,
 ) -> Option<CallReply<'ctx>> {
-    let Some(reply) = ctx.call_for_client(inner.name, inner.args, inner.memory) else {
+    let Some(reply) = ctx.call_for_client(inner.name, inner.args, inner.key_first, inner.memory) else {
         ctx.reply_error(c"ERR the server did not execute the command");
         return None;
     };
@@ -55,7 +58,9 @@ pub fn answer(ctx: &Ctx, requirement: Requirement, reply: &CallReply<'_>) {
     if requirement.need.is_nothing() {
         return ctx.reply_with(reply);
     }
-    waiting::enqueue(ctx, requirement, Answer::Held, |blocked| {
+    let common = CommonReply::of(reply.protocol());
+    let answer = common.map_or(Answer::Held, Answer::Common);
+    waiting::enqueue(ctx, requirement, answer, |blocked| {
         blocked.hold_reply(reply);
     });
 }

@@ -2,6 +2,7 @@
 //! coordinator (`core/src/coordinator.rs`), and carries out what the coordinator returns.
 
 use durable_core::coordinator::{Actions, OnTimer, TimerChange};
+use durable_core::units::Micros;
 
 use super::cluster_state;
 use super::give_up::give_up;
@@ -123,7 +124,11 @@ fn carry_out(ctx: &Ctx, actions: Actions<Waiter>) {
 /// is armed at the turn's end does not shorten this sleep. So a deadline timer is already armed
 /// when a command runs or a timer fires.
 pub fn apply_timers(ctx: &Ctx) {
-    let now = clock::now();
+    apply_timers_at(ctx, clock::now());
+}
+
+/// As [`apply_timers`], at a time that the caller has just read.
+pub fn apply_timers_at(ctx: &Ctx, now: Micros) {
     let changes = coordinator(|coordinator| coordinator.timer_changes(now));
     apply::<TurnTimer>(ctx, changes.turn, |timers| &mut timers.turn);
     apply::<DeadlineTimer>(ctx, changes.deadline, |timers| &mut timers.deadline);

@@ -1,6 +1,8 @@
 //! The module's data of each wait in the coordinator: the blocked client, and the kind of its
 //! reply.
 
+use durable_core::common_reply::CommonReply;
+
 use crate::ffi::Blocked;
 
 /// A waiting client.
@@ -15,6 +17,8 @@ pub struct Waiter {
 pub enum Answer {
     /// The reply of the inner command, which the server holds.
     Held,
+    /// The reply of the inner command, which is made when the wait is released.
+    Common(CommonReply),
     /// How many replicas have acknowledged.
     Count,
 }

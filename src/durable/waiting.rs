@@ -20,23 +20,29 @@ use crate::{clock, resets};
 /// The error if the server does not block the client. By then the command has been executed.
 const NOT_BLOCKED: &CStr = c"UNACKED the server could not block the client; applied on the primary, may still reach the replicas";
 
-/// Blocks the client of a command that was admitted and executed. `hold` passes the reply to the
-/// server, which holds it.
+/// Blocks the client of a command that was admitted and executed. With [`Answer::Held`], `hold`
+/// passes the reply to the server, which holds it.
 pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl FnOnce(&Blocked)) {
     let client = ctx.client_id();
-    let Some(handle) = ctx.block::<DurableWaiting>() else {
+    let handle = match answer {
+        Answer::Held => ctx.block::<DurableWaiting>(),
+        Answer::Common(_) | Answer::Count => ctx.block_for_common::<DurableWaiting>(),
+    };
+    let Some(handle) = handle else {
         coordinator(|coordinator| bump(&mut coordinator.stats.counters.unacked));
         ctx.reply_error(NOT_BLOCKED);
         return;
     };
-    // Only a safeguard: admission refuses clients that wait already. Without this check, `accept`
-    // below would fail, and the unblock would send a held reply that is not acknowledged.
-    if coordinator(|coordinator| coordinator.wait_of(client).is_some()) {
-        handle.hold(|ctx| ctx.reply_error(NOT_BLOCKED));
-        handle.unblock();
-        return;
+    if answer == Answer::Held {
+        // Only a safeguard: admission refuses clients that wait already. Without this check,
+        // `accept` would fail, and the unblock would send a held reply that is not acknowledged.
+        if coordinator(|coordinator| coordinator.wait_of(client).is_some()) {
+            handle.hold(|ctx| ctx.reply_error(NOT_BLOCKED));
+            handle.unblock();
+            return;
+        }
+        hold(&handle);
     }
-    hold(&handle);
     let waiter = Waiter { handle, answer };
     begin(ctx, client, ctx.selected_db(), requirement, waiter);
 }
@@ -55,7 +61,7 @@ pub fn begin(ctx: &Ctx, client: u64, db: c_int, requirement: Requirement, waiter
         Ok(false) => {}
         Err(waiter) => waiter.handle.unblock(),
     }
-    turn::apply_timers(ctx);
+    turn::apply_timers_at(ctx, now);
 }
 
 /// The server's callbacks for a wait that ends without a release.

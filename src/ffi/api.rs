@@ -65,6 +65,7 @@ required! {
     RedisModule_FreeString
     RedisModule_FreeThreadSafeContext
     RedisModule_GetBlockedClientHandle
+    RedisModule_GetBlockedClientPrivateData
     RedisModule_GetClientId
     RedisModule_GetClientInfoById
     RedisModule_GetClientUserNameById
@@ -91,6 +92,7 @@ required! {
     RedisModule_Log
     RedisModule_OpenKey
     RedisModule_Milliseconds
+    RedisModule_MonotonicMicroseconds
     RedisModule_RegisterCommandFilter
     RedisModule_RegisterInfoFunc
     RedisModule_RegisterNumericConfig

@@ -1,8 +1,12 @@
-//! A client that waits for its reply, and the reply that the server holds for it meanwhile.
+//! A client that waits for its reply. The server holds the reply meanwhile, or the module makes it
+//! when the wait ends (`blocked/answer.rs`).
+
+mod answer;
 
 use std::ffi::c_int;
 use std::ptr::{self, NonNull};
 
+use durable_core::common_reply::CommonReply;
 use redis_module::raw;
 
 use super::{guard, CallReply, Ctx};
@@ -43,10 +47,20 @@ impl Ctx {
     /// between the unblocking and the serving of a client, Redis 7.0 leaves the client without a
     /// reply, and Redis 7.2 aborts.
     pub fn block<W: Waiting>(&self) -> Option<Blocked> {
+        self.block_with::<W>(None)
+    }
+
+    /// As [`block`](Self::block), for a client that gets a [`CommonReply`]. It is released by
+    /// [`Blocked::unblock_with`].
+    pub fn block_for_common<W: Waiting>(&self) -> Option<Blocked> {
+        self.block_with::<W>(Some(answer::on_reply))
+    }
+
+    fn block_with<W: Waiting>(&self, reply: raw::RedisModuleCmdFunc) -> Option<Blocked> {
         // SAFETY: the context is that of a running command. There is no private data to be freed,
         // and the server does not unload a module that has blocked clients.
         let handle = unsafe {
-            api!(RedisModule_BlockClient)(self.raw(), None, Some(on_timeout::<W>), None, 0)
+            api!(RedisModule_BlockClient)(self.raw(), reply, Some(on_timeout::<W>), None, 0)
         };
         let handle = NonNull::new(handle)?;
         // SAFETY: the handle was just made.
@@ -70,11 +84,6 @@ impl Blocked {
         self.hold(|ctx| ctx.reply_with(reply));
     }
 
-    /// As [`hold_reply`](Self::hold_reply), for an integer.
-    pub fn hold_integer(&self, value: i64) {
-        self.hold(|ctx| ctx.reply_integer(value));
-    }
-
     /// As [`hold_reply`](Self::hold_reply), for whatever `reply` replies.
     pub fn hold(&self, reply: impl FnOnce(&Ctx)) {
         // SAFETY: the handle has not gone back to the server, because that takes `self`.
@@ -88,10 +97,19 @@ impl Blocked {
     }
 
     /// Gives the handle back. A client that still waits gets the reply that the server holds for
-    /// it.
+    /// it. If it was to get a common reply, it gets an error instead.
     pub fn unblock(self) {
         // SAFETY: the handle goes back once, because this takes `self`. There is no private data.
         unsafe { api!(RedisModule_UnblockClient)(self.0.as_ptr(), ptr::null_mut()) };
+    }
+
+    /// Gives the handle back. The client was blocked by [`Ctx::block_for_common`] and gets this
+    /// reply, if it still waits.
+    pub fn unblock_with(self, reply: CommonReply) {
+        let data = answer::private_data(reply);
+        // SAFETY: the handle goes back once, because this takes `self`. The private data is a
+        // number, not an address: nobody reads what it would point to, and nothing frees it.
+        unsafe { api!(RedisModule_UnblockClient)(self.0.as_ptr(), data) };
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_int, CStr};
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,6 +59,12 @@ impl CallReply<'_> {
 
     pub(super) fn as_ptr(&self) -> *mut raw::RedisModuleCallReply {
         self.raw.as_ptr()
+    }
+
+    /// The server's pointer. Whoever takes it frees the reply, while the context of the call is
+    /// there.
+    pub(super) fn into_raw(self) -> *mut raw::RedisModuleCallReply {
+        ManuallyDrop::new(self).raw.as_ptr()
     }
 }
 
@@ -152,7 +159,9 @@ const BUFFERS: usize = 16;
 /// The longest argument that is copied for a call, in bytes.
 pub(super) const COPIED: usize = 64 * 1024;
 
-/// Passes the bytes of the arguments. The server makes strings of its own from them.
+/// Passes the bytes of the arguments. The server makes strings of its own from them, with one
+/// exception: a key that comes first is passed as the client's own string, because the server copies
+/// keys that it keeps.
 ///
 /// If it got the client's own strings, the server would put these into its data, and the client
 /// would share them for as long as it waits. That is bad for two reasons. A thread of the server
@@ -162,52 +171,68 @@ fn call_with_buffers(
     ctx: &Ctx,
     command: &CStr,
     args: Args<'_>,
+    key_first: bool,
     memory: Memory,
 ) -> *mut raw::RedisModuleCallReply {
+    let (key, args) = match args.as_raw() {
+        [key, ..] if key_first => (Some(*key), args.skip(1)),
+        _ => (None, args),
+    };
     let mut buffers = [(ptr::null::<c_char>(), 0_usize); BUFFERS];
     for (buffer, arg) in buffers.iter_mut().zip(args.iter()) {
         *buffer = (arg.as_ptr().cast(), arg.len());
     }
-    // One `b` for each argument, then the flags.
-    let formats: &[u8] = match memory {
-        Memory::CheckedByServer => b"bbbbbbbbbbbbbbbb!CE0\0",
-        Memory::Unchecked => b"bbbbbbbbbbbbbbbb!CME0\0",
-    };
-    let format = formats.get(BUFFERS.saturating_sub(args.len())..);
-    let Some(format) = format.and_then(|format| CStr::from_bytes_with_nul(format).ok()) else {
-        return ptr::null_mut();
-    };
-    let (call, ctx) = (api!(RedisModule_Call), ctx.raw());
-    let (command, format) = (command.as_ptr(), format.as_ptr());
+    let (call, ctx, command) = (api!(RedisModule_Call), ctx.raw(), command.as_ptr());
+    let checks_memory = memory == Memory::Unchecked;
     let _calling = Calling::begin();
+    // The flags, then `s` for the key, then one `b` for each of the other arguments.
     macro_rules! call_by_number {
-        ($($number:literal: $($at:literal)*;)*) => {
-            match args.len() {
-                // SAFETY: the context and the arguments are valid. Each `b` of the format takes a
-                // pointer and a length, and there are as many of both as arguments.
-                $($number => unsafe { call(ctx, command, format $(, buffers[$at].0, buffers[$at].1)*) },)*
+        ($($number:literal: $buffers:literal: $($at:literal)*;)*) => {
+            match (args.len(), key) {
+                // SAFETY: the context and the arguments are valid, and the format ends in a null
+                // byte. Its `s` takes the key. Each `b` takes a pointer and a length, and there are
+                // as many of both as arguments.
+                $(
+                    ($number, None) => {
+                        let format = call_format!(checks_memory, $buffers);
+                        unsafe { call(ctx, command, format $(, buffers[$at].0, buffers[$at].1)*) }
+                    }
+                    ($number, Some(key)) => {
+                        let format = call_format!(checks_memory, concat!("s", $buffers));
+                        unsafe { call(ctx, command, format, key $(, buffers[$at].0, buffers[$at].1)*) }
+                    }
+                )*
                 _ => ptr::null_mut(),
             }
         };
     }
+    macro_rules! call_format {
+        ($checks_memory:expr, $arguments:expr) => {
+            if $checks_memory {
+                concat!("!CME0", $arguments, "\0").as_ptr().cast::<c_char>()
+            } else {
+                concat!("!CE0", $arguments, "\0").as_ptr().cast::<c_char>()
+            }
+        };
+    }
     call_by_number! {
-        0: ;
-        1: 0;
-        2: 0 1;
-        3: 0 1 2;
-        4: 0 1 2 3;
-        5: 0 1 2 3 4;
-        6: 0 1 2 3 4 5;
-        7: 0 1 2 3 4 5 6;
-        8: 0 1 2 3 4 5 6 7;
-        9: 0 1 2 3 4 5 6 7 8;
-        10: 0 1 2 3 4 5 6 7 8 9;
-        11: 0 1 2 3 4 5 6 7 8 9 10;
-        12: 0 1 2 3 4 5 6 7 8 9 10 11;
-        13: 0 1 2 3 4 5 6 7 8 9 10 11 12;
-        14: 0 1 2 3 4 5 6 7 8 9 10 11 12 13;
-        15: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
-        16: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15;
+        0: "":;
+        1: "b": 0;
+        2: "bb": 0 1;
+        3: "bbb": 0 1 2;
+        4: "bbbb": 0 1 2 3;
+        5: "bbbbb": 0 1 2 3 4;
+        6: "bbbbbb": 0 1 2 3 4 5;
+        7: "bbbbbbb": 0 1 2 3 4 5 6;
+        8: "bbbbbbbb": 0 1 2 3 4 5 6 7;
+        9: "bbbbbbbbb": 0 1 2 3 4 5 6 7 8;
+        10: "bbbbbbbbbb": 0 1 2 3 4 5 6 7 8 9;
+        11: "bbbbbbbbbbb": 0 1 2 3 4 5 6 7 8 9 10;
+        12: "bbbbbbbbbbbb": 0 1 2 3 4 5 6 7 8 9 10 11;
+        13: "bbbbbbbbbbbbb": 0 1 2 3 4 5 6 7 8 9 10 11 12;
+        14: "bbbbbbbbbbbbbb": 0 1 2 3 4 5 6 7 8 9 10 11 12 13;
+        15: "bbbbbbbbbbbbbbb": 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+        16: "bbbbbbbbbbbbbbbb": 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15;
     }
 }
 
@@ -269,15 +294,17 @@ impl Ctx {
     ///
     /// The flags: `!` replicates the command, `C` checks the ACL, `E` turns a refusal into an error
     /// reply, `0` replies in the client's protocol version. `M` refuses writes beyond `maxmemory`;
-    /// it is set if `memory` is [`Memory::Unchecked`].
+    /// it is set if `memory` is [`Memory::Unchecked`]. `key_first` says that the first argument is a
+    /// key.
     pub fn call_for_client(
         &self,
         command: &CStr,
         args: Args<'_>,
+        key_first: bool,
         memory: Memory,
     ) -> Option<CallReply<'_>> {
         let reply = if args.len() <= BUFFERS && args.iter().all(|arg| arg.len() <= COPIED) {
-            call_with_buffers(self, command, args, memory)
+            call_with_buffers(self, command, args, key_first, memory)
         } else {
             call_with_strings(self, command, args, memory)
         };

@@ -82,6 +82,15 @@ impl<T> MainThread<T> {
         }
     }
 
+    /// Reads from the value. `None` if there is none, on another thread, and within
+    /// [`with`](Self::with).
+    pub fn get<R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
+        if !self.is_owner() {
+            return None;
+        }
+        self.value.try_borrow().ok()?.as_ref().map(read)
+    }
+
     fn is_owner(&self) -> bool {
         is_this_thread(self.owner)
     }

@@ -38,6 +38,7 @@ mod guard;
 pub mod info;
 pub mod keys;
 pub mod main_thread;
+pub mod ok_reply;
 pub mod permissions;
 mod replies;
 pub mod script;
@@ -62,3 +63,9 @@ pub use server_info::ServerInfo;
 pub use string::OwnString;
 pub use string_key::StringValue;
 pub use timer::{Timer, TimerId};
+
+/// The server's monotonic clock, in microseconds.
+pub fn monotonic_micros() -> u64 {
+    // SAFETY: takes nothing.
+    unsafe { api!(RedisModule_MonotonicMicroseconds)() }
+}

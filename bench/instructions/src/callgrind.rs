@@ -32,8 +32,13 @@ pub fn check() -> Result<()> {
 }
 
 /// Counts what the process executes while `work` runs. Returns instructions, without those of the
-/// server's cron.
-pub fn count(pid: u32, directory: &Path, work: impl FnOnce() -> Result<()>) -> Result<u64> {
+/// server's cron. Callgrind's file is moved to `keep`, if there is such a path.
+pub fn count(
+    pid: u32,
+    directory: &Path,
+    keep: Option<&Path>,
+    work: impl FnOnce() -> Result<()>,
+) -> Result<u64> {
     control(pid, &["--zero"])?;
     control(pid, &["--instr=on"])?;
     work()?;
@@ -46,6 +51,9 @@ pub fn count(pid: u32, directory: &Path, work: impl FnOnce() -> Result<()>) -> R
     };
     let text = fs::read_to_string(dump)?;
     let counted = read(&text).with_context(|| format!("reading {}", dump.display()))?;
+    if let Some(place) = keep {
+        fs::copy(dump, place).with_context(|| format!("writing {}", place.display()))?;
+    }
     fs::remove_file(dump)?;
     Ok(counted)
 }

@@ -8,6 +8,8 @@
 mod callgrind;
 mod rows;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -28,11 +30,23 @@ struct Options {
     /// How many writes are counted in each row
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..))]
     writes: u64,
+
+    /// Only these rows: words of their names, separated by commas
+    #[arg(long, value_name = "WORDS", value_delimiter = ',')]
+    rows: Vec<String>,
+
+    /// Keep callgrind's files in this directory, to be read by callgrind_annotate
+    #[arg(long, value_name = "DIRECTORY")]
+    keep: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let steps = Row::ALL.len() * options.connections.len();
+    let rows: Vec<Row> = Row::ALL
+        .into_iter()
+        .filter(|row| options.rows.is_empty() || options.rows.iter().any(|w| row.name().contains(w)))
+        .collect();
+    let steps = rows.len() * options.connections.len();
     let bar = ProgressBar::new(steps as u64);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")?);
     bar.set_message("starting servers in callgrind");
@@ -44,11 +58,13 @@ fn main() -> Result<()> {
         .iter()
         .map(|&count| connections(count))
         .collect();
-    for row in Row::ALL {
+    for row in rows {
         let mut cells = Vec::new();
         for &count in &options.connections {
             bar.set_message(row.name());
-            let each = servers.count(row, usize::from(count), options.writes)?;
+            let file = format!("{row:?}.{count}.callgrind");
+            let keep = options.keep.as_ref().map(|directory| directory.join(file));
+            let each = servers.count(row, usize::from(count), options.writes, keep.as_deref())?;
             cells.push(format!("{each:.0}"));
             bar.inc(1);
         }

@@ -1,6 +1,7 @@
 //! The rows of the table, and the fixed load that each puts on its server.
 
 use std::cell::Cell;
+use std::path::Path;
 
 use anyhow::{ensure, Result};
 use tempfile::TempDir;
@@ -113,7 +114,13 @@ impl Servers {
     }
 
     /// The instructions for each write.
-    pub fn count(&self, row: Row, connections: usize, writes: u64) -> Result<f64> {
+    pub fn count(
+        &self,
+        row: Row,
+        connections: usize,
+        writes: u64,
+        keep: Option<&Path>,
+    ) -> Result<f64> {
         let servers = if row == Row::Bare {
             &self.bare
         } else {
@@ -159,7 +166,7 @@ impl Servers {
         // All keys are there, and all memory is in use.
         run(turns.min(KEYS))?;
         let pid = primary.pid();
-        let counted = callgrind::count(pid, self.directory.path(), || run(turns))?;
+        let counted = callgrind::count(pid, self.directory.path(), keep, || run(turns))?;
         let done = turns * connections;
         Ok(counted as f64 / done as f64)
     }

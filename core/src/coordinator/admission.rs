@@ -57,13 +57,8 @@ impl<P> Coordinator<P> {
     /// True if the last look shows enough replicas and is still valid. If false, the caller has to
     /// look before it refuses a command: the server reports a replica that comes or goes, but not
     /// one that begins to count.
-    pub fn knows_enough_replicas(&mut self, required: u32, now: Micros) -> bool {
-        let known = self.replicas_current && self.connected(now) >= required;
-        if !known {
-            // The error reply also shows the number of links that do not count.
-            self.look_will_be_shown();
-        }
-        known
+    pub fn knows_enough_replicas(&self, required: u32) -> bool {
+        self.replicas_current && self.acks().replicas() >= required
     }
 
     /// Refuses a command if the look that was just taken shows too few replicas.

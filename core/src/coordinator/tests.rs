@@ -207,8 +207,8 @@ fn commands_are_refused_by_room_share_and_replicas() {
     assert_eq!(coordinator.check_share(b"alice", 1), Err(1));
     assert_eq!(coordinator.check_share(b"bob", 1), Ok(()));
     assert_eq!(coordinator.stats.counters.overloaded, 2);
-    assert!(coordinator.knows_enough_replicas(1, ms(0)));
-    assert!(!coordinator.knows_enough_replicas(2, ms(0)));
+    assert!(coordinator.knows_enough_replicas(1));
+    assert!(!coordinator.knows_enough_replicas(2));
     let refused = coordinator.check_replicas(2, ms(0));
     let expected = TooFewReplicas {
         connected: 1,
@@ -217,7 +217,7 @@ fn commands_are_refused_by_room_share_and_replicas() {
     };
     assert_eq!(refused, Err(expected));
     coordinator.replica_changed(false);
-    assert!(!coordinator.knows_enough_replicas(1, ms(0)), "one has gone");
+    assert!(!coordinator.knows_enough_replicas(1), "one has gone");
 }
 
 #[test]

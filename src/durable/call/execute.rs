@@ -32,6 +32,7 @@ impl Call<'_> {
         InnerCommand {
             name: &self.name,
             args: self.words.skip(1),
+            key_first: false,
             // The outer command has no flag `deny-oom`, because not all commands that it runs have
             // it.
             memory: Memory::Unchecked,

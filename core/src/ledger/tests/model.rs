@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// One step of the ledger.
@@ -162,7 +164,7 @@ proptest! {
             prop_assert_eq!(ledger.oldest(), model.waits.values().map(|w| w.3).min().map(Micros::new));
             prop_assert_eq!(ledger.accepted.len(), model.waits.len());
             prop_assert_eq!(ledger.deadlines.len(), model.waits.values().filter(|w| w.2.is_some()).count());
-            let queued: usize = ledger.queues.values().map(BTreeSet::len).sum();
+            let queued: usize = ledger.queues.values().map(InOrder::len).sum();
             prop_assert_eq!(queued, model.waits.values().filter(|w| w.1.is_some() && w.0 != LOST).count());
             prop_assert!(ledger.queues.values().all(|q| !q.is_empty()));
         }
