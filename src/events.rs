@@ -5,7 +5,7 @@ use crate::durable::{fsync, latency, log, scripts, turn};
 use crate::ffi::events::ServerEvents;
 use crate::ffi::{ClientInfo, Ctx};
 use crate::slothint::refresh;
-use crate::{resets, slothint, unserved};
+use crate::{event_loop, resets, slothint, unserved};
 
 /// The handlers of the server's events.
 pub struct Events;
@@ -27,12 +27,18 @@ impl ServerEvents for Events {
     }
 
     fn cron(ctx: &Ctx, hz: u64) {
+        let needed = turn::needs_turns()
+            || registry::needs_turns()
+            || slothint::needs_turns()
+            || resets::is_pending();
+        event_loop::cron(ctx, hz, needed);
         turn::cron(ctx, hz);
         refresh::cron(ctx);
         log::cron(ctx);
     }
 
-    fn replica_changed(online: bool) {
+    fn replica_changed(ctx: &Ctx, online: bool) {
+        event_loop::hear(ctx);
         turn::replica_changed(online);
     }
 

@@ -22,6 +22,8 @@ impl Info for DurableSection {
         // the figures of the replicas would be those of the last look.
         let is_primary = Ctx::detached(|ctx| {
             resets::read(ctx);
+            let now = clock::now();
+            coordinator(|coordinator| coordinator.used(now));
             look_to_show(ctx);
             ctx.situation().is_primary()
         });

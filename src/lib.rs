@@ -17,6 +17,7 @@ mod commands;
 mod config;
 mod docs;
 mod durable;
+mod event_loop;
 mod events;
 mod facts;
 mod filter;

@@ -9,7 +9,9 @@ use crate::events::Events;
 use crate::ffi::{api, ok_reply, Args, Ctx};
 use crate::info::DurableSection;
 use crate::slothint::connection;
-use crate::{commands, durable, facts, filter, resets, slothint, unload, unserved, NAME};
+use crate::{
+    commands, durable, event_loop, facts, filter, resets, slothint, unload, unserved, NAME,
+};
 
 /// The log line for a second load. The server itself logs only that the initialization failed, and
 /// a server that is starting exits then.
@@ -78,7 +80,9 @@ fn register(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
     if !ctx.register_info::<DurableSection>() {
         return Err("INFO was not accepted by the server".into());
     }
-    ctx.subscribe_to_events::<Events>()
+    ctx.subscribe_to_events::<Events>()?;
+    event_loop::load();
+    Ok(())
 }
 
 fn load_state(ctx: &Ctx, config: Config) {

@@ -85,7 +85,8 @@ pub fn before_counting(ctx: &Ctx) {
     }
 }
 
-fn is_pending() -> bool {
+/// Whether a CONFIG RESETSTAT was seen that may still take effect.
+pub fn is_pending() -> bool {
     RESETS.with(|resets| resets.is_pending())
 }
 

@@ -16,6 +16,8 @@ pub struct AckRequests {
     due: bool,
     /// A replica came online, and needs a request to count.
     newcomer: bool,
+    /// Durable commands are in use. Otherwise requests are only sent for waits.
+    in_use: bool,
     /// The primary's offset just before the last request.
     sent_at: Option<Offset>,
     /// The greatest baseline that a link has not passed yet: see `replicas`.
@@ -69,6 +71,29 @@ impl AckRequests {
         self.newcomer = true;
     }
 
+    /// Durable commands are in use from now on. Returns true if they were not before, and a request
+    /// was held back until now.
+    pub fn begin_use(&mut self) -> bool {
+        let has_unasked = self.has_unasked();
+        self.in_use = true;
+        has_unasked
+    }
+
+    /// Durable commands are not in use any more.
+    pub fn end_use(&mut self) {
+        self.in_use = false;
+    }
+
+    /// True while a request is held back, because durable commands are not in use.
+    pub fn has_unasked(&self) -> bool {
+        !self.in_use && self.is_wanted()
+    }
+
+    /// A link needs a request to count.
+    fn is_wanted(&self) -> bool {
+        self.newcomer || !self.passes_baseline()
+    }
+
     /// There are no waits any more. A request for a newcomer or for a baseline stays due.
     pub fn nobody_waits(&mut self) {
         self.due = false;
@@ -76,7 +101,7 @@ impl AckRequests {
 
     /// True when a request has to be sent as soon as the server allows it.
     pub fn is_due(&self) -> bool {
-        self.due || self.newcomer || !self.passes_baseline()
+        self.due || (self.in_use && self.is_wanted())
     }
 
     /// A request was sent while the stream ended at `offset`. Returns true if another one has to
@@ -89,7 +114,7 @@ impl AckRequests {
         self.due = false;
         self.newcomer = self.newcomer && offset == Offset::new(0);
         self.sent_at = Some(offset);
-        self.newcomer || !self.passes_baseline()
+        self.is_wanted()
     }
 
     /// No replica is online.
@@ -100,7 +125,10 @@ impl AckRequests {
 
     /// Forgets everything. The server changed its role, and has another replication stream.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            in_use: self.in_use,
+            ..Self::default()
+        };
     }
 }
 
@@ -158,8 +186,28 @@ mod tests {
     }
 
     #[test]
+    fn a_request_for_a_newcomer_is_held_back_until_durable_commands_are_used() {
+        let mut requests = AckRequests::default();
+        assert!(!requests.has_unasked() && !requests.begin_use());
+        requests.end_use();
+        requests.newcomer();
+        assert!(!requests.is_due() && requests.has_unasked());
+        requests.make_due();
+        assert!(requests.is_due(), "a wait needs a request");
+        requests.nobody_waits();
+        assert!(requests.begin_use() && requests.is_due());
+        assert!(!requests.begin_use() && !requests.has_unasked());
+        requests.sent(Offset::new(10));
+        requests.end_use();
+        requests.set_baseline(Some(Offset::new(100)));
+        assert!(!requests.is_due() && requests.has_unasked());
+        assert!(requests.begin_use() && requests.is_due());
+    }
+
+    #[test]
     fn a_newcomer_gets_a_request_without_waits_and_two_at_the_start_of_the_stream() {
         let mut requests = AckRequests::default();
+        requests.begin_use();
         requests.newcomer();
         requests.nobody_waits();
         assert!(requests.is_due());
@@ -177,6 +225,7 @@ mod tests {
     #[test]
     fn a_baseline_takes_a_request_above_it_also_without_waits() {
         let mut requests = AckRequests::default();
+        requests.begin_use();
         requests.sent(Offset::new(50));
         requests.set_baseline(Some(Offset::new(100)));
         assert!(requests.is_due());

@@ -35,9 +35,7 @@ impl CommonReply {
         let reply = match protocol {
             b"+OK\r\n" => Self::Ok,
             b"$-1\r\n" | b"_\r\n" => Self::Null,
-            [b':', digits @ .., b'\r', b'\n'] => {
-                Self::Integer(number(digits).ok()?)
-            }
+            [b':', digits @ .., b'\r', b'\n'] => Self::Integer(number(digits).ok()?),
             _ => return None,
         };
         (reply.number() != NONE).then_some(reply)

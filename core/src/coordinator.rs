@@ -64,6 +64,7 @@
 mod admission;
 mod cron;
 mod figures;
+mod greeting;
 mod looks;
 mod outcomes;
 mod timers;
@@ -85,6 +86,7 @@ pub use timers::{TimerChange, TimerChanges};
 pub use turns::{Actions, OnTimer, Request};
 
 use cron::Cron;
+use greeting::Greeting;
 use timers::Timers;
 
 /// When waits may be released. It depends on the server: see `turns.rs`.
@@ -137,6 +139,7 @@ pub struct Coordinator<P> {
     /// Fsync reports of the replicas.
     pub fsyncs: FsyncReports,
     requests: AckRequests,
+    greeting: Greeting,
     timers: Timers,
     /// Counters and wait times.
     pub stats: Stats,
@@ -153,7 +156,7 @@ pub struct Coordinator<P> {
 
 impl<P> Coordinator<P> {
     /// Starts without waits. The module can be loaded into a running server. The replicas of that
-    /// server have not received a request yet, so a request is due in the first turn.
+    /// server have not received a request yet, so one is due once durable commands are in use.
     pub fn new(setup: Setup) -> Self {
         let mut requests = AckRequests::default();
         requests.newcomer();
@@ -164,6 +167,7 @@ impl<P> Coordinator<P> {
             replicas: Replicas::default(),
             fsyncs: FsyncReports::default(),
             requests,
+            greeting: Greeting::default(),
             timers: Timers::default(),
             stats: Stats::default(),
             alarms: fresh_alarms(),
@@ -190,6 +194,7 @@ impl<P> Coordinator<P> {
     ) -> Result<bool, P> {
         let deadline = timeout.map(|timeout| now.saturating_add(timeout));
         self.ledger.accept(client, need, now, deadline, payload)?;
+        self.used(now);
         self.last_db = db;
         self.stats.waiting(self.clients());
         Ok(self.phase == Phase::Ended)

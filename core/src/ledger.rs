@@ -309,10 +309,7 @@ impl<T> Ledger<T> {
     }
 
     /// The queues of requirements that need no more replicas than `acks` has.
-    fn reachable(
-        &self,
-        acks: &Acks,
-    ) -> impl Iterator<Item = (&Need, &Queue)> + '_ {
+    fn reachable(&self, acks: &Acks) -> impl Iterator<Item = (&Need, &Queue)> + '_ {
         self.queues.range(..=greatest_need(acks))
     }
 

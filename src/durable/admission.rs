@@ -8,7 +8,7 @@ use durable_core::servers::Fact;
 use super::state::coordinator;
 use super::{look, users};
 use crate::ffi::{Ctx, Situation};
-use crate::{clock, config, facts};
+use crate::{clock, config, event_loop, facts};
 
 /// Why a command is not executed.
 #[derive(Debug)]
@@ -175,9 +175,11 @@ pub fn enough_replicas(ctx: &Ctx, required: u32) -> Result<(), Refusal> {
     if coordinator(|coordinator| coordinator.knows_enough_replicas(required)) {
         return Ok(());
     }
+    event_loop::hear(ctx);
+    let now = clock::now();
+    coordinator(|coordinator| coordinator.used(now));
     // The error reply also shows the number of links that do not count.
-    coordinator(|coordinator| coordinator.look_will_be_shown());
-    look::look(ctx);
+    look::look_to_show(ctx);
     let now = clock::now();
     coordinator(|coordinator| coordinator.check_replicas(required, now))
         .map_err(Refusal::TooFewReplicas)

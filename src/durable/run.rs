@@ -39,7 +39,8 @@ pub fn execute<'ctx>(
     inner: InnerCommand<'_>,
     replacement: impl FnOnce(&[u8]) -> Option<&'static CStr>,
 ) -> Option<CallReply<'ctx>> {
-    let Some(reply) = ctx.call_for_client(inner.name, inner.args, inner.key_first, inner.memory) else {
+    let Some(reply) = ctx.call_for_client(inner.name, inner.args, inner.key_first, inner.memory)
+    else {
         ctx.reply_error(c"ERR the server did not execute the command");
         return None;
     };

@@ -25,6 +25,11 @@ pub fn begins(ctx: &Ctx) {
     }
 }
 
+/// Whether something has to be done in the next turns.
+pub fn needs_turns() -> bool {
+    coordinator(|coordinator| coordinator.needs_turns())
+}
+
 /// The event loop is about to sleep: the turn ends, and all of it is in the replication stream.
 pub fn ends(ctx: &Ctx) {
     let needs_look = coordinator(|coordinator| coordinator.turn_ends());

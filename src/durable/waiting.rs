@@ -15,7 +15,7 @@ use super::waiter::{Answer, Waiter};
 use super::{latency, turn, users};
 use crate::ffi::wakeup::wake_event_loop;
 use crate::ffi::{Blocked, Ctx, HandleId, Waiting};
-use crate::{clock, resets};
+use crate::{clock, event_loop, resets};
 
 /// The error if the server does not block the client. By then the command has been executed.
 const NOT_BLOCKED: &CStr = c"UNACKED the server could not block the client; applied on the primary, may still reach the replicas";
@@ -56,9 +56,10 @@ pub fn begin(ctx: &Ctx, client: u64, db: c_int, requirement: Requirement, waiter
         coordinator.accept(client, requirement.need, timeout, db, now, waiter)
     });
     users::wait_begun(ctx, client);
+    let was_deaf = event_loop::hear(ctx);
     match accepted {
-        Ok(true) => wake_event_loop(),
-        Ok(false) => {}
+        Ok(wake) if wake || was_deaf => wake_event_loop(),
+        Ok(_) => {}
         Err(waiter) => waiter.handle.unblock(),
     }
     turn::apply_timers_at(ctx, now);

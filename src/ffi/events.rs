@@ -1,6 +1,7 @@
 //! Subscribes to the server's events, and decodes their data.
 
 use std::ffi::{c_void, CStr};
+use std::sync::OnceLock;
 
 use redis_module::raw;
 
@@ -15,7 +16,7 @@ pub trait ServerEvents {
     /// The server's cron has run. It runs `hz` times a second.
     fn cron(ctx: &Ctx, hz: u64);
     /// A replica came online, or went offline.
-    fn replica_changed(online: bool);
+    fn replica_changed(ctx: &Ctx, online: bool);
     /// A client connected.
     fn client_connected(client: &ClientInfo);
     /// A client disconnected.
@@ -34,10 +35,15 @@ const RECORDS: u64 = 1;
 impl Ctx {
     /// Subscribes to all events. To be called while the module is being loaded.
     ///
+    /// The turns of the event loop come before the cron, and the cron is not the last one: see
+    /// [`ignore_turns`](Self::ignore_turns).
+    ///
     /// # Errors
     /// Which event the server does not have.
     pub fn subscribe_to_events<E: ServerEvents>(&self) -> Result<(), String> {
-        self.subscribe::<E, { raw::REDISMODULE_EVENT_EVENTLOOP }>()?;
+        // The function is the same at each load.
+        let _ = TURNS.set(on_event::<E, { raw::REDISMODULE_EVENT_EVENTLOOP }>);
+        self.hear_turns()?;
         self.subscribe::<E, { raw::REDISMODULE_EVENT_CRON_LOOP }>()?;
         self.subscribe::<E, { raw::REDISMODULE_EVENT_REPLICA_CHANGE }>()?;
         self.subscribe::<E, { raw::REDISMODULE_EVENT_CLIENT_CHANGE }>()?;
@@ -47,20 +53,52 @@ impl Ctx {
     }
 
     fn subscribe<E: ServerEvents, const ID: u64>(&self) -> Result<(), String> {
+        self.set_callback(ID, Some(on_event::<E, ID>))
+    }
+
+    /// Subscribes to the turns of the event loop, after [`ignore_turns`](Self::ignore_turns). Safe
+    /// at any time: the server appends to its list of subscriptions. Possible only in a context
+    /// that the server gave to the module.
+    ///
+    /// # Errors
+    /// If the server does not have this event.
+    pub fn hear_turns(&self) -> Result<(), String> {
+        self.set_callback(raw::REDISMODULE_EVENT_EVENTLOOP, TURNS.get().copied())
+    }
+
+    /// Ends the subscription to the turns of the event loop. To be called in
+    /// [`ServerEvents::cron`] only.
+    ///
+    /// The server frees the subscription at once (`RM_SubscribeToServerEvent` in `module.c`). While
+    /// it tells an event, it holds pointers to two subscriptions of its list: the present one, and
+    /// the next one (`moduleFireServerEvent`). In the cron these are the module's own for the cron
+    /// and for replicas. The one for turns is before them or, if it was made again, behind all that
+    /// are made at load.
+    pub fn ignore_turns(&self) {
+        // Fails for no event that was subscribed to.
+        let _ = self.set_callback(raw::REDISMODULE_EVENT_EVENTLOOP, None);
+    }
+
+    /// Subscribes to an event, or with `None` ends the subscription.
+    fn set_callback(&self, id: u64, callback: raw::RedisModuleEventCallback) -> Result<(), String> {
         let event = raw::RedisModuleEvent {
-            id: ID,
+            id,
             dataver: RECORDS,
         };
         // SAFETY: the context is valid, and the function is that of this event.
-        let status = unsafe {
-            api!(RedisModule_SubscribeToServerEvent)(self.raw(), event, Some(on_event::<E, ID>))
-        };
+        let status =
+            unsafe { api!(RedisModule_SubscribeToServerEvent)(self.raw(), event, callback) };
         if isize::try_from(status) != Ok(raw::REDISMODULE_OK) {
-            return Err(format!("this server does not tell event {ID}"));
+            return Err(format!("this server does not tell event {id}"));
         }
         Ok(())
     }
 }
+
+/// The function that hears the turns of the event loop.
+type OnEvent =
+    unsafe extern "C" fn(*mut raw::RedisModuleCtx, raw::RedisModuleEvent, u64, *mut c_void);
+static TURNS: OnceLock<OnEvent> = OnceLock::new();
 
 /// The function for event `ID`. The id is a constant, so that the choice by id costs nothing at run
 /// time: the event loop has two events in each turn.
@@ -84,7 +122,10 @@ unsafe extern "C" fn on_event<E: ServerEvents, const ID: u64>(
             E::cron(ctx, unsafe { hz(data) });
         }
         raw::REDISMODULE_EVENT_REPLICA_CHANGE => {
-            E::replica_changed(which == raw::REDISMODULE_SUBEVENT_REPLICA_CHANGE_ONLINE);
+            E::replica_changed(
+                ctx,
+                which == raw::REDISMODULE_SUBEVENT_REPLICA_CHANGE_ONLINE,
+            );
         }
         raw::REDISMODULE_EVENT_CLIENT_CHANGE => {
             // SAFETY: the record of this event, in the version that was subscribed to.

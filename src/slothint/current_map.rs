@@ -5,6 +5,7 @@ use std::sync::Arc;
 use durable_core::slot_map::{Connection, SlotMap};
 
 use super::{refresh, state, topology};
+use crate::event_loop;
 use crate::ffi::Ctx;
 
 /// The map for a connection of that kind.
@@ -12,6 +13,7 @@ use crate::ffi::Ctx;
 /// # Errors
 /// The error to reply with: see [`topology::look`].
 pub fn of(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String> {
+    hear_turns(ctx);
     if !state::with(|hints| hints.is_current(connection.family)) {
         topology::look(ctx, Some(connection))?;
         refresh::wake_if_changed(ctx);
@@ -28,6 +30,7 @@ pub fn of(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String> {
 pub fn renew(ctx: &Ctx, connection: Connection) -> Result<(), String> {
     /// With this maximum age, a look is valid only in the turn in which it was taken.
     const THIS_TURN: u64 = 0;
+    hear_turns(ctx);
     let is_of_this_turn = state::with(|hints| {
         let now = hints.moment();
         hints.cache.is_current(connection.family, now, THIS_TURN)
@@ -37,4 +40,12 @@ pub fn renew(ctx: &Ctx, connection: Connection) -> Result<(), String> {
         refresh::wake_if_changed(ctx);
     }
     Ok(())
+}
+
+/// Looks can be valid for one turn, so turns have to be counted. Those that were not heard count as
+/// one.
+fn hear_turns(ctx: &Ctx) {
+    if event_loop::hear(ctx) {
+        state::with(|hints| hints.turn = hints.turn.wrapping_add(1));
+    }
 }

@@ -25,6 +25,13 @@ pub fn figures() -> Figures {
     state::with(|hints| hints.figures())
 }
 
+/// Whether clients watch or track the map, or a timer is armed for them.
+pub fn needs_turns() -> bool {
+    state::with(|hints| {
+        !hints.watchers.is_empty() || hints.trackers.is_tracked() || hints.timer.is_some()
+    })
+}
+
 /// A client connected.
 pub fn client_connected(client: &ClientInfo) {
     state::with(|hints| {

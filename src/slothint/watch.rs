@@ -12,7 +12,9 @@ use super::map::token;
 use super::{connection, current_map, refresh, reply, state};
 use crate::config;
 use crate::docs;
+use crate::event_loop;
 use crate::ffi::spec::Arg;
+use crate::ffi::wakeup::wake_event_loop;
 use crate::ffi::{Args, Command, Ctx, HandleId, Waiting};
 
 /// The command, for the table in `commands.rs`.
@@ -82,6 +84,9 @@ fn wait(ctx: &Ctx, connection: Connection, known: i64, ms: u64) {
     // first handle would go back without a reply here, instead of leaking.
     if let Some(stale) = stale {
         stale.unblock();
+    }
+    if event_loop::hear(ctx) {
+        wake_event_loop();
     }
     refresh::arm(ctx);
 }

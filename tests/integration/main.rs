@@ -87,6 +87,7 @@ mod clients {
     mod io_threads;
     mod leaving;
     mod pause;
+    mod quiet;
     mod sleeping;
     mod states;
     mod timing_out_together;

@@ -44,7 +44,9 @@ fn main() -> Result<()> {
     let options = Options::parse();
     let rows: Vec<Row> = Row::ALL
         .into_iter()
-        .filter(|row| options.rows.is_empty() || options.rows.iter().any(|w| row.name().contains(w)))
+        .filter(|row| {
+            options.rows.is_empty() || options.rows.iter().any(|w| row.name().contains(w))
+        })
         .collect();
     let steps = rows.len() * options.connections.len();
     let bar = ProgressBar::new(steps as u64);

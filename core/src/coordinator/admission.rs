@@ -80,10 +80,14 @@ impl<P> Coordinator<P> {
         })
     }
 
-    /// The number of replicas that count or counted until a moment ago. A link that flaps behind a
-    /// NAT can make other links prove themselves again. Commands must not be refused because of
-    /// that.
+    /// The number of replicas that count or counted until a moment ago, and of those that were not
+    /// asked in time (`greeting.rs`). A link that flaps behind a NAT can make other links prove
+    /// themselves again. Commands must not be refused because of that.
     pub fn connected(&self, now: Micros) -> u32 {
-        self.replicas.counting_for_admission(now)
+        let counting = self.replicas.counting_for_admission(now);
+        if self.unasked_count(now) {
+            return counting.max(self.replicas.counting_if_unasked_do());
+        }
+        counting
     }
 }

@@ -55,6 +55,7 @@ impl<P> Coordinator<P> {
     pub fn cron(&mut self, hz: u64, now: Micros) -> bool {
         let period = Millis::new(1000_u64.checked_div(hz).unwrap_or(0)).to_micros();
         self.cron.ran(period, now);
+        self.end_use(now);
         self.setup.is_cluster && !self.ledger.is_empty()
     }
 

@@ -62,6 +62,7 @@ impl<P> Coordinator<P> {
             given_up: counters.unacked,
             uncounted: self
                 .links()
+                .filter(|link| !(link.is_unasked && self.unasked_count(now)))
                 .filter_map(|link| UncountedLink::of(&link))
                 .collect(),
         };

@@ -45,6 +45,7 @@ fn look(coordinator: &mut Coordinator<()>, offset: u64, acked: u64, now: Micros)
 /// request is at 63 and is 37 bytes long, so it ends at 100 as well.
 fn primary(setup: Setup) -> Coordinator<()> {
     let mut coordinator = Coordinator::new(setup);
+    coordinator.used(Micros::new(0));
     assert!(coordinator.turn_ends(), "it does not know its replicas");
     look(&mut coordinator, 63, 0, Micros::new(0));
     let actions = coordinator.looked_at_turn_end(true, false, Micros::new(0));
@@ -58,6 +59,37 @@ fn primary(setup: Setup) -> Coordinator<()> {
 fn accept(coordinator: &mut Coordinator<()>, client: u64, timeout: Option<Micros>, now: Micros) {
     let accepted = coordinator.accept(client, ONE, timeout, 3, now, ());
     accepted.expect("the client does not wait yet");
+}
+
+#[test]
+fn an_unused_module_sends_no_request_and_the_first_command_counts_links_that_were_not_asked() {
+    let secs = Micros::from_secs;
+    let mut coordinator = Coordinator::<()>::new(TIMER);
+    assert!(coordinator.turn_ends(), "it does not know its replicas");
+    look(&mut coordinator, 63, 0, secs(0));
+    let actions = coordinator.looked_at_turn_end(true, false, secs(0));
+    assert_eq!(actions.request, None);
+    assert!(!coordinator.needs_turns() && !coordinator.turn_ends());
+    assert!(!coordinator.knows_enough_replicas(1));
+    assert_eq!(coordinator.connected(secs(0)), 1);
+    // The first command.
+    coordinator.used(secs(10));
+    assert!(coordinator.needs_turns() && coordinator.turn_ends());
+    look(&mut coordinator, 63, 0, secs(10));
+    let actions = coordinator.looked_at_turn_end(true, false, secs(10));
+    assert_eq!(actions.request, Some(Request { db: 0 }));
+    coordinator.request_sent();
+    assert_eq!(coordinator.connected(secs(11)), 1);
+    assert_eq!(coordinator.connected(secs(12)), 0, "it has not answered");
+    assert_eq!(coordinator.acks().replicas(), 0);
+    // A replica that comes while commands are in use is asked, and counts once it has answered.
+    coordinator.replica_changed(true);
+    assert!(coordinator.needs_turns());
+    assert_eq!(coordinator.connected(secs(13)), 0);
+    // A minute after the last command it would not be asked.
+    coordinator.cron(10, secs(70));
+    assert!(coordinator.requests.has_unasked());
+    assert_eq!(coordinator.connected(secs(70)), 1);
 }
 
 #[test]

@@ -113,6 +113,16 @@ impl<P> Coordinator<P> {
         actions
     }
 
+    /// Whether something has to be done in the next turns: waits or scripts are there, a request is
+    /// due, or links may have changed. If not, the caller need not report turns.
+    pub fn needs_turns(&self) -> bool {
+        !self.ledger.is_empty()
+            || self.scripts.is_in_use()
+            || self.requests.is_due()
+            || self.replicas.needs_listing()
+            || self.replicas.awaits_psync()
+    }
+
     /// The event loop is about to sleep: the turn ends, and all its writes are in the replication
     /// stream. Returns true if the replicas have to be looked at; the caller then calls
     /// [`looked_at_turn_end`](Self::looked_at_turn_end).

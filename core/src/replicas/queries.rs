@@ -46,6 +46,16 @@ impl Replicas {
         counting.saturating_add(u32::try_from(in_grace.sum::<usize>()).unwrap_or(u32::MAX))
     }
 
+    /// How many replicas count, if the links count as well that a request could make count.
+    pub fn counting_if_unasked_do(&self) -> u32 {
+        let links = self.links_with_reasons();
+        let would_count = links.filter(|(link, _, reason)| match reason {
+            None => true,
+            Some(reason) => is_unasked(link, *reason),
+        });
+        u32::try_from(would_count.count()).unwrap_or(u32::MAX)
+    }
+
     /// The number of links that the server listed, counting or not.
     pub fn link_count(&self) -> usize {
         self.table.links.len()
@@ -88,4 +98,9 @@ impl Replicas {
             Some((link, address, self.reason(index)))
         })
     }
+}
+
+/// Whether an answer to a request could make this link count.
+pub(super) fn is_unasked(link: &KnownLink, reason: Reason) -> bool {
+    link.online && matches!(reason, Reason::Loading | Reason::SameAddress)
 }

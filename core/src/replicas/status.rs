@@ -4,6 +4,7 @@ use crate::fsyncs::FsyncReports;
 use crate::units::{Micros, Offset};
 
 use super::fsynced::possible_reports;
+use super::queries::is_unasked;
 use super::Replicas;
 
 /// Why a link does not count. Where several reasons apply, the first one is given.
@@ -50,6 +51,8 @@ pub struct LinkStatus<'a> {
     pub fsynced: Option<Offset>,
     /// Why it does not count. `None` for a link that counts.
     pub reason: Option<Reason>,
+    /// An answer to a request could make it count.
+    pub is_unasked: bool,
 }
 
 impl Replicas {
@@ -58,22 +61,23 @@ impl Replicas {
         &'a self,
         fsyncs: &'a FsyncReports,
     ) -> impl Iterator<Item = LinkStatus<'a>> + 'a {
-        self.links_with_reasons()
-            .map(move |(link, address, reason)| {
-                let mut reports = possible_reports(fsyncs, address, link, self.offset);
-                let first = reports.next().map(|report| report.fsynced);
-                // Several links may have acknowledged the same offset. If their reports differ, it
-                // is unknown which report is this link's.
-                let is_unanimous = reports.all(|report| Some(report.fsynced) == first);
-                LinkStatus {
-                    host: &address.host,
-                    port: address.port,
-                    acked: link.acked,
-                    acked_changed_at: link.acked_changed_at,
-                    fsynced: first.filter(|_| is_unanimous),
-                    reason,
-                }
-            })
+        let links = self.links_with_reasons();
+        links.map(move |(link, address, reason)| {
+            let mut reports = possible_reports(fsyncs, address, link, self.offset);
+            let first = reports.next().map(|report| report.fsynced);
+            // Several links may have acknowledged the same offset. If their reports differ, it
+            // is unknown which report is this link's.
+            let is_unanimous = reports.all(|report| Some(report.fsynced) == first);
+            LinkStatus {
+                host: &address.host,
+                port: address.port,
+                acked: link.acked,
+                acked_changed_at: link.acked_changed_at,
+                fsynced: first.filter(|_| is_unanimous),
+                reason,
+                is_unasked: reason.is_some_and(|reason| is_unasked(link, reason)),
+            }
+        })
     }
 
     /// Why a link does not count. `None` for a link that counts.

@@ -11,8 +11,8 @@ use durable_core::callable::is_own_command;
 use durable_core::options;
 
 use super::registry;
-use crate::config;
 use crate::ffi::{keys, Args, Ctx, IncomingCommand};
+use crate::{config, event_loop};
 
 /// Reports the keys of a DURABLE.CALL or DURABLE.ONCE to the server. `before` is the number of
 /// words between its name and the options.
@@ -24,6 +24,9 @@ pub fn report(ctx: &Ctx, args: Args<'_>, before: usize) {
         for (position, flags) in of_inner(inner) {
             let place = position.saturating_add(taken).saturating_add(1);
             ctx.report_key(args, place, flags);
+        }
+        if registry::needs_turns() {
+            event_loop::hear(ctx);
         }
     }
 }

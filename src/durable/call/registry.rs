@@ -123,6 +123,11 @@ pub fn look_up_soon(name: &[u8]) {
     REGISTRY.with(|registry| registry.to_look_up = Some(name));
 }
 
+/// Whether the next turn has to look up a command.
+pub fn needs_turns() -> bool {
+    REGISTRY.with(|registry| registry.to_look_up.is_some())
+}
+
 /// A turn begins.
 pub fn turn_begins(ctx: &Ctx) {
     if let Some(name) = REGISTRY.with(|registry| registry.to_look_up.take()) {

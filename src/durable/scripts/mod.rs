@@ -30,7 +30,7 @@ use super::waiting::DurableWaiting;
 use crate::ffi::main_thread::MainThread;
 use crate::ffi::wakeup::wake_event_loop;
 use crate::ffi::{Args, Blocked, Ctx, Denied, HandleId, KeptWords, User, Waiting};
-use crate::{facts, resets, unserved};
+use crate::{event_loop, facts, resets, unserved};
 
 use run::ScriptTimer;
 
@@ -136,7 +136,7 @@ pub fn arrive(ctx: &Ctx, arriving: Arriving<'_>) {
     if arrival.arm_timer {
         ctx.start_timer::<ScriptTimer>(0);
     }
-    if arrival.wake {
+    if event_loop::hear(ctx) || arrival.wake {
         wake_event_loop();
     }
 }

@@ -1,0 +1,125 @@
+//! After a second in which nothing has needed them, the module no longer hears the turns of the
+//! event loop. What comes then is right all the same.
+
+use testkit::{Replicated, Server};
+
+use crate::support::{
+    builder, get, info, patient, say, send, settles, two_primaries, wait_for_waiters,
+};
+
+const DEAF: &str = "no longer hears the turns of the event loop";
+
+/// A primary that logs when it stops hearing turns.
+fn talkative(replicas: usize) -> Replicated {
+    builder(replicas)
+        .primary(|builder| patient(builder).config("loglevel", "debug"))
+        .start()
+}
+
+/// Waits until the server has stopped hearing turns so many times.
+#[track_caller]
+fn wait_until_deaf(server: &Server, times: usize) {
+    testkit::eventually("the module to hear no turns", || {
+        server.log().matches(DEAF).count() >= times
+    });
+}
+
+#[test]
+fn the_first_write_after_a_quiet_time_is_acknowledged() {
+    let group = talkative(1);
+    let mut conn = group.primary.raw();
+    for round in 1..=4 {
+        wait_until_deaf(&group.primary, round);
+        let set = format!("DURABLE.SET k {round}");
+        assert_eq!(say(&mut conn, &set), "+OK\r\n");
+        assert_eq!(get(&group.replicas[0], "k"), Some(round.to_string()));
+    }
+    settles(&group);
+}
+
+#[test]
+fn a_wait_and_a_script_after_a_quiet_time_end_at_their_deadline() {
+    let group = talkative(1);
+    let mut conn = group.primary.raw();
+    wait_until_deaf(&group.primary, 1);
+    group.replicas[0].pause();
+    let reply = say(&mut conn, "DURABLE.SET k v TIMEOUT 5");
+    assert!(reply.starts_with("-UNACKED 0 of 1 "), "{reply}");
+    wait_until_deaf(&group.primary, 2);
+    let script = ["DURABLE.CALL", "TIMEOUT", "5", "EVAL", "return 1", "0"];
+    let reply = conn.call_text(&script);
+    assert!(reply.starts_with("-UNACKED 0 of 1 "), "{reply}");
+    // While somebody waits, turns are heard.
+    send(&mut conn, "DURABLE.SET k w");
+    wait_for_waiters(&group.primary, 1);
+    wait_until_deaf(&group.primary, 2);
+    group.replicas[0].resume();
+    assert_eq!(conn.read_reply_bytes(), b"+OK\r\n");
+    settles(&group);
+}
+
+#[test]
+fn a_replica_that_comes_in_a_quiet_time_counts_without_a_write() {
+    let group = talkative(1);
+    wait_until_deaf(&group.primary, 1);
+    let late = Server::builder()
+        .config("replicaof", &format!("127.0.0.1 {}", group.primary.port()))
+        .start();
+    testkit::eventually("the second replica to count", || {
+        info(&group.primary, "replicas_online") == 2
+    });
+    let mut conn = group.primary.raw();
+    assert_eq!(say(&mut conn, "DURABLE.SET k v REPLICAS 2"), "+OK\r\n");
+    assert_eq!(get(&late, "k").as_deref(), Some("v"));
+}
+
+/// The offset of a replica that has read everything.
+fn stream(server: &Server) -> u64 {
+    let section: String = server.run(&["INFO", "replication"]);
+    let line = section
+        .lines()
+        .find_map(|line| line.strip_prefix("master_repl_offset:"));
+    line.expect("an offset").parse().expect("a number")
+}
+
+#[test]
+fn an_unused_module_writes_nothing_into_the_stream_and_the_first_write_is_right() {
+    let group = builder(0)
+        .primary(|builder| {
+            patient(builder)
+                .config("loglevel", "debug")
+                // The server's own PINGs would hide what the module writes.
+                .config("repl-ping-replica-period", "3600")
+        })
+        .start();
+    let primary = &group.primary;
+    let replica = Server::builder()
+        .config("replicaof", &format!("127.0.0.1 {}", primary.port()))
+        .start();
+    testkit::eventually("the replica to be online", || {
+        let section: String = primary.run(&["INFO", "replication"]);
+        section.contains("state=online")
+    });
+    let begin = stream(primary);
+    wait_until_deaf(primary, 1);
+    assert_eq!(stream(primary), begin);
+    // No answer of the replica is known, because nothing was asked.
+    let mut conn = primary.raw();
+    assert_eq!(say(&mut conn, "DURABLE.SET k v"), "+OK\r\n");
+    assert_eq!(get(&replica, "k").as_deref(), Some("v"));
+}
+
+/// With a maximum age of 0 a map is valid for one turn. Turns that nobody has heard end it as well.
+#[test]
+fn a_map_from_before_a_quiet_time_is_not_used() {
+    let cluster = two_primaries();
+    let node = &cluster.nodes[0];
+    node.run::<()>(&["CONFIG", "SET", "loglevel", "debug"]);
+    node.run::<()>(&["CONFIG", "SET", "durable.slothint-max-age-ms", "0"]);
+    let mut conn = node.raw();
+    let before = say(&mut conn, "SLOTHINT.MAP");
+    wait_until_deaf(node, 1);
+    let looks = info(node, "slothint_map_refreshes_total");
+    assert_eq!(say(&mut conn, "SLOTHINT.MAP"), before);
+    assert_eq!(info(node, "slothint_map_refreshes_total"), looks + 1);
+}
