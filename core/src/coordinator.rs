@@ -18,6 +18,7 @@
 //! | the server ended a wait | [`timed_out`], [`disconnected`] | the wait |
 //! | the role changed | [`role_changed`] | wake the event loop, or not |
 //! | a replica came online or went offline | [`replica_changed`] | |
+//! | a replica acknowledged something | [`acknowledgement_heard`] | release waits, or not |
 //! | a setting changed | [`settings_changed`] | |
 //! | the server's cron ran | [`cron`] | look at the cluster, or not |
 //! | the cluster failed | [`cluster_failed`] | |
@@ -53,6 +54,7 @@
 //! [`disconnected`]: Coordinator::disconnected
 //! [`role_changed`]: Coordinator::role_changed
 //! [`replica_changed`]: Coordinator::replica_changed
+//! [`acknowledgement_heard`]: Coordinator::acknowledgement_heard
 //! [`settings_changed`]: Coordinator::settings_changed
 //! [`cron`]: Coordinator::cron
 //! [`cluster_failed`]: Coordinator::cluster_failed
@@ -65,6 +67,7 @@ mod admission;
 mod cron;
 mod figures;
 mod greeting;
+mod hearing;
 mod looks;
 mod outcomes;
 mod timers;
@@ -87,6 +90,7 @@ pub use turns::{Actions, OnTimer, Request};
 
 use cron::Cron;
 use greeting::Greeting;
+use hearing::Hearing;
 use timers::Timers;
 
 /// When waits may be released. It depends on the server: see `turns.rs`.
@@ -105,6 +109,12 @@ pub struct Setup {
     pub release_point: ReleasePoint,
     /// Cluster mode is on, so the state of the cluster has to be looked at.
     pub is_cluster: bool,
+    /// The server tells who sends an acknowledgement. Only with [`ReleasePoint::Timer`].
+    pub hears_acknowledgements: bool,
+    /// Waits may be released as soon as an acknowledgement is heard: CLIENT UNBLOCK does no harm to
+    /// a client that is unblocked and not yet served. Otherwise they are released at the point of
+    /// `release_point`.
+    pub releases_when_heard: bool,
     /// The event loop does not sleep after its last timer has fired
     /// ([`Fact::WakesAfterLastTimer`](crate::servers::Fact::WakesAfterLastTimer)).
     pub wakes_after_last_timer: bool,
@@ -140,6 +150,7 @@ pub struct Coordinator<P> {
     pub fsyncs: FsyncReports,
     requests: AckRequests,
     greeting: Greeting,
+    hearing: Hearing,
     timers: Timers,
     /// Counters and wait times.
     pub stats: Stats,
@@ -168,6 +179,7 @@ impl<P> Coordinator<P> {
             fsyncs: FsyncReports::default(),
             requests,
             greeting: Greeting::default(),
+            hearing: Hearing::default(),
             timers: Timers::default(),
             stats: Stats::default(),
             alarms: fresh_alarms(),
@@ -239,6 +251,7 @@ impl<P> Coordinator<P> {
     pub fn replica_changed(&mut self, came: bool) {
         self.replicas_current = false;
         self.replicas.replica_event();
+        self.hearing.replicas_changed();
         self.alarms.something_changed();
         self.fsyncs.replicas_changed();
         if came {

@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 
+use crate::resp::number;
 use crate::units::{ClientId, Offset};
 
 /// What one client has announced and reported. It is kept until the client leaves, so there are at
@@ -21,6 +22,8 @@ struct Reporter {
     port: Option<u16>,
     /// `ip-address`
     announced: Option<Vec<u8>>,
+    /// It has acknowledged or reported something.
+    reports: bool,
     /// The last message with a fsynced offset.
     report: Option<Report>,
     identity: Identity,
@@ -57,36 +60,83 @@ pub struct FsyncReports {
     lookup_due: bool,
 }
 
+/// Who has sent an acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender<'a> {
+    /// The only replica that shows this host and port.
+    Replica {
+        /// Its host.
+        host: &'a [u8],
+        /// Its port.
+        port: u16,
+    },
+    /// It was looked up, and is no replica. The server ignores what it acknowledges.
+    NoReplica,
+    /// It was not looked up yet, or another replica shows the same address.
+    Unknown,
+}
+
 /// An announced address is cut after this many bytes.
 const LONGEST_ADDRESS: usize = 255;
 
 impl FsyncReports {
-    /// Takes the words of a `REPLCONF` command after its name.
-    pub fn replconf<'a>(&mut self, client: u64, words: impl Iterator<Item = &'a [u8]>) {
+    /// Takes the words of a `REPLCONF` command after its name. Returns the offset that it
+    /// acknowledges.
+    pub fn replconf<'a>(
+        &mut self,
+        client: u64,
+        words: impl Iterator<Item = &'a [u8]>,
+    ) -> Option<Offset> {
         let client = ClientId::new(client);
         let mut words = words;
-        let (mut acked, mut fsynced) = (0, None);
+        let (mut acked, mut fsynced) = (None, None);
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
             if name.eq_ignore_ascii_case(b"listening-port") {
-                if let Some(port) = number(value).and_then(|port| u16::try_from(port).ok()) {
+                if let Ok(port) = number(value) {
                     self.clients.entry(client).or_default().port = Some(port);
                 }
             } else if name.eq_ignore_ascii_case(b"ip-address") {
                 let address = value.iter().copied().take(LONGEST_ADDRESS).collect();
                 self.clients.entry(client).or_default().announced = Some(address);
             } else if name.eq_ignore_ascii_case(b"ack") {
-                acked = number(value).unwrap_or(0);
+                acked = number(value).ok();
             } else if name.eq_ignore_ascii_case(b"fack") {
-                fsynced = Some(number(value));
+                fsynced = Some(number(value).ok());
             }
         }
+        let acked = acked.map(Offset::new);
+        if acked.is_none() && fsynced.is_none() {
+            return None;
+        }
         // A client that has announced nothing is not kept: without a port it matches no replica.
-        if let (Some(fsynced), Some(reporter)) = (fsynced, self.clients.get_mut(&client)) {
-            reporter.report = fsynced.map(|fsynced| Report {
-                acked: Offset::new(acked),
-                fsynced: Offset::new(fsynced),
-            });
+        if let Some(reporter) = self.clients.get_mut(&client) {
+            if let Some(fsynced) = fsynced {
+                reporter.report = fsynced.map(|fsynced| Report {
+                    acked: acked.unwrap_or_default(),
+                    fsynced: Offset::new(fsynced),
+                });
+            }
+            reporter.reports = true;
             self.lookup_due |= reporter.identity == Identity::Unknown;
+        }
+        acked
+    }
+
+    /// Which replica a client is.
+    pub fn sender(&self, client: u64) -> Sender<'_> {
+        let Some(reporter) = self.clients.get(&ClientId::new(client)) else {
+            return Sender::Unknown;
+        };
+        match (&reporter.identity, reporter.port) {
+            (Identity::NoReplica, _) => Sender::NoReplica,
+            (Identity::ReplicaFrom(from), Some(port)) => {
+                let host = reporter.announced.as_ref().unwrap_or(from);
+                match self.of(host, port).nth(1) {
+                    None => Sender::Replica { host, port },
+                    Some(_) => Sender::Unknown,
+                }
+            }
+            _ => Sender::Unknown,
         }
     }
 
@@ -99,7 +149,7 @@ impl FsyncReports {
     }
 
     /// The clients to look up in the server's client list. There are none until a client that was
-    /// not looked up yet sends a report. Then all that were not looked up yet are returned, because
+    /// not looked up yet acknowledges something. Then all that were not looked up yet are returned, because
     /// a client without a report may be another link of the same replica.
     pub fn clients_to_look_up(&mut self) -> Vec<u64> {
         if !std::mem::take(&mut self.lookup_due) {
@@ -115,7 +165,7 @@ impl FsyncReports {
         self.replicas.clear();
         for reporter in self.clients.values_mut() {
             reporter.identity = Identity::Unknown;
-            self.lookup_due |= reporter.report.is_some();
+            self.lookup_due |= reporter.reports;
         }
     }
 
@@ -158,10 +208,6 @@ impl FsyncReports {
         });
         matching.map(|reporter| reporter.report)
     }
-}
-
-fn number(word: &[u8]) -> Option<u64> {
-    std::str::from_utf8(word).ok()?.parse().ok()
 }
 
 #[cfg(test)]

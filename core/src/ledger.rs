@@ -190,6 +190,11 @@ impl<T> Ledger<T> {
         outstanding
     }
 
+    /// True while somebody waits for an fsync.
+    pub fn wants_fsyncs(&self) -> bool {
+        self.queues.keys().any(|need| need.fsync > 0)
+    }
+
     /// True when [`release`](Self::release) would release a wait.
     pub fn has_releasable(&self, acks: &Acks) -> bool {
         self.reachable(acks).any(|(need, queue)| {

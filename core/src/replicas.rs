@@ -194,6 +194,31 @@ impl Replicas {
         true
     }
 
+    /// The only replica at an address has acknowledged an offset since the last look. Returns false
+    /// and takes nothing if a look has to show it: another link shows or showed that address, the
+    /// offset has fallen, or it is above the end of the stream that is known.
+    pub fn hear(
+        &mut self,
+        (host, port): (&[u8], u16),
+        acked: Offset,
+        now: Micros,
+        fsyncs: &FsyncReports,
+    ) -> bool {
+        let known = self.offset;
+        let Some(link) = self.table.lone_link(host, port) else {
+            return false;
+        };
+        if acked < link.acked || acked > known {
+            return false;
+        }
+        if acked != link.acked {
+            link.acked = acked;
+            link.acked_changed_at = now;
+        }
+        self.count(known, fsyncs);
+        true
+    }
+
     /// A replica came online or went. The next listing therefore voids the proofs at addresses with
     /// several links.
     pub fn replica_event(&mut self) {

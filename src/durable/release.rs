@@ -5,7 +5,7 @@ use durable_core::ledger::{Wait, WaitId};
 use durable_core::units::{Micros, Offset};
 
 use super::latency;
-use super::state::coordinator;
+use super::state::{self, coordinator};
 use super::waiter::{Answer, Waiter};
 use crate::ffi::Ctx;
 use crate::unserved;
@@ -14,6 +14,18 @@ use crate::unserved;
 pub fn release(ctx: &Ctx, released: Vec<(WaitId, Wait<Waiter>)>, longest: Micros) {
     unserved::note(released.iter().map(|&(client, _)| client));
     latency::record(ctx, longest);
+    serve(released);
+}
+
+/// Releases the waits that an acknowledgement has satisfied, which the command filter has just
+/// heard. A filter has no context.
+pub fn release_in_filter(now: Micros) {
+    let actions = coordinator(|coordinator| coordinator.release_heard(now));
+    state::note_released_in_filter(actions.longest);
+    serve(actions.released);
+}
+
+fn serve(released: Vec<(WaitId, Wait<Waiter>)>) {
     for (_, wait) in released {
         let Waiter { handle, answer } = wait.payload;
         match answer {

@@ -6,6 +6,7 @@
 
 use durable_core::coordinator::{Coordinator, ReleasePoint, Setup};
 use durable_core::servers::Fact;
+use durable_core::units::Micros;
 use lazy_static::lazy_static;
 
 use super::waiter::Waiter;
@@ -32,6 +33,8 @@ struct State {
     timers: ArmedTimers,
     /// The server's `latency-monitor-threshold`. `None` until it is looked up.
     latency_threshold_ms: Option<u64>,
+    /// Waits were released by the command filter in this turn: the longest of them.
+    released_in_filter: Option<Micros>,
     /// The changes of settings and the resets that the coordinator has applied.
     followed: Counts,
 }
@@ -49,12 +52,18 @@ pub fn load(is_cluster: bool) {
             ReleasePoint::TurnEnd
         },
         is_cluster,
+        hears_acknowledgements: facts::has(Fact::ServesUnblockedBeforeTurnEnd)
+            && facts::has(Fact::TellsFsyncs),
+        releases_when_heard: facts::has(Fact::ServesUnblockedBeforeTurnEnd)
+            && facts::has(Fact::TellsFsyncs)
+            && !facts::has(Fact::UnblockAbortsOnUnserved),
         wakes_after_last_timer: facts::has(Fact::WakesAfterLastTimer),
     };
     STATE.set(State {
         coordinator: Coordinator::new(setup),
         timers: ArmedTimers::default(),
         latency_threshold_ms: None,
+        released_in_filter: None,
         followed: Counts {
             // No real count is that high, so the first access applies the settings.
             config_changes: u64::MAX,
@@ -91,6 +100,19 @@ pub fn timers<R>(work: impl FnOnce(&mut ArmedTimers) -> R) -> R {
 /// Works with the known latency threshold.
 pub fn latency_threshold_ms<R>(work: impl FnOnce(&mut Option<u64>) -> R) -> R {
     STATE.with(|state| work(&mut state.latency_threshold_ms))
+}
+
+/// The command filter has released waits.
+pub fn note_released_in_filter(longest: Micros) {
+    STATE.with(|state| {
+        let before = state.released_in_filter.unwrap_or_default();
+        state.released_in_filter = Some(before.max(longest));
+    });
+}
+
+/// The longest of the waits that the command filter has released since the last call.
+pub fn take_released_in_filter() -> Option<Micros> {
+    STATE.with(|state| state.released_in_filter.take())
 }
 
 impl State {

@@ -6,6 +6,7 @@ use durable_core::units::Micros;
 
 use super::cluster_state;
 use super::give_up::give_up;
+use super::latency;
 use super::look::look;
 use super::release::release;
 use super::state::{self, coordinator};
@@ -32,6 +33,10 @@ pub fn needs_turns() -> bool {
 
 /// The event loop is about to sleep: the turn ends, and all of it is in the replication stream.
 pub fn ends(ctx: &Ctx) {
+    if let Some(longest) = state::take_released_in_filter() {
+        latency::record(ctx, longest);
+        apply_timers(ctx);
+    }
     let needs_look = coordinator(|coordinator| coordinator.turn_ends());
     if !needs_look {
         return;
@@ -78,8 +83,8 @@ impl Timer for DeadlineTimer {
 fn on_timer(ctx: &Ctx, todo: OnTimer) {
     if todo.check_cluster && cluster_state::has_failed(ctx) {
         end_all(ctx);
-    } else if todo.look {
-        let looked = look(ctx);
+    } else if todo.release {
+        let looked = !todo.look || look(ctx);
         resets::before_counting(ctx);
         let now = clock::now();
         let actions = coordinator(|coordinator| coordinator.looked_in_timer(looked, now));

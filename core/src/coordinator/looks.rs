@@ -30,6 +30,7 @@ impl<P> Coordinator<P> {
 
     fn look_taken(&mut self) {
         self.replicas_current = true;
+        self.hearing.looked();
         let baseline = self.replicas.open_baseline();
         self.requests.set_baseline(baseline);
     }

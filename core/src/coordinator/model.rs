@@ -42,7 +42,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         ),
         2 => (1..100u64).prop_map(|bytes| Event::Write { bytes }),
         8 => (0..4usize).prop_map(Event::Deliver),
-        3 => Just(Event::Join),
+        3 => any::<bool>().prop_map(|announces| Event::Join { announces }),
+        1 => (0..4usize, any::<bool>()).prop_map(|(index, ahead)| Event::Pretend { index, ahead }),
         1 => (0..4usize).prop_map(Event::Leave),
         1 => client.clone().prop_map(Event::ClientLeaves),
         1 => client.prop_map(Event::OperatorUnblocks),
@@ -56,17 +57,20 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 
 fn setups() -> impl Strategy<Value = Setup> {
     let point = prop_oneof![Just(ReleasePoint::Timer), Just(ReleasePoint::TurnEnd)];
-    (point, any::<bool>(), any::<bool>()).prop_map(
-        |(release_point, is_cluster, wakes_after_last_timer)| Setup {
+    let flags = any::<(bool, bool, bool, bool)>();
+    (point, flags).prop_map(
+        |(release_point, (is_cluster, hears, releases, wakes))| Setup {
             release_point,
             is_cluster,
-            wakes_after_last_timer,
+            hears_acknowledgements: hears && release_point == ReleasePoint::Timer,
+            releases_when_heard: hears && releases && release_point == ReleasePoint::Timer,
+            wakes_after_last_timer: wakes,
         },
     )
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
     fn no_wait_is_released_early_or_forgotten(setup in setups(), events in events()) {

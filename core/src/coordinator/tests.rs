@@ -9,6 +9,8 @@ use crate::units::{Millis, Offset};
 const TIMER: Setup = Setup {
     release_point: ReleasePoint::Timer,
     is_cluster: false,
+    hears_acknowledgements: false,
+    releases_when_heard: false,
     wakes_after_last_timer: false,
 };
 

@@ -26,11 +26,13 @@ use crate::units::Micros;
 /// The looks that the caller has to take after a timer fired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OnTimer {
+    /// Call [`looked_in_timer`](Coordinator::looked_in_timer), after the looks.
+    pub release: bool,
     /// Look whether the cluster has failed. If it has, call
     /// [`cluster_failed`](Coordinator::cluster_failed) and give up waits, and do not look at the
     /// replicas.
     pub check_cluster: bool,
-    /// Look at the replicas, then call [`looked_in_timer`](Coordinator::looked_in_timer).
+    /// Look at the replicas.
     pub look: bool,
 }
 
@@ -60,7 +62,7 @@ pub struct Actions<P> {
 }
 
 impl<P> Actions<P> {
-    fn none() -> Self {
+    pub(super) fn none() -> Self {
         Self {
             released: Vec::new(),
             longest: Micros::new(0),
@@ -75,7 +77,8 @@ impl<P> Coordinator<P> {
     /// The event loop woke: a turn begins.
     pub fn turn_begins(&mut self) {
         self.phase = Phase::Running;
-        if !self.ledger.is_empty() && self.uses_turn_timer() {
+        let needs_timer = || self.setup.is_cluster || self.may_release_in_timer();
+        if !self.ledger.is_empty() && self.uses_turn_timer() && needs_timer() {
             self.timers.turn_begins();
         }
     }
@@ -94,14 +97,15 @@ impl<P> Coordinator<P> {
     }
 
     fn on_timer(&self, now: Micros, may_check_cluster: bool) -> OnTimer {
-        let waits = !self.ledger.is_empty();
+        let release = !self.ledger.is_empty() && self.setup.release_point == ReleasePoint::Timer;
         OnTimer {
             check_cluster: may_check_cluster && self.is_cluster_check_due(now),
-            look: waits && self.setup.release_point == ReleasePoint::Timer,
+            release,
+            look: release && !self.has_heard_all(),
         }
     }
 
-    /// The replicas were looked at in a timer. `looked` is false if that failed. Satisfied waits
+    /// The replicas were looked at in a timer, if that was needed. `looked` is false if that failed. Satisfied waits
     /// are released before overdue ones are given up. So an acknowledgement counts if it arrived
     /// before the look, even if the deadline has passed by then.
     pub fn looked_in_timer(&mut self, looked: bool, now: Micros) -> Actions<P> {
@@ -128,12 +132,17 @@ impl<P> Coordinator<P> {
     /// [`looked_at_turn_end`](Self::looked_at_turn_end).
     ///
     /// Without waits a look is needed if a request is due (a replica came online, or a link has to
-    /// prove itself), or if the links may have changed.
+    /// prove itself), or if the links may have changed. With waits it is not needed if all of them
+    /// have their offset, and the acknowledgements were heard.
     pub fn turn_ends(&mut self) -> bool {
         self.phase = Phase::Ended;
         self.stats.end_turn();
         if !self.ledger.is_empty() {
-            return true;
+            return !self.has_heard_all()
+                || self.ledger.has_fresh()
+                || self.ledger.wants_fsyncs()
+                || self.requests.is_due()
+                || self.ledger.has_releasable(self.replicas.acks());
         }
         self.requests.nobody_waits();
         self.requests.is_due() || self.replicas.needs_listing()
@@ -191,7 +200,7 @@ impl<P> Coordinator<P> {
         self.requests.sent(self.replicas.offset())
     }
 
-    fn release(&mut self, actions: &mut Actions<P>, now: Micros) {
+    pub(super) fn release(&mut self, actions: &mut Actions<P>, now: Micros) {
         self.ledger
             .release(self.replicas.acks(), &mut actions.released);
         for (_, wait) in &actions.released {

@@ -127,6 +127,16 @@ impl LinkTable {
         true
     }
 
+    /// The online link of an address that no other link shows or showed.
+    pub fn lone_link(&mut self, host: &[u8], port: u16) -> Option<&mut KnownLink> {
+        let mut addresses = self.addresses.iter();
+        let address = addresses.find(|address| address.port == port && address.host == host)?;
+        match (address.baseline, &address.links[..]) {
+            (None, &[only]) => self.links.get_mut(only).filter(|link| link.online),
+            _ => None,
+        }
+    }
+
     /// True if these are the online links of the last listing. At an address with a baseline, a
     /// link whose acknowledged offset has fallen is another link.
     fn are_same_links<'a>(&self, mut listed: impl Iterator<Item = Link<'a>>) -> bool {

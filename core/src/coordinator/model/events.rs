@@ -3,7 +3,7 @@
 use super::super::*;
 use super::simulated_server::{Replica, SimulatedServer, Wanted};
 use crate::ack_request::GETACK_BYTES;
-use crate::units::Millis;
+use crate::units::{Millis, Offset};
 
 /// An event of the simulation. Each is in an event-loop turn of its own.
 #[derive(Clone, Debug)]
@@ -21,7 +21,17 @@ pub enum Event {
     },
     /// A replica reads the stream and answers the requests in it.
     Deliver(usize),
-    Join,
+    /// A replica comes. One that does not announce itself was connected before the module was
+    /// loaded, or announces itself in a way that the module does not hear.
+    Join {
+        announces: bool,
+    },
+    /// A client that is no replica acknowledges: what the replica has not read, or more than was
+    /// written.
+    Pretend {
+        index: usize,
+        ahead: bool,
+    },
     Leave(usize),
     ClientLeaves(u64),
     OperatorUnblocks(u64),
@@ -48,7 +58,8 @@ impl SimulatedServer {
             } => self.durable(client, need, bytes, timeout_ms),
             Event::Write { bytes } => self.write(bytes),
             Event::Deliver(index) => self.deliver(index),
-            Event::Join => self.join(),
+            Event::Join { announces } => self.join(announces),
+            Event::Pretend { index, ahead } => self.pretend(index, ahead),
             Event::Leave(index) => {
                 if index < self.replicas.len() {
                     let gone = self.replicas.remove(index);
@@ -128,13 +139,46 @@ impl SimulatedServer {
             let report = format!("ACK {acked} FACK {}", replica.fsynced);
             let words = report.split(' ').map(str::as_bytes);
             let client = replica.port.into();
-            self.coordinator.fsyncs.replconf(client, words);
+            let heard = self.coordinator.fsyncs.replconf(client, words);
+            assert_eq!(heard, Some(Offset::new(acked)));
+            replica.read = self.stream;
+            self.hear(client, acked);
+        } else {
+            replica.read = self.stream;
         }
-        replica.read = self.stream;
-        replica.fsynced = self.stream;
+        if let Some(replica) = self.replicas.get_mut(index) {
+            replica.fsynced = self.stream;
+        }
     }
 
-    fn join(&mut self) {
+    fn hear(&mut self, client: u64, acked: u64) {
+        let acked = Offset::new(acked);
+        if self
+            .coordinator
+            .acknowledgement_heard(client, acked, self.now)
+        {
+            let actions = self.coordinator.release_heard(self.now);
+            self.carry_out(actions);
+        }
+    }
+
+    fn pretend(&mut self, index: usize, ahead: bool) {
+        let Some(replica) = self.replicas.get(index) else {
+            return;
+        };
+        let client = 60_000 + u64::from(replica.port);
+        let acked = if ahead {
+            self.stream + 1000
+        } else {
+            self.stream
+        };
+        let words = format!("listening-port {} ACK {acked}", replica.port);
+        let words = words.split(' ').map(str::as_bytes);
+        self.coordinator.fsyncs.replconf(client, words);
+        self.hear(client, acked);
+    }
+
+    fn join(&mut self, announces: bool) {
         if !self.is_primary || self.replicas.len() >= 4 {
             return;
         }
@@ -142,13 +186,16 @@ impl SimulatedServer {
         let port = 1000 + u16::try_from(self.joined).expect("few replicas");
         self.replicas.push(Replica {
             port,
+            announced: announces,
             read: self.stream,
             fsynced: self.stream,
             acked: 0,
         });
-        let words = format!("listening-port {port}");
-        let words = words.split(' ').map(str::as_bytes);
-        self.coordinator.fsyncs.replconf(port.into(), words);
+        if announces {
+            let words = format!("listening-port {port}");
+            let words = words.split(' ').map(str::as_bytes);
+            self.coordinator.fsyncs.replconf(port.into(), words);
+        }
         self.coordinator.replica_changed(true);
         self.newcomer = true;
     }

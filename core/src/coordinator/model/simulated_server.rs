@@ -14,6 +14,8 @@ use crate::units::{Millis, Offset};
 #[derive(Clone, Debug)]
 pub struct Replica {
     pub port: u16,
+    /// The module has heard its port. Otherwise what it reports as fsynced is not believed.
+    pub announced: bool,
     pub read: u64,
     pub fsynced: u64,
     pub acked: u64,
@@ -149,8 +151,8 @@ impl SimulatedServer {
             self.coordinator.cluster_failed();
             self.lose_all();
             self.give_up();
-        } else if todo.look {
-            let looked = self.look();
+        } else if todo.release {
+            let looked = !todo.look || self.look();
             let actions = self.coordinator.looked_in_timer(looked, self.now);
             self.carry_out(actions);
         }
@@ -160,9 +162,16 @@ impl SimulatedServer {
     fn look(&mut self) -> bool {
         let asked = self.coordinator.fsyncs.clients_to_look_up();
         let replicas = self.replicas.iter();
-        let listed: HashMap<_, _> = replicas
+        let mut listed: HashMap<_, _> = replicas
             .map(|replica| (u64::from(replica.port), Some(b"h".to_vec())))
             .collect();
+        // Clients that pretend are connected, but no replicas.
+        listed.extend(
+            asked
+                .iter()
+                .filter(|&&id| id > 60_000)
+                .map(|&id| (id, None)),
+        );
         self.coordinator.fsyncs.looked_up(&asked, &listed);
         if !self.is_primary {
             return false;
@@ -189,7 +198,7 @@ impl SimulatedServer {
         true
     }
 
-    fn carry_out(&mut self, actions: Actions<u64>) {
+    pub fn carry_out(&mut self, actions: Actions<u64>) {
         for (client, wait) in actions.released {
             assert_eq!(client, wait.payload);
             let wanted = self.waits.remove(&client).expect("a released wait");
@@ -294,10 +303,14 @@ impl SimulatedServer {
 
     /// Waits for which enough replicas are present, and lost waits.
     pub fn satisfiable(&self) -> Vec<(u64, Wanted)> {
-        let replicas = self.replicas.len();
+        let announced = self.replicas.iter().filter(|replica| replica.announced);
+        let (replicas, announced) = (self.replicas.len(), announced.count());
         let waits = self.waits.iter().filter(|(_, wait)| {
-            let need = wait.need.replicas.max(wait.need.fsync) as usize;
-            wait.is_lost || need <= replicas
+            let Need {
+                replicas: acked,
+                fsync,
+            } = wait.need;
+            wait.is_lost || (acked as usize <= replicas && fsync as usize <= announced)
         });
         waits.map(|(&id, wait)| (id, wait.clone())).collect()
     }

@@ -125,6 +125,8 @@ fn a_wait_without_a_deadline_keeps_a_timer_where_the_loop_wakes_after_the_last_o
     let without_turn_timer = Setup {
         release_point: ReleasePoint::TurnEnd,
         is_cluster: false,
+        hears_acknowledgements: false,
+        releases_when_heard: false,
         wakes_after_last_timer: true,
     };
     let mut coordinator = primary(without_turn_timer);
