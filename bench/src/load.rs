@@ -47,7 +47,7 @@ pub fn drive(address: &str, workload: &Workload, plan: &Plan) -> Result<Outcome>
     let threads = plan.threads.clamp(1, plan.connections);
     let mut shares: Vec<Vec<Connection>> = (0..threads).map(|_| Vec::new()).collect();
     for number in 0..plan.connections {
-        let connection = Connection::open(address, workload.cycles(number))?;
+        let connection = Connection::open(address, workload.cycles(number), &workload.greeting)?;
         shares[number % threads].push(connection);
     }
     let begin = Instant::now() + plan.warm_up;
@@ -154,6 +154,17 @@ fn drive_share(mut share: Vec<Connection>, begin: Instant, end: Instant) -> Resu
     Ok(outcome)
 }
 
+/// Sends the command and waits for the reply OK.
+fn greet(stream: &mut TcpStream, greeting: &[u8]) -> Result<()> {
+    const OK: &[u8] = b"+OK\r\n";
+    stream.set_read_timeout(Some(SILENCE_LIMIT))?;
+    stream.write_all(greeting)?;
+    let mut reply = [0; OK.len()];
+    stream.read_exact(&mut reply)?;
+    ensure!(reply == OK, "the server answered {}…", reply.escape_ascii());
+    Ok(())
+}
+
 /// The number of the next packet, of all connections and rounds.
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
 
@@ -174,10 +185,13 @@ struct Connection {
 }
 
 impl Connection {
-    fn open(address: SocketAddr, cycles: Vec<Cycle>) -> Result<Connection> {
-        let stream =
+    fn open(address: SocketAddr, cycles: Vec<Cycle>, greeting: &[u8]) -> Result<Connection> {
+        let mut stream =
             TcpStream::connect(address).with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
+        if !greeting.is_empty() {
+            greet(&mut stream, greeting).context("the first command of a connection")?;
+        }
         stream.set_nonblocking(true)?;
         Ok(Connection {
             stream: mio::net::TcpStream::from_std(stream),

@@ -34,6 +34,10 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,
 
+    /// The primary's io-threads, for durable writes, pipelines and writes that are safe to send again
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=128))]
+    pub io_threads: u16,
+
     /// Write everything measured as JSON to this file; - for standard output, instead of the table
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -109,12 +113,13 @@ impl Options {
     /// A command line that repeats this run. It spells out the defaults, because they may change.
     pub fn to_repeat(&self) -> String {
         format!(
-            "cargo run --release --package durable-bench -- --part {} --connections {} --seconds {} --rounds {} --threads {}",
+            "cargo run --release --package durable-bench -- --part {} --connections {} --seconds {} --rounds {} --threads {} --io-threads {}",
             joined(&self.parts),
             joined(&self.connections),
             self.seconds,
             self.rounds,
-            self.threads
+            self.threads,
+            self.io_threads
         )
     }
 }
@@ -141,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_command_line_to_repeat_gives_the_same_options() -> Result<()> {
-        let options = parse(&["--part", "hints,durable", "--seconds", "0.5"])?;
+        let options = parse(&["--part", "hints,durable", "--io-threads", "4"])?;
         let repeated = options.to_repeat();
         let (_, arguments) = repeated.split_once(" -- ").unwrap_or_default();
         let again = parse(&arguments.split(' ').collect::<Vec<_>>())?;
@@ -155,6 +160,7 @@ mod tests {
         assert!(parse(&["--seconds", "nan"]).is_err());
         assert!(parse(&["--rounds", "0"]).is_err());
         assert!(parse(&["--connections", "0"]).is_err());
+        assert!(parse(&["--io-threads", "0"]).is_err());
     }
 
     #[test]

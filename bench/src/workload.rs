@@ -45,6 +45,8 @@ pub type Cycle = Vec<Step>;
 pub struct Workload {
     /// Operations in one cycle.
     pub operations: u64,
+    /// A command that each connection sends first, before anything is measured. May be empty.
+    pub greeting: Vec<u8>,
     cycles: Box<dyn Fn(usize) -> Vec<Cycle>>,
 }
 
@@ -53,6 +55,7 @@ impl Workload {
     pub fn for_each_key(cycle: impl Fn(&str) -> Cycle + 'static) -> Workload {
         Workload {
             operations: 1,
+            greeting: Vec::new(),
             cycles: Box::new(move |connection| {
                 (0..KEYS_PER_CONNECTION)
                     .map(|number| cycle(&key(connection, number)))
@@ -79,6 +82,7 @@ impl Workload {
         };
         Workload {
             operations: count as u64,
+            greeting: Vec::new(),
             cycles: Box::new(move |connection| {
                 (0..KEYS_PER_CONNECTION)
                     .step_by(count)
@@ -92,6 +96,7 @@ impl Workload {
     pub fn same(operations: u64, bytes: Vec<u8>, replies: usize) -> Workload {
         Workload {
             operations,
+            greeting: Vec::new(),
             cycles: Box::new(move |_| vec![vec![Step::new(bytes.clone(), replies)]]),
         }
     }
@@ -100,11 +105,16 @@ impl Workload {
     pub fn one_by_one(commands: Vec<Vec<u8>>) -> Workload {
         Workload {
             operations: commands.len() as u64,
+            greeting: Vec::new(),
             cycles: Box::new(move |_| {
                 let steps = commands.iter().cloned();
                 vec![steps.map(|bytes| Step::new(bytes, 1)).collect()]
             }),
         }
+    }
+
+    pub fn greeted_by(self, greeting: Vec<u8>) -> Workload {
+        Workload { greeting, ..self }
     }
 
     pub fn cycles(&self, connection: usize) -> Vec<Cycle> {

@@ -7,8 +7,8 @@ use crate::options::Options;
 use crate::results::{Group, Metric};
 use crate::rounds::{Case, Rounds};
 use crate::workload::{
-    durable_call, durable_once, durable_set, durable_wait, get, numbered, packet, set, wait, Cycle,
-    Step, Workload,
+    command, durable_call, durable_once, durable_set, durable_wait, get, numbered, packet, set,
+    wait, Cycle, Step, Workload,
 };
 
 const REPLICAS: usize = 2;
@@ -17,6 +17,8 @@ const BYSTANDERS: usize = 50;
 /// The waits have deadlines, as in production, but a short stall of the machine does not end the
 /// run.
 const MODULE_ARGUMENTS: [&str; 2] = ["timeout-ms", "15000"];
+/// Redis 8 leaves such a connection on its main thread. With OPTIN it tracks no key.
+const KEEP_ON_MAIN_THREAD: [&str; 4] = ["CLIENT", "TRACKING", "ON", "OPTIN"];
 
 const COLUMNS: [Metric; 4] = [Metric::P50, Metric::P99, Metric::P999, Metric::Cpu];
 const RATE: Metric = Metric::OperationsPerSecond;
@@ -27,21 +29,32 @@ pub const WAIT_TWICE: &str = "SET, then WAIT 1, two round trips";
 pub const WAIT_TWO: &str = "SET + WAIT 2, one packet";
 pub const DURABLE_ONE: &str = "DURABLE.SET … REPLICAS 1";
 pub const DURABLE_TWO: &str = "DURABLE.SET … REPLICAS 2";
+pub const WAIT_KEPT: &str = "SET + WAIT 1, tracking on";
+pub const DURABLE_KEPT: &str = "DURABLE.SET … REPLICAS 1, tracking on";
 
 /// `DURABLE.SET` against the ways to do it without the module, at each number of connections.
 pub fn durable(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     rounds.say("starting a primary and its replicas");
-    let servers = start();
+    let servers = start(REPLICAS, options);
     let connections = options.connections.iter();
     connections
-        .map(|&connections| durable_at(usize::from(connections), &servers, rounds))
+        .map(|&connections| durable_at(usize::from(connections), &servers, options, rounds))
         .collect()
 }
 
-fn durable_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> Result<Group> {
+fn durable_at(
+    connections: usize,
+    servers: &Replicated,
+    options: &Options,
+    rounds: &Rounds<'_>,
+) -> Result<Group> {
     let each =
         |name, cycle: fn(&str) -> Cycle| in_step(name, servers, Workload::for_each_key(cycle));
-    let cases = [
+    let kept = |name, cycle: fn(&str) -> Cycle| {
+        let workload = Workload::for_each_key(cycle).greeted_by(command(&KEEP_ON_MAIN_THREAD));
+        in_step(name, servers, workload)
+    };
+    let mut cases = vec![
         each(PLAIN, |key| vec![packet(&[set(key)])]),
         each(WAIT_ONE, |key| vec![packet(&[set(key), wait(1)])]),
         each(WAIT_TWICE, |key| {
@@ -51,9 +64,16 @@ fn durable_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> 
         each(WAIT_TWO, |key| vec![packet(&[set(key), wait(2)])]),
         each(DURABLE_TWO, |key| vec![packet(&[durable_set(key, 2)])]),
     ];
-    let title = format!(
-        "Durable writes, {REPLICAS} replicas, {}",
-        count_of(connections)
+    if options.io_threads > 1 {
+        cases.push(kept(WAIT_KEPT, |key| vec![packet(&[set(key), wait(1)])]));
+        cases.push(kept(DURABLE_KEPT, |key| {
+            vec![packet(&[durable_set(key, 1)])]
+        }));
+    }
+    let title = titled(
+        &format!("Durable writes, {REPLICAS} replicas"),
+        connections,
+        options,
     );
     let mut group = rounds.group(&title, connections, &COLUMNS, &cases)?;
     group.compare(DURABLE_ONE, WAIT_ONE, RATE, None);
@@ -61,23 +81,29 @@ fn durable_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> 
     group.compare(DURABLE_ONE, WAIT_TWICE, RATE, None);
     group.compare(DURABLE_TWO, WAIT_TWO, RATE, None);
     group.compare(DURABLE_ONE, PLAIN, RATE, None);
+    if options.io_threads > 1 {
+        group.compare(DURABLE_KEPT, DURABLE_ONE, RATE, None);
+        group.compare(DURABLE_KEPT, PLAIN, RATE, None);
+    }
     Ok(group)
 }
 
 /// `DURABLE.ONCE` against `DURABLE.CALL`, at each number of connections.
 pub fn once(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     rounds.say("starting a primary and its replica");
-    let servers = Replicated::builder()
-        .replicas(1)
-        .primary(|builder| builder.module_args(&MODULE_ARGUMENTS))
-        .start();
+    let servers = start(1, options);
     let connections = options.connections.iter();
     connections
-        .map(|&connections| once_at(usize::from(connections), &servers, rounds))
+        .map(|&connections| once_at(usize::from(connections), &servers, options, rounds))
         .collect()
 }
 
-fn once_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> Result<Group> {
+fn once_at(
+    connections: usize,
+    servers: &Replicated,
+    options: &Options,
+    rounds: &Rounds<'_>,
+) -> Result<Group> {
     let (call, once) = ("DURABLE.CALL SET", "DURABLE.ONCE id SET");
     let each = |name, step: fn(&str) -> Step| {
         let workload = Workload::for_each_key(move |key| vec![step(key)]);
@@ -92,10 +118,7 @@ fn once_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> Res
         each(call, |key| packet(&[durable_call(key)])),
         each(once, |key| numbered(durable_once(key))),
     ];
-    let title = format!(
-        "Writes that are safe to send again, {}",
-        count_of(connections)
-    );
+    let title = titled("Writes that are safe to send again", connections, options);
     let mut group = rounds.group(&title, connections, &COLUMNS, &cases)?;
     group.compare(once, call, RATE, None);
     group.compare(once, call, Metric::Cpu, None);
@@ -105,14 +128,19 @@ fn once_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> Res
 /// Sixteen plain writes, then one wait for all of them.
 pub fn pipelines(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     rounds.say("starting a primary and its replicas");
-    let servers = start();
+    let servers = start(REPLICAS, options);
     let connections = options.connections.iter();
     connections
-        .map(|&connections| pipelines_at(usize::from(connections), &servers, rounds))
+        .map(|&connections| pipelines_at(usize::from(connections), &servers, options, rounds))
         .collect()
 }
 
-fn pipelines_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -> Result<Group> {
+fn pipelines_at(
+    connections: usize,
+    servers: &Replicated,
+    options: &Options,
+    rounds: &Rounds<'_>,
+) -> Result<Group> {
     let (plain, native, fence) = (
         "SETs, nobody waits",
         "SETs + WAIT 1",
@@ -124,7 +152,11 @@ fn pipelines_at(connections: usize, servers: &Replicated, rounds: &Rounds<'_>) -
         with(native, Some(wait(1))),
         with(fence, Some(durable_wait(1))),
     ];
-    let title = format!("Pipelines of {PIPELINE} writes, {}", count_of(connections));
+    let title = titled(
+        &format!("Pipelines of {PIPELINE} writes"),
+        connections,
+        options,
+    );
     let mut group = rounds.group(&title, connections, &COLUMNS, &cases)?;
     group.compare(fence, native, RATE, None);
     group.compare(fence, plain, RATE, None);
@@ -172,10 +204,15 @@ pub fn bystanders(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     kinds.into_iter().map(measure).collect()
 }
 
-fn start() -> Replicated {
+fn start(replicas: usize, options: &Options) -> Replicated {
+    let io_threads = options.io_threads.to_string();
     Replicated::builder()
-        .replicas(REPLICAS)
-        .primary(|builder| builder.module_args(&MODULE_ARGUMENTS))
+        .replicas(replicas)
+        .primary(move |builder| {
+            builder
+                .module_args(&MODULE_ARGUMENTS)
+                .config("io-threads", &io_threads)
+        })
         .start()
 }
 
@@ -200,6 +237,14 @@ fn fill(server: &Server) {
             connection.read_reply_bytes();
         }
     }
+}
+
+fn titled(what: &str, connections: usize, options: &Options) -> String {
+    let threads = match options.io_threads {
+        1 => String::new(),
+        threads => format!(", io-threads {threads}"),
+    };
+    format!("{what}, {}{threads}", count_of(connections))
 }
 
 fn count_of(connections: usize) -> String {
