@@ -7,6 +7,7 @@
 //! time slice of the scheduler. So these tests use few clients and rounds. More of them would show
 //! nothing else.
 
+use testkit::differences::CLIENTS_BELONG_TO_IO_THREADS;
 use testkit::{Cluster, RawConn, Replicated};
 
 use crate::support::{
@@ -52,6 +53,27 @@ fn a_lone_client_is_answered_without_anybody_else_waking_the_server() {
             say(&mut conn, &format!("DURABLE.SET k {number}")),
             "+OK\r\n"
         );
+    }
+}
+
+/// Moving clients between threads is slow, so docs/operations.md recommends tracking.
+#[test]
+fn a_client_with_tracking_on_stays_on_the_main_thread() {
+    let group = with_io_threads();
+    let primary = &group.primary;
+    if !primary.has(CLIENTS_BELONG_TO_IO_THREADS) {
+        return;
+    }
+    let mut plain = primary.raw();
+    let mut tracking = primary.raw();
+    assert_eq!(say(&mut tracking, "CLIENT TRACKING ON OPTIN"), "+OK\r\n");
+    for (conn, stays) in [(&mut plain, false), (&mut tracking, true)] {
+        for round in 0..5 {
+            assert_eq!(say(conn, &format!("DURABLE.SET k {round}")), "+OK\r\n");
+            let line = say(conn, "CLIENT INFO");
+            let on_main_thread = line.split_whitespace().any(|word| word == "io-thread=0");
+            assert_eq!(on_main_thread, stays, "{line}");
+        }
     }
 }
 
