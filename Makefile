@@ -22,7 +22,7 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host test-faults matrix image demo bench bench-instructions fuzz lint clean
+.PHONY: help build install uninstall deps test test-host test-faults matrix image demo bench bench-core bench-instructions fuzz lint clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-18s %s\n", $$1, $$2 }'
@@ -92,6 +92,9 @@ demo: deps ## show what the module does, on servers that the demo starts and end
 bench: deps ## measure durable writes and slot hints against their alternatives (ARGS="--help" lists options)
 	@cargo build --quiet --release --locked --package redis-durable
 	cargo run --quiet --release --locked --package durable-bench -- $(ARGS)
+
+bench-core: ## measure the ledger, the option parser and the slot map alone (ARGS="--bench ledger -- --quick" chooses)
+	@cargo bench --locked --package durable-core $(ARGS)
 
 bench-instructions: deps ## count the instructions of durable writes with callgrind (ARGS="--help" lists options; installs valgrind)
 	@docker/deps valgrind
