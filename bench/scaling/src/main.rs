@@ -17,6 +17,7 @@
 mod costs;
 mod measure;
 mod options;
+mod page;
 mod plot;
 mod simulate;
 mod tables;
@@ -54,12 +55,23 @@ fn run(options: &Options) -> Result<()> {
         let text = serde_json::to_string_pretty(&costs).context("writing the costs as JSON")?;
         fs::write(path, text + "\n").with_context(|| format!("writing {}", path.display()))?;
     }
-    println!("{}", tables::machine(&costs));
-    println!("{}", tables::costs(&costs));
-    println!("{}", tables::comparison(&costs, options.seed)?);
     let points = simulate::sweep(&costs.writes, options)?;
-    println!("{}", tables::writes(&points));
-    println!("{}", tables::map(&costs.map, options.seed));
+    let tables = [
+        ("machine", tables::machine(&costs)),
+        ("costs", tables::costs(&costs)),
+        ("comparison", tables::comparison(&costs, options.seed)?),
+        ("writes", tables::writes(&points)),
+        ("map", tables::map(&costs.map, options.seed)),
+    ];
+    match &options.page {
+        Some(path) => {
+            let reading = || format!("reading {}", path.display());
+            let text = fs::read_to_string(path).with_context(reading)?;
+            let text = page::filled(&text, &tables)?;
+            fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+        }
+        None => tables.iter().for_each(|(_, table)| println!("{table}")),
+    }
     match &options.plot {
         Some(path) => plot::draw(&points, path),
         None => Ok(()),

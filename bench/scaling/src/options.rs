@@ -6,7 +6,7 @@ use clap::Parser;
 
 /// Computes what durable writes and slot maps cost with far replicas, many clients and many shards.
 ///
-/// Measures the costs of single steps on real servers that it starts and ends (two minutes), and
+/// Measures the costs of single steps on real servers that it starts and ends (a few minutes), and
 /// plays the protocol with them. DURABLE_TEST_SERVER names another server binary,
 /// DURABLE_TEST_MODULE another build of the module.
 #[derive(Clone, Debug, Parser)]
@@ -23,6 +23,10 @@ pub struct Options {
     /// Draw the durable writes to this SVG file
     #[arg(long, value_name = "FILE.svg")]
     pub plot: Option<PathBuf>,
+
+    /// Write the tables into this page, where its comments name them, instead of standard output
+    #[arg(long, value_name = "FILE.md")]
+    pub page: Option<PathBuf>,
 
     /// The seed of all random numbers
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -37,11 +37,13 @@ pub fn draw(points: &[Point], path: &Path) -> Result<()> {
     panel(
         &left,
         "writes a second",
+        SeriesLabelPosition::LowerRight,
         &lines(points, |point| point.figures.per_second),
     )?;
     panel(
         &right,
         "99th percentile, ms",
+        SeriesLabelPosition::UpperLeft,
         &lines(points, |point| point.figures.p99_us / 1e3),
     )?;
     area.present().map_err(|error| failed(&error))
@@ -73,7 +75,13 @@ fn lines(points: &[Point], value: impl Fn(&Point) -> f64) -> Vec<Line> {
     plain.into_iter().chain(durable).collect()
 }
 
-fn panel(area: &DrawingArea<SVGBackend<'_>, Shift>, caption: &str, lines: &[Line]) -> Result<()> {
+/// `legend`: where no line passes.
+fn panel(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    caption: &str,
+    legend: SeriesLabelPosition,
+    lines: &[Line],
+) -> Result<()> {
     let all = || {
         lines
             .iter()
@@ -115,7 +123,7 @@ fn panel(area: &DrawingArea<SVGBackend<'_>, Shift>, caption: &str, lines: &[Line
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(legend)
         .background_style(WHITE.mix(0.9))
         .label_font(("sans-serif", 12))
         .draw()?;

@@ -12,7 +12,7 @@ use crate::simulate::Point;
 pub fn machine(costs: &Costs) -> String {
     let machine = &costs.machine;
     format!(
-        "Measured on {}, {} cores, {}\n",
+        "Measured on {}, {} cores, {}.\n",
         machine.server, machine.cores, machine.processor
     )
 }
@@ -166,7 +166,7 @@ pub fn map(costs: &MapCosts, seed: u64) -> String {
             short(SHARDS as f64)
         );
         for method in Method::ALL {
-            let of = |asked| -> Bill { bill(costs, method, occasion, asked, seed) };
+            let of = |asked| -> Bill { bill(costs, method, occasion, asked, CLIENTS, seed) };
             let (spread, same) = (of(Asked::Any), of(Asked::TheSame));
             row(
                 &mut text,

@@ -14,7 +14,7 @@ use testkit::Replicated;
 
 use crate::costs::{Costs, Machine};
 
-/// Measures everything. Takes about two minutes.
+/// Measures everything. Takes a few minutes.
 pub fn all() -> Result<Costs> {
     let machine = durable_bench::machine::Machine::inspect()?;
     let servers = Replicated::builder()
