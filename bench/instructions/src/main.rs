@@ -1,6 +1,6 @@
 //! Counts the instructions that a primary executes in user space for each write.
 //!
-//! The primary runs in valgrind's callgrind, with one replica beside it. The load is fixed: all
+//! The primary runs in valgrind's callgrind, with replicas beside it. The load is fixed: all
 //! connections send one packet each while the primary is stopped, so it reads them in one turn of
 //! its event loop. The next packets follow when all replies have arrived. What the primary does by
 //! the clock (`serverCron`) is subtracted. So the numbers hardly depend on the machine.
@@ -27,6 +27,10 @@ struct Options {
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 50], value_parser = clap::value_parser!(u16).range(1..=1000))]
     connections: Vec<u16>,
 
+    /// Numbers of replicas, separated by commas: a table for each
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1], value_parser = clap::value_parser!(u16).range(1..=100))]
+    replicas: Vec<u16>,
+
     /// How many writes are counted in each row
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..))]
     writes: u64,
@@ -40,49 +44,63 @@ struct Options {
     keep: Option<PathBuf>,
 }
 
+impl Options {
+    fn chooses(&self, row: Row) -> bool {
+        let name = row.name();
+        self.rows.is_empty() || self.rows.iter().any(|words| name.contains(words.as_str()))
+    }
+}
+
 fn main() -> Result<()> {
     let options = Options::parse();
-    let rows: Vec<Row> = Row::ALL
-        .into_iter()
-        .filter(|row| {
-            options.rows.is_empty() || options.rows.iter().any(|w| row.name().contains(w))
-        })
-        .collect();
-    let steps = rows.len() * options.connections.len();
-    let bar = ProgressBar::new(steps as u64);
+    let chosen = |n| {
+        Row::all(n)
+            .into_iter()
+            .filter(|row| options.chooses(*row))
+            .count()
+    };
+    let rows: usize = options.replicas.iter().map(|&n| chosen(n)).sum();
+    let bar = ProgressBar::new((rows * options.connections.len()) as u64);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")?);
+    for &replicas in &options.replicas {
+        let table = table(replicas, &options, &bar)?;
+        bar.suspend(|| println!("{table}"));
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// Counts all rows on servers with this many replicas.
+fn table(replicas: u16, options: &Options, bar: &ProgressBar) -> Result<String> {
     bar.set_message("starting servers in callgrind");
     bar.tick();
-    let servers = Servers::start()?;
-    let mut table = vec![(String::new(), Vec::new())];
-    table[0].1 = options
-        .connections
-        .iter()
-        .map(|&count| connections(count))
-        .collect();
-    for row in rows {
+    let servers = Servers::start(replicas)?;
+    let heading = options.connections.iter();
+    let heading = heading.map(|&count| counted(count, "connection"));
+    let mut table = vec![(String::new(), heading.collect())];
+    let rows = Row::all(replicas).into_iter();
+    for row in rows.filter(|row| options.chooses(*row)) {
         let mut cells = Vec::new();
         for &count in &options.connections {
             bar.set_message(row.name());
-            let file = format!("{row:?}.{count}.callgrind");
+            let file = format!("{row:?}.{replicas}.{count}.callgrind");
             let keep = options.keep.as_ref().map(|directory| directory.join(file));
             let each = servers.count(row, usize::from(count), options.writes, keep.as_deref())?;
             cells.push(format!("{each:.0}"));
             bar.inc(1);
         }
-        table.push((row.name().to_owned(), cells));
+        table.push((row.name(), cells));
     }
-    bar.finish_and_clear();
-    println!(
-        "{}, instructions of the primary for each write, one replica\n",
-        servers.version()
-    );
-    print!("{}", text(&table));
-    Ok(())
+    Ok(format!(
+        "{}, instructions of the primary for each write, {}\n\n{}",
+        servers.version(),
+        counted(replicas, "replica"),
+        text(&table)
+    ))
 }
 
-fn connections(count: u16) -> String {
-    format!("{count} connection{}", if count == 1 { "" } else { "s" })
+fn counted(count: u16, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The names to the left, the numbers to the right.

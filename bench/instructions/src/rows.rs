@@ -16,35 +16,43 @@ const KEYS: usize = 100;
 const QUIET: Duration = Duration::from_millis(2500);
 const VALUE: [u8; 64] = [b'v'; 64];
 
-/// One way to write.
+/// One way to write. A number is that of the replicas that have to acknowledge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Row {
     Bare,
     Idle,
-    Wait,
-    DurableSet,
+    Wait(u16),
+    DurableSet(u16),
     Call,
     Once,
 }
 
 impl Row {
-    pub const ALL: [Row; 6] = [
-        Row::Bare,
-        Row::Idle,
-        Row::Wait,
-        Row::DurableSet,
-        Row::Call,
-        Row::Once,
-    ];
+    /// The rows for a primary with this many replicas: writes that wait for one replica, then those
+    /// that wait for all.
+    pub fn all(replicas: u16) -> Vec<Row> {
+        let mut rows = vec![
+            Row::Bare,
+            Row::Idle,
+            Row::Wait(1),
+            Row::DurableSet(1),
+            Row::Call,
+            Row::Once,
+        ];
+        if replicas > 1 {
+            rows.extend([Row::Wait(replicas), Row::DurableSet(replicas)]);
+        }
+        rows
+    }
 
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> String {
         match self {
-            Row::Bare => "SET, no module",
-            Row::Idle => "SET, module loaded and idle",
-            Row::Wait => "SET and WAIT 1 in one packet",
-            Row::DurableSet => "DURABLE.SET … REPLICAS 1",
-            Row::Call => "DURABLE.CALL REPLICAS 1 SET …",
-            Row::Once => "DURABLE.ONCE id REPLICAS 1 SET …",
+            Row::Bare => "SET, no module".into(),
+            Row::Idle => "SET, module loaded and idle".into(),
+            Row::Wait(replicas) => format!("SET and WAIT {replicas} in one packet"),
+            Row::DurableSet(replicas) => format!("DURABLE.SET … REPLICAS {replicas}"),
+            Row::Call => "DURABLE.CALL REPLICAS 1 SET …".into(),
+            Row::Once => "DURABLE.ONCE id REPLICAS 1 SET …".into(),
         }
     }
 
@@ -57,11 +65,15 @@ impl Row {
         let value = String::from_utf8_lossy(&VALUE);
         match self {
             Row::Bare | Row::Idle => (command(&["SET", key, &value]), 1),
-            Row::Wait => {
-                let both = [command(&["SET", key, &value]), command(&["WAIT", "1", "0"])];
-                (both.concat(), 2)
+            Row::Wait(replicas) => {
+                let wait = command(&["WAIT", &replicas.to_string(), "0"]);
+                ([command(&["SET", key, &value]), wait].concat(), 2)
             }
-            Row::DurableSet => (command(&["DURABLE.SET", key, &value, "REPLICAS", "1"]), 1),
+            Row::DurableSet(replicas) => {
+                let replicas = replicas.to_string();
+                let words = ["DURABLE.SET", key, &value, "REPLICAS", &replicas];
+                (command(&words), 1)
+            }
             Row::Call => {
                 let words = ["DURABLE.CALL", "REPLICAS", "1", "SET", key, &value];
                 (command(&words), 1)
@@ -75,23 +87,25 @@ impl Row {
     }
 }
 
-/// A primary without the module and one with it, each in callgrind and with a replica.
+/// A primary without the module and one with it, each in callgrind and with replicas of its own.
 pub struct Servers {
     bare: Replicated,
     loaded: Replicated,
+    replicas: usize,
     directory: TempDir,
     /// The number of the next packet.
     next: Cell<u64>,
 }
 
 impl Servers {
-    pub fn start() -> Result<Servers> {
+    pub fn start(replicas: u16) -> Result<Servers> {
         callgrind::check()?;
         let directory = tempfile::tempdir()?;
+        let replicas = usize::from(replicas);
         let start = |module| {
             let wrapper = callgrind::wrapper(directory.path());
             Replicated::builder()
-                .replicas(1)
+                .replicas(replicas)
                 .module_on_replicas(false)
                 .primary(move |builder| {
                     let words: Vec<&str> = wrapper.iter().map(String::as_str).collect();
@@ -107,6 +121,7 @@ impl Servers {
         Ok(Servers {
             bare: start(false),
             loaded: start(true),
+            replicas,
             directory,
             next: Cell::new(0),
         })
@@ -165,7 +180,7 @@ impl Servers {
             Ok(())
         };
         primary.run::<()>(&["FLUSHALL", "SYNC"]);
-        servers.wait_until_in_step(1);
+        servers.wait_until_in_step(self.replicas);
         if row == Row::Idle {
             // A module that nobody uses stops hearing turns within two crons.
             std::thread::sleep(QUIET);
