@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use socket2::SockRef;
 
 use crate::framing::{encode_command, Framing};
 use crate::patience::Patience;
@@ -135,6 +136,13 @@ impl RawConn {
         let mut look = [PollFd::new(&self.stream, PollFlags::IN)];
         // A timeout of zero: the call does not block.
         poll(&mut look, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Ends the connection by a reset. Unlike an ordinary close it leaves no port behind in
+    /// TIME_WAIT, so a test can open and end more connections than there are ports.
+    pub fn reset(self) {
+        let prepared = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        prepared.unwrap_or_else(|error| panic!("cannot prepare the socket for its reset: {error}"));
     }
 
     /// Switches to RESP3 and reads the reply.
