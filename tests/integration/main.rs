@@ -86,6 +86,7 @@ mod scripts {
 mod clients {
     mod io_threads;
     mod leaving;
+    mod memory;
     mod pause;
     mod quiet;
     mod sleeping;
