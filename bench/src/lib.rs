@@ -20,6 +20,7 @@ mod results;
 pub mod rounds;
 mod stats;
 mod table;
+mod waiters;
 pub mod workload;
 mod writes;
 
@@ -103,6 +104,7 @@ fn measure(options: &Options, report: &mut Report) -> Result<()> {
             Part::Hints => hints::keys(&rounds),
             Part::Shards => hints::shards(&rounds),
             Part::Expiry => expiry::expiry(options, &rounds),
+            Part::Waiters => waiters::waiters(&rounds),
         };
         report.groups.extend(groups?);
     }

@@ -63,10 +63,12 @@ pub enum Part {
     Shards,
     /// Thousands of waits that expire together: DURABLE.WAIT against WAIT
     Expiry,
+    /// Durable writes beside ten thousand clients that wait for a frozen replica
+    Waiters,
 }
 
 impl Part {
-    const ALL: [Part; 7] = [
+    const ALL: [Part; 8] = [
         Part::Durable,
         Part::Pipeline,
         Part::Once,
@@ -74,6 +76,7 @@ impl Part {
         Part::Hints,
         Part::Shards,
         Part::Expiry,
+        Part::Waiters,
     ];
 }
 
