@@ -22,7 +22,7 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host test-faults matrix image demo bench bench-core bench-instructions scaling fuzz lint clean
+.PHONY: help build install uninstall deps test test-host test-faults matrix image demo bench bench-core bench-instructions bench-memory scaling fuzz lint clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-18s %s\n", $$1, $$2 }'
@@ -104,6 +104,9 @@ bench-instructions: deps ## count the instructions of durable writes with callgr
 scaling: deps ## compute what far replicas, many clients and many shards cost (ARGS="--help" lists options)
 	@cargo build --quiet --release --locked --package redis-durable
 	cargo run --quiet --release --locked --package durable-scaling -- $(ARGS)
+bench-memory: deps ## measure the memory of waiting clients and of ended waits (ARGS="--help" lists options)
+	@cargo build --quiet --release --locked --package redis-durable
+	cargo run --quiet --release --locked --package durable-memory -- $(ARGS)
 
 fuzz: ## fuzz the option parser and whole argument vectors, SECONDS_EACH=60 (installs cargo-fuzz; needs a C++ compiler)
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
