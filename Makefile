@@ -104,6 +104,7 @@ bench-instructions: deps ## count the instructions of durable writes with callgr
 scaling: deps ## compute what far replicas, many clients and many shards cost (ARGS="--help" lists options)
 	@cargo build --quiet --release --locked --package redis-durable
 	cargo run --quiet --release --locked --package durable-scaling -- $(ARGS)
+
 bench-memory: deps ## measure the memory of waiting clients and of ended waits (ARGS="--help" lists options)
 	@cargo build --quiet --release --locked --package redis-durable
 	cargo run --quiet --release --locked --package durable-memory -- $(ARGS)
