@@ -1,12 +1,14 @@
 //! The hash slot of a key, as the Redis Cluster specification defines it.
 
+mod checksum;
+
 /// The number of hash slots of a cluster.
 pub const SLOTS: u16 = 16_384;
 
 /// The slot of `key`, in `0..SLOTS`: CRC16 (XMODEM) of the key's hash tag, modulo [`SLOTS`].
 /// Example: `foo` is in slot 12182.
 pub fn of_key(key: &[u8]) -> u16 {
-    crc16::State::<crc16::XMODEM>::calculate(hash_tag(key)) % SLOTS
+    checksum::of(hash_tag(key)) % SLOTS
 }
 
 /// The part of `key` that is hashed: the text between the first `{` and the first `}` after it. The
@@ -15,7 +17,26 @@ pub fn of_key(key: &[u8]) -> u16 {
 /// `{user1000}.following` gives `user1000`. `foo{}{bar}` gives the whole key, since only the first
 /// `{` counts.
 fn hash_tag(key: &[u8]) -> &[u8] {
-    tag(key).unwrap_or(key)
+    if has_brace(key) {
+        tag(key).unwrap_or(key)
+    } else {
+        key
+    }
+}
+
+/// Whether `key` has an opening brace. Most keys have none. The compiler compares the bytes of a
+/// part at once; a search that stops at the first brace compares them one by one.
+fn has_brace(key: &[u8]) -> bool {
+    const PART: usize = 16;
+    let Some(last) = key.last_chunk::<PART>() else {
+        return key.contains(&b'{');
+    };
+    let is_in = |part: &[u8; PART]| {
+        part.iter()
+            .fold(false, |is_in, &byte| is_in | (byte == b'{'))
+    };
+    // The last part overlaps the one before.
+    key.as_chunks::<PART>().0.iter().any(is_in) || is_in(last)
 }
 
 fn tag(key: &[u8]) -> Option<&[u8]> {
@@ -87,9 +108,23 @@ mod tests {
         prop::collection::vec(prop_oneof![Just(b'{'), Just(b'}'), any::<u8>()], 0..24)
     }
 
+    /// Keys of any length with at most one pair of braces.
+    fn long_key() -> impl Strategy<Value = Vec<u8>> {
+        let text = || prop::collection::vec(b'a'..=b'z', 0..40);
+        (text(), "[{]?", text(), "[}]?", text()).prop_map(|(before, open, inside, close, after)| {
+            [&before, open.as_bytes(), &inside, close.as_bytes(), &after].concat()
+        })
+    }
+
     proptest! {
         #[test]
         fn every_key_has_the_slot_of_the_definition(key in key()) {
+            prop_assert_eq!(of_key(&key), crc_by_bit(hash_tag(&key)) & 0x3FFF);
+        }
+
+        #[test]
+        fn a_brace_is_found_anywhere_in_a_long_key(key in long_key()) {
+            prop_assert_eq!(has_brace(&key), key.contains(&b'{'));
             prop_assert_eq!(of_key(&key), crc_by_bit(hash_tag(&key)) & 0x3FFF);
         }
 

@@ -47,25 +47,33 @@ impl CallReply<'_> {
     /// The whole reply as the server would have sent it. In RESP2, unless the call asked for
     /// another version.
     pub fn protocol(&self) -> &[u8] {
-        let mut len = 0;
-        // SAFETY: the reply is alive; the server stores the length.
-        let data = unsafe { api!(RedisModule_CallReplyProto)(self.raw.as_ptr(), &mut len) };
-        if data.is_null() {
-            return &[];
-        }
-        // SAFETY: `len` bytes at `data` that belong to the reply.
-        unsafe { slice::from_raw_parts(data.cast(), len) }
+        // SAFETY: the reply lives as long as `self`.
+        unsafe { protocol(self.raw) }
     }
 
     pub(super) fn as_ptr(&self) -> *mut raw::RedisModuleCallReply {
         self.raw.as_ptr()
     }
 
-    /// The server's pointer. Whoever takes it frees the reply, while the context of the call is
-    /// there.
-    pub(super) fn into_raw(self) -> *mut raw::RedisModuleCallReply {
-        ManuallyDrop::new(self).raw.as_ptr()
+    /// The server's pointer. Whoever takes it frees the reply, while its context lives.
+    pub(super) fn into_raw(self) -> NonNull<raw::RedisModuleCallReply> {
+        ManuallyDrop::new(self).raw
     }
+}
+
+/// A reply, or an element of one, as the server would have sent it.
+///
+/// # Safety
+/// The reply is alive during `'a`.
+pub(super) unsafe fn protocol<'a>(reply: NonNull<raw::RedisModuleCallReply>) -> &'a [u8] {
+    let mut len = 0;
+    // SAFETY: the reply is alive; the server stores the length.
+    let data = unsafe { api!(RedisModule_CallReplyProto)(reply.as_ptr(), &mut len) };
+    if data.is_null() {
+        return &[];
+    }
+    // SAFETY: `len` bytes at `data` that belong to the reply.
+    unsafe { slice::from_raw_parts(data.cast(), len) }
 }
 
 /// One element of a reply. Each reader returns `None` on a type mismatch.
@@ -76,6 +84,10 @@ pub struct Reply<'a> {
 }
 
 impl<'a> Reply<'a> {
+    pub(super) fn as_ptr(self) -> NonNull<raw::RedisModuleCallReply> {
+        self.raw
+    }
+
     fn kind(self) -> c_int {
         // SAFETY: the element lives as long as the reply that it belongs to.
         unsafe { api!(RedisModule_CallReplyType)(self.raw.as_ptr()) }

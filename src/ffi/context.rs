@@ -54,7 +54,22 @@ impl Situation {
 }
 
 /// A context of our own. Dropping it frees it, also when a panic unwinds.
-struct Detached(Ctx);
+pub(super) struct Detached(Ctx);
+
+impl Detached {
+    /// `None` if the server made no context.
+    pub(super) fn new() -> Option<Self> {
+        // SAFETY: null is no blocked client; then the server makes a context of its own. The guard
+        // lets the module run on the server's main thread only, so no lock is needed.
+        let raw = unsafe { api!(RedisModule_GetThreadSafeContext)(std::ptr::null_mut()) };
+        // SAFETY: null or just made. It is valid until it is dropped.
+        unsafe { Ctx::new(raw) }.map(Self)
+    }
+
+    pub(super) fn ctx(&self) -> &Ctx {
+        &self.0
+    }
+}
 
 impl Drop for Detached {
     fn drop(&mut self) {
@@ -77,11 +92,7 @@ impl Ctx {
     /// blocked or armed. Each such context costs the server a new client. `None` if the server made
     /// no context.
     pub fn detached<R>(work: impl FnOnce(&Self) -> R) -> Option<R> {
-        // SAFETY: null is no blocked client; then the server makes a context of its own. The guard
-        // lets the module run on the server's main thread only, so no lock is needed.
-        let raw = unsafe { api!(RedisModule_GetThreadSafeContext)(std::ptr::null_mut()) };
-        // SAFETY: null or just made. It cannot leave `work`.
-        let ctx = Detached(unsafe { Self::new(raw) }?);
+        let ctx = Detached::new()?;
         Some(work(&ctx.0))
     }
 

@@ -5,7 +5,7 @@
 //!
 //! The keys are hashed and never read. They are not declared as keys: see `commands.rs`.
 
-use super::{connection, current_map, reply, state};
+use super::{connection, current_map, pairs, reply, state};
 use crate::docs;
 use crate::ffi::spec::Arg;
 use crate::ffi::{Args, Command, Ctx};
@@ -15,6 +15,9 @@ pub struct SlotHint;
 
 impl Command for SlotHint {
     fn run(ctx: &Ctx, args: Args<'_>) {
+        if pairs::reply_to_own_call(ctx, args) {
+            return;
+        }
         let keys = args.skip(1);
         state::with(|hints| hints.count_request(keys.len()));
         let map = match current_map::of(ctx, connection::of(ctx)) {
@@ -24,13 +27,13 @@ impl Command for SlotHint {
         let hint = map.hint(keys.iter());
         ctx.reply_array(3);
         ctx.reply_integer(hint.token);
-        reply::nodes(ctx, hint.nodes.into_iter());
-        ctx.reply_array(hint.keys.len());
-        for key in &hint.keys {
-            ctx.reply_array(2);
-            ctx.reply_integer(key.slot.into());
-            ctx.reply_integer(key.node.map_or(-1, Into::into));
-        }
+        reply::nodes(ctx, hint.nodes.iter().copied());
+        let is_whole = hint.nodes.len() == map.owners().len();
+        pairs::reply(
+            ctx,
+            &hint.keys,
+            is_whole && !ctx.situation().denies_waiting(),
+        );
     }
 }
 

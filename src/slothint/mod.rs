@@ -10,6 +10,7 @@ pub mod command;
 pub mod connection;
 pub mod current_map;
 pub mod map;
+mod pairs;
 pub mod refresh;
 mod reply;
 mod state;

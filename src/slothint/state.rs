@@ -5,10 +5,12 @@
 
 use durable_core::servers::Fact;
 use durable_core::slot_map::{
-    AddressFamily, Connection, Connections, MapCache, MissingPort, Moment, Trackers, Watchers,
+    AddressFamily, Connection, Connections, KeyHint, MapCache, MissingPort, Moment, Trackers,
+    Watchers,
 };
 use lazy_static::lazy_static;
 
+use super::pairs::Pairs;
 use crate::ffi::main_thread::MainThread;
 use crate::ffi::{Blocked, TimerId};
 use crate::{clock, config, facts, resets};
@@ -32,6 +34,10 @@ pub struct SlotHints {
     /// The kind of each connection, on servers where the module has to remember it: see
     /// `connection.rs`.
     pub connections: Option<Connections>,
+    /// Parts of replies to SLOTHINT.
+    pub pairs: Pairs,
+    /// What the module's own call of SLOTHINT, which is under way, has to write.
+    pub pairs_to_write: Option<Vec<KeyHint>>,
     requests: u64,
     keys: u64,
     /// The count of resets of statistics when `requests` and `keys` were last reset.
@@ -58,6 +64,8 @@ pub fn load() {
         trackers: Trackers::at_load(now_ms()),
         timer: None,
         connections: None,
+        pairs: Pairs::default(),
+        pairs_to_write: None,
         requests: 0,
         keys: 0,
         resets: resets::count(),

@@ -39,9 +39,11 @@ impl SlotMap {
                 KeyHint { slot, node }
             })
             .collect();
-        chosen.count_members();
-        for hint in &mut hints {
-            hint.node = hint.node.and_then(|node| chosen.rank(node));
+        // If all nodes are chosen, as by most commands with many keys, each keeps its index.
+        if usize::from(chosen.count_members()) < self.owners.len() {
+            for hint in &mut hints {
+                hint.node = hint.node.and_then(|node| chosen.rank(node));
+            }
         }
         let nodes = chosen
             .iter()
@@ -74,13 +76,15 @@ impl NodeSet {
         }
     }
 
-    /// Prepares [`rank`](Self::rank). To be called after the last insertion.
-    fn count_members(&mut self) {
+    /// The number of members. Also prepares [`rank`](Self::rank). To be called after the last
+    /// insertion.
+    fn count_members(&mut self) -> u16 {
         let mut members = 0_u16;
         for (word, before) in &mut self.words {
             *before = members;
             members = members.saturating_add(ones(*word));
         }
+        members
     }
 
     /// The number of members below this one: 0 and 1 for the members 0 and 2 of {0, 2}.
