@@ -1,5 +1,6 @@
 //! A server inside callgrind: switching the counting on and off, and reading what was counted.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,6 +19,10 @@ pub fn wrapper(directory: &Path) -> [String; 5] {
     ]
 }
 
+/// What a server does by the clock: its cron, and the packets that other nodes of a cluster send. None
+/// of these functions calls another of them.
+const BY_THE_CLOCK: [&str; 2] = ["serverCron", "clusterReadHandler"];
+
 /// Fails if callgrind is not installed.
 pub fn check() -> Result<()> {
     for program in ["valgrind", "callgrind_control"] {
@@ -31,8 +36,8 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-/// Counts what the process executes while `work` runs. Returns instructions, without those of the
-/// server's cron. Callgrind's file is moved to `keep`, if there is such a path.
+/// Counts what the process executes while `work` runs. Returns instructions, without those of
+/// [`BY_THE_CLOCK`]. Callgrind's file is moved to `keep`, if there is such a path.
 pub fn count(
     pid: u32,
     directory: &Path,
@@ -82,14 +87,14 @@ fn dumps(pid: u32, directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Reads a file of callgrind: all instructions, without those of calls of `serverCron`. The format
-/// is described in valgrind's manual, "Callgrind Format Specification".
+/// Reads a file of callgrind: all instructions, without those of calls of [`BY_THE_CLOCK`]. The
+/// format is described in valgrind's manual, "Callgrind Format Specification".
 fn read(text: &str) -> Result<u64> {
     // The summary at the beginning of the file is 0 if the counting was switched off.
     let totals = text.lines().find_map(|line| line.strip_prefix("totals:"));
     let all: u64 = totals.context("there is no total")?.trim().parse()?;
-    let (mut cron, mut cron_id) = (0_u64, None);
-    let (mut calls_cron, mut is_cost) = (false, false);
+    let (mut by_the_clock, mut ids) = (0_u64, HashSet::new());
+    let (mut is_subtracted, mut is_cost) = (false, false);
     for line in text.lines() {
         if is_cost {
             // The line after `calls=` has a position and the cost of the calls.
@@ -97,27 +102,26 @@ fn read(text: &str) -> Result<u64> {
                 .split_whitespace()
                 .nth(1)
                 .context("a call has no cost")?;
-            if calls_cron {
-                cron += cost.parse::<u64>()?;
+            if is_subtracted {
+                by_the_clock += cost.parse::<u64>()?;
             }
-            (is_cost, calls_cron) = (false, false);
+            (is_cost, is_subtracted) = (false, false);
         } else if line.starts_with("calls=") {
             is_cost = true;
-        } else if let Some(function) = line.strip_prefix("cfn=") {
+        } else if let Some(function) = ["cfn=", "fn="]
+            .iter()
+            .find_map(|key| line.strip_prefix(key))
+        {
             // The first time a function has a number and a name, then the number only.
             let (id, name) = function.split_once(' ').unwrap_or((function, ""));
-            if name == "serverCron" {
-                cron_id = Some(id.to_owned());
+            if BY_THE_CLOCK.contains(&name) {
+                ids.insert(id);
             }
-            calls_cron = cron_id.as_deref() == Some(id);
-        } else if let Some(function) = line.strip_prefix("fn=") {
-            if let Some((id, "serverCron")) = function.split_once(' ') {
-                cron_id = Some(id.to_owned());
-            }
+            is_subtracted = line.starts_with('c') && ids.contains(id);
         }
     }
-    all.checked_sub(cron)
-        .context("the cron costs more than everything")
+    all.checked_sub(by_the_clock)
+        .context("what is done by the clock costs more than everything")
 }
 
 #[cfg(test)]
