@@ -118,6 +118,7 @@ mod slothint {
     mod hint;
     mod map;
     mod moves;
+    mod pairs;
     mod storms;
     mod tls;
     mod topology_reads;
