@@ -94,6 +94,88 @@ fn an_unused_module_sends_no_request_and_the_first_command_counts_links_that_wer
     assert_eq!(coordinator.connected(secs(70)), 1);
 }
 
+/// A server that tells who acknowledges, and a replica `h:1` that is client 5.
+fn hearing() -> Coordinator<()> {
+    let setup = Setup {
+        hears_acknowledgements: true,
+        releases_when_heard: true,
+        ..TIMER
+    };
+    let mut coordinator = Coordinator::new(setup);
+    coordinator.used(Micros::new(0));
+    let announce = [&b"listening-port"[..], b"1", b"ACK", b"0"];
+    coordinator.fsyncs.replconf(5, announce.into_iter());
+    coordinator.replica_changed(true);
+    let asked = coordinator.fsyncs.clients_to_look_up();
+    let listed = [(5, Some(b"h".to_vec()))].into();
+    coordinator.fsyncs.looked_up(&asked, &listed);
+    look(&mut coordinator, 100, 100, Micros::new(0));
+    coordinator
+}
+
+/// A client's write is in the stream, which ends at 150.
+fn write_of_client_7(coordinator: &mut Coordinator<()>) {
+    coordinator.turn_begins();
+    accept(coordinator, 7, None, Micros::new(0));
+    assert!(coordinator.turn_ends(), "its offset is not known");
+    look(coordinator, 150, 100, Micros::new(0));
+    let actions = coordinator.looked_at_turn_end(true, false, Micros::new(0));
+    assert!(actions.request.is_some() && actions.released.is_empty());
+    coordinator.request_sent();
+    coordinator.turn_begins();
+}
+
+fn hear(coordinator: &mut Coordinator<()>, client: u64, acked: u64) -> bool {
+    coordinator.acknowledgement_heard(client, Offset::new(acked), Micros::new(0))
+}
+
+#[test]
+fn an_acknowledgement_that_is_heard_releases_a_wait_without_a_look_and_without_a_timer() {
+    let mut coordinator = hearing();
+    write_of_client_7(&mut coordinator);
+    let changes = coordinator.timer_changes(Micros::new(0));
+    assert_eq!(changes.turn, TimerChange::Keep);
+    assert!(!hear(&mut coordinator, 5, 149), "not enough");
+    assert!(!coordinator.turn_ends());
+    coordinator.turn_begins();
+    assert!(hear(&mut coordinator, 5, 150));
+    let released = coordinator.release_heard(Micros::new(0)).released;
+    assert_eq!(released.first().map(|(client, _)| *client), Some(7));
+    assert_eq!(coordinator.waiting(), 0);
+}
+
+#[test]
+fn what_cannot_be_taken_is_looked_at() {
+    // More than was written, and a client that nobody knows.
+    for (client, acked) in [(5, 151), (6, 150)] {
+        let mut coordinator = hearing();
+        write_of_client_7(&mut coordinator);
+        assert!(!hear(&mut coordinator, client, acked));
+        assert!(coordinator.turn_ends(), "{client}");
+    }
+    // Links may have changed since the last look.
+    let mut coordinator = hearing();
+    write_of_client_7(&mut coordinator);
+    coordinator.replica_changed(false);
+    assert!(!hear(&mut coordinator, 5, 150) && coordinator.turn_ends());
+    let mut coordinator = hearing();
+    write_of_client_7(&mut coordinator);
+    coordinator.replicas.psync_seen();
+    assert!(!hear(&mut coordinator, 5, 150) && coordinator.turn_ends());
+}
+
+#[test]
+fn what_a_client_acknowledges_that_is_no_replica_is_ignored() {
+    let mut coordinator = hearing();
+    let announce = [&b"listening-port"[..], b"1", b"ACK", b"150"];
+    coordinator.fsyncs.replconf(6, announce.into_iter());
+    let asked = coordinator.fsyncs.clients_to_look_up();
+    coordinator.fsyncs.looked_up(&asked, &[(6, None)].into());
+    write_of_client_7(&mut coordinator);
+    assert!(!hear(&mut coordinator, 6, 150) && !coordinator.turn_ends());
+    assert_eq!(coordinator.waiting(), 1);
+}
+
 #[test]
 fn a_write_is_released_in_the_turn_after_its_acknowledgement() {
     let mut coordinator = primary(TIMER);

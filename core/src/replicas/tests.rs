@@ -1,6 +1,7 @@
 //! Which links count, by example.
 
 use super::*;
+use crate::acks::Need;
 
 mod admission;
 mod example;
@@ -304,6 +305,73 @@ fn after_a_handshake_looks_are_listings_until_four_turns_ended_outside_of_a_paus
     assert!(replicas.needs_listing());
     replicas.turn_ended(false);
     assert!(!replicas.needs_listing());
+}
+
+/// What is heard of a replica at `a:1`. `None` if a look has to show it, or else what the replicas
+/// that count have acknowledged.
+fn heard(replicas: &mut Replicas, acked: u64, now: u64) -> Option<Option<Offset>> {
+    let (acked, now) = (Offset::new(acked), Micros::new(now));
+    let taken = replicas.hear((b"a", 1), acked, now, &FsyncReports::default());
+    let one = Need {
+        replicas: 1,
+        fsync: 0,
+    };
+    taken.then(|| replicas.acks().met_up_to(one))
+}
+
+#[test]
+fn an_acknowledgement_of_a_lone_link_is_taken_up_to_the_known_end_of_the_stream() {
+    let mut replicas = Replicas::default();
+    assert_eq!(
+        list(
+            &mut replicas,
+            100,
+            &[("a", 1, true, 50), ("b", 2, true, 10)]
+        ),
+        2
+    );
+    assert_eq!(heard(&mut replicas, 50, 1), Some(Some(Offset::new(50))));
+    assert_eq!(heard(&mut replicas, 100, 2), Some(Some(Offset::new(100))));
+    assert_eq!(heard(&mut replicas, 101, 3), None, "more than was written");
+    assert_eq!(heard(&mut replicas, 99, 3), None, "less than before");
+    let fsyncs = FsyncReports::default();
+    let first = replicas.statuses(&fsyncs).next().expect("a link");
+    assert_eq!(
+        (first.acked, first.acked_changed_at),
+        (Offset::new(100), Micros::new(2))
+    );
+}
+
+#[test]
+fn only_a_link_that_is_online_and_was_always_alone_is_heard() {
+    for rows in [
+        &[("a", 1, true, 50), ("a", 1, true, 50)][..],
+        &[("a", 1, false, 0)],
+        &[("a", 2, true, 50)],
+        &[],
+    ] {
+        let mut replicas = Replicas::default();
+        list(&mut replicas, 100, rows);
+        assert_eq!(heard(&mut replicas, 60, 0), None, "{rows:?}");
+    }
+    // Another link had the same address. The one that is left may be the old one.
+    let mut replicas = Replicas::default();
+    list(
+        &mut replicas,
+        100,
+        &[("a", 1, true, 50), ("a", 1, true, 50)],
+    );
+    list(&mut replicas, 100, &[("a", 1, true, 50)]);
+    assert_eq!(heard(&mut replicas, 60, 0), None);
+}
+
+#[test]
+fn a_link_that_may_not_count_is_heard_and_does_not_count() {
+    let mut replicas = Replicas::default();
+    let allow = ReplicaAllow::parse(b"b:*").expect("a pattern");
+    replicas.set_allow(allow);
+    assert_eq!(list(&mut replicas, 100, &[("a", 1, true, 50)]), 0);
+    assert_eq!(heard(&mut replicas, 60, 0), Some(None));
 }
 
 #[test]
