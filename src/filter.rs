@@ -1,6 +1,6 @@
 //! The command filter. Before the server executes a command of a client, a script or another
 //! module, it calls the filter. For most commands the filter does nothing but compare the first
-//! word, and the second word if the command has two.
+//! word, and the second word if the command has two ([`CommandFilter::may_act_on`]).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -35,14 +35,30 @@ static CALLS_STAY_CROSS_SLOT: AtomicBool = AtomicBool::new(false);
 struct Filter;
 
 impl CommandFilter for Filter {
+    fn may_act_on(command: &IncomingCommand) -> bool {
+        let name = command.word(0).unwrap_or_default();
+        let is_named = |word: &[u8]| name.eq_ignore_ascii_case(word);
+        let by_name = match name.len() {
+            3 => is_named(b"ACL"),
+            4 => is_named(b"EXEC") || is_named(b"SYNC"),
+            5 => is_named(b"PSYNC"),
+            6 => is_named(b"CLIENT"),
+            7 => is_named(b"COMMAND"),
+            8 => is_named(b"REPLCONF"),
+            _ => words_before_options(name).is_some(),
+        };
+        by_name || resets::reads_before_next() || is_reset(command)
+    }
+
+    fn acts_on_calls() -> bool {
+        CALLS_STAY_CROSS_SLOT.load(Ordering::Relaxed)
+    }
+
     /// The module itself calls a command. With [`Fact::CallsStayCrossSlot`], an earlier command
     /// with keys in two slots can leave a mark by which the server refuses the call. When a filter
     /// replaces the name of a command, even by the same name, the server examines the command anew,
     /// without the mark.
     fn called(command: &mut IncomingCommand) {
-        if !CALLS_STAY_CROSS_SLOT.load(Ordering::Relaxed) {
-            return;
-        }
         if let Some(name) = command.word(0).map(<[u8]>::to_vec) {
             command.replace_word(0, &name);
         }
@@ -120,12 +136,17 @@ fn recognize(command: &IncomingCommand) -> Recognized {
             Some(before) => Recognized::Call { at: 3, before },
             None => Recognized::Other,
         }
-    } else if command.len() == 2 && is(1, b"RESETSTAT") {
-        // With any first word, because CONFIG is often renamed.
+    } else if is_reset(command) {
         Recognized::ResetStat
     } else {
         Recognized::Other
     }
+}
+
+/// Whether this is CONFIG RESETSTAT, with any first word: CONFIG is often renamed.
+fn is_reset(command: &IncomingCommand) -> bool {
+    let is_resetstat = |word: &[u8]| word.eq_ignore_ascii_case(b"RESETSTAT");
+    command.len() == 2 && command.word(1).is_some_and(is_resetstat)
 }
 
 /// The number of words between the name and the options of DURABLE.CALL or DURABLE.ONCE. `None` for

@@ -45,6 +45,11 @@ pub fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }
 
+/// Whether the counters have to be read before the next command.
+pub fn reads_before_next() -> bool {
+    READ_BEFORE_NEXT.load(Ordering::Relaxed)
+}
+
 /// A command is about to be executed.
 pub fn before_command() {
     if READ_BEFORE_NEXT.load(Ordering::Relaxed) {

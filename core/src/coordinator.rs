@@ -26,7 +26,8 @@
 //! | the client of a script left | [`script_left`] | |
 //!
 //! The caller applies [`timer_changes`] when a turn begins with waits, when a timer fired, when a
-//! wait was accepted, after the actions of a look, and when the last wait has ended.
+//! wait was accepted, after the actions of a look, when the cron ran, and when the last wait has
+//! ended.
 //!
 //! A write enters the replication stream when its command ends. So the offset of a turn's writes is
 //! known when the turn ends. One request then serves all commands of the turn, and leaves in the

@@ -172,7 +172,14 @@ fn apply<T: Timer>(
 /// The server's cron ran; it runs `hz` times a second.
 pub fn cron(ctx: &Ctx, hz: u64) {
     let now = clock::now();
-    let check_cluster = coordinator(|coordinator| coordinator.cron(hz, now));
+    let (check_cluster, waits) = coordinator(|coordinator| {
+        let check_cluster = coordinator.cron(hz, now);
+        (check_cluster, coordinator.waiting() > 0)
+    });
+    // Deadlines that come before the next cron need their timer now.
+    if waits {
+        apply_timers_at(ctx, now);
+    }
     if check_cluster && cluster_state::has_failed(ctx) {
         coordinator(|coordinator| coordinator.cluster_failed());
         wake_event_loop();

@@ -10,6 +10,12 @@ use super::{args, call, guard, script, Args, Ctx, OwnString};
 
 /// What the module does with commands before they are executed.
 pub trait CommandFilter {
+    /// False if [`sent`](Self::sent) does nothing with this command. Runs for every command of every
+    /// client, on any thread that holds the server's lock. So it must be cheap, reach no state of
+    /// the module, and be free of panics.
+    fn may_act_on(command: &IncomingCommand) -> bool;
+    /// False if [`called`](Self::called) does nothing.
+    fn acts_on_calls() -> bool;
     /// A client, a script or another module has sent this command.
     fn sent(command: &mut IncomingCommand);
     /// The module itself calls this command.
@@ -121,12 +127,20 @@ impl Ctx {
 /// # Safety
 /// Called by the server alone.
 unsafe extern "C" fn on_command<F: CommandFilter>(command: *mut raw::RedisModuleCommandFilterCtx) {
-    guard::plain((), || {
-        // The context of the server is valid until this returns, and cannot leave `F`.
-        let Some(command) = NonNull::new(command) else {
+    // The context of the server is valid until this returns, and cannot leave `F`.
+    let Some(command) = NonNull::new(command) else {
+        return;
+    };
+    let mut command = IncomingCommand(command);
+    // Nearly all commands end here.
+    if call::is_under_way() {
+        if !F::acts_on_calls() {
             return;
-        };
-        let mut command = IncomingCommand(command);
+        }
+    } else if !script::awaits_commands() && !F::may_act_on(&command) {
+        return;
+    }
+    guard::plain((), || {
         if call::is_under_way() || script::is_own_call() {
             F::called(&mut command);
         } else {

@@ -27,6 +27,11 @@ const OWN_CALL: u8 = 2;
 /// The filter has seen a command after that. So the script has begun.
 const COMMANDS: u8 = 3;
 
+/// True while a call of a script has not reached its own commands yet.
+pub(super) fn awaits_commands() -> bool {
+    matches!(SEEN.load(Ordering::Relaxed), NOTHING | OWN_CALL)
+}
+
 /// The command filter got a command. True if that is the module's own call of a script.
 pub(super) fn is_own_call() -> bool {
     match SEEN.load(Ordering::Relaxed) {

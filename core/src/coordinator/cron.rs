@@ -30,6 +30,8 @@ const FORGET: u64 = 16;
 pub(super) struct Cron {
     /// When the next cron is due. `None` before the first one.
     next: Option<Micros>,
+    /// The time between two crons.
+    period: Micros,
     /// The remembered lateness: see [`FORGET`].
     lateness: Micros,
 }
@@ -40,6 +42,13 @@ impl Cron {
         let forgotten = Micros::new(self.lateness.get().div_ceil(FORGET));
         self.lateness = self.lateness.since(forgotten).max(late).min(period);
         self.next = Some(now.saturating_add(period));
+        self.period = period;
+    }
+
+    /// True if another cron comes a whole period before that time.
+    pub(super) fn comes_before(&self, time: Micros) -> bool {
+        self.next
+            .is_some_and(|next| next.saturating_add(self.period) < time)
     }
 
     fn is_due(&self, now: Micros) -> bool {

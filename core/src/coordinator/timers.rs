@@ -9,6 +9,11 @@
 //! every command. Example: waits with deadlines 100 and 200, timer at 100. The first wait is
 //! released. The timer stays at 100, fires, and is armed for 200.
 //!
+//! A wait that ends before the next cron of the server needs no timer. So a deadline timer is armed
+//! only if no other cron comes a whole period before the deadline. Otherwise the cron arms it.
+//! Example with a cron each 100 ms, the last one at 0 ms: for a deadline at 1,010 ms the timer is
+//! armed by the cron at 900 ms. A command with a deadline at 150 ms arms it itself.
+//!
 //! Redis 7.0 does not sleep in the turn after its last timer has fired. In a cluster the turn timer
 //! fires in every turn with waits. Without another timer the event loop would never sleep. So there
 //! the deadline timer is armed beside it, for waits without a deadline too.
@@ -116,6 +121,12 @@ impl<P> Coordinator<P> {
 
     fn deadline_timer_change(&mut self, now: Micros) -> TimerChange {
         let next = self.next_deadline(now);
+        let is_left_to_cron = next.is_some_and(|next| {
+            self.timers.deadline.is_none() && !self.keeps_a_timer() && self.cron.comes_before(next)
+        });
+        if is_left_to_cron {
+            return TimerChange::Keep;
+        }
         let armed = &mut self.timers.deadline;
         let Some(next) = next else {
             return match armed.take() {
@@ -142,13 +153,17 @@ impl<P> Coordinator<P> {
         self.setup.release_point == ReleasePoint::Timer || self.setup.is_cluster
     }
 
-    /// The time that the deadline timer has to be armed for.
+    /// The time that the deadline timer has to be armed for, now or by a cron.
     fn next_deadline(&self, now: Micros) -> Option<Micros> {
         let latest = now.saturating_add(LONGEST);
-        let is_lone = self.setup.wakes_after_last_timer && self.uses_turn_timer();
-        let keeps_one = is_lone && !self.ledger.is_empty();
+        let keeps_one = self.keeps_a_timer() && !self.ledger.is_empty();
         let next = self.ledger.next_deadline().map(|next| next.min(latest));
         next.or(keeps_one.then_some(latest))
+    }
+
+    /// True if a deadline timer has to be beside each turn timer, so that the event loop sleeps.
+    fn keeps_a_timer(&self) -> bool {
+        self.setup.wakes_after_last_timer && self.uses_turn_timer()
     }
 
     /// True when a timer is armed.

@@ -90,11 +90,8 @@ impl SimulatedServer {
             }
             Event::ClusterFails { in_cron: false } => self.has_failed = true,
             Event::ClusterFails { in_cron: true } => {
-                if self.coordinator.cron(10, self.now) {
-                    self.coordinator.cluster_failed();
-                    self.lose_all();
-                    self.woken = true;
-                }
+                self.has_failed = true;
+                self.cron();
             }
         }
     }

@@ -53,6 +53,8 @@ pub struct SimulatedServer {
     pub waits: BTreeMap<u64, Wanted>,
     pub turn_timer: bool,
     pub deadline_timer: Option<Micros>,
+    /// When the next cron runs. `None` until the first one.
+    pub next_cron: Option<Micros>,
     pub woken: bool,
 }
 
@@ -74,6 +76,7 @@ impl SimulatedServer {
             waits: BTreeMap::new(),
             turn_timer: false,
             deadline_timer: None,
+            next_cron: None,
             woken: false,
         }
     }
@@ -106,7 +109,8 @@ impl SimulatedServer {
 
     fn run_while_woken(&mut self) {
         for turns in 0.. {
-            let fires = self.deadline_timer.is_some_and(|at| at <= self.now);
+            let is_due = |at: Option<Micros>| at.is_some_and(|at| at <= self.now);
+            let fires = is_due(self.deadline_timer) || is_due(self.next_cron);
             if !self.woken && !fires {
                 break;
             }
@@ -132,6 +136,9 @@ impl SimulatedServer {
             let todo = self.coordinator.deadline_timer_fired(self.now);
             self.on_timer(todo);
         }
+        if self.next_cron.is_some_and(|at| at <= self.now) {
+            self.cron();
+        }
         if self.coordinator.turn_ends() {
             let looked = self.look();
             if !looked && !self.is_primary {
@@ -144,6 +151,16 @@ impl SimulatedServer {
         }
         self.apply_timers();
         self.has_failed = false;
+    }
+
+    pub fn cron(&mut self) {
+        self.next_cron = Some(self.now.saturating_add(Millis::new(100).to_micros()));
+        if self.coordinator.cron(10, self.now) && self.has_failed {
+            self.coordinator.cluster_failed();
+            self.lose_all();
+            self.woken = true;
+        }
+        self.apply_timers();
     }
 
     fn on_timer(&mut self, todo: OnTimer) {
@@ -320,7 +337,19 @@ impl SimulatedServer {
     pub fn pass_all_deadlines(&mut self) {
         let limit = Millis::new(10_000).to_micros();
         let is_near = |at: Micros, now| at.since(now) < limit;
-        while let Some(at) = self.deadline_timer.filter(|&at| is_near(at, self.now)) {
+        loop {
+            let timer = self.deadline_timer.filter(|&at| is_near(at, self.now));
+            // Crons run for ever. They are of interest while somebody waits for a deadline.
+            let cron = self
+                .next_cron
+                .filter(|_| !self.with_deadline_or_lost().is_empty());
+            let Some(at) = timer.into_iter().chain(cron).min() else {
+                break;
+            };
+            assert!(
+                at.since(Micros::new(0)) < Millis::new(1_000_000).to_micros(),
+                "for ever"
+            );
             self.now = self.now.max(at);
             self.run_while_woken();
         }
