@@ -9,6 +9,7 @@ mod support;
 mod acknowledgement {
     mod fence;
     mod group_commit;
+    mod hearing;
     mod multi_and_scripts;
     mod pipelines;
     mod reads_and_no_ops;

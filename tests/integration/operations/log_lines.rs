@@ -3,7 +3,7 @@
 
 use testkit::{eventually, FakeReplica, Replicated, Server};
 
-use crate::support::{patient, say};
+use crate::support::{info, patient, say};
 
 fn lines(server: &Server, text: &str) -> usize {
     let log = server.log();
@@ -60,6 +60,7 @@ fn a_lost_replica_is_one_line_and_its_return_another_with_what_happened_meanwhil
 #[test]
 fn links_that_do_not_count_are_one_line_with_the_reasons() {
     let primary = patient(Server::builder()).start();
+    info(&primary, "replicas_online");
     let _portless = FakeReplica::builder()
         .without_listening_port()
         .start(&primary);

@@ -62,8 +62,10 @@ fn a_replica_that_came_back_after_an_unnoticed_cut_counts_once() {
 #[test]
 fn a_link_that_never_acknowledged_anything_does_not_count() {
     let primary = primary();
-    let mut fake = FakeReplica::start(&primary);
     let mut conn = primary.raw();
+    // In use, the module asks a replica as soon as it comes, and counts none in advance.
+    assert_eq!(say(&mut conn, "DURABLE.SET k v"), refusal(0, 1, 0));
+    let mut fake = FakeReplica::start(&primary);
     assert_eq!(say(&mut conn, "DURABLE.SET k v"), refusal(0, 1, 1));
     primary.run::<()>(&["SET", "k", "v"]);
     fake.wait_for_offset(primary.offset());
@@ -81,6 +83,7 @@ fn a_newcomer_is_asked_without_anybody_waiting() {
     // request for one.
     let primary = primary();
     let mut conn = primary.raw();
+    assert_eq!(say(&mut conn, "DURABLE.SET k v"), refusal(0, 1, 0));
     let mut fake = FakeReplica::start(&primary);
     let requested = |fake: &FakeReplica| {
         let commands = fake.commands();
@@ -167,6 +170,7 @@ fn a_replica_that_is_still_loading_its_full_sync_does_not_count() {
     let primary = primary();
     let mut conn = primary.raw();
     say(&mut conn, "DEBUG POPULATE 2000 key 200");
+    assert_eq!(say(&mut conn, "DURABLE.SET k v"), refusal(0, 1, 0));
     let replica = Server::builder()
         .name("replica")
         // Loads from a file, slowly, and processes events while it loads.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use testkit::{eventually, Cut, FakeReplica, Server, ServerBuilder};
 
-use crate::support::{fsync_is_refused, patient, say, syncing_link, verdicts};
+use crate::support::{fsync_is_refused, info, patient, say, syncing_link, verdicts};
 
 /// A primary and two replicas at different addresses with the same port, which replicate through a
 /// proxy. To the primary both have the address 127.0.0.1 and that port.
@@ -157,6 +157,8 @@ fn an_older_link_counts_once_it_has_acknowledged_what_came_after_the_newest() {
         .config("repl-ping-replica-period", "3600")
         .start();
     primary.run::<()>(&["SET", "k", "v"]);
+    // The module is in use: it asks links as they come.
+    info(&primary, "replicas_online");
     let mut one = FakeReplica::start(&primary);
     let mut two = same_port(&primary, &one);
     // Each link gets two requests, also without waits: the answer to the first proves nothing.

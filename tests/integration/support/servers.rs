@@ -7,6 +7,8 @@ use std::net::TcpListener;
 
 use testkit::{eventually, FakeReplica, Replicated, ReplicatedBuilder, Server, ServerBuilder};
 
+use super::info;
+
 /// Loads the module with `timeout-ms 0`, so waits have no deadline.
 pub fn patient(builder: ServerBuilder) -> ServerBuilder {
     builder.module_args(&["timeout-ms", "0"])
@@ -31,7 +33,14 @@ pub fn in_threads(builder: ServerBuilder) -> ServerBuilder {
 /// A primary with `replicas` replicas and waits without a deadline.
 #[track_caller]
 pub fn replicated(replicas: usize) -> Replicated {
-    builder(replicas).start()
+    let group = builder(replicas).start();
+    // Reading the figures makes the module ask the replicas. Afterwards it sends requests for waits
+    // only.
+    let expected = i64::try_from(replicas).expect("a small number");
+    eventually("the replicas to count", || {
+        info(&group.primary, "replicas_online") == expected
+    });
+    group
 }
 
 /// The description of [`replicated`], for changes before the start.
@@ -50,6 +59,8 @@ pub fn silent_replica(primary: &Server) -> FakeReplica {
 /// has to own.
 #[track_caller]
 pub fn silent_replica_and_key(primary: &Server, key: &str) -> FakeReplica {
+    // The module is in use, so it asks the replica when it comes.
+    info(primary, "replicas_online");
     let mut fake = FakeReplica::start(primary);
     primary.run::<()>(&["SET", key, "v"]);
     fake.wait_for_offset(primary.offset());
