@@ -252,7 +252,7 @@ impl<P> Coordinator<P> {
     pub fn replica_changed(&mut self, came: bool) {
         self.replicas_current = false;
         self.replicas.replica_event();
-        self.hearing.replicas_changed();
+        self.hearing.may_know_all();
         self.alarms.something_changed();
         self.fsyncs.replicas_changed();
         if came {

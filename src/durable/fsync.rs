@@ -58,7 +58,7 @@ pub fn identify(ctx: &Ctx) {
         return;
     }
     if let Some(listed) = listed(ctx, &asked) {
-        coordinator(|coordinator| coordinator.fsyncs.looked_up(&asked, &listed));
+        coordinator(|coordinator| coordinator.looked_up(&asked, &listed));
     }
 }
 

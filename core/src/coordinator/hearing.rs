@@ -18,6 +18,8 @@
 //! | the replica acknowledges 160 | missed: the stream is longer than known |
 //! | another client acknowledges 150 | missed, unless it is known to be no replica |
 
+use std::collections::HashMap;
+
 use super::{Actions, Coordinator};
 use crate::fsyncs::Sender;
 use crate::units::{Micros, Offset};
@@ -44,13 +46,20 @@ impl Hearing {
         self.missed = false;
     }
 
-    /// The links may be other ones now, and each may become known.
-    pub fn replicas_changed(&mut self) {
+    /// Clients that were not known may be known now.
+    pub fn may_know_all(&mut self) {
         self.has_unknown = false;
     }
 }
 
 impl<P> Coordinator<P> {
+    /// Clients that have acknowledged something were looked up: see
+    /// [`FsyncReports::looked_up`](crate::fsyncs::FsyncReports::looked_up).
+    pub fn looked_up(&mut self, asked: &[u64], listed: &HashMap<u64, Option<Vec<u8>>>) {
+        self.fsyncs.looked_up(asked, listed);
+        self.hearing.may_know_all();
+    }
+
     /// A client has sent `REPLCONF ACK`. Any client can send it. Returns true if the caller has to
     /// release waits now, by [`release_heard`](Self::release_heard).
     pub fn acknowledgement_heard(&mut self, client: u64, acked: Offset, now: Micros) -> bool {

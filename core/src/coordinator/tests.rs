@@ -106,9 +106,11 @@ fn hearing() -> Coordinator<()> {
     let announce = [&b"listening-port"[..], b"1", b"ACK", b"0"];
     coordinator.fsyncs.replconf(5, announce.into_iter());
     coordinator.replica_changed(true);
+    // The first acknowledgement comes before the look-up.
+    assert!(!hear(&mut coordinator, 5, 0));
     let asked = coordinator.fsyncs.clients_to_look_up();
     let listed = [(5, Some(b"h".to_vec()))].into();
-    coordinator.fsyncs.looked_up(&asked, &listed);
+    coordinator.looked_up(&asked, &listed);
     look(&mut coordinator, 100, 100, Micros::new(0));
     coordinator
 }
@@ -170,7 +172,7 @@ fn what_a_client_acknowledges_that_is_no_replica_is_ignored() {
     let announce = [&b"listening-port"[..], b"1", b"ACK", b"150"];
     coordinator.fsyncs.replconf(6, announce.into_iter());
     let asked = coordinator.fsyncs.clients_to_look_up();
-    coordinator.fsyncs.looked_up(&asked, &[(6, None)].into());
+    coordinator.looked_up(&asked, &[(6, None)].into());
     write_of_client_7(&mut coordinator);
     assert!(!hear(&mut coordinator, 6, 150) && !coordinator.turn_ends());
     assert_eq!(coordinator.waiting(), 1);

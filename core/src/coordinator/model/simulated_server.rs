@@ -189,7 +189,7 @@ impl SimulatedServer {
                 .filter(|&&id| id > 60_000)
                 .map(|&id| (id, None)),
         );
-        self.coordinator.fsyncs.looked_up(&asked, &listed);
+        self.coordinator.looked_up(&asked, &listed);
         if !self.is_primary {
             return false;
         }
