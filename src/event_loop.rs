@@ -15,6 +15,8 @@ use crate::ffi::Ctx;
 
 /// The module hears turns.
 static HEARS: AtomicBool = AtomicBool::new(false);
+/// A turn has begun since the module hears turns.
+static TURN_BEGAN: AtomicBool = AtomicBool::new(true);
 /// Something has needed turns since the last cron.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
 /// How many crons have run since something needed turns.
@@ -23,18 +25,23 @@ static QUIET: AtomicU64 = AtomicU64::new(0);
 /// The module was loaded and hears turns.
 pub fn load() {
     HEARS.store(true, Ordering::Relaxed);
+    TURN_BEGAN.store(true, Ordering::Relaxed);
     ACTIVE.store(true, Ordering::Relaxed);
     QUIET.store(0, Ordering::Relaxed);
 }
 
-/// Turns are needed from now on. Returns true if the module did not hear them before.
+/// Turns are needed from now on. Returns true if the module has not heard the beginning of this one.
 pub fn hear(ctx: &Ctx) -> bool {
     ACTIVE.store(true, Ordering::Relaxed);
-    let was_deaf = !HEARS.load(Ordering::Relaxed);
-    if was_deaf {
+    if !HEARS.load(Ordering::Relaxed) {
         begin(ctx);
     }
-    was_deaf
+    !TURN_BEGAN.load(Ordering::Relaxed)
+}
+
+/// The module has heard that a turn begins.
+pub fn turn_begins() {
+    TURN_BEGAN.store(true, Ordering::Relaxed);
 }
 
 /// The server's cron ran; it runs `hz` times a second. `needed` is true while turns are needed.
@@ -60,6 +67,7 @@ fn begin(ctx: &Ctx) {
     match ctx.hear_turns() {
         Ok(()) => {
             HEARS.store(true, Ordering::Relaxed);
+            TURN_BEGAN.store(false, Ordering::Relaxed);
             ctx.log_debug("hears the turns of the event loop");
         }
         // The next cron tries again.

@@ -12,6 +12,7 @@ pub struct Events;
 
 impl ServerEvents for Events {
     fn turn_begins(ctx: &Ctx) {
+        event_loop::turn_begins();
         turn::begins(ctx);
         scripts::turn_begins(ctx);
         registry::turn_begins(ctx);

@@ -59,6 +59,10 @@ impl CommandFilter for Filter {
     /// replaces the name of a command, even by the same name, the server examines the command anew,
     /// without the mark.
     fn called(command: &mut IncomingCommand) {
+        // The filter also comes here for a script of the module.
+        if !Self::acts_on_calls() {
+            return;
+        }
         if let Some(name) = command.word(0).map(<[u8]>::to_vec) {
             command.replace_word(0, &name);
         }

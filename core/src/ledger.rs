@@ -227,10 +227,14 @@ impl<T> Ledger<T> {
             emptied |= queue.is_empty();
         }
         if emptied {
-            let emptied = self.queues.extract_if(.., |_, queue| queue.is_empty());
-            if let Some((_, queue)) = emptied.last() {
-                self.spare = queue;
-            }
+            let spare = &mut self.spare;
+            self.queues.retain(|_, queue| {
+                let stays = !queue.is_empty();
+                if !stays {
+                    *spare = std::mem::take(queue);
+                }
+                stays
+            });
         }
         self.return_memory();
     }

@@ -6,6 +6,7 @@ use durable_core::common_reply::CommonReply;
 use durable_core::requirement::Requirement;
 
 use super::call::registry;
+use super::state::coordinator;
 use super::waiter::Answer;
 use super::waiting;
 use crate::ffi::{Args, CallReply, Ctx, Memory};
@@ -44,6 +45,10 @@ pub fn execute<'ctx>(
         ctx.reply_error(c"ERR the server did not execute the command");
         return None;
     };
+    // The family's commands are the server's own, which do not serve others meanwhile.
+    if !inner.key_first {
+        coordinator(|coordinator| coordinator.may_have_missed());
+    }
     let Some(error) = reply.error() else {
         return Some(reply);
     };

@@ -54,7 +54,10 @@ pub fn load(is_cluster: bool) {
         is_cluster,
         hears_acknowledgements: facts::has(Fact::ServesUnblockedBeforeTurnEnd)
             && facts::has(Fact::TellsFsyncs),
-        releases_when_heard: facts::has(Fact::ServesUnblockedBeforeTurnEnd)
+        // In a cluster that has failed, the cron of Redis replies CLUSTERDOWN to clients that are
+        // released and not served yet. The timer looks at the cluster first.
+        releases_when_heard: !is_cluster
+            && facts::has(Fact::ServesUnblockedBeforeTurnEnd)
             && facts::has(Fact::TellsFsyncs)
             && !facts::has(Fact::UnblockAbortsOnUnserved),
         wakes_after_last_timer: facts::has(Fact::WakesAfterLastTimer),

@@ -201,16 +201,17 @@ fn call_with_buffers(
     macro_rules! call_by_number {
         ($($number:literal: $buffers:literal: $($at:literal)*;)*) => {
             match (args.len(), key) {
-                // SAFETY: the context and the arguments are valid, and the format ends in a null
-                // byte. Its `s` takes the key. Each `b` takes a pointer and a length, and there are
-                // as many of both as arguments.
                 $(
                     ($number, None) => {
                         let format = call_format!(checks_memory, $buffers);
+                        // SAFETY: the context and the arguments are valid, and the format ends in a
+                        // null byte. Each `b` takes a pointer and a length, and there are as many
+                        // of both as arguments.
                         unsafe { call(ctx, command, format $(, buffers[$at].0, buffers[$at].1)*) }
                     }
                     ($number, Some(key)) => {
                         let format = call_format!(checks_memory, concat!("s", $buffers));
+                        // SAFETY: as above; `s` takes the key.
                         unsafe { call(ctx, command, format, key $(, buffers[$at].0, buffers[$at].1)*) }
                     }
                 )*

@@ -2,7 +2,7 @@
 //!
 //! To write a pair anew takes the server three calls, 580 instructions of the 1,300 that a key then
 //! costs. To copy a kept one takes 150. So the module keeps, for each slot, the last pair that it
-//! wrote: at most 16,384, about 5 MB. What is kept never becomes wrong, because it is used only for
+//! wrote: at most 16,384, about 5 MB, and up to 10 MB while the topology changes. What is kept never becomes wrong, because it is used only for
 //! the same slot and index.
 //!
 //! The API has no call that makes a reply to keep. So the module calls its own command, with a word
@@ -26,9 +26,16 @@ const WORTH_A_CALL: usize = 4;
 /// any other.
 const WORD: &CStr = c"redis-durable: the pairs in the state";
 
+/// After so many calls all pairs are dropped, and are kept anew. A pair keeps the whole reply that it
+/// belongs to, and failovers may leave replies with few pairs in use. This is twice the number of
+/// calls that keep all slots.
+const MOST_CALLS: usize = 2 * (SLOTS as usize).div_ceil(ADDED_PER_COMMAND);
+
 /// The pairs that are kept.
 #[derive(Default)]
 pub struct Pairs {
+    /// How many calls were made since all pairs were dropped.
+    calls: usize,
     /// By slot. Empty until the first one is added.
     kept: Vec<Option<Kept>>,
     keeper: Option<ReplyKeeper>,
@@ -98,6 +105,10 @@ impl Pairs {
 
     /// Lets the server write these pairs, and keeps them.
     fn add(&mut self, pairs: Vec<KeyHint>) {
+        if self.calls >= MOST_CALLS {
+            *self = Self::default();
+        }
+        self.calls = self.calls.saturating_add(1);
         if self.keeper.is_none() {
             self.keeper = ReplyKeeper::new();
         }

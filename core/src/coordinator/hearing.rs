@@ -86,6 +86,12 @@ impl<P> Coordinator<P> {
             && self.ledger.has_releasable(self.replicas.acks())
     }
 
+    /// A command was called that may have let the server carry out commands of replicas meanwhile.
+    /// The filter takes these for calls of the module.
+    pub fn may_have_missed(&mut self) {
+        self.hearing.missed = true;
+    }
+
     /// Releases the waits that an acknowledgement has satisfied.
     pub fn release_heard(&mut self, now: Micros) -> Actions<P> {
         let mut actions = Actions::none();

@@ -167,6 +167,16 @@ fn what_cannot_be_taken_is_looked_at() {
 }
 
 #[test]
+fn after_a_call_that_may_have_hidden_an_acknowledgement_the_replicas_are_looked_at() {
+    let mut coordinator = hearing();
+    write_of_client_7(&mut coordinator);
+    assert!(!coordinator.turn_ends());
+    coordinator.turn_begins();
+    coordinator.may_have_missed();
+    assert!(coordinator.turn_ends());
+}
+
+#[test]
 fn what_a_client_acknowledges_that_is_no_replica_is_ignored() {
     let mut coordinator = hearing();
     let announce = [&b"listening-port"[..], b"1", b"ACK", b"150"];

@@ -1,7 +1,7 @@
 //! After a second in which nothing has needed them, the module no longer hears the turns of the
 //! event loop. What comes then is right all the same.
 
-use testkit::{Replicated, Server};
+use testkit::{FakeReplica, Replicated, Server};
 
 use crate::support::{
     builder, get, info, patient, say, send, settles, two_primaries, wait_for_waiters,
@@ -73,40 +73,28 @@ fn a_replica_that_comes_in_a_quiet_time_counts_without_a_write() {
     assert_eq!(get(&late, "k").as_deref(), Some("v"));
 }
 
-/// The offset of a replica that has read everything.
-fn stream(server: &Server) -> u64 {
-    let section: String = server.run(&["INFO", "replication"]);
-    let line = section
-        .lines()
-        .find_map(|line| line.strip_prefix("master_repl_offset:"));
-    line.expect("an offset").parse().expect("a number")
-}
-
 #[test]
-fn an_unused_module_writes_nothing_into_the_stream_and_the_first_write_is_right() {
-    let group = builder(0)
-        .primary(|builder| {
-            patient(builder)
-                .config("loglevel", "debug")
-                // The server's own PINGs would hide what the module writes.
-                .config("repl-ping-replica-period", "3600")
-        })
+fn an_unused_module_asks_no_replica_and_the_first_write_is_right() {
+    let primary = patient(Server::builder())
+        .config("loglevel", "debug")
         .start();
-    let primary = &group.primary;
-    let replica = Server::builder()
-        .config("replicaof", &format!("127.0.0.1 {}", primary.port()))
-        .start();
+    let mut fake = FakeReplica::start(&primary);
     testkit::eventually("the replica to be online", || {
-        let section: String = primary.run(&["INFO", "replication"]);
-        section.contains("state=online")
+        primary.replica_links().len() == 1
     });
-    let begin = stream(primary);
-    wait_until_deaf(primary, 1);
-    assert_eq!(stream(primary), begin);
-    // No answer of the replica is known, because nothing was asked.
+    wait_until_deaf(&primary, 1);
+    let was_asked = |fake: &FakeReplica| {
+        let commands = fake.commands();
+        commands.iter().any(|command| command[0] == "REPLCONF")
+    };
+    assert!(!was_asked(&fake));
+    // The replica has acknowledged nothing, because it was not asked.
     let mut conn = primary.raw();
-    assert_eq!(say(&mut conn, "DURABLE.SET k v"), "+OK\r\n");
-    assert_eq!(get(&replica, "k").as_deref(), Some("v"));
+    send(&mut conn, "DURABLE.SET k v");
+    testkit::eventually("the replica to be asked", || was_asked(&fake));
+    fake.wait_for_offset(primary.offset());
+    fake.ack_what_was_read();
+    assert_eq!(conn.read_reply_bytes(), b"+OK\r\n");
 }
 
 /// With a maximum age of 0 a map is valid for one turn. Turns that nobody has heard end it as well.
