@@ -11,6 +11,8 @@
 
 use std::collections::HashMap;
 
+use rustc_hash::FxHashMap;
+
 use crate::resp::number;
 use crate::units::{ClientId, Offset};
 
@@ -53,11 +55,14 @@ enum Identity {
 /// All clients that announced or reported something.
 #[derive(Debug, Default)]
 pub struct FsyncReports {
-    clients: HashMap<ClientId, Reporter>,
+    /// Hashed by a cheap function: the server chooses the ids.
+    clients: FxHashMap<ClientId, Reporter>,
     /// The clients that the server lists as replicas. A look reads only these.
     replicas: Vec<ClientId>,
     /// Some client with a report was not looked up yet.
     lookup_due: bool,
+    /// Some client has reported a fsynced offset. Replicas without an append-only file never do.
+    has_reports: bool,
 }
 
 /// Who has sent an acknowledgement.
@@ -111,6 +116,7 @@ impl FsyncReports {
         // A client that has announced nothing is not kept: without a port it matches no replica.
         if let Some(reporter) = self.clients.get_mut(&client) {
             if let Some(fsynced) = fsynced {
+                self.has_reports = true;
                 reporter.report = fsynced.map(|fsynced| Report {
                     acked: acked.unwrap_or_default(),
                     fsynced: Offset::new(fsynced),
@@ -186,9 +192,9 @@ impl FsyncReports {
         }
     }
 
-    /// True if no client is known to be a replica.
+    /// True if no replica can have reported a fsynced offset.
     pub fn is_empty(&self) -> bool {
-        self.replicas.is_empty()
+        !self.has_reports || self.replicas.is_empty()
     }
 
     /// One item for each replica with this host and port: its report, or `None` if it has not
