@@ -112,9 +112,9 @@ pub struct Setup {
     pub is_cluster: bool,
     /// The server tells who sends an acknowledgement. Only with [`ReleasePoint::Timer`].
     pub hears_acknowledgements: bool,
-    /// Waits may be released as soon as an acknowledgement is heard: CLIENT UNBLOCK does no harm to
-    /// a client that is unblocked and not yet served. Otherwise they are released at the point of
-    /// `release_point`.
+    /// Outside of clusters, waits may be released as soon as an acknowledgement is heard: CLIENT
+    /// UNBLOCK does no harm to a client that is unblocked and not yet served. Otherwise they are
+    /// released at the point of `release_point`.
     pub releases_when_heard: bool,
     /// The event loop does not sleep after its last timer has fired
     /// ([`Fact::WakesAfterLastTimer`](crate::servers::Fact::WakesAfterLastTimer)).

@@ -6,9 +6,9 @@ use durable_core::requirement::{Defaults, Options, Requirement, RequirementError
 use durable_core::servers::Fact;
 
 use super::state::coordinator;
-use super::{look, users};
+use super::{look, turn, users};
 use crate::ffi::{Ctx, Situation};
-use crate::{clock, config, event_loop, facts};
+use crate::{clock, config, facts};
 
 /// Why a command is not executed.
 #[derive(Debug)]
@@ -175,9 +175,7 @@ pub fn enough_replicas(ctx: &Ctx, required: u32) -> Result<(), Refusal> {
     if coordinator(|coordinator| coordinator.knows_enough_replicas(required)) {
         return Ok(());
     }
-    event_loop::hear(ctx);
-    let now = clock::now();
-    coordinator(|coordinator| coordinator.used(now));
+    turn::used(ctx);
     // The error reply also shows the number of links that do not count.
     look::look_to_show(ctx);
     let now = clock::now();

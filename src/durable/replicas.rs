@@ -18,10 +18,10 @@ use durable_core::coordinator::Coordinator;
 use durable_core::replicas::Reason;
 
 use super::admission::Refusal;
-use super::look;
 use super::state::coordinator;
+use super::{look, turn};
+use crate::clock;
 use crate::ffi::{Args, Command, Ctx};
-use crate::{clock, event_loop};
 
 const NAME: &str = "DURABLE.REPLICAS";
 
@@ -33,9 +33,7 @@ impl Command for DurableReplicas {
         if !ctx.situation().is_primary() {
             return ctx.reply_error_text(&Refusal::Replica.text(NAME));
         }
-        event_loop::hear(ctx);
-        let now = clock::now();
-        coordinator(|coordinator| coordinator.used(now));
+        turn::used(ctx);
         look::look_at_all(ctx);
         let entries = coordinator(|coordinator| entries(coordinator));
         ctx.reply_array(entries.len());

@@ -45,6 +45,8 @@ lazy_static! {
 
 /// Starts without waits.
 pub fn load(is_cluster: bool) {
+    let hears_acknowledgements =
+        facts::has(Fact::ServesUnblockedBeforeTurnEnd) && facts::has(Fact::TellsFsyncs);
     let setup = Setup {
         release_point: if facts::has(Fact::ServesUnblockedBeforeTurnEnd) {
             ReleasePoint::Timer
@@ -52,14 +54,8 @@ pub fn load(is_cluster: bool) {
             ReleasePoint::TurnEnd
         },
         is_cluster,
-        hears_acknowledgements: facts::has(Fact::ServesUnblockedBeforeTurnEnd)
-            && facts::has(Fact::TellsFsyncs),
-        // In a cluster that has failed, the cron of Redis replies CLUSTERDOWN to clients that are
-        // released and not served yet. The timer looks at the cluster first.
-        releases_when_heard: !is_cluster
-            && facts::has(Fact::ServesUnblockedBeforeTurnEnd)
-            && facts::has(Fact::TellsFsyncs)
-            && !facts::has(Fact::UnblockAbortsOnUnserved),
+        hears_acknowledgements,
+        releases_when_heard: hears_acknowledgements && !facts::has(Fact::UnblockAbortsOnUnserved),
         wakes_after_last_timer: facts::has(Fact::WakesAfterLastTimer),
     };
     STATE.set(State {

@@ -13,7 +13,7 @@ use super::state::{self, coordinator};
 use super::waiter::Waiter;
 use crate::ffi::wakeup::wake_event_loop;
 use crate::ffi::{Ctx, Timer, TimerId};
-use crate::{clock, resets};
+use crate::{clock, event_loop, resets};
 
 /// The event loop woke: a turn begins.
 pub fn begins(ctx: &Ctx) {
@@ -29,6 +29,13 @@ pub fn begins(ctx: &Ctx) {
 /// Whether something has to be done in the next turns.
 pub fn needs_turns() -> bool {
     coordinator(|coordinator| coordinator.needs_turns())
+}
+
+/// A durable command needs the replicas: turns are heard, and replicas are asked from now on.
+pub fn used(ctx: &Ctx) {
+    event_loop::hear(ctx);
+    let now = clock::now();
+    coordinator(|coordinator| coordinator.used(now));
 }
 
 /// The event loop is about to sleep: the turn ends, and all of it is in the replication stream.

@@ -56,9 +56,9 @@ pub fn begin(ctx: &Ctx, client: u64, db: c_int, requirement: Requirement, waiter
         coordinator.accept(client, requirement.need, timeout, db, now, waiter)
     });
     users::wait_begun(ctx, client);
-    let was_deaf = event_loop::hear(ctx);
+    let began_unheard = event_loop::hear(ctx);
     match accepted {
-        Ok(wake) if wake || was_deaf => wake_event_loop(),
+        Ok(wake) if wake || began_unheard => wake_event_loop(),
         Ok(_) => {}
         Err(waiter) => waiter.handle.unblock(),
     }

@@ -1,9 +1,9 @@
 //! Acknowledgements that are heard when a replica sends them, without a look at the replicas.
 //!
 //! On some servers a command filter is told which client has sent `REPLCONF ACK`
-//! ([`Fact::TellsFsyncs`](crate::servers::Fact::TellsFsyncs)). If that client is the only replica at
-//! its address, its link is known, and the acknowledgement counts at once. A look costs the server
-//! far more: ROLE asks the kernel for the address of each replica.
+//! ([`Fact::TellsFsyncs`](crate::servers::Fact::TellsFsyncs)). If that client is the only replica
+//! at its address, its link is known, and the acknowledgement counts at once. A look costs the
+//! server far more: ROLE asks the kernel for the address of each replica.
 //!
 //! A look is needed all the same to find out
 //! - where the stream ends, for the offset of new waits;
@@ -66,7 +66,7 @@ impl<P> Coordinator<P> {
         if !self.setup.hears_acknowledgements {
             return false;
         }
-        let links_are_known = self.replicas_current && !self.replicas.needs_listing();
+        let links_are_known = self.links_are_known();
         let taken = match self.fsyncs.sender(client) {
             Sender::NoReplica => return false,
             Sender::Unknown => {
@@ -81,9 +81,7 @@ impl<P> Coordinator<P> {
             self.hearing.missed = true;
             return false;
         }
-        self.setup.releases_when_heard
-            && !self.is_cluster_check_due(now)
-            && self.ledger.has_releasable(self.replicas.acks())
+        self.releases_when_heard() && self.ledger.has_releasable(self.replicas.acks())
     }
 
     /// A command was called that may have let the server carry out commands of replicas meanwhile.
@@ -101,16 +99,25 @@ impl<P> Coordinator<P> {
 
     /// True if the acknowledgements are known without a look.
     pub(super) fn has_heard_all(&self) -> bool {
-        self.setup.hears_acknowledgements
-            && !self.hearing.missed
-            && self.replicas_current
-            && !self.replicas.needs_listing()
+        self.setup.hears_acknowledgements && !self.hearing.missed && self.links_are_known()
+    }
+
+    /// True if the links have not changed since the last look, as far as is known.
+    fn links_are_known(&self) -> bool {
+        self.replicas_current && !self.replicas.needs_listing()
+    }
+
+    /// In a cluster that has failed, the cron of Redis replies CLUSTERDOWN to clients that are
+    /// released and not served yet. So in clusters waits are released in the timer, which looks at
+    /// the cluster first.
+    fn releases_when_heard(&self) -> bool {
+        self.setup.releases_when_heard && !self.setup.is_cluster
     }
 
     /// True if waits may have to be released in the timer of this turn: acknowledgements that will
     /// be read in it do not release them.
     pub(super) fn may_release_in_timer(&self) -> bool {
-        !self.setup.releases_when_heard
+        !self.releases_when_heard()
             || self.hearing.has_unknown
             || !self.has_heard_all()
             || self.ledger.has_releasable(self.replicas.acks())

@@ -77,8 +77,8 @@ impl<P> Coordinator<P> {
     /// The event loop woke: a turn begins.
     pub fn turn_begins(&mut self) {
         self.phase = Phase::Running;
-        let needs_timer = || self.setup.is_cluster || self.may_release_in_timer();
-        if !self.ledger.is_empty() && self.uses_turn_timer() && needs_timer() {
+        // In clusters the timer also looks at the cluster. There it always may release.
+        if !self.ledger.is_empty() && self.uses_turn_timer() && self.may_release_in_timer() {
             self.timers.turn_begins();
         }
     }
@@ -105,9 +105,9 @@ impl<P> Coordinator<P> {
         }
     }
 
-    /// The replicas were looked at in a timer, if that was needed. `looked` is false if that failed. Satisfied waits
-    /// are released before overdue ones are given up. So an acknowledgement counts if it arrived
-    /// before the look, even if the deadline has passed by then.
+    /// The replicas were looked at in a timer, if that was needed. `looked` is false if that
+    /// failed. Satisfied waits are released before overdue ones are given up. So an acknowledgement
+    /// counts if it arrived before the look, even if the deadline has passed by then.
     pub fn looked_in_timer(&mut self, looked: bool, now: Micros) -> Actions<P> {
         let mut actions = Actions::none();
         if looked {
