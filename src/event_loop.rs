@@ -30,7 +30,8 @@ pub fn load() {
     QUIET.store(0, Ordering::Relaxed);
 }
 
-/// Turns are needed from now on. Returns true if the module has not heard the beginning of this one.
+/// Turns are needed from now on. Returns true if the module has not heard the beginning of this
+/// one.
 pub fn hear(ctx: &Ctx) -> bool {
     ACTIVE.store(true, Ordering::Relaxed);
     if !HEARS.load(Ordering::Relaxed) {

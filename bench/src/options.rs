@@ -34,7 +34,8 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub threads: u16,
 
-    /// The primary's io-threads, for durable writes, pipelines and writes that are safe to send again
+    /// The primary's io-threads, for durable writes, pipelines and writes that are safe to send
+    /// again
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=128))]
     pub io_threads: u16,
 

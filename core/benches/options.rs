@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `leading` | two options, then an inner command of N words | does not grow with N |
 //! | `only` | N words that are no options | does not grow: the first one is refused |
-//! | `only, long word` | one option with a value of N digits | grows with N: each digit is checked |
+//! | `only, long word` | one option with a value of N digits | grows with N (each digit) |
 //! | `at_end` | a variadic command of N words that ends like an option | does not grow |
 //! | `trailing_start_in_set` | N words of which none begins the options | grows with N |
 //!

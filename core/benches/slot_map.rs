@@ -1,10 +1,11 @@
-//! The slot map: building it, refreshing it, hinting a batch of keys, and its watchers and trackers.
+//! The slot map: building it, refreshing it, hinting a batch of keys, and its watchers and
+//! trackers.
 //!
 //! A cluster has 16,384 slots, so at most as many owners. What grows to 1,000,000 here:
 //!
 //! | group | N is | the rest |
 //! |---|---|---|
-//! | nodes | nodes of the cluster | half of them are owners, at most 16,384; the others are their replicas |
+//! | nodes | nodes of the cluster | half are owners, at most 16,384; the others are replicas |
 //! | keys | keys of one SLOTHINT | 1,000 owners |
 //! | watchers | clients in SLOTHINT.WATCH | a change takes out 100 of them, as one turn does |
 //! | trackers | clients that sent CLIENT TRACKING | one more of them sends it, and leaves |

@@ -155,8 +155,8 @@ impl FsyncReports {
     }
 
     /// The clients to look up in the server's client list. There are none until a client that was
-    /// not looked up yet acknowledges something. Then all that were not looked up yet are returned, because
-    /// a client without a report may be another link of the same replica.
+    /// not looked up yet acknowledges something. Then all that were not looked up yet are returned,
+    /// because a client without a report may be another link of the same replica.
     pub fn clients_to_look_up(&mut self) -> Vec<u64> {
         if !std::mem::take(&mut self.lookup_due) {
             return Vec::new();

@@ -172,8 +172,8 @@ const BUFFERS: usize = 16;
 pub(super) const COPIED: usize = 64 * 1024;
 
 /// Passes the bytes of the arguments. The server makes strings of its own from them, with one
-/// exception: a key that comes first is passed as the client's own string, because the server copies
-/// keys that it keeps.
+/// exception: a key that comes first is passed as the client's own string, because the server
+/// copies keys that it keeps.
 ///
 /// If it got the client's own strings, the server would put these into its data, and the client
 /// would share them for as long as it waits. That is bad for two reasons. A thread of the server
@@ -307,8 +307,8 @@ impl Ctx {
     ///
     /// The flags: `!` replicates the command, `C` checks the ACL, `E` turns a refusal into an error
     /// reply, `0` replies in the client's protocol version. `M` refuses writes beyond `maxmemory`;
-    /// it is set if `memory` is [`Memory::Unchecked`]. `key_first` says that the first argument is a
-    /// key.
+    /// it is set if `memory` is [`Memory::Unchecked`]. `key_first` says that the first argument is
+    /// a key.
     pub fn call_for_client(
         &self,
         command: &CStr,

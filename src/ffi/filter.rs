@@ -10,9 +10,9 @@ use super::{args, call, guard, script, Args, Ctx, OwnString};
 
 /// What the module does with commands before they are executed.
 pub trait CommandFilter {
-    /// False if [`sent`](Self::sent) does nothing with this command. Runs for every command of every
-    /// client, on any thread that holds the server's lock. So it must be cheap, reach no state of
-    /// the module, and be free of panics.
+    /// False if [`sent`](Self::sent) does nothing with this command. Runs for every command of
+    /// every client, on any thread that holds the server's lock. So it must be cheap, reach no
+    /// state of the module, and be free of panics.
     fn may_act_on(command: &IncomingCommand) -> bool;
     /// False if [`called`](Self::called) does nothing.
     fn acts_on_calls() -> bool;

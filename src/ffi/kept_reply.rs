@@ -1,5 +1,5 @@
-//! Replies of the server that are kept, to be sent to clients again and again. To copy a reply costs
-//! the server far less than to write it anew.
+//! Replies of the server that are kept, to be sent to clients again and again. To copy a reply
+//! costs the server far less than to write it anew.
 //!
 //! A reply keeps a pointer to the context of its call, and must not outlive it. So these calls are
 //! made in a context of our own, which lives as long as the last of its replies.

@@ -1,7 +1,7 @@
 //! `+OK`, as the reply of a call that is kept.
 //!
-//! To send a kept reply costs the server 150 instructions, to send a simple string 850: Redis 7.0.15
-//! copies its text first. Most durable writes reply OK.
+//! To send a kept reply costs the server 150 instructions, to send a simple string 850: Redis
+//! 7.0.15 copies its text first. Most durable writes reply OK.
 
 use lazy_static::lazy_static;
 

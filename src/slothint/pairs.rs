@@ -2,8 +2,8 @@
 //!
 //! To write a pair anew takes the server three calls, 580 instructions of the 1,300 that a key then
 //! costs. To copy a kept one takes 150. So the module keeps, for each slot, the last pair that it
-//! wrote: at most 16,384, about 5 MB, and up to 10 MB while the topology changes. What is kept never becomes wrong, because it is used only for
-//! the same slot and index.
+//! wrote: at most 16,384, about 5 MB, and up to 10 MB while the topology changes. What is kept
+//! never becomes wrong, because it is used only for the same slot and index.
 //!
 //! The API has no call that makes a reply to keep. So the module calls its own command, with a word
 //! that only this file knows, and with the pairs in its state.
@@ -26,9 +26,9 @@ const WORTH_A_CALL: usize = 4;
 /// any other.
 const WORD: &CStr = c"redis-durable: the pairs in the state";
 
-/// After so many calls all pairs are dropped, and are kept anew. A pair keeps the whole reply that it
-/// belongs to, and failovers may leave replies with few pairs in use. This is twice the number of
-/// calls that keep all slots.
+/// After so many calls all pairs are dropped, and are kept anew. A pair keeps the whole reply that
+/// it belongs to, and failovers may leave replies with few pairs in use. This is twice the number
+/// of calls that keep all slots.
 const MOST_CALLS: usize = 2 * (SLOTS as usize).div_ceil(ADDED_PER_COMMAND);
 
 /// The pairs that are kept.
@@ -46,9 +46,9 @@ struct Kept {
     reply: KeptReply,
 }
 
-/// Replies with a pair for each key. `may_keep`: new pairs may be kept, because each index is that of
-/// the node in the whole map and will be needed again. In other hints the indices differ from one
-/// command to the next.
+/// Replies with a pair for each key. `may_keep`: new pairs may be kept, because each index is that
+/// of the node in the whole map and will be needed again. In other hints the indices differ from
+/// one command to the next.
 pub fn reply(ctx: &Ctx, keys: &[KeyHint], may_keep: bool) {
     // The server may call back, so the pairs are taken out of the state. A hint within that would
     // find none, and write its own.

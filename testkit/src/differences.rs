@@ -70,9 +70,9 @@ pub const LOOKS_UP_COMMANDS_IN_IO_THREADS: Difference = Difference {
     valkey: Always,
 };
 
-/// A client belongs to one of the I/O threads. While it has to wait, and while tracking is on for it,
-/// it belongs to the main thread instead. CLIENT INFO shows the thread (`io-thread=0` is the main
-/// thread).
+/// A client belongs to one of the I/O threads. While it has to wait, and while tracking is on for
+/// it, it belongs to the main thread instead. CLIENT INFO shows the thread (`io-thread=0` is the
+/// main thread).
 pub const CLIENTS_BELONG_TO_IO_THREADS: Difference = Difference {
     redis: since(8, 0, 0),
     valkey: Never,

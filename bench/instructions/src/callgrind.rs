@@ -19,8 +19,8 @@ pub fn wrapper(directory: &Path) -> [String; 5] {
     ]
 }
 
-/// What a server does by the clock: its cron, and the packets that other nodes of a cluster send. None
-/// of these functions calls another of them.
+/// What a server does by the clock: its cron, and the packets that other nodes of a cluster send.
+/// None of these functions calls another of them.
 const BY_THE_CLOCK: [&str; 2] = ["serverCron", "clusterReadHandler"];
 
 /// Fails if callgrind is not installed.

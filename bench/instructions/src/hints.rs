@@ -10,8 +10,8 @@ use crate::callgrind;
 /// So many keys are asked for in turn. All have been asked for once before anything is counted.
 const POOL: usize = 10_000;
 
-/// Switches off what jemalloc does by the clock and by its own history. Both make two runs differ by a
-/// tenth. Other allocators ignore it.
+/// Switches off what jemalloc does by the clock and by its own history. Both make two runs differ
+/// by a tenth. Other allocators ignore it.
 const STEADY_ALLOCATOR: &str =
     "MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1,tcache_gc_incr_bytes:100000000000";
 

@@ -11,8 +11,8 @@ use testkit::eventually;
 use crate::fake::{whole_map, Caller, Fake};
 
 const SHORT: Duration = Duration::from_millis(300);
-/// For commands that have to succeed: on a busy machine connecting may take longer than `SHORT`, and
-/// is then tried again.
+/// For commands that have to succeed: on a busy machine connecting may take longer than `SHORT`,
+/// and is then tried again.
 const LONG: Duration = Duration::from_secs(60);
 
 /// Runs this to its end, which must come although the server goes on sending.

@@ -8,7 +8,7 @@
 //! | CLUSTER SLOTS | one call | a redirected client asks for the whole map again |
 //! | MOVED | a redirection for each slot | one for each moved slot that the client uses |
 //! | SLOTHINT | one call for every 100 keys | as MOVED |
-//! | SLOTHINT.WATCH | one SLOTHINT.MAP | every watcher gets the whole map; redirections until then |
+//! | SLOTHINT.WATCH | one SLOTHINT.MAP | each watcher gets the whole map; until then MOVED |
 //!
 //! The old owner of a moved slot lives on and redirects, as after a move or a planned failover.
 

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | at a turn's end with new waits | one request for all of them | the same |
 //! | in every turn with waits | scans all clients that wait | one look at the replicas |
-//! | acknowledged waits | replied to in this turn | unblocked in this turn, replied to in the next |
+//! | acknowledged waits | replied to this turn | unblocked this turn, replied to the next |
 //!
 //! The module's column is that of Redis 7.0. Later servers reply in the same turn.
 

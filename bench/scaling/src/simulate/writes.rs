@@ -1,8 +1,8 @@
 //! Clients that write in a closed loop: each sends its next write when it has the reply.
 //!
-//! In production the clients have processors of their own. Then a reply becomes the next write after
-//! a round trip. For the comparison with measurements, the load generator is a process too, and
-//! shares the cores with both servers.
+//! In production the clients have processors of their own. Then a reply becomes the next write
+//! after a round trip. For the comparison with measurements, the load generator is a process too,
+//! and shares the cores with both servers.
 
 use anyhow::{ensure, Context, Result};
 use fastrand::Rng;
