@@ -114,6 +114,13 @@ fn try_again_error(error: &[u8]) -> Option<&'static CStr> {
     is_elsewhere.then_some(c"TRYAGAIN Multiple keys request during rehashing of slot")
 }
 
+/// Whether turns are always needed. The filter moves the keys before access control, and asks the
+/// server for those of a command that is not known yet, which leaks memory until the next turn has
+/// looked the command up. A filter has no context, so it cannot begin to hear turns itself.
+pub fn needs_turns() -> bool {
+    IS_ON.load(Ordering::Relaxed)
+}
+
 /// Moves the keys of a DURABLE.CALL or DURABLE.ONCE to their places. Its name is the word at `at`:
 /// the first one, or the fourth of `ACL DRYRUN user DURABLE.CALL …`. `before` is the number of
 /// words between its name and the options.
