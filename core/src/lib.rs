@@ -34,6 +34,8 @@ pub mod fsyncs;
 pub mod key_places;
 pub mod key_specs;
 pub mod ledger;
+#[cfg(feature = "mistakes")]
+pub mod mistakes;
 pub mod once;
 pub mod options;
 pub mod recent_waits;

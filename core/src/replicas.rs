@@ -75,6 +75,8 @@ mod allow;
 mod fsynced;
 mod info;
 mod link_table;
+#[cfg(feature = "mistakes")]
+mod mistakes;
 mod queries;
 mod role;
 mod status;
@@ -151,6 +153,8 @@ pub struct Replicas {
     /// The primary's own offset at the last look.
     offset: Offset,
     acks: Acks,
+    #[cfg(feature = "mistakes")]
+    remembered: mistakes::Remembered,
 }
 
 impl Replicas {
@@ -279,6 +283,8 @@ impl Replicas {
         let allow = std::mem::take(&mut self.allow);
         *self = Self {
             allow,
+            #[cfg(feature = "mistakes")]
+            remembered: self.remember(),
             ..Self::default()
         };
     }
@@ -304,6 +310,10 @@ impl Replicas {
         let counting = counting.filter(|(_, _, reason)| reason.is_none());
         let acked = counting.map(|(link, _, _)| link.acked);
         acks.replace(acked, self.fsynced(fsyncs));
+        #[cfg(feature = "mistakes")]
+        if let Some(wrong) = self.mistaken() {
+            acks.replace(wrong.into_iter(), self.fsynced(fsyncs));
+        }
         self.acks = acks;
     }
 }

@@ -1,0 +1,156 @@
+//! Compares what a contender was told with what is there in the end.
+//!
+//! | check | wrong if |
+//! |---|---|
+//! | writes | an acknowledged write is missing |
+//! | reads | a value was read that is missing |
+//! | counters | an acknowledged increment is missing, or one was executed twice |
+//! | linearizability (`models.rs`) | no order of the operations explains all answers |
+
+pub mod models;
+mod sets;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::contender::Contender;
+use crate::history::{Action, Operation, Outcome};
+use crate::record::{self, Tenth, Violation};
+
+pub use sets::Sets;
+
+/// The values of all keys of a round in the end. Keys that are missing are not in it.
+pub type FinalState = HashMap<String, i64>;
+
+/// So many violations of one contender are shown in full.
+const SHOWN: usize = 5;
+
+/// Checks the history of one contender. Pictures of rejected histories go into `folder`, their
+/// names begin with `name`.
+pub fn contender(
+    contender: Contender,
+    promised: bool,
+    history: &[Operation],
+    state: &FinalState,
+    folder: &Path,
+    name: &str,
+) -> Result<record::Contender> {
+    let sets = Sets::of(history, state);
+    let mut result = record::Contender {
+        name: contender.name().to_owned(),
+        promised,
+        acked: sets.acked,
+        lost: sets.lost,
+        unacked: sets.unacked,
+        refused: sets.refused,
+        unknown: sets.unknown,
+        reads: sets.reads,
+        reads_lost: sets.reads_lost,
+        increments: sets.increments,
+        increments_lost: sets.increments_lost,
+        once: sets.once,
+        once_twice: sets.once_twice,
+        histories: 0,
+        histories_illegal: 0,
+        histories_undecided: 0,
+        tenths: tenths(history, state),
+        violations: sets.violations,
+    };
+    for (key, operations) in by_key(history) {
+        result.histories += 1;
+        let picture = format!("{name}-{}.html", result.histories);
+        match models::check(&operations, state.get(key).copied(), &folder.join(&picture))? {
+            models::Verdict::Legal => {}
+            models::Verdict::Undecided => result.histories_undecided += 1,
+            models::Verdict::Illegal => {
+                result.histories_illegal += 1;
+                if result.violations.len() < SHOWN {
+                    result.violations.push(Violation {
+                        what: format!("no order of its operations explains all answers of {key}"),
+                        operations: operations.iter().map(|one| shown(one)).collect(),
+                        picture: Some(picture),
+                    });
+                } else {
+                    // A page that nothing links to.
+                    let _ = std::fs::remove_file(folder.join(&picture));
+                }
+            }
+        }
+    }
+    result.violations.truncate(SHOWN);
+    Ok(result)
+}
+
+/// The operations on registers and counters, by key.
+fn by_key(history: &[Operation]) -> BTreeMap<&str, Vec<&Operation>> {
+    let mut keys: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
+    for operation in history {
+        match &operation.action {
+            Action::Swap { key, .. } | Action::Add { key } | Action::AddOnce { key } => {
+                keys.entry(key).or_default().push(operation);
+            }
+            Action::Write { .. } | Action::Read { .. } => {}
+        }
+    }
+    for operations in keys.values_mut() {
+        operations.sort_by_key(|operation| operation.called);
+    }
+    keys
+}
+
+/// The writes that were answered in each tenth of a second.
+fn tenths(history: &[Operation], state: &FinalState) -> Vec<Tenth> {
+    let mut tenths: Vec<Tenth> = Vec::new();
+    for operation in history {
+        let Action::Write { key } = &operation.action else {
+            continue;
+        };
+        let Ok(index) = usize::try_from(operation.returned.as_millis() / 100) else {
+            continue;
+        };
+        if tenths.len() <= index {
+            tenths.resize(index + 1, Tenth::default());
+        }
+        let Some(tenth) = tenths.get_mut(index) else {
+            continue;
+        };
+        match operation.outcome {
+            Outcome::Acked(_) => {
+                tenth.acked += 1;
+                tenth.lost += u32::from(!state.contains_key(key));
+            }
+            Outcome::Unacked => tenth.unacked += 1,
+            Outcome::Refused | Outcome::Unknown => {}
+        }
+    }
+    tenths
+}
+
+/// An operation as the report shows it.
+pub fn shown(operation: &Operation) -> record::Operation {
+    let action = match &operation.action {
+        Action::Write { key } => format!("SET {key}"),
+        Action::Read { key } => format!("GET {key}"),
+        Action::Swap { key, value } => format!("SET {key} {value} GET"),
+        Action::Add { key } => format!("INCR {key}"),
+        Action::AddOnce { key } => format!("ONCE INCR {key}"),
+    };
+    let outcome = match operation.outcome {
+        Outcome::Acked(Some(number)) => number.to_string(),
+        Outcome::Acked(None) if matches!(operation.action, Action::Write { .. }) => "OK".to_owned(),
+        Outcome::Acked(None) => "nil".to_owned(),
+        Outcome::Unacked => "UNACKED".to_owned(),
+        Outcome::Refused => "refused".to_owned(),
+        Outcome::Unknown => "no answer".to_owned(),
+    };
+    let from = operation.node.map(|node| format!(" from {node}")).unwrap_or_default();
+    record::Operation {
+        client: operation.client,
+        called_ms: operation.called.as_secs_f64() * 1000.0,
+        returned_ms: (!operation.outcome.is_open())
+            .then_some(operation.returned.as_secs_f64() * 1000.0),
+        text: format!("{action} -> {outcome}{from}"),
+    }
+}

@@ -1,0 +1,231 @@
+//! Registers and counters for porcupine, the linearizability checker.
+//!
+//! The checker looks for one order of all operations of a key that explains every answer. An
+//! operation takes effect between its call and its return. One without a known outcome has no
+//! return: it may take effect at any later time, or after everything else, which means never.
+//!
+//! Stale reads are out of scope: a primary that was cut off may answer a durable read of what
+//! nothing is outstanding for. So the histories contain the answers of writes, and one read in the
+//! end.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use porcupine_rs::{
+    check_operations_info_timeout, check_operations_timeout, visualize_path, CheckResult, Model,
+    Operation as Checked,
+};
+
+use crate::history::{Action, Operation, Outcome};
+
+/// The checker gives up on one key after this time.
+const LIMIT: Duration = Duration::from_secs(5);
+/// The return of an operation that has none, in nanoseconds. The last read returns before it.
+const NEVER: i64 = i64::MAX;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Legal,
+    Illegal,
+    /// The checker gave up.
+    Undecided,
+}
+
+/// One integer, as both kinds of keys are.
+#[derive(Clone, Debug)]
+pub struct Key;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Sets the value. The value before it, if there was an answer: nil is `Some(None)`.
+    Swap {
+        value: i64,
+        before: Option<Option<i64>>,
+    },
+    /// Adds one. The sum, if there was an answer.
+    Add { sum: Option<i64> },
+    /// The read in the end.
+    Read { value: Option<i64> },
+}
+
+impl Model for Key {
+    type State = Option<i64>;
+    type Op = Step;
+    type Metadata = ();
+
+    fn init() -> Option<i64> {
+        None
+    }
+
+    fn step(state: &Option<i64>, step: &Step) -> (bool, Option<i64>) {
+        match *step {
+            Step::Swap { value, before } => {
+                (before.is_none_or(|before| before == *state), Some(value))
+            }
+            Step::Add { sum } => {
+                let next = state.unwrap_or(0).saturating_add(1);
+                (sum.is_none_or(|sum| sum == next), Some(next))
+            }
+            Step::Read { value } => (value == *state, *state),
+        }
+    }
+}
+
+/// Checks the operations on one key, and its value in the end. Draws a rejected history.
+pub fn check(operations: &[&Operation], end: Option<i64>, picture: &Path) -> Result<Verdict> {
+    let history = history(operations, end);
+    match check_operations_timeout(&history, LIMIT) {
+        CheckResult::Ok => Ok(Verdict::Legal),
+        CheckResult::Unknown => Ok(Verdict::Undecided),
+        CheckResult::Illegal => {
+            let (_, info) = check_operations_info_timeout(&history, LIMIT);
+            visualize_path::<Key>(&info, picture).context("drawing a history")?;
+            Ok(Verdict::Illegal)
+        }
+    }
+}
+
+fn history(operations: &[&Operation], end: Option<i64>) -> Vec<Checked<Key>> {
+    let mut history: Vec<Checked<Key>> = operations
+        .iter()
+        .filter_map(|operation| {
+            let step = step(operation)?;
+            Some(Checked {
+                client_id: Some(operation.client),
+                call_time: nanoseconds(operation.called),
+                return_time: if operation.outcome.is_open() {
+                    NEVER
+                } else {
+                    nanoseconds(operation.returned)
+                },
+                op: step,
+                metadata: None,
+            })
+        })
+        .collect();
+    let last = operations.iter().map(|one| nanoseconds(one.returned)).max().unwrap_or(0);
+    history.push(Checked {
+        client_id: None,
+        call_time: last.saturating_add(1),
+        return_time: last.saturating_add(2),
+        op: Step::Read { value: end },
+        metadata: None,
+    });
+    history
+}
+
+/// `None` if it was not executed.
+fn step(operation: &Operation) -> Option<Step> {
+    let answer = match operation.outcome {
+        Outcome::Refused => return None,
+        Outcome::Acked(number) => Some(number),
+        Outcome::Unacked | Outcome::Unknown => None,
+    };
+    match &operation.action {
+        Action::Swap { value, .. } => Some(Step::Swap {
+            value: *value,
+            before: answer,
+        }),
+        Action::Add { .. } | Action::AddOnce { .. } => Some(Step::Add {
+            sum: answer.flatten(),
+        }),
+        Action::Write { .. } | Action::Read { .. } => None,
+    }
+}
+
+fn nanoseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(NEVER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation(times: (u64, u64), action: Action, outcome: Outcome) -> Operation {
+        Operation {
+            client: 1,
+            called: Duration::from_millis(times.0),
+            returned: Duration::from_millis(times.1),
+            action,
+            outcome,
+            node: None,
+        }
+    }
+
+    fn swap(times: (u64, u64), value: i64, outcome: Outcome) -> Operation {
+        let key = "r".to_owned();
+        operation(times, Action::Swap { key, value }, outcome)
+    }
+
+    fn add(times: (u64, u64), outcome: Outcome) -> Operation {
+        operation(times, Action::Add { key: "n".into() }, outcome)
+    }
+
+    fn verdict(operations: &[Operation], end: Option<i64>) -> Verdict {
+        let folder = tempfile::tempdir().expect("a directory");
+        let operations: Vec<&Operation> = operations.iter().collect();
+        check(&operations, end, &folder.path().join("x.html")).expect("the checker runs")
+    }
+
+    #[test]
+    fn a_register_that_keeps_every_value_is_legal() {
+        let history = [
+            swap((0, 1), 7, Outcome::Acked(None)),
+            swap((2, 3), 8, Outcome::Acked(Some(7))),
+        ];
+        assert_eq!(verdict(&history, Some(8)), Verdict::Legal);
+    }
+
+    #[test]
+    fn overlapping_swaps_may_take_effect_in_either_order() {
+        let history = [
+            swap((0, 5), 7, Outcome::Acked(Some(8))),
+            swap((1, 4), 8, Outcome::Acked(None)),
+        ];
+        assert_eq!(verdict(&history, Some(7)), Verdict::Legal);
+    }
+
+    #[test]
+    fn an_acknowledged_swap_that_nobody_sees_is_illegal() {
+        let history = [
+            swap((0, 1), 7, Outcome::Acked(None)),
+            swap((2, 3), 8, Outcome::Acked(None)),
+        ];
+        assert_eq!(verdict(&history, Some(8)), Verdict::Illegal);
+        assert_eq!(verdict(&history[..1], None), Verdict::Illegal);
+    }
+
+    #[test]
+    fn an_open_swap_takes_effect_at_any_later_time_or_never() {
+        let history = [
+            swap((0, 1), 7, Outcome::Acked(None)),
+            swap((2, 3), 8, Outcome::Unacked),
+            swap((10, 11), 9, Outcome::Acked(Some(7))),
+        ];
+        for (end, expected) in [
+            (Some(9), Verdict::Legal),
+            (Some(8), Verdict::Legal),
+            (Some(7), Verdict::Illegal),
+        ] {
+            assert_eq!(verdict(&history, end), expected, "{end:?}");
+        }
+        // It cannot take effect before its call.
+        let early = [
+            swap((0, 1), 7, Outcome::Acked(Some(8))),
+            swap((2, 3), 8, Outcome::Unknown),
+        ];
+        assert_eq!(verdict(&early, Some(7)), Verdict::Illegal);
+    }
+
+    #[test]
+    fn a_counter_that_goes_back_is_illegal() {
+        let history = [add((0, 1), Outcome::Acked(Some(1))), add((2, 3), Outcome::Acked(Some(1)))];
+        assert_eq!(verdict(&history, Some(1)), Verdict::Illegal);
+        let history = [add((0, 1), Outcome::Unknown), add((2, 3), Outcome::Acked(Some(2)))];
+        assert_eq!(verdict(&history, Some(2)), Verdict::Legal);
+        assert_eq!(verdict(&history, Some(3)), Verdict::Illegal);
+        let refused = [add((0, 1), Outcome::Refused), add((2, 3), Outcome::Acked(Some(2)))];
+        assert_eq!(verdict(&refused, Some(2)), Verdict::Illegal);
+    }
+}

@@ -1,0 +1,236 @@
+//! The faults: what a scenario can do to a system. Each is written into the round's record.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{ensure, Context, Result};
+use rand::{rngs::StdRng, RngExt};
+
+use crate::interrupt;
+use crate::node::{Node, PORT};
+use crate::record::{Event, EventKind};
+use crate::system::{role, Role, System};
+
+/// A promotion that takes longer does not come.
+const PROMOTION: Duration = Duration::from_secs(20);
+
+/// A system under faults.
+pub struct Lab<'a> {
+    pub system: &'a System,
+    pub random: StdRng,
+    begin: Instant,
+    events: Mutex<Vec<Event>>,
+}
+
+impl<'a> Lab<'a> {
+    pub fn new(system: &'a System, random: StdRng, begin: Instant) -> Lab<'a> {
+        Lab {
+            system,
+            random,
+            begin,
+            events: Mutex::default(),
+        }
+    }
+
+    pub fn into_events(self) -> Vec<Event> {
+        self.events.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The primary of the shard, and its replicas in a random order.
+    pub fn members(&mut self) -> Result<(&'a Node, &'a Node, &'a Node)> {
+        let primaries = self.system.primaries();
+        let [primary] = primaries.as_slice() else {
+            anyhow::bail!("{} nodes of the shard are primaries", primaries.len());
+        };
+        let mut others = self.system.shard().iter().filter(|node| node.name != primary.name);
+        let (one, two) = (others.next(), others.next());
+        let (one, two) = (one.context("a replica")?, two.context("two replicas")?);
+        if self.random.random() {
+            Ok((primary, one, two))
+        } else {
+            Ok((primary, two, one))
+        }
+    }
+
+    /// All nodes but these.
+    pub fn all_but(&self, these: &[&Node]) -> Vec<&'a Node> {
+        let is_other = |node: &&Node| these.iter().all(|one| one.name != node.name);
+        self.system.nodes.iter().filter(is_other).collect()
+    }
+
+    /// Lets the clients work for a time between the two, in milliseconds.
+    pub fn work(&mut self, least: u64, most: u64) -> Result<()> {
+        let until = Instant::now() + Duration::from_millis(self.random.random_range(least..=most));
+        while Instant::now() < until {
+            interrupt::check()?;
+            thread::sleep(Duration::from_millis(10).min(until - Instant::now().min(until)));
+        }
+        Ok(())
+    }
+
+    /// `kill -9`.
+    pub fn kill(&self, node: &Node) {
+        node.kill();
+        self.fault(format!("kill -9 {}", node.name));
+    }
+
+    /// The machine is gone at once: nothing that it has sent and is still on its way arrives.
+    pub fn crash(&self, node: &Node) {
+        for other in &self.system.nodes {
+            self.system.network.change(node.number, other.number, |link| link.is_cut = true);
+        }
+        self.system.network.drop_in_flight(node.number);
+        node.kill();
+        self.fault(format!("the machine of {} crashes", node.name));
+    }
+
+    /// SIGSTOP.
+    pub fn freeze(&self, node: &Node) {
+        node.freeze();
+        self.fault(format!("freeze {}", node.name));
+    }
+
+    pub fn thaw(&self, node: &Node) {
+        node.thaw();
+        self.heal_event(format!("thaw {}", node.name));
+    }
+
+    /// Starts a node again, with its data.
+    pub fn start(&self, node: &Node) -> Result<()> {
+        self.connect_again(node);
+        node.start()?;
+        self.heal_event(format!("start {}", node.name));
+        Ok(())
+    }
+
+    /// Starts a node again, without its data.
+    pub fn start_empty(&self, node: &Node) -> Result<()> {
+        node.wipe()?;
+        self.connect_again(node);
+        node.start()?;
+        self.fault(format!("start {} without its data", node.name));
+        Ok(())
+    }
+
+    fn connect_again(&self, node: &Node) {
+        for other in &self.system.nodes {
+            self.system.network.change(node.number, other.number, |link| link.is_cut = false);
+        }
+    }
+
+    /// Cuts every link between the two groups. The clients reach all nodes.
+    pub fn cut(&self, one: &[&Node], other: &[&Node]) {
+        self.cut_links(one, other);
+        self.cut_links(other, one);
+        self.fault(format!("cut {} from {}", names(one), names(other)));
+    }
+
+    /// Cuts the links from one group to the other, not back.
+    pub fn cut_one_way(&self, from: &[&Node], to: &[&Node]) {
+        self.cut_links(from, to);
+        self.fault(format!("cut the way from {} to {}", names(from), names(to)));
+    }
+
+    fn cut_links(&self, from: &[&Node], to: &[&Node]) {
+        for a in from {
+            for b in to {
+                self.system.network.change(a.number, b.number, |link| link.is_cut = true);
+            }
+        }
+    }
+
+    /// Packets from one node to the other take longer.
+    pub fn delay(&self, from: &Node, to: &Node, delay: Duration) {
+        self.system.network.change(from.number, to.number, |link| link.delay = delay);
+        let milliseconds = delay.as_millis();
+        self.fault(format!("{} to {} takes {milliseconds} ms", from.name, to.name));
+    }
+
+    /// All links between nodes lose packets and are slow.
+    pub fn spoil(&self, loss_percent: u32, delay: Duration) {
+        for a in &self.system.nodes {
+            for b in &self.system.nodes {
+                self.system.network.change(a.number, b.number, |link| {
+                    link.loss_percent = loss_percent;
+                    link.delay = delay;
+                });
+            }
+        }
+        let milliseconds = delay.as_millis();
+        self.fault(format!("all links lose {loss_percent} % and take {milliseconds} ms"));
+    }
+
+    pub fn heal(&self) {
+        self.system.network.heal();
+        self.heal_event("the network is whole".to_owned());
+    }
+
+    /// Sends a command. An error is written down, too: the server may refuse it because of a fault.
+    pub fn command(&self, node: &Node, words: &[&str]) {
+        let text = format!("{}: {}", node.name, words.join(" "));
+        match node.run::<redis::Value>(words) {
+            Ok(_) => self.fault(text),
+            Err(error) => self.note(format!("{text}: {:#}", error.root_cause())),
+        }
+    }
+
+    /// Waits until a node other than `old` says that it is a primary. Returns it.
+    pub fn wait_for_promotion(&self, old: &Node) -> Result<&'a Node> {
+        let begin = Instant::now();
+        loop {
+            interrupt::check()?;
+            let others = self.system.shard().iter().filter(|node| node.name != old.name);
+            for node in others {
+                if role(node) == Some(Role::Primary) {
+                    self.note(format!("{} is a primary", node.name));
+                    return Ok(node);
+                }
+            }
+            ensure!(begin.elapsed() < PROMOTION, "no replica was promoted");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until `condition` is true, or for some seconds.
+    pub fn wait_at_most(&self, limit: Duration, condition: impl Fn() -> bool) -> Result<bool> {
+        let begin = Instant::now();
+        while begin.elapsed() < limit {
+            interrupt::check()?;
+            if condition() {
+                return Ok(true);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(false)
+    }
+
+    pub fn fault(&self, what: String) {
+        self.event(EventKind::Fault, what);
+    }
+
+    pub fn note(&self, what: String) {
+        self.event(EventKind::Note, what);
+    }
+
+    fn heal_event(&self, what: String) {
+        self.event(EventKind::Heal, what);
+    }
+
+    fn event(&self, kind: EventKind, what: String) {
+        let at_ms = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.push(Event { at_ms, kind, what });
+    }
+}
+
+/// `{P, A}`.
+fn names(nodes: &[&Node]) -> String {
+    let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
+    format!("{{{}}}", names.join(", "))
+}
+
+/// The address of a node as two words.
+pub fn address(node: &Node) -> (String, String) {
+    (node.address().to_string(), PORT.to_string())
+}

@@ -1,0 +1,273 @@
+//! One server on a host of its own: start, kill, freeze, wipe.
+
+use std::fs::{self, File, OpenOptions};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{ensure, Context, Result};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+use redis::{Client, Connection, FromRedisValue};
+
+use crate::host::Host;
+use crate::sandbox::{mount_tmpfs, DATA};
+
+pub const PORT: u16 = 6379;
+/// The size of a node's disk.
+const DISK: &str = "192m";
+/// For commands of the lab itself. A frozen or cut node does not answer.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// A server's binary and the module that it loads.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    pub server: PathBuf,
+    pub module: PathBuf,
+    /// The mistake that a build of the module with the feature `mistakes` is to make.
+    pub mistake: Option<String>,
+}
+
+pub struct Node {
+    /// One letter in schedules and in the report: `P`.
+    pub name: String,
+    pub host: Arc<Host>,
+    /// Its number in the network.
+    pub number: usize,
+    directory: PathBuf,
+    programs: Programs,
+    arguments: Vec<String>,
+    process: Mutex<Option<Child>>,
+}
+
+impl Node {
+    /// A node that is not started yet. `settings` are lines of its configuration file, and
+    /// `arguments` words of its command line, as `--sentinel`.
+    pub fn new(
+        name: &str,
+        host: Arc<Host>,
+        number: usize,
+        programs: &Programs,
+        settings: &[String],
+        arguments: &[&str],
+    ) -> Result<Node> {
+        let directory = Path::new(DATA).join(format!("node-{number}"));
+        mount_tmpfs(&directory, DISK)?;
+        let mut lines = vec![
+            format!("port {PORT}"),
+            "protected-mode no".to_owned(),
+            format!("dir {}", directory.display()),
+        ];
+        lines.extend_from_slice(settings);
+        fs::write(directory.join("redis.conf"), lines.join("\n") + "\n")
+            .context("writing redis.conf")?;
+        Ok(Node {
+            name: name.to_owned(),
+            host,
+            number,
+            directory,
+            programs: programs.clone(),
+            arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
+            process: Mutex::new(None),
+        })
+    }
+
+    pub fn address(&self) -> Ipv4Addr {
+        self.host.address
+    }
+
+    /// The library that it loads.
+    pub fn module(&self) -> &Path {
+        &self.programs.module
+    }
+
+    /// Starts the process, if it does not run.
+    pub fn start(&self) -> Result<()> {
+        let mut process = self.process();
+        if let Some(child) = process.as_mut() {
+            if child.try_wait()?.is_none() {
+                return Ok(());
+            }
+        }
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .context("opening a server's log")?;
+        let mut command = Command::new(&self.programs.server);
+        command
+            .arg(self.directory.join("redis.conf"))
+            .args(&self.arguments)
+            .current_dir(&self.directory)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let child = self.host.inside(|| {
+            command
+                .spawn()
+                .with_context(|| format!("starting {}", self.programs.server.display()))
+        })?;
+        *process = Some(child);
+        Ok(())
+    }
+
+    /// `kill -9`. Its files stay.
+    pub fn kill(&self) {
+        if let Some(mut child) = self.process().take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Ends the process in order (SIGTERM), or after some seconds by force.
+    pub fn shut_down(&self) {
+        self.signal(Signal::SIGTERM);
+        let mut tries = 0;
+        while self.is_running() && tries < 500 {
+            std::thread::sleep(Duration::from_millis(10));
+            tries += 1;
+        }
+        self.kill();
+    }
+
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// Whether the process exists, frozen or not.
+    pub fn is_running(&self) -> bool {
+        match self.process().as_mut() {
+            Some(child) => matches!(child.try_wait(), Ok(None)),
+            None => false,
+        }
+    }
+
+    /// Removes its data, but not what it knows of the cluster. Only for a node that has ended.
+    pub fn wipe(&self) -> Result<()> {
+        let _ = fs::remove_file(self.directory.join("dump.rdb"));
+        match fs::remove_dir_all(self.directory.join("appendonlydir")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).context("removing the append-only file")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The size of the append-only file that is being written, in bytes.
+    pub fn written(&self) -> u64 {
+        self.log_of_writes()
+            .and_then(|path| fs::metadata(path).ok())
+            .map_or(0, |metadata| metadata.len())
+    }
+
+    /// Cuts the end off the append-only file, as when a machine loses power before an fsync.
+    pub fn forget_after(&self, length: u64) -> Result<()> {
+        if let Some(path) = self.log_of_writes() {
+            let file = OpenOptions::new().write(true).open(path)?;
+            if file.metadata()?.len() > length {
+                file.set_len(length).context("cutting the append-only file")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest incremental file of the append-only log.
+    fn log_of_writes(&self) -> Option<PathBuf> {
+        let entries = fs::read_dir(self.directory.join("appendonlydir")).ok()?;
+        let paths = entries.flatten().map(|entry| entry.path());
+        paths
+            .filter(|path| path.to_string_lossy().ends_with(".incr.aof"))
+            .max_by_key(|path| path.metadata().and_then(|data| data.modified()).ok())
+    }
+
+    /// Fills its disk, until nothing can be written.
+    pub fn fill_disk(&self) -> Result<()> {
+        let mut file = File::create(self.directory.join("filler"))?;
+        let zeros = vec![0; 1 << 20];
+        // Ends with "no space left on device".
+        while std::io::Write::write_all(&mut file, &zeros).is_ok() {}
+        Ok(())
+    }
+
+    pub fn empty_disk(&self) {
+        let _ = fs::remove_file(self.directory.join("filler"));
+    }
+
+    /// Everything that it logged and printed.
+    pub fn log(&self) -> String {
+        let bytes = fs::read(self.log_path()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// A connection of the lab itself.
+    pub fn connect(&self) -> redis::RedisResult<Connection> {
+        connect(self.address(), PATIENCE)
+    }
+
+    /// Runs one command on a new connection.
+    pub fn run<T: FromRedisValue>(&self, words: &[&str]) -> Result<T> {
+        let (name, arguments) = words.split_first().context("a command has a name")?;
+        let mut connection = self.connect()?;
+        let reply = redis::cmd(name).arg(arguments).query(&mut connection);
+        reply.with_context(|| format!("{} on {}", words.join(" "), self.name))
+    }
+
+    /// Runs a command that may fail because of a fault.
+    pub fn try_run(&self, words: &[&str]) -> bool {
+        self.run::<redis::Value>(words).is_ok()
+    }
+
+    /// Waits until the server answers.
+    pub fn wait_until_it_answers(&self) -> Result<()> {
+        for _ in 0..1000 {
+            ensure!(
+                self.is_running(),
+                "{} ended instead of starting; its log:\n{}",
+                self.name,
+                self.log()
+            );
+            if self.try_run(&["PING"]) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        anyhow::bail!("{} does not answer; its log:\n{}", self.name, self.log())
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.directory.join("server.log")
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(child) = self.process().as_ref() {
+            if let Ok(id) = i32::try_from(child.id()) {
+                let _ = kill(Pid::from_raw(id), signal);
+            }
+        }
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Child>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A connection that fails instead of waiting for longer than `patience`.
+pub fn connect(address: Ipv4Addr, patience: Duration) -> redis::RedisResult<Connection> {
+    let client = Client::open(format!("redis://{address}:{PORT}"))?;
+    let connection = client.get_connection_with_timeout(patience)?;
+    connection.set_read_timeout(Some(patience))?;
+    connection.set_write_timeout(Some(patience))?;
+    Ok(connection)
+}

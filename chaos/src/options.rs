@@ -1,0 +1,81 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+use crate::system::Kind;
+
+/// Runs real servers in a network of their own, breaks them by a seeded schedule, and checks that
+/// what clients were told is true in the end.
+///
+/// Needs root, for namespaces. Everything is inside namespaces of this run: nothing is left behind,
+/// however it ends. The exit code is 1 if a write was lost that the documentation promises to keep,
+/// and 2 if the lab could not run.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "durable-chaos", version)]
+pub struct Options {
+    /// The seed of all schedules; default: drawn
+    #[arg(long)]
+    pub seed: Option<u64>,
+
+    /// How many rounds
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rounds: u32,
+
+    /// Only these scenarios, in turn, separated by commas; `list` lists them
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub scenario: Vec<String>,
+
+    /// The kind of system that scenarios are drawn for
+    #[arg(long, value_enum, default_value_t = System::All)]
+    pub system: System,
+
+    /// The server's binary
+    #[arg(long, value_name = "FILE", default_value = "redis-server")]
+    pub server: PathBuf,
+
+    /// The module's library
+    #[arg(long, value_name = "FILE", default_value = "target/release/libredis_durable.so")]
+    pub module: PathBuf,
+
+    /// The mistake that the module is to make, if it was built with the feature `mistakes`
+    #[arg(long, value_name = "NAME")]
+    pub mistake: Option<String>,
+
+    /// Ends after this time, in the middle of the rounds
+    #[arg(long, value_name = "MINUTES", default_value_t = 60)]
+    pub limit: u64,
+
+    /// Where the report goes
+    #[arg(long, value_name = "FOLDER", default_value = "target/chaos")]
+    pub report: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum System {
+    /// Clusters, Sentinel and plain replication, in turn
+    All,
+    Cluster,
+    Sentinel,
+    Plain,
+}
+
+impl System {
+    /// The kind of each round, repeated. A cluster has the most scenarios.
+    pub fn kinds(self) -> &'static [Kind] {
+        match self {
+            System::All => &[
+                Kind::Cluster,
+                Kind::Cluster,
+                Kind::Sentinel,
+                Kind::Cluster,
+                Kind::Cluster,
+                Kind::Plain,
+            ],
+            System::Cluster => &[Kind::Cluster],
+            System::Sentinel => &[Kind::Sentinel],
+            System::Plain => &[Kind::Plain],
+        }
+    }
+}

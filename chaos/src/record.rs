@@ -1,0 +1,162 @@
+//! Everything that one run found: what the report shows, and what `run.json` holds.
+//!
+//! Times are in milliseconds since the start of the round, by a monotonic clock.
+
+use serde::{Deserialize, Serialize};
+
+/// One run: some rounds on one server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// As `--version` prints it: `Redis server v=7.0.15 …`.
+    pub server: String,
+    /// The module's `durable_build`: version and commit.
+    pub module: String,
+    /// The seed of all schedules.
+    pub seed: u64,
+    /// The command that repeats this run.
+    pub command: String,
+    /// When the run began, in seconds since 1970.
+    pub started: u64,
+    pub rounds: Vec<Round>,
+}
+
+/// One scenario on one system. The keys of a round are its own.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Round {
+    /// From 1.
+    pub number: usize,
+    /// Its name, as `--scenario` takes it.
+    pub scenario: String,
+    /// One sentence: what happens in it.
+    pub about: String,
+    /// `cluster`, `sentinel` or `plain`.
+    pub system: String,
+    /// The seed of this round's schedule.
+    pub seed: u64,
+    pub duration_ms: u64,
+    /// Names of the nodes of the shard, then of the other nodes.
+    pub nodes: Vec<String>,
+    /// In order of time.
+    pub events: Vec<Event>,
+    /// What each node of the shard was over time. The spans of a node do not overlap.
+    pub spans: Vec<Span>,
+    /// How often another node became the primary.
+    pub failovers: usize,
+    /// In the order of the table's columns.
+    pub contenders: Vec<Contender>,
+    /// Why the round says nothing, if so: the system did not become whole again, say.
+    pub inconclusive: Option<String>,
+}
+
+/// Something that the lab did.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Event {
+    pub at_ms: u64,
+    pub kind: EventKind,
+    /// `kill -9 P`, `cut {P, A} from {B, Q, R}`.
+    pub what: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    Fault,
+    Heal,
+    Note,
+}
+
+/// What a node was for some time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Span {
+    pub node: String,
+    pub from_ms: u64,
+    pub to_ms: u64,
+    pub state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Primary,
+    Replica,
+    /// It does not answer: frozen, or it has ended.
+    Silent,
+}
+
+/// What one way to write did in one round.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Contender {
+    /// `SET`, `SET + WAIT 1`, `DURABLE.SET REPLICAS ALL`.
+    pub name: String,
+    /// Whether the documentation promises that it loses nothing in this scenario.
+    pub promised: bool,
+    /// Writes of keys of their own. The unit of `lost`.
+    pub acked: u64,
+    /// Acknowledged writes that are not in the final state.
+    pub lost: u64,
+    /// Writes that were answered UNACKED.
+    pub unacked: u64,
+    /// Writes that were answered by an error which says that nothing was executed.
+    pub refused: u64,
+    /// Writes without an answer: broken connections, UNBLOCKED, CLUSTERDOWN.
+    pub unknown: u64,
+    /// Durable reads, and those of a value that is not in the final state.
+    pub reads: u64,
+    pub reads_lost: u64,
+    /// Acknowledged increments, and those that the counters do not contain.
+    pub increments: u64,
+    pub increments_lost: u64,
+    /// Increments by DURABLE.ONCE that were answered, and those that were executed twice.
+    pub once: u64,
+    pub once_twice: u64,
+    /// Histories of keys that the checker looked at, that it rejected, and on which it gave up.
+    pub histories: u64,
+    pub histories_illegal: u64,
+    pub histories_undecided: u64,
+    /// One for each tenth of a second.
+    pub tenths: Vec<Tenth>,
+    /// The first few of everything that is wrong.
+    pub violations: Vec<Violation>,
+}
+
+impl Contender {
+    /// Whether the final state contradicts an answer.
+    pub fn is_violated(&self) -> bool {
+        self.lost > 0
+            || self.reads_lost > 0
+            || self.increments_lost > 0
+            || self.once_twice > 0
+            || self.histories_illegal > 0
+    }
+}
+
+/// The writes that were answered in one tenth of a second.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Tenth {
+    pub acked: u32,
+    pub unacked: u32,
+    /// Of those acknowledged.
+    pub lost: u32,
+}
+
+/// An answer that the final state contradicts, with the few operations that show it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Violation {
+    /// One sentence.
+    pub what: String,
+    /// In order of their call.
+    pub operations: Vec<Operation>,
+    /// The name of the checker's own page, beside the report.
+    pub picture: Option<String>,
+}
+
+/// One operation of a violation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Operation {
+    pub client: u32,
+    pub called_ms: f64,
+    /// `None`: no answer.
+    pub returned_ms: Option<f64>,
+    /// `DURABLE.SET k 17 REPLICAS 1 -> OK from A`.
+    pub text: String,
+}

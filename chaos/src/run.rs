@@ -1,0 +1,186 @@
+//! A run: its rounds, one after another, and the systems that they share.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{ensure, Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use rand::{rngs::StdRng, RngExt, SeedableRng};
+
+use crate::contender::Contender;
+use crate::interrupt;
+use crate::node::Programs;
+use crate::options::Options;
+use crate::record::{Round, Run};
+use crate::round;
+use crate::scenario::{self, Scenario};
+use crate::system::System;
+
+/// A round of the plan.
+pub struct Planned {
+    pub scenario: &'static Scenario,
+    pub seed: u64,
+}
+
+/// Draws all rounds from the seed.
+pub fn plan(options: &Options, seed: u64) -> Result<Vec<Planned>> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let kinds = options.system.kinds();
+    let mut rounds = Vec::new();
+    for index in 0..options.rounds as usize {
+        let drawn = match options.scenario.get(index % options.scenario.len().max(1)) {
+            Some(name) => scenario::named(name)
+                .with_context(|| format!("there is no scenario {name}: see --scenario list"))?,
+            None => {
+                let kind = kinds.get(index % kinds.len()).context("there are kinds")?;
+                scenario::draw(*kind, &mut random).context("there are scenarios")?
+            }
+        };
+        rounds.push(Planned {
+            scenario: drawn,
+            seed: random.random(),
+        });
+    }
+    Ok(rounds)
+}
+
+/// Plays the rounds. A round that leaves the system broken is followed by a new system.
+pub fn run(options: &Options, programs: &Programs, seed: u64) -> Result<Run> {
+    let plan = plan(options, seed)?;
+    fs::create_dir_all(&options.report).context("making the report's folder")?;
+    let mut run = Run {
+        server: version(&programs.server)?,
+        module: String::new(),
+        seed,
+        command: repeat(options, seed),
+        started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+        rounds: Vec::new(),
+    };
+    let bar = progress(plan.len());
+    let begin = Instant::now();
+    let limit = Duration::from_secs(options.limit.saturating_mul(60));
+    let mut system: Option<System> = None;
+    let mut subnet = 0_u8;
+    for (index, planned) in plan.iter().enumerate() {
+        if begin.elapsed() > limit || interrupt::check().is_err() {
+            print(&bar, &format!("stopped after {index} of {} rounds", plan.len()));
+            break;
+        }
+        bar.set_message(planned.scenario.name);
+        let fits = system.as_ref().is_some_and(|one| one.kind == planned.scenario.kind);
+        if !fits {
+            // The old one first: its hosts use memory.
+            drop(system.take());
+            subnet = subnet.wrapping_add(1);
+            system = Some(System::start(planned.scenario.kind, subnet, programs)?);
+        }
+        let Some(current) = &system else { continue };
+        if run.module.is_empty() {
+            run.module = build(current);
+        }
+        let number = index + 1;
+        let round = round::play(
+            current,
+            planned.scenario,
+            &Contender::EACH,
+            number,
+            planned.seed,
+            &options.report,
+        )?;
+        print(&bar, &line(&round));
+        if round.inconclusive.is_some() {
+            // A system that is broken says nothing in the next rounds either.
+            keep_logs(current, &options.report, number)?;
+            drop(system.take());
+        }
+        run.rounds.push(round);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    ensure!(!run.rounds.is_empty(), "no round was played");
+    Ok(run)
+}
+
+/// One line about a round: what each contender lost.
+fn line(round: &Round) -> String {
+    let mut text = format!(
+        "{:>3} {:<22} {:>5.1} s, {} failovers",
+        round.number,
+        round.scenario,
+        Duration::from_millis(round.duration_ms).as_secs_f64(),
+        round.failovers
+    );
+    if let Some(reason) = &round.inconclusive {
+        text.push_str(&format!("  INCONCLUSIVE: {reason}"));
+        return text;
+    }
+    for contender in &round.contenders {
+        let mark = match (contender.is_violated(), contender.promised) {
+            (true, true) => "!",
+            (true, false) => "~",
+            (false, _) => "",
+        };
+        text.push_str(&format!("  {mark}{}/{}", contender.lost, contender.acked));
+    }
+    text
+}
+
+/// Above the progress bar. Without a terminal there is no bar.
+fn print(bar: &ProgressBar, line: &str) {
+    if bar.is_hidden() {
+        println!("{line}");
+    } else {
+        bar.println(line);
+    }
+}
+
+fn progress(rounds: usize) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(rounds).unwrap_or(u64::MAX));
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} rounds, {elapsed}, {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+/// The logs of a round that says nothing.
+fn keep_logs(system: &System, folder: &Path, number: usize) -> Result<()> {
+    for node in &system.nodes {
+        let name = format!("round-{number}-{}.log", node.name);
+        fs::write(folder.join(name), node.log()).context("keeping a server's log")?;
+    }
+    Ok(())
+}
+
+fn version(server: &Path) -> Result<String> {
+    let output = Command::new(server)
+        .arg("--version")
+        .output()
+        .with_context(|| format!("{} --version does not run", server.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let words: Vec<&str> = text.split_whitespace().take(3).collect();
+    Ok(words.join(" "))
+}
+
+fn build(system: &System) -> String {
+    let node = system.nodes.first();
+    let info = node.and_then(|node| node.run::<String>(&["INFO", "durable"]).ok());
+    let lines = info.as_deref().unwrap_or_default().lines();
+    let mut builds = lines.filter_map(|line| {
+        line.strip_prefix("durable_build:").or(line.strip_prefix("durable_version:"))
+    });
+    builds.next_back().unwrap_or("unknown").trim().to_owned()
+}
+
+/// The command that repeats a run.
+fn repeat(options: &Options, seed: u64) -> String {
+    let mut words = format!("make chaos SEED={seed} ROUNDS={}", options.rounds);
+    if !options.scenario.is_empty() {
+        words.push_str(&format!(" SCENARIO={}", options.scenario.join(",")));
+    }
+    if options.server.as_os_str() != "redis-server" {
+        words.push_str(&format!(" SERVER={}", options.server.display()));
+    }
+    words
+}

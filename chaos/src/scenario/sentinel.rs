@@ -1,0 +1,110 @@
+//! Scenarios with three Sentinels.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{Promise, Scenario};
+use crate::lab::Lab;
+use crate::system::{Kind, MASTER};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "sentinel-calm",
+        kind: Kind::Sentinel,
+        about: "Nothing happens.",
+        promised: Promise::Everyone,
+        weight: 0,
+        play: |lab| lab.work(2500, 3500),
+    },
+    Scenario {
+        name: "sentinel-kill",
+        kind: Kind::Sentinel,
+        about: "The primary is killed; the Sentinels promote a replica; the old primary comes back with its data.",
+        promised: Promise::All,
+        weight: 2,
+        play: kill,
+    },
+    Scenario {
+        name: "sentinel-partition",
+        kind: Kind::Sentinel,
+        about: "The primary and one replica are cut off from the other replica and the Sentinels, which promote it.",
+        promised: Promise::All,
+        weight: 2,
+        play: partition,
+    },
+    Scenario {
+        name: "sentinel-freeze",
+        kind: Kind::Sentinel,
+        about: "The primary freezes, and thaws after a replica was promoted.",
+        promised: Promise::All,
+        weight: 2,
+        play: freeze,
+    },
+    Scenario {
+        name: "sentinel-lagging",
+        kind: Kind::Sentinel,
+        about: "One replica lags by a second; the other freezes; the primary's machine crashes.",
+        promised: Promise::All,
+        weight: 1,
+        play: lagging,
+    },
+    Scenario {
+        name: "sentinel-by-hand",
+        kind: Kind::Sentinel,
+        about: "An operator calls SENTINEL FAILOVER.",
+        promised: Promise::All,
+        weight: 2,
+        play: by_hand,
+    },
+];
+
+fn kill(lab: &mut Lab) -> Result<()> {
+    let (primary, _, _) = lab.members()?;
+    lab.work(500, 1500)?;
+    lab.kill(primary);
+    lab.wait_for_promotion(primary)?;
+    lab.work(500, 1000)?;
+    lab.start(primary)
+}
+
+fn partition(lab: &mut Lab) -> Result<()> {
+    let (primary, one, _) = lab.members()?;
+    lab.work(500, 1500)?;
+    lab.cut(&[primary, one], &lab.all_but(&[primary, one]));
+    lab.wait_for_promotion(primary)?;
+    lab.work(2000, 3000)?;
+    lab.heal();
+    lab.work(500, 1000)
+}
+
+fn freeze(lab: &mut Lab) -> Result<()> {
+    let (primary, _, _) = lab.members()?;
+    lab.work(500, 1500)?;
+    lab.freeze(primary);
+    lab.wait_for_promotion(primary)?;
+    lab.work(200, 1000)?;
+    lab.thaw(primary);
+    lab.work(500, 1000)
+}
+
+fn lagging(lab: &mut Lab) -> Result<()> {
+    let (primary, one, two) = lab.members()?;
+    lab.delay(primary, two, Duration::from_millis(1000));
+    lab.work(1500, 2000)?;
+    lab.freeze(one);
+    lab.crash(primary);
+    lab.wait_for_promotion(primary)?;
+    lab.work(300, 800)?;
+    lab.thaw(one);
+    lab.start(primary)
+}
+
+fn by_hand(lab: &mut Lab) -> Result<()> {
+    let (primary, _, _) = lab.members()?;
+    lab.work(500, 1000)?;
+    let sentinel = lab.system.node("S")?;
+    lab.command(sentinel, &["SENTINEL", "FAILOVER", MASTER]);
+    lab.wait_for_promotion(primary)?;
+    lab.work(1000, 1500)
+}
