@@ -71,6 +71,12 @@ impl AckRequests {
         self.newcomer = true;
     }
 
+    /// Every link that came online has acknowledged something by itself: a request would only add
+    /// bytes to the stream.
+    pub fn newcomers_count(&mut self) {
+        self.newcomer = false;
+    }
+
     /// Durable commands are in use from now on. Returns true if they were not before, and a request
     /// was held back until now.
     pub fn begin_use(&mut self) -> bool {
@@ -220,6 +226,18 @@ mod tests {
         requests.newcomer();
         requests.no_replica();
         assert!(!requests.is_due());
+    }
+
+    #[test]
+    fn a_newcomer_that_counts_needs_no_request() {
+        let mut requests = AckRequests::default();
+        requests.begin_use();
+        requests.newcomer();
+        requests.newcomers_count();
+        assert!(!requests.is_due());
+        requests.make_due();
+        requests.newcomers_count();
+        assert!(requests.is_due(), "a wait needs a request all the same");
     }
 
     #[test]

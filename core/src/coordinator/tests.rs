@@ -94,6 +94,20 @@ fn an_unused_module_sends_no_request_and_the_first_command_counts_links_that_wer
     assert_eq!(coordinator.connected(secs(70)), 1);
 }
 
+#[test]
+fn a_replica_that_acknowledges_by_itself_when_it_comes_gets_no_request() {
+    let now = Micros::new(0);
+    let mut coordinator = Coordinator::<()>::new(TIMER);
+    coordinator.used(now);
+    coordinator.replica_changed(true);
+    assert!(coordinator.turn_ends());
+    look(&mut coordinator, 63, 63, now);
+    let actions = coordinator.looked_at_turn_end(true, false, now);
+    assert_eq!(actions.request, None);
+    assert!(!coordinator.needs_turns() && !coordinator.turn_ends());
+    assert!(coordinator.knows_enough_replicas(1));
+}
+
 /// A server that tells who acknowledges, and a replica `h:1` that is client 5.
 fn hearing() -> Coordinator<()> {
     let setup = Setup {

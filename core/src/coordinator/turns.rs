@@ -240,6 +240,9 @@ impl<P> Coordinator<P> {
             self.requests.no_replica();
             return None;
         }
+        if !self.replicas.has_silent_link() {
+            self.requests.newcomers_count();
+        }
         let request = Request { db: self.last_db };
         self.requests.is_due().then_some(request)
     }

@@ -24,6 +24,12 @@ impl Replicas {
         self.table.open_baseline()
     }
 
+    /// Whether an online link would count if it had acknowledged something.
+    pub fn has_silent_link(&self) -> bool {
+        let mut links = self.links_with_reasons();
+        links.any(|(link, _, reason)| link.online && reason == Some(Reason::Loading))
+    }
+
     /// How many replicas count for the admission of a command: those that count, and at each
     /// address as many unproved links as it has graces. See `address`: a change that voids a proof
     /// leaves a grace of 2 s.
