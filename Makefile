@@ -22,7 +22,7 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host test-faults matrix image demo bench bench-core bench-instructions bench-memory scaling fuzz lint clean
+.PHONY: help build install uninstall deps test test-host test-faults matrix image demo chaos chaos-check bench bench-core bench-instructions bench-memory scaling fuzz lint clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-18s %s\n", $$1, $$2 }'
@@ -64,6 +64,7 @@ test: deps test-host ## everything: unit and integration tests here, then on eve
 	else
 	    echo "no Docker engine answers: matrix skipped"
 	fi
+	$(MAKE) --no-print-directory chaos-check
 
 # First in the development profile: it checks arithmetic, runs debug assertions, and builds much
 # faster. Then the integration tests again, on the release library. Each library is built by name,
@@ -78,6 +79,42 @@ test-host: ## unit and integration tests on the server installed here
 test-faults: deps ## DURABLE.ONCE under faults: 100,000 increments by clients in Python that retry
 	@cargo build --release --locked --package redis-durable
 	DURABLE_TEST_MODULE="$(abspath $(target))/release/libredis_durable.so" cargo test --locked --package redis-durable-client --test python_once
+
+# SERVER is a server of the matrix (redis-forky), or a server's binary. The module is the release,
+# the lab itself is not: it only waits.
+lab := $(target)/debug/durable-chaos
+chaos_deps := ip=iproute2 unshare=util-linux
+chaos: deps ## break real servers and check what they promised (SEED= ROUNDS= SERVER= SCENARIO= SYSTEM=; needs root)
+	@docker/deps $(chaos_deps)
+	cargo build --quiet --release --locked --package redis-durable
+	cargo build --quiet --locked --package durable-chaos
+	server=$${SERVER:-redis-server}
+	if [ -n "$${SERVER:-}" ] && [ ! -e "$$SERVER" ] && ! command -v "$$SERVER" >/dev/null; then
+	    server=$$(docker/server-files "$$SERVER")
+	fi
+	"$(lab)" --server "$$server" --module "$(target)/release/libredis_durable.so" --report "$(target)/chaos" \
+	    $${SEED:+--seed "$$SEED"} $${ROUNDS:+--rounds "$$ROUNDS"} $${SCENARIO:+--scenario "$$SCENARIO"} $${SYSTEM:+--system "$$SYSTEM"}
+
+# The lab has to find what is wrong, and to say nothing else. Then a short run on the server
+# installed here and on a Valkey.
+chaos-check: deps ## test the fault lab, and run it for some minutes (needs root)
+	@docker/deps $(chaos_deps)
+	cargo build --quiet --release --locked --package redis-durable
+	cargo build --quiet --locked --package durable-chaos
+	if ! "$(lab)" --probe; then
+	    echo "the fault lab is skipped"
+	    exit 0
+	fi
+	cargo build --quiet --locked --package redis-durable --features mistakes --target-dir "$(target)/mistakes"
+	export DURABLE_TEST_MODULE="$(abspath $(target))/release/libredis_durable.so"
+	export DURABLE_TEST_MISTAKES="$(abspath $(target))/mistakes/debug/libredis_durable.so"
+	cargo test --locked --package durable-chaos --test lab -- --test-threads 1
+	"$(lab)" --seed 7 --rounds 12 --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check"
+	if docker info >/dev/null 2>&1; then
+	    "$(lab)" --seed 8 --rounds 12 --server "$$(docker/server-files valkey-forky)" --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check-valkey"
+	else
+	    echo "no Docker engine answers: the run on Valkey is skipped"
+	fi
 
 matrix: ## the integration tests in a container for each supported server
 	@docker/matrix

@@ -53,7 +53,11 @@ impl Client {
             return (Answer::Refused, None);
         };
         let mut answer = contender.send(&mut connection, words, false);
-        if let Answer::Elsewhere { node: other, asking } = &answer {
+        if let Answer::Elsewhere {
+            node: other,
+            asking,
+        } = &answer
+        {
             let Some(other) = other.parse().ok() else {
                 return (Answer::Refused, Some(node));
             };

@@ -64,7 +64,14 @@ impl Contender {
     /// The words of a write that is safe to send again. `None` for contenders that have none.
     pub fn once(self, id: &str, command: &[&str]) -> Option<Vec<String>> {
         let requirement = self.requirement()?;
-        let options = ["DURABLE.ONCE", id, "REPLICAS", requirement, "TIMEOUT", TIMEOUT];
+        let options = [
+            "DURABLE.ONCE",
+            id,
+            "REPLICAS",
+            requirement,
+            "TIMEOUT",
+            TIMEOUT,
+        ];
         let words = options.iter().chain(command).map(|&word| word.to_owned());
         Some(words.collect())
     }
@@ -112,7 +119,10 @@ fn exchange(
     connection: &mut Connection,
     commands: &[redis::Cmd],
 ) -> RedisResult<Vec<RedisResult<Value>>> {
-    let packet: Vec<u8> = commands.iter().flat_map(redis::Cmd::get_packed_command).collect();
+    let packet: Vec<u8> = commands
+        .iter()
+        .flat_map(redis::Cmd::get_packed_command)
+        .collect();
     connection.send_packed_command(&packet)?;
     let mut replies = Vec::new();
     for _ in commands {
@@ -143,7 +153,10 @@ pub enum Answer {
 fn meaning(error: &RedisError) -> Answer {
     if let Some((node, _)) = error.redirect_node() {
         return Answer::Elsewhere {
-            node: node.rsplit_once(':').map_or(node, |(host, _)| host).to_owned(),
+            node: node
+                .rsplit_once(':')
+                .map_or(node, |(host, _)| host)
+                .to_owned(),
             asking: error.code() == Some("ASK"),
         };
     }
@@ -168,7 +181,12 @@ mod tests {
     #[test]
     fn only_durable_contenders_write_once() {
         assert_eq!(Contender::Wait.once("id", &["INCR", "k"]), None);
-        let words = Contender::One.once("id", &["INCR", "k"]).unwrap_or_default();
-        assert_eq!(words.join(" "), "DURABLE.ONCE id REPLICAS 1 TIMEOUT 400 INCR k");
+        let words = Contender::One
+            .once("id", &["INCR", "k"])
+            .unwrap_or_default();
+        assert_eq!(
+            words.join(" "),
+            "DURABLE.ONCE id REPLICAS 1 TIMEOUT 400 INCR k"
+        );
     }
 }

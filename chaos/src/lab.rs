@@ -34,7 +34,9 @@ impl<'a> Lab<'a> {
     }
 
     pub fn into_events(self) -> Vec<Event> {
-        self.events.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.events
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The primary of the shard, and its replicas in a random order.
@@ -43,7 +45,11 @@ impl<'a> Lab<'a> {
         let [primary] = primaries.as_slice() else {
             anyhow::bail!("{} nodes of the shard are primaries", primaries.len());
         };
-        let mut others = self.system.shard().iter().filter(|node| node.name != primary.name);
+        let mut others = self
+            .system
+            .shard()
+            .iter()
+            .filter(|node| node.name != primary.name);
         let (one, two) = (others.next(), others.next());
         let (one, two) = (one.context("a replica")?, two.context("two replicas")?);
         if self.random.random() {
@@ -78,7 +84,9 @@ impl<'a> Lab<'a> {
     /// The machine is gone at once: nothing that it has sent and is still on its way arrives.
     pub fn crash(&self, node: &Node) {
         for other in &self.system.nodes {
-            self.system.network.change(node.number, other.number, |link| link.is_cut = true);
+            self.system
+                .network
+                .change(node.number, other.number, |link| link.is_cut = true);
         }
         self.system.network.drop_in_flight(node.number);
         node.kill();
@@ -115,7 +123,9 @@ impl<'a> Lab<'a> {
 
     fn connect_again(&self, node: &Node) {
         for other in &self.system.nodes {
-            self.system.network.change(node.number, other.number, |link| link.is_cut = false);
+            self.system
+                .network
+                .change(node.number, other.number, |link| link.is_cut = false);
         }
     }
 
@@ -135,16 +145,23 @@ impl<'a> Lab<'a> {
     fn cut_links(&self, from: &[&Node], to: &[&Node]) {
         for a in from {
             for b in to {
-                self.system.network.change(a.number, b.number, |link| link.is_cut = true);
+                self.system
+                    .network
+                    .change(a.number, b.number, |link| link.is_cut = true);
             }
         }
     }
 
     /// Packets from one node to the other take longer.
     pub fn delay(&self, from: &Node, to: &Node, delay: Duration) {
-        self.system.network.change(from.number, to.number, |link| link.delay = delay);
+        self.system
+            .network
+            .change(from.number, to.number, |link| link.delay = delay);
         let milliseconds = delay.as_millis();
-        self.fault(format!("{} to {} takes {milliseconds} ms", from.name, to.name));
+        self.fault(format!(
+            "{} to {} takes {milliseconds} ms",
+            from.name, to.name
+        ));
     }
 
     /// All links between nodes lose packets and are slow.
@@ -158,7 +175,9 @@ impl<'a> Lab<'a> {
             }
         }
         let milliseconds = delay.as_millis();
-        self.fault(format!("all links lose {loss_percent} % and take {milliseconds} ms"));
+        self.fault(format!(
+            "all links lose {loss_percent} % and take {milliseconds} ms"
+        ));
     }
 
     pub fn heal(&self) {
@@ -180,7 +199,11 @@ impl<'a> Lab<'a> {
         let begin = Instant::now();
         loop {
             interrupt::check()?;
-            let others = self.system.shard().iter().filter(|node| node.name != old.name);
+            let others = self
+                .system
+                .shard()
+                .iter()
+                .filter(|node| node.name != old.name);
             for node in others {
                 if role(node) == Some(Role::Primary) {
                     self.note(format!("{} is a primary", node.name));

@@ -64,6 +64,9 @@ fn attempt() -> Result<ExitCode> {
         if let Some(obstacle) = sandbox::obstacle() {
             bail!("{obstacle}; nothing was run");
         }
+        if options.probe {
+            return Ok(ExitCode::SUCCESS);
+        }
         return sandbox::enter();
     }
     let programs = Programs {
@@ -86,9 +89,18 @@ fn verdict(run: &Run) -> ExitCode {
     let broken = run
         .rounds
         .iter()
-        .filter(|round| round.contenders.iter().any(|one| one.promised && one.is_violated()))
+        .filter(|round| {
+            round
+                .contenders
+                .iter()
+                .any(|one| one.promised && one.is_violated())
+        })
         .count();
-    let silent = run.rounds.iter().filter(|round| round.inconclusive.is_some()).count();
+    let silent = run
+        .rounds
+        .iter()
+        .filter(|round| round.inconclusive.is_some())
+        .count();
     let failovers: usize = run.rounds.iter().map(|round| round.failovers).sum();
     println!(
         "{}: {} rounds, {failovers} failovers, seed {}: {broken} rounds broke a promise, {silent} say nothing",
@@ -105,7 +117,12 @@ fn verdict(run: &Run) -> ExitCode {
 
 fn list() {
     for scenario in scenario::every() {
-        println!("{:<24} {:<9} {}", scenario.name, scenario.kind.name(), scenario.about);
+        println!(
+            "{:<24} {:<9} {}",
+            scenario.name,
+            scenario.kind.name(),
+            scenario.about
+        );
     }
 }
 

@@ -122,12 +122,17 @@ impl Shared {
                 thread::sleep(Duration::from_millis(1));
                 continue;
             };
-            let Some(bytes) = buffer.get(..length) else { continue };
+            let Some(bytes) = buffer.get(..length) else {
+                continue;
+            };
             let Some(to) = destination(bytes).and_then(|at| read(&self.numbers).get(&at).copied())
             else {
                 continue;
             };
-            let link = read(&self.links).get(&(from, to)).copied().unwrap_or_default();
+            let link = read(&self.links)
+                .get(&(from, to))
+                .copied()
+                .unwrap_or_default();
             if link.is_cut || random.random_range(0..100) < link.loss_percent {
                 continue;
             }
@@ -160,7 +165,10 @@ impl Shared {
         loop {
             let now = Instant::now();
             let Some(first) = delayed.packets.peek() else {
-                delayed = self.woken.wait(delayed).unwrap_or_else(PoisonError::into_inner);
+                delayed = self
+                    .woken
+                    .wait(delayed)
+                    .unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             if first.0.at > now {
@@ -169,7 +177,9 @@ impl Shared {
                 delayed = outcome.unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             }
-            let Some(Reverse(packet)) = delayed.packets.pop() else { continue };
+            let Some(Reverse(packet)) = delayed.packets.pop() else {
+                continue;
+            };
             drop(delayed);
             let link = read(&self.links).get(&(packet.from, packet.to)).copied();
             if !link.unwrap_or_default().is_cut {

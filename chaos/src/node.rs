@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::net::Ipv4Addr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -101,6 +102,8 @@ impl Node {
             .arg(self.directory.join("redis.conf"))
             .args(&self.arguments)
             .current_dir(&self.directory)
+            // Ctrl-C in a terminal must not end the servers.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
@@ -171,7 +174,8 @@ impl Node {
         if let Some(path) = self.log_of_writes() {
             let file = OpenOptions::new().write(true).open(path)?;
             if file.metadata()?.len() > length {
-                file.set_len(length).context("cutting the append-only file")?;
+                file.set_len(length)
+                    .context("cutting the append-only file")?;
             }
         }
         Ok(())

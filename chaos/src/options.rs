@@ -11,7 +11,8 @@ use crate::system::Kind;
 ///
 /// Needs root, for namespaces. Everything is inside namespaces of this run: nothing is left behind,
 /// however it ends. The exit code is 1 if a write was lost that the documentation promises to keep,
-/// and 2 if the lab could not run.
+/// and 2 if the lab could not run
+/// or a round says nothing.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "durable-chaos", version)]
 pub struct Options {
@@ -36,7 +37,11 @@ pub struct Options {
     pub server: PathBuf,
 
     /// The module's library
-    #[arg(long, value_name = "FILE", default_value = "target/release/libredis_durable.so")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "target/release/libredis_durable.so"
+    )]
     pub module: PathBuf,
 
     /// The mistake that the module is to make, if it was built with the feature `mistakes`
@@ -46,6 +51,10 @@ pub struct Options {
     /// Ends after this time, in the middle of the rounds
     #[arg(long, value_name = "MINUTES", default_value_t = 60)]
     pub limit: u64,
+
+    /// Only say why the lab cannot run on this machine, if it cannot: the exit code is 0 if it can
+    #[arg(long)]
+    pub probe: bool,
 
     /// Where the report goes
     #[arg(long, value_name = "FOLDER", default_value = "target/chaos")]

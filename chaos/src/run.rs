@@ -55,7 +55,9 @@ pub fn run(options: &Options, programs: &Programs, seed: u64) -> Result<Run> {
         module: String::new(),
         seed,
         command: repeat(options, seed),
-        started: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+        started: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs()),
         rounds: Vec::new(),
     };
     let bar = progress(plan.len());
@@ -65,11 +67,16 @@ pub fn run(options: &Options, programs: &Programs, seed: u64) -> Result<Run> {
     let mut subnet = 0_u8;
     for (index, planned) in plan.iter().enumerate() {
         if begin.elapsed() > limit || interrupt::check().is_err() {
-            print(&bar, &format!("stopped after {index} of {} rounds", plan.len()));
+            print(
+                &bar,
+                &format!("stopped after {index} of {} rounds", plan.len()),
+            );
             break;
         }
         bar.set_message(planned.scenario.name);
-        let fits = system.as_ref().is_some_and(|one| one.kind == planned.scenario.kind);
+        let fits = system
+            .as_ref()
+            .is_some_and(|one| one.kind == planned.scenario.kind);
         if !fits {
             // The old one first: its hosts use memory.
             drop(system.take());
@@ -168,7 +175,8 @@ fn build(system: &System) -> String {
     let info = node.and_then(|node| node.run::<String>(&["INFO", "durable"]).ok());
     let lines = info.as_deref().unwrap_or_default().lines();
     let mut builds = lines.filter_map(|line| {
-        line.strip_prefix("durable_build:").or(line.strip_prefix("durable_version:"))
+        line.strip_prefix("durable_build:")
+            .or(line.strip_prefix("durable_version:"))
     });
     builds.next_back().unwrap_or("unknown").trim().to_owned()
 }

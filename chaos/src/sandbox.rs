@@ -29,7 +29,9 @@ pub fn obstacle() -> Option<String> {
     let output = unshare().args(["true"]).output();
     let device = "/dev/net/tun";
     match output {
-        Err(error) => Some(format!("unshare (Debian's util-linux) does not run: {error}")),
+        Err(error) => Some(format!(
+            "unshare (Debian's util-linux) does not run: {error}"
+        )),
         Ok(output) if !output.status.success() => Some(format!(
             "the kernel does not allow namespaces here: {}",
             String::from_utf8_lossy(&output.stderr).trim()

@@ -47,7 +47,10 @@ impl Promise {
 
 /// All scenarios.
 pub fn every() -> impl Iterator<Item = &'static Scenario> {
-    cluster::SCENARIOS.iter().chain(sentinel::SCENARIOS).chain(plain::SCENARIOS)
+    cluster::SCENARIOS
+        .iter()
+        .chain(sentinel::SCENARIOS)
+        .chain(plain::SCENARIOS)
 }
 
 pub fn named(name: &str) -> Option<&'static Scenario> {

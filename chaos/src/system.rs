@@ -109,7 +109,10 @@ impl System {
 
     /// The nodes of the shard that say they are primaries. More than one during some faults.
     pub fn primaries(&self) -> Vec<&Node> {
-        self.shard().iter().filter(|node| role(node) == Some(Role::Primary)).collect()
+        self.shard()
+            .iter()
+            .filter(|node| role(node) == Some(Role::Primary))
+            .collect()
     }
 
     /// Makes the network whole, starts every node that has ended, and waits until there is one
@@ -151,10 +154,18 @@ impl System {
         let Some(Value::Array(replicas)) = replicas else {
             bail!("ROLE of {} has no replicas", primary.name);
         };
-        ensure!(replicas.len() == SHARD - 1, "{} replicas are connected", replicas.len());
+        ensure!(
+            replicas.len() == SHARD - 1,
+            "{} replicas are connected",
+            replicas.len()
+        );
         for node in self.shard().iter().filter(|node| node.name != primary.name) {
             let info: String = node.run(&["INFO", "replication"])?;
-            ensure!(info.contains("master_link_status:up"), "{} is not connected", node.name);
+            ensure!(
+                info.contains("master_link_status:up"),
+                "{} is not connected",
+                node.name
+            );
             ensure!(
                 info.contains(&format!("master_host:{}", primary.address())),
                 "{} follows another primary",
@@ -164,7 +175,11 @@ impl System {
         if self.kind == Kind::Cluster {
             for node in &self.nodes {
                 let info: String = node.run(&["CLUSTER", "INFO"])?;
-                ensure!(info.contains("cluster_state:ok"), "{}: the cluster is down", node.name);
+                ensure!(
+                    info.contains("cluster_state:ok"),
+                    "{}: the cluster is down",
+                    node.name
+                );
             }
             // A primary ignores the request for a manual failover of a replica that it does not
             // know yet.
@@ -205,7 +220,10 @@ impl System {
     }
 
     fn form_cluster(&self) -> Result<()> {
-        let owners: Vec<&Node> = [0, 3, 4].iter().filter_map(|&index| self.nodes.get(index)).collect();
+        let owners: Vec<&Node> = [0, 3, 4]
+            .iter()
+            .filter_map(|&index| self.nodes.get(index))
+            .collect();
         let ranges = [FIRST_SLOTS, (5461, 10922), (10923, 16383)];
         for (epoch, (node, (first, last))) in owners.iter().zip(ranges).enumerate() {
             let (first, last) = (first.to_string(), last.to_string());

@@ -31,6 +31,9 @@ const OPERATIONS_PER_KEY: u64 = 15;
 /// Or so much time.
 const TIME_PER_KEY: Duration = Duration::from_millis(700);
 
+/// What one client does until the round ends.
+type Job = fn(&Shared, u32, &mut Client) -> Vec<Operation>;
+
 /// The running clients of a round.
 pub struct Workload {
     stop: Arc<AtomicBool>,
@@ -71,8 +74,7 @@ impl Workload {
                 latest: Arc::default(),
                 epoch: Arc::default(),
             };
-            let jobs: [fn(&Shared, u32, &mut Client) -> Vec<Operation>; 8] =
-                [write, write, read, swap, swap, add, add, repeat];
+            let jobs: [Job; 8] = [write, write, read, swap, swap, add, add, repeat];
             for (number, job) in jobs.into_iter().enumerate() {
                 let number = u32::try_from(index * jobs.len() + number)?;
                 let random = StdRng::seed_from_u64(seed ^ u64::from(number));
@@ -170,7 +172,11 @@ fn write(shared: &Shared, number: u32, client: &mut Client) -> Vec<Operation> {
         let key = format!("{}:w:{number}:{next}", shared.prefix);
         next += 1;
         let words = shared.contender.words(&["SET", &key, "1"]);
-        shared.latest.write().unwrap_or_else(PoisonError::into_inner).clone_from(&key);
+        shared
+            .latest
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(&key);
         shared.perform(number, client, &words, Action::Write { key }, &mut history);
     }
     history
@@ -179,7 +185,11 @@ fn write(shared: &Shared, number: u32, client: &mut Client) -> Vec<Operation> {
 fn read(shared: &Shared, number: u32, client: &mut Client) -> Vec<Operation> {
     let mut history = Vec::new();
     while shared.runs() {
-        let key = shared.latest.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let key = shared
+            .latest
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         if key.is_empty() {
             thread::sleep(THINKING);
             continue;
@@ -197,8 +207,16 @@ fn swap(shared: &Shared, number: u32, client: &mut Client) -> Vec<Operation> {
         let key = shared.shared_key("r");
         let value = i64::from(number) * 1_000_000 + next;
         next += 1;
-        let words = shared.contender.words(&["SET", &key, &value.to_string(), "GET"]);
-        shared.perform(number, client, &words, Action::Swap { key, value }, &mut history);
+        let words = shared
+            .contender
+            .words(&["SET", &key, &value.to_string(), "GET"]);
+        shared.perform(
+            number,
+            client,
+            &words,
+            Action::Swap { key, value },
+            &mut history,
+        );
     }
     history
 }

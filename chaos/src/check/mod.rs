@@ -145,7 +145,10 @@ pub fn shown(operation: &Operation) -> record::Operation {
         Outcome::Refused => "refused".to_owned(),
         Outcome::Unknown => "no answer".to_owned(),
     };
-    let from = operation.node.map(|node| format!(" from {node}")).unwrap_or_default();
+    let from = operation
+        .node
+        .map(|node| format!(" from {node}"))
+        .unwrap_or_default();
     record::Operation {
         client: operation.client,
         called_ms: operation.called.as_secs_f64() * 1000.0,

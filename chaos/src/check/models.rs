@@ -104,7 +104,11 @@ fn history(operations: &[&Operation], end: Option<i64>) -> Vec<Checked<Key>> {
             })
         })
         .collect();
-    let last = operations.iter().map(|one| nanoseconds(one.returned)).max().unwrap_or(0);
+    let last = operations
+        .iter()
+        .map(|one| nanoseconds(one.returned))
+        .max()
+        .unwrap_or(0);
     history.push(Checked {
         client_id: None,
         call_time: last.saturating_add(1),
@@ -220,12 +224,21 @@ mod tests {
 
     #[test]
     fn a_counter_that_goes_back_is_illegal() {
-        let history = [add((0, 1), Outcome::Acked(Some(1))), add((2, 3), Outcome::Acked(Some(1)))];
+        let history = [
+            add((0, 1), Outcome::Acked(Some(1))),
+            add((2, 3), Outcome::Acked(Some(1))),
+        ];
         assert_eq!(verdict(&history, Some(1)), Verdict::Illegal);
-        let history = [add((0, 1), Outcome::Unknown), add((2, 3), Outcome::Acked(Some(2)))];
+        let history = [
+            add((0, 1), Outcome::Unknown),
+            add((2, 3), Outcome::Acked(Some(2))),
+        ];
         assert_eq!(verdict(&history, Some(2)), Verdict::Legal);
         assert_eq!(verdict(&history, Some(3)), Verdict::Illegal);
-        let refused = [add((0, 1), Outcome::Refused), add((2, 3), Outcome::Acked(Some(2)))];
+        let refused = [
+            add((0, 1), Outcome::Refused),
+            add((2, 3), Outcome::Acked(Some(2))),
+        ];
         assert_eq!(verdict(&refused, Some(2)), Verdict::Illegal);
     }
 }

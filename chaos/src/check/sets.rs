@@ -107,7 +107,8 @@ impl Sets {
             let before = seen.insert(number, operation);
             if number > end || before.is_some() {
                 self.increments_lost += 1;
-                let what = format!("an acknowledged increment is not in {key}, which ends at {end}");
+                let what =
+                    format!("an acknowledged increment is not in {key}, which ends at {end}");
                 self.show(what, before.into_iter().chain([operation]));
             }
         }
@@ -151,12 +152,21 @@ mod tests {
     }
 
     fn state(keys: &[(&str, i64)]) -> FinalState {
-        keys.iter().map(|&(key, value)| (key.to_owned(), value)).collect()
+        keys.iter()
+            .map(|&(key, value)| (key.to_owned(), value))
+            .collect()
     }
 
     #[test]
     fn only_an_acknowledged_write_that_is_missing_is_lost() {
-        let write = |key: &str, outcome| operation(Action::Write { key: key.to_owned() }, outcome);
+        let write = |key: &str, outcome| {
+            operation(
+                Action::Write {
+                    key: key.to_owned(),
+                },
+                outcome,
+            )
+        };
         let history = [
             write("there", Outcome::Acked(None)),
             write("gone", Outcome::Acked(None)),
@@ -173,9 +183,18 @@ mod tests {
     #[test]
     fn a_value_that_was_read_has_to_be_there_in_the_end() {
         let read = |key: &str, value| {
-            operation(Action::Read { key: key.to_owned() }, Outcome::Acked(value))
+            operation(
+                Action::Read {
+                    key: key.to_owned(),
+                },
+                Outcome::Acked(value),
+            )
         };
-        let history = [read("there", Some(1)), read("gone", Some(1)), read("never", None)];
+        let history = [
+            read("there", Some(1)),
+            read("gone", Some(1)),
+            read("never", None),
+        ];
         let sets = Sets::of(&history, &state(&[("there", 1)]));
         assert_eq!((sets.reads, sets.reads_lost), (2, 1));
     }

@@ -40,7 +40,10 @@ fn failover(lab: &mut Lab) -> Result<()> {
     let (primary, one, two) = lab.members()?;
     let (host, port) = address(one);
     lab.work(500, 1500)?;
-    lab.command(primary, &["FAILOVER", "TO", &host, &port, "TIMEOUT", "3000"]);
+    lab.command(
+        primary,
+        &["FAILOVER", "TO", &host, &port, "TIMEOUT", "3000"],
+    );
     lab.wait_for_promotion(primary)?;
     follow(lab, two, one);
     lab.work(500, 1500)
@@ -51,7 +54,10 @@ fn failover_force(lab: &mut Lab) -> Result<()> {
     let (host, port) = address(one);
     lab.delay(primary, one, Duration::from_millis(800));
     lab.work(1000, 1500)?;
-    lab.command(primary, &["FAILOVER", "TO", &host, &port, "FORCE", "TIMEOUT", "200"]);
+    lab.command(
+        primary,
+        &["FAILOVER", "TO", &host, &port, "FORCE", "TIMEOUT", "200"],
+    );
     lab.wait_for_promotion(primary)?;
     lab.heal();
     follow(lab, two, one);

@@ -1,0 +1,129 @@
+//! What operators do: failovers by hand, restarts, resharding, pauses, modules.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::client::slot;
+use crate::interrupt;
+use crate::lab::{address, Lab};
+use crate::node::{Node, PORT};
+
+pub fn by_hand(lab: &mut Lab) -> Result<()> {
+    let orders: [&[&str]; 3] = [
+        &["CLUSTER", "FAILOVER"],
+        &["CLUSTER", "FAILOVER", "FORCE"],
+        &["CLUSTER", "FAILOVER", "TAKEOVER"],
+    ];
+    for order in orders {
+        let (primary, one, _) = lab.members()?;
+        lab.work(400, 800)?;
+        lab.command(one, order);
+        lab.wait_for_promotion(primary)?;
+        lab.system.wait_until_whole()?;
+        lab.work(200, 500)?;
+    }
+    Ok(())
+}
+
+pub fn takeover_in_partition(lab: &mut Lab) -> Result<()> {
+    let (primary, one, two) = lab.members()?;
+    lab.work(500, 1000)?;
+    lab.cut(&[primary, one], &lab.all_but(&[primary, one]));
+    lab.work(100, 400)?;
+    lab.command(two, &["CLUSTER", "FAILOVER", "TAKEOVER"]);
+    lab.work(500, 1200)?;
+    lab.heal();
+    lab.work(500, 1000)
+}
+
+pub fn rolling_restart(lab: &mut Lab) -> Result<()> {
+    let (primary, one, two) = lab.members()?;
+    for node in [one, two] {
+        node.shut_down();
+        lab.fault(format!("shut down {}", node.name));
+        lab.start(node)?;
+        wait_for_link(lab, node)?;
+    }
+    lab.system.wait_until_whole()?;
+    lab.command(one, &["CLUSTER", "FAILOVER"]);
+    lab.wait_for_promotion(primary)?;
+    lab.system.wait_until_whole()?;
+    primary.shut_down();
+    lab.fault(format!("shut down {}", primary.name));
+    lab.start(primary)?;
+    wait_for_link(lab, primary)
+}
+
+fn wait_for_link(lab: &Lab, node: &Node) -> Result<()> {
+    let is_up = || {
+        let info = node
+            .run::<String>(&["INFO", "replication"])
+            .unwrap_or_default();
+        info.contains("master_link_status:up")
+    };
+    lab.wait_at_most(Duration::from_secs(15), is_up)?;
+    Ok(())
+}
+
+pub fn reshard(lab: &mut Lab) -> Result<()> {
+    let (primary, _, _) = lab.members()?;
+    let other = lab.system.node("Q")?;
+    lab.work(300, 600)?;
+    move_slot(lab, primary, other)?;
+    lab.work(300, 600)?;
+    move_slot(lab, other, primary)?;
+    lab.work(500, 1000)
+}
+
+fn move_slot(lab: &Lab, from: &Node, to: &Node) -> Result<()> {
+    let slot = slot().to_string();
+    let (from_id, to_id): (String, String) = (
+        from.run(&["CLUSTER", "MYID"])?,
+        to.run(&["CLUSTER", "MYID"])?,
+    );
+    lab.command(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
+    lab.command(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]);
+    let (host, _) = address(to);
+    loop {
+        interrupt::check()?;
+        let keys: Vec<String> = from.run(&["CLUSTER", "GETKEYSINSLOT", &slot, "200"])?;
+        if keys.is_empty() {
+            break;
+        }
+        let port = PORT.to_string();
+        let mut words = vec!["MIGRATE", &host, &port, "", "0", "1000", "KEYS"];
+        words.extend(keys.iter().map(String::as_str));
+        from.run::<redis::Value>(&words)?;
+    }
+    for node in [to, from] {
+        lab.command(node, &["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
+    }
+    Ok(())
+}
+
+pub fn pause(lab: &mut Lab) -> Result<()> {
+    let (primary, one, _) = lab.members()?;
+    lab.work(300, 700)?;
+    lab.command(primary, &["CLIENT", "PAUSE", "800", "WRITE"]);
+    lab.work(900, 1200)?;
+    lab.command(primary, &["CLIENT", "PAUSE", "1500", "ALL"]);
+    lab.work(100, 400)?;
+    lab.command(one, &["CLUSTER", "FAILOVER"]);
+    lab.work(1800, 2500)
+}
+
+pub fn loadex(lab: &mut Lab) -> Result<()> {
+    let (primary, one, _) = lab.members()?;
+    lab.work(300, 700)?;
+    let path = one.module().display().to_string();
+    lab.command(one, &["MODULE", "UNLOAD", "durable"]);
+    lab.work(100, 300)?;
+    let setting = ["CONFIG", "durable.expected-replicas", "2"];
+    let mut words = vec!["MODULE", "LOADEX", path.as_str()];
+    words.extend(setting);
+    lab.command(one, &words);
+    lab.command(one, &["CLUSTER", "FAILOVER"]);
+    lab.wait_for_promotion(primary)?;
+    lab.work(500, 1000)
+}
