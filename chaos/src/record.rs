@@ -103,10 +103,11 @@ pub struct Contender {
     /// Durable reads, and those of a value that is not in the final state.
     pub reads: u64,
     pub reads_lost: u64,
-    /// Acknowledged increments, and those that the counters do not contain.
+    /// Acknowledged increments, with those by DURABLE.ONCE, and those that the counters do not
+    /// contain.
     pub increments: u64,
     pub increments_lost: u64,
-    /// Increments by DURABLE.ONCE that were answered, and those that were executed twice.
+    /// Of these by DURABLE.ONCE, and how many of them were executed twice.
     pub once: u64,
     pub once_twice: u64,
     /// Histories of keys that the checker looked at, that it rejected, and on which it gave up.

@@ -94,10 +94,9 @@ impl Sets {
     /// six acknowledged and none open, one was executed twice.
     fn count(&mut self, key: &str, counter: &Counter, end: i64) {
         let acked = u64::try_from(counter.acked.len()).unwrap_or(u64::MAX);
+        self.increments += acked;
         if counter.is_once {
             self.once += acked;
-        } else {
-            self.increments += acked;
         }
         let mut seen = HashMap::new();
         for &operation in &counter.acked {
