@@ -1,5 +1,5 @@
-//! The lab itself: it reports nothing where nothing happens, it finds the losses that must be there,
-//! it catches modules that make mistakes, and it leaves nothing behind.
+//! The lab itself: it reports nothing where nothing happens, it finds the losses that must be
+//! there, it catches modules that make mistakes, and it leaves nothing behind.
 //!
 //! `make chaos-check` runs these tests. `DURABLE_TEST_MODULE` is the module,
 //! `DURABLE_TEST_MISTAKES` a build with the feature `mistakes`, and `DURABLE_TEST_SERVER` the

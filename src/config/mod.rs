@@ -128,7 +128,9 @@ fn set_argument(config: &mut Config, name: &[u8], value: &[u8]) -> Result<(), St
     #[cfg(feature = "mistakes")]
     if name == b"mistake" {
         let mistake = durable_core::mistakes::Mistake::named(value);
-        return mistake.map(|mistake| mistake.make()).ok_or_else(|| "there is no such mistake".into());
+        return mistake
+            .map(|mistake| mistake.make())
+            .ok_or_else(|| "there is no such mistake".into());
     }
     if let Some(text) = text_named(name) {
         if (text.set)(config, value) {

@@ -201,4 +201,12 @@ pub const SCENARIOS: &[Scenario] = &[
         weight: 0,
         play: outside::empty_replica_promoted,
     },
+    Scenario {
+        name: "restart-empty-late",
+        kind: Kind::Cluster,
+        about: "The primary comes back without its data, after a replica was promoted.",
+        promised: Promise::All,
+        weight: 0,
+        play: outside::restart_empty_late,
+    },
 ];

@@ -38,9 +38,8 @@ impl Replicas {
             let kept = &self.remembered.kept;
             let acked = acked.map(|(link, address, _)| {
                 let mut before = kept.iter();
-                let before = before.find(|(host, port, _)| {
-                    *host == address.host && *port == address.port
-                });
+                let before =
+                    before.find(|(host, port, _)| *host == address.host && *port == address.port);
                 before.map_or(link.acked, |(_, _, before)| link.acked.max(*before))
             });
             return Some(acked.collect());

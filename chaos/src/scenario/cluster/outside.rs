@@ -1,4 +1,4 @@
-//! What the guarantee does not cover.
+//! What the guarantee does not cover, and what helps.
 
 use anyhow::Result;
 
@@ -10,6 +10,16 @@ pub fn restart_empty(lab: &mut Lab) -> Result<()> {
     lab.kill(primary);
     lab.start_empty(primary)?;
     lab.work(2000, 2500)
+}
+
+/// What helps: no supervisor that is faster than the failover.
+pub fn restart_empty_late(lab: &mut Lab) -> Result<()> {
+    let (primary, _, _) = lab.members()?;
+    lab.work(800, 1200)?;
+    lab.kill(primary);
+    lab.wait_for_promotion(primary)?;
+    lab.start_empty(primary)?;
+    lab.work(1000, 1500)
 }
 
 pub fn power_loss(lab: &mut Lab) -> Result<()> {
