@@ -24,8 +24,10 @@ pub use sets::Sets;
 /// The values of all keys of a round in the end. Keys that are missing are not in it.
 pub type FinalState = HashMap<String, i64>;
 
-/// So many violations of one contender are shown in full.
-const SHOWN: usize = 5;
+/// So many violations of one contender are shown in full: of missing writes, reads and increments,
+/// and of rejected histories.
+const SHOWN: usize = 3;
+const SHOWN_HISTORIES: u64 = 2;
 
 /// Checks the history of one contender. Pictures of rejected histories go into `folder`, their
 /// names begin with `name`.
@@ -66,7 +68,7 @@ pub fn contender(
             models::Verdict::Undecided => result.histories_undecided += 1,
             models::Verdict::Illegal => {
                 result.histories_illegal += 1;
-                if result.violations.len() < SHOWN {
+                if result.histories_illegal <= SHOWN_HISTORIES {
                     result.violations.push(Violation {
                         what: format!("no order of its operations explains all answers of {key}"),
                         operations: operations.iter().map(|one| shown(one)).collect(),
@@ -79,7 +81,6 @@ pub fn contender(
             }
         }
     }
-    result.violations.truncate(SHOWN);
     Ok(result)
 }
 
