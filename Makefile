@@ -22,7 +22,7 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host test-faults matrix image demo chaos chaos-check bench bench-core bench-instructions bench-memory scaling fuzz lint clean
+.PHONY: help build install uninstall deps test test-host test-faults counter-test matrix image demo chaos chaos-check bench bench-core bench-instructions bench-memory scaling fuzz lint clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-18s %s\n", $$1, $$2 }'
@@ -115,6 +115,13 @@ chaos-check: deps ## test the fault lab, and run it for some minutes (needs root
 	else
 	    echo "no Docker engine answers: the run on Valkey is skipped"
 	fi
+
+# On the user's own servers, so it needs no server here. The development profile builds faster, and
+# the test sends few commands a second. The program reads PASSWORD from its environment: make passes
+# it on, whether it is set there or on make's command line.
+counter-test: ## count while you kill and restart servers of your own: HOST=… PORT=… [PASSWORD=…] [SECONDS=60] [CLUSTER=1|SENTINEL=name] [TLS=1] [ARGS="--help"]
+	@cargo run --quiet --locked --package durable-counter-test -- "$(or $(HOST),127.0.0.1):$(or $(PORT),6379)" \
+	    --seconds "$(or $(SECONDS),60)" $(if $(CLUSTER),--cluster) $(if $(SENTINEL),--sentinel "$(SENTINEL)") $(if $(TLS),--tls) $(ARGS)
 
 matrix: ## the integration tests in a container for each supported server
 	@docker/matrix

@@ -1,0 +1,72 @@
+//! What is wrong at the start is said in plain words, with the exit code 2.
+
+use testkit::{Cluster, Replicated, ReservedPort, Server};
+
+use crate::program::refusal;
+
+#[track_caller]
+fn assert_says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn a_server_without_the_module_is_named() {
+    let server = Server::builder().module(false).start();
+    let text = refusal(&[&server.addr()], None);
+    assert_says(
+        &text,
+        &[&server.addr(), "the redis-durable module is not loaded"],
+    );
+}
+
+#[test]
+fn missing_replicas_are_named() {
+    let server = Server::builder().start();
+    let text = refusal(&[&server.addr(), "--replicas", "2"], None);
+    assert_says(
+        &text,
+        &[
+            "NOREPLICAS 0 of 2 required replicas are connected; nothing was executed",
+            "wait until its replicas are connected",
+        ],
+    );
+}
+
+#[test]
+fn a_wrong_or_missing_password_is_named() {
+    let server = Server::builder().config("requirepass", "secret").start();
+    for password in [None, Some("wrong")] {
+        let text = refusal(&[&server.addr()], password);
+        assert_says(&text, &["set PASSWORD to the right password"]);
+    }
+}
+
+#[test]
+fn a_replica_is_no_place_to_count() {
+    let servers = Replicated::start(1);
+    let text = refusal(&[&servers.replicas[0].addr()], None);
+    assert_says(&text, &["READONLY", "this is a replica: name the primary"]);
+}
+
+#[test]
+fn nobody_listens_and_nobody_is_a_sentinel() {
+    let port = ReservedPort::any();
+    let nowhere = format!("127.0.0.1:{}", port.number());
+    assert_says(&refusal(&[&nowhere], None), &[&nowhere, "refused"]);
+    let server = Server::builder().start();
+    let text = refusal(&[&server.addr(), "--sentinel", "main"], None);
+    assert_says(&text, &[&server.addr(), "this is not a Sentinel"]);
+}
+
+#[test]
+fn cluster_mode_and_the_option_must_agree() {
+    let server = Server::builder().start();
+    let text = refusal(&[&server.addr(), "--cluster"], None);
+    assert_says(&text, &["leave --cluster (CLUSTER=1) out"]);
+    // A replica owns no slot, so it redirects every key.
+    let cluster = Cluster::start(1, 1);
+    let text = refusal(&[&cluster.nodes[1].addr()], None);
+    assert_says(&text, &["MOVED", "add --cluster (CLUSTER=1)"]);
+}
