@@ -22,7 +22,7 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host test-faults counter-test matrix image demo chaos chaos-check bench bench-core bench-instructions bench-memory scaling fuzz lint clean
+.PHONY: help build install uninstall deps test test-host test-faults counter-test matrix image compose demo chaos chaos-check bench bench-core bench-instructions bench-memory scaling fuzz lint clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-18s %s\n", $$1, $$2 }'
@@ -57,12 +57,16 @@ uninstall: ## remove the installed module
 deps: ## install missing packages for building and testing (apt)
 	@docker/deps
 
-test: deps test-host ## everything: unit and integration tests here, then on every server of the matrix
+test: deps test-host ## everything: unit and integration tests here, then on every server of the matrix, the image, Compose
 	@if docker info >/dev/null 2>&1; then
 	    docker/matrix
-	    docker/image-check
+	    image=redis-durable:test-$$$$
+	    trap 'docker rmi "$$image" >/dev/null 2>&1 || true' EXIT
+	    docker/make-image "$$image"
+	    docker/image-check "$$image"
+	    docker/compose-check "$$image"
 	else
-	    echo "no Docker engine answers: matrix skipped"
+	    echo "no Docker engine answers: the matrix, the image and the Compose files are not tested"
 	fi
 	$(MAKE) --no-print-directory chaos-check
 
@@ -128,6 +132,9 @@ matrix: ## the integration tests in a container for each supported server
 
 image: ## build the Docker image with the module and test it
 	@docker/image-check
+
+compose: ## test docker/compose.yaml and docker/compose.cluster.yaml, with failovers
+	@docker/compose-check
 
 demo: deps ## show what the module does, on servers that the demo starts and ends
 	@cargo build --quiet --release --locked --package redis-durable

@@ -1,5 +1,5 @@
 # One server to test on: a Debian suite and the server package of that suite.
-# Used by docker/matrix, which lists the suites and packages, and by docker/image-check.
+# Used by docker/matrix, which lists the suites and packages, and by docker/make-image.
 ARG BASE
 FROM ${BASE}
 ARG PACKAGE
