@@ -23,16 +23,17 @@ pub struct Begun {
 }
 
 pub fn begin(system: &System, increments: &Increments) -> Result<Begun, String> {
-    let place = system.locate().map_err(|error| match system.kind() {
-        Kind::Cluster if error.contains("cluster support disabled") => {
-            format!("{error}: leave --cluster (CLUSTER=1) out")
-        }
-        _ => error,
-    })?;
+    let form = increments.form();
+    let place = system
+        .locate()
+        .map_err(|error| match advice(&error, system.kind(), form) {
+            Some(advice) => format!("{error}\n{advice}"),
+            None => error,
+        })?;
     let mut caller = Caller::new(system);
     for counter in 0..increments.keys().len() {
         let created: Result<(), _> = caller.call(counter, &increments.create(counter));
-        created.map_err(|failure| explained(failure.text(), &place, system, increments.form()))?;
+        created.map_err(|failure| explained(failure.text(), &place, system, form))?;
     }
     let mut settings = cmd("CONFIG");
     settings.arg("GET").arg("durable.once-ttl-ms");
@@ -45,35 +46,42 @@ pub fn begin(system: &System, increments: &Increments) -> Result<Begun, String> 
     Ok(Begun { primary, window })
 }
 
-/// An error at the first write, with what to do about it.
+/// An error of a server, with what to do about it.
 fn explained(error: &str, place: &Address, system: &System, form: Form) -> String {
-    let code = error.split(' ').next().unwrap_or_default();
     // The error of a connection already names the address.
-    let named = if error.contains(&place.to_string()) {
+    let mut text = if error.contains(&place.to_string()) {
         error.to_string()
     } else {
         format!("{place} answers: {error}")
     };
-    let advice = match code {
-        "NOREPLICAS" => "wait until its replicas are connected (DURABLE.REPLICAS lists them)",
-        "UNACKED" => "its replicas are connected but do not acknowledge in time",
-        "READONLY" if *system.kind() == Kind::Plain => {
-            "this is a replica: name the primary, or use --sentinel NAME (SENTINEL=name)"
-        }
-        "MOVED" => "this is a node of a cluster: add --cluster (CLUSTER=1)",
-        "NOPERM" => "the user needs DURABLE.SET, DURABLE.ONCE, DURABLE.GET, SET, INCR, GET, DEL",
-        _ if error.contains("unknown command") && form != Form::Plain => {
-            "the redis-durable module is not loaded there (--command plain counts without it)"
-        }
-        _ if ["WRONGPASS", "NOAUTH"]
-            .iter()
-            .any(|code| error.contains(code))
-            || error.contains("without any password configured")
-            || error.contains("Password authentication failed") =>
-        {
-            "set PASSWORD to the right password, and --user to the ACL user if there is one"
-        }
-        _ => return named,
+    if let Some(advice) = advice(error, system.kind(), form) {
+        text += &format!("\n{advice}");
+    }
+    text
+}
+
+fn advice(error: &str, kind: &Kind, form: Form) -> Option<&'static str> {
+    let says = |part: &str| error.contains(part);
+    let advice = if says("NOREPLICAS") {
+        "wait until its replicas are connected (DURABLE.REPLICAS lists them)"
+    } else if says("UNACKED") {
+        "its replicas are connected but do not acknowledge in time"
+    } else if says("READONLY") && *kind == Kind::Plain {
+        "this is a replica: name the primary, or use --sentinel NAME (SENTINEL=name)"
+    } else if says("MOVED") {
+        "this is a node of a cluster: add --cluster (CLUSTER=1)"
+    } else if says("cluster support disabled") {
+        "this is not a cluster: leave --cluster (CLUSTER=1) out"
+    } else if says("NOPERM") {
+        "the user needs the commands DURABLE.SET, DURABLE.ONCE, DURABLE.GET, DURABLE.INCR, SET, \
+         INCR, GET, DEL and EXPIRE for the keys durable-counter-test:*"
+    } else if says("unknown command") && form != Form::Plain {
+        "the redis-durable module is not loaded there (--command plain counts without it)"
+    } else if says("WRONGPASS") || says("NOAUTH") || says("Password authentication failed") {
+        "set PASSWORD to the right password (SENTINEL_PASSWORD where the Sentinels have another), \
+         and --user to the ACL user if there is one"
+    } else {
+        return None;
     };
-    format!("{named}\n{advice}")
+    Some(advice)
 }
