@@ -70,7 +70,10 @@ pub fn contender(
                 result.histories_illegal += 1;
                 if result.histories_illegal <= SHOWN_HISTORIES {
                     result.violations.push(Violation {
-                        what: format!("no order of its operations explains all answers of {key}"),
+                        what: format!(
+                            "no order of its operations explains all answers of {key}, which {} in the end",
+                            state.get(key).map_or("is missing".to_owned(), |value| format!("is {value}"))
+                        ),
                         operations: operations.iter().map(|one| shown(one)).collect(),
                         picture: Some(picture),
                     });

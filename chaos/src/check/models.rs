@@ -70,6 +70,26 @@ impl Model for Key {
             Step::Read { value } => (value == *state, *state),
         }
     }
+
+    fn describe_operation(step: &Step) -> String {
+        match *step {
+            Step::Swap { value, before } => format!("SET {value} GET -> {}", answer(before)),
+            Step::Add { sum } => format!("INCR -> {}", answer(sum.map(Some))),
+            Step::Read { value } => format!("in the end: {}", number(value)),
+        }
+    }
+
+    fn describe_state(state: &Option<i64>) -> String {
+        number(*state)
+    }
+}
+
+fn answer(answer: Option<Option<i64>>) -> String {
+    answer.map_or_else(|| "?".to_owned(), number)
+}
+
+fn number(value: Option<i64>) -> String {
+    value.map_or_else(|| "nil".to_owned(), |value| value.to_string())
 }
 
 /// Checks the operations on one key, and its value in the end. Draws a rejected history.
@@ -87,12 +107,25 @@ pub fn check(operations: &[&Operation], end: Option<i64>, picture: &Path) -> Res
 }
 
 fn history(operations: &[&Operation], end: Option<i64>) -> Vec<Checked<Key>> {
+    // The picture has a row for each client, from 0.
+    let mut clients: Vec<u32> = operations
+        .iter()
+        .map(|operation| operation.client)
+        .collect();
+    clients.sort_unstable();
+    clients.dedup();
+    let row = |client| {
+        clients
+            .binary_search(&client)
+            .ok()
+            .and_then(|row| u32::try_from(row).ok())
+    };
     let mut history: Vec<Checked<Key>> = operations
         .iter()
         .filter_map(|operation| {
             let step = step(operation)?;
             Some(Checked {
-                client_id: Some(operation.client),
+                client_id: row(operation.client),
                 call_time: nanoseconds(operation.called),
                 return_time: if operation.outcome.is_open() {
                     NEVER
@@ -110,7 +143,7 @@ fn history(operations: &[&Operation], end: Option<i64>) -> Vec<Checked<Key>> {
         .max()
         .unwrap_or(0);
     history.push(Checked {
-        client_id: None,
+        client_id: u32::try_from(clients.len()).ok(),
         call_time: last.saturating_add(1),
         return_time: last.saturating_add(2),
         op: Step::Read { value: end },
