@@ -67,17 +67,21 @@ impl Client {
             let _ = redirected.set_read_timeout(Some(READ_PATIENCE));
             let asking = *asking;
             answer = contender.send(&mut redirected, words, asking);
-            if !asking {
-                (node, connection) = (other, redirected);
+            if asking {
+                // The redirection is for this command only.
+                let keeps = matches!(answer, Answer::Acked(_) | Answer::Unacked);
+                self.connection = keeps.then_some((node, connection));
+                return (without_redirection(answer), Some(other));
             }
+            (node, connection) = (other, redirected);
         }
         match answer {
             Answer::Acked(_) | Answer::Unacked => self.connection = Some((node, connection)),
-            Answer::Elsewhere { .. } => answer = Answer::Refused,
+            Answer::Elsewhere { .. } => {}
             // Another node may be the primary now.
             Answer::Refused | Answer::Unknown => thread::sleep(PAUSE),
         }
-        (answer, Some(node))
+        (without_redirection(answer), Some(node))
     }
 
     fn connected(&mut self) -> Option<(Ipv4Addr, Connection)> {
@@ -101,6 +105,14 @@ impl Client {
             }
         }
         None
+    }
+}
+
+/// A second redirection is not followed.
+fn without_redirection(answer: Answer) -> Answer {
+    match answer {
+        Answer::Elsewhere { .. } => Answer::Refused,
+        other => other,
     }
 }
 

@@ -160,7 +160,11 @@ fn meaning(error: &RedisError) -> Answer {
             asking: error.code() == Some("ASK"),
         };
     }
+    let is_internal = error
+        .detail()
+        .is_some_and(|detail| detail.starts_with("internal error"));
     match error.code() {
+        Some("ERR") if is_internal => Answer::Unknown,
         Some("UNACKED") => Answer::Unacked,
         Some("UNBLOCKED" | "CLUSTERDOWN" | "EXECABORT") | None => Answer::Unknown,
         Some(_) => Answer::Refused,

@@ -46,12 +46,12 @@ impl Host {
         // Without it a closed connection to a cut host is retried for minutes.
         let _ = std::fs::write("/proc/sys/net/ipv4/tcp_rto_max_ms", RETRANSMISSION);
         let device = DeviceBuilder::new()
-            // Unique: the interfaces of an earlier system stay until the program ends.
+            // Unique: the interface of an earlier system disappears a little later than the system.
             .name(format!("lab{}", address.octets()[2]))
             .ipv4(address, 24, None)
             .mtu(MTU)
             .build_sync()
-            .context("making a network interface (/dev/net/tun)")?;
+            .context("making a network interface with /dev/net/tun")?;
         let namespace = File::open("/proc/thread-self/ns/net").context("opening the namespace")?;
         Ok(Host {
             address,

@@ -81,7 +81,7 @@ impl<'a> Lab<'a> {
         self.fault(format!("kill -9 {}", node.name));
     }
 
-    /// The machine is gone at once: nothing that it has sent and is still on its way arrives.
+    /// The machine is gone at once: nothing that it has sent and that this program delays arrives.
     pub fn crash(&self, node: &Node) {
         for other in &self.system.nodes {
             self.system
@@ -192,6 +192,13 @@ impl<'a> Lab<'a> {
             Ok(_) => self.fault(text),
             Err(error) => self.note(format!("{text}: {:#}", error.root_cause())),
         }
+    }
+
+    /// Sends a command that has to succeed: otherwise the scenario does not happen.
+    pub fn must(&self, node: &Node, words: &[&str]) -> Result<()> {
+        node.run::<redis::Value>(words)?;
+        self.fault(format!("{}: {}", node.name, words.join(" ")));
+        Ok(())
     }
 
     /// Waits until a node other than `old` says that it is a primary. Returns it.

@@ -32,23 +32,25 @@ mod scenario;
 mod system;
 mod workload;
 
-use std::fs;
+use std::fs::{self, File};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{bail, Context, Result};
+use anyhow::{anyhow, bail, Context, Result};
 use clap::Parser;
+use nix::fcntl::{Flock, FlockArg};
 
+use host::Host;
 use node::Programs;
 use options::Options;
 use record::Run;
-
-/// The lab could not run, or a round said nothing.
-const TROUBLE: u8 = 2;
+use run::Outcome;
+use sandbox::TROUBLE;
 
 fn main() -> ExitCode {
-    let outcome = attempt();
-    outcome.unwrap_or_else(|error| {
+    attempt().unwrap_or_else(|error| {
         eprintln!("durable-chaos: {error:#}");
         ExitCode::from(TROUBLE)
     })
@@ -61,40 +63,86 @@ fn attempt() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if !sandbox::is_inside() {
+        if options.probe {
+            return Ok(possible());
+        }
+        // Mistakes are told before anything begins.
+        programs(&options)?;
+        run::plan(&options, 0)?;
         if let Some(obstacle) = sandbox::obstacle() {
             bail!("{obstacle}; nothing was run");
         }
-        if options.probe {
-            return Ok(ExitCode::SUCCESS);
-        }
         return sandbox::enter();
     }
-    let programs = Programs {
-        server: found(&options.server)?,
-        module: found(&options.module)?,
-        mistake: options.mistake.clone(),
-    };
     sandbox::prepare()?;
-    interrupt::prepare()?;
+    if options.probe {
+        Host::own(Ipv4Addr::new(10, 77, 0, 1))?;
+        Host::new(Ipv4Addr::new(10, 77, 0, 2))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let _lock = report_folder(&options.report)?;
+    interrupt::prepare(Duration::from_secs(options.limit.saturating_mul(60)))?;
     let seed = options.seed.unwrap_or_else(rand::random);
-    let run = run::run(&options, &programs, seed)?;
-    let json = serde_json::to_vec_pretty(&run).context("writing run.json")?;
-    fs::write(options.report.join("run.json"), json).context("writing run.json")?;
-    let page = report::write(&run, &options.report)?;
-    println!("report: {}", page.display());
-    Ok(verdict(&run))
+    let Outcome { run, trouble } = run::run(&options, &programs(&options)?, seed)?;
+    if !run.rounds.is_empty() {
+        let json = serde_json::to_vec_pretty(&run).context("writing run.json")?;
+        fs::write(options.report.join("run.json"), json).context("writing run.json")?;
+        let page = report::write(&run, &options.report)?;
+        println!("report: {}", page.display());
+    }
+    if let Some(trouble) = &trouble {
+        eprintln!("durable-chaos: {trouble:#}");
+    }
+    Ok(verdict(&run, trouble.is_some()))
 }
 
-fn verdict(run: &Run) -> ExitCode {
+fn possible() -> ExitCode {
+    match sandbox::obstacle() {
+        None => ExitCode::SUCCESS,
+        Some(obstacle) => {
+            println!("{obstacle}");
+            ExitCode::from(TROUBLE)
+        }
+    }
+}
+
+fn programs(options: &Options) -> Result<Programs> {
+    let built = "build it with make build, or name it with --module";
+    Ok(Programs {
+        server: found(&options.server).context("the server (--server)")?,
+        module: found(&options.module).context(built)?,
+        mistake: options.mistake.clone(),
+    })
+}
+
+/// Removes what an earlier run has left in the folder, and locks it against other labs.
+fn report_folder(folder: &Path) -> Result<Flock<File>> {
+    fs::create_dir_all(folder).context("making the report's folder")?;
+    let lock = File::create(folder.join("lock")).context("writing into the report's folder")?;
+    let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock);
+    let lock = lock.map_err(|_| anyhow!("another lab writes into {}", folder.display()))?;
+    for entry in fs::read_dir(folder)?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("round-") || name == "run.json" || name == "index.html" {
+            fs::remove_file(entry.path()).context("removing an earlier report")?;
+        }
+    }
+    Ok(lock)
+}
+
+fn verdict(run: &Run, is_incomplete: bool) -> ExitCode {
     let broken = run
         .rounds
         .iter()
         .filter(|round| {
-            round
-                .contenders
-                .iter()
-                .any(|one| one.promised && one.is_violated())
+            let mut contenders = round.contenders.iter();
+            contenders.any(|one| one.promised && one.is_violated())
         })
+        .count();
+    let crashed = run
+        .rounds
+        .iter()
+        .filter(|round| !round.crashed.is_empty())
         .count();
     let silent = run
         .rounds
@@ -103,15 +151,17 @@ fn verdict(run: &Run) -> ExitCode {
         .count();
     let failovers: usize = run.rounds.iter().map(|round| round.failovers).sum();
     println!(
-        "{}: {} rounds, {failovers} failovers, seed {}: {broken} rounds broke a promise, {silent} say nothing",
+        "{}: {} rounds, {failovers} failovers, seed {}: {broken} rounds broke a promise, in {crashed} a server crashed, {silent} say nothing",
         run.server,
         run.rounds.len(),
         run.seed
     );
-    match (broken, silent) {
-        (0, 0) => ExitCode::SUCCESS,
-        (0, _) => ExitCode::from(TROUBLE),
-        _ => ExitCode::FAILURE,
+    if broken + crashed > 0 {
+        ExitCode::FAILURE
+    } else if is_incomplete || silent > 0 {
+        ExitCode::from(TROUBLE)
+    } else {
+        ExitCode::SUCCESS
     }
 }
 

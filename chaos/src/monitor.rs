@@ -9,13 +9,14 @@ use crate::record::{Span, State};
 use crate::system::{role, Role};
 
 const PERIOD: Duration = Duration::from_millis(40);
+/// In milliseconds.
+const MOMENT: u64 = 300;
 
 /// What a round looked like.
 #[derive(Debug, Default)]
 pub struct Seen {
     pub spans: Vec<Span>,
-    /// How often a replica became a primary. A replica of a cluster that restarts shows itself as a
-    /// primary for a moment; that does not count.
+    /// How often a replica became a primary.
     pub failovers: usize,
 }
 
@@ -50,10 +51,6 @@ fn watch_one(node: &Node, begin: Instant, stop: &AtomicBool) -> Seen {
             Some(Role::Replica) => State::Replica,
             None => State::Silent,
         };
-        let before = seen.spans.last().map(|span| span.state);
-        if before == Some(State::Replica) && state == State::Primary {
-            seen.failovers += 1;
-        }
         match seen.spans.last_mut() {
             Some(span) if span.state == state => span.to_ms = at_ms,
             last => {
@@ -70,5 +67,71 @@ fn watch_one(node: &Node, begin: Instant, stop: &AtomicBool) -> Seen {
         }
         thread::sleep(PERIOD);
     }
+    seen.failovers = promotions(&seen.spans);
     seen
+}
+
+/// How often a node became a primary after it was a replica. A replica of a cluster that restarts
+/// shows itself as a primary for a moment; that does not count.
+fn promotions(spans: &[Span]) -> usize {
+    let mut count = 0;
+    let mut role = None;
+    let mut before = None;
+    for span in spans {
+        let lasts = span.to_ms.saturating_sub(span.from_ms) >= MOMENT;
+        let is_promotion = span.state == State::Primary && role == Some(State::Replica);
+        if is_promotion && (lasts || before == Some(State::Replica)) {
+            count += 1;
+        }
+        if span.state != State::Silent && (lasts || span.state == State::Replica) {
+            role = Some(span.state);
+        }
+        before = Some(span.state);
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn promotions_of(states: &[(State, u64)]) -> usize {
+        let mut from_ms = 0;
+        let spans: Vec<Span> = states
+            .iter()
+            .map(|&(state, length)| {
+                let span = Span {
+                    node: "A".into(),
+                    from_ms,
+                    to_ms: from_ms + length,
+                    state,
+                };
+                from_ms += length;
+                span
+            })
+            .collect();
+        promotions(&spans)
+    }
+
+    #[test]
+    fn a_replica_that_becomes_a_primary_is_a_promotion_also_after_a_silence() {
+        use State::{Primary, Replica, Silent};
+        assert_eq!(promotions_of(&[(Replica, 900), (Primary, 900)]), 1);
+        assert_eq!(
+            promotions_of(&[(Replica, 900), (Silent, 90), (Primary, 900)]),
+            1
+        );
+        assert_eq!(
+            promotions_of(&[(Replica, 900), (Silent, 90), (Primary, 80), (Replica, 900)]),
+            0
+        );
+        assert_eq!(
+            promotions_of(&[(Primary, 900), (Silent, 90), (Primary, 900)]),
+            0
+        );
+        assert_eq!(
+            promotions_of(&[(Primary, 900), (Replica, 90), (Primary, 900)]),
+            1
+        );
+    }
 }

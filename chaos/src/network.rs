@@ -7,17 +7,22 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use rand::{rngs::StdRng, RngExt, SeedableRng};
 
 use crate::host::Host;
 
 /// The largest packet, with room.
 const PACKET: usize = 20_000;
+/// A thread looks so often, in milliseconds, whether the network is gone.
+const PATIENCE: u16 = 200;
 
 /// What happens to packets from one host to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -41,6 +46,7 @@ struct Shared {
     links: RwLock<HashMap<(usize, usize), Link>>,
     delayed: Mutex<Delayed>,
     woken: Condvar,
+    is_gone: AtomicBool,
 }
 
 #[derive(Default)]
@@ -67,6 +73,7 @@ impl Network {
             links: RwLock::default(),
             delayed: Mutex::default(),
             woken: Condvar::new(),
+            is_gone: AtomicBool::new(false),
         });
         let delivering = Arc::clone(&shared);
         thread::Builder::new()
@@ -112,12 +119,29 @@ impl Network {
     }
 }
 
+/// The threads end, and with them the hosts and their interfaces.
+impl Drop for Network {
+    fn drop(&mut self) {
+        self.shared.is_gone.store(true, Ordering::Relaxed);
+        self.shared.woken.notify_all();
+        write(&self.shared.hosts).clear();
+    }
+}
+
 impl Shared {
-    /// Forwards what a host sends, for as long as the program runs.
+    fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Relaxed)
+    }
+
+    /// Forwards what a host sends, until the network is gone.
     fn forward(&self, from: usize, host: &Host) {
         let mut buffer = vec![0; PACKET];
         let mut random = StdRng::seed_from_u64(from as u64);
-        loop {
+        while !self.is_gone() {
+            let mut waiting = [PollFd::new(host.device.as_fd(), PollFlags::POLLIN)];
+            if !matches!(poll(&mut waiting, PollTimeout::from(PATIENCE)), Ok(ready) if ready > 0) {
+                continue;
+            }
             let Ok(length) = host.device.recv(&mut buffer) else {
                 thread::sleep(Duration::from_millis(1));
                 continue;
@@ -158,11 +182,11 @@ impl Shared {
         self.woken.notify_one();
     }
 
-    /// Delivers delayed packets when their time has come, for as long as the program runs. A link
+    /// Delivers delayed packets when their time has come, until the network is gone. A link
     /// that was cut in the meantime drops them.
     fn deliver_delayed(&self) {
         let mut delayed = lock(&self.delayed);
-        loop {
+        while !self.is_gone() {
             let now = Instant::now();
             let Some(first) = delayed.packets.peek() else {
                 delayed = self

@@ -5,15 +5,18 @@ use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
+use nix::mount::{umount2, MntFlags};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use redis::{Client, Connection, FromRedisValue};
 
 use crate::host::Host;
+use crate::interrupt;
 use crate::sandbox::{mount_tmpfs, DATA};
 
 pub const PORT: u16 = 6379;
@@ -40,7 +43,12 @@ pub struct Node {
     directory: PathBuf,
     programs: Programs,
     arguments: Vec<String>,
+    settings: Vec<String>,
     process: Mutex<Option<Child>>,
+    /// A fault may end it.
+    may_end: AtomicBool,
+    /// It has ended although nobody ended it.
+    ended_by_itself: AtomicBool,
 }
 
 impl Node {
@@ -62,17 +70,33 @@ impl Node {
             format!("dir {}", directory.display()),
         ];
         lines.extend_from_slice(settings);
-        fs::write(directory.join("redis.conf"), lines.join("\n") + "\n")
-            .context("writing redis.conf")?;
-        Ok(Node {
+        let node = Node {
             name: name.to_owned(),
             host,
             number,
             directory,
             programs: programs.clone(),
             arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
+            settings: lines,
             process: Mutex::new(None),
-        })
+            may_end: AtomicBool::new(false),
+            ended_by_itself: AtomicBool::new(false),
+        };
+        node.configure(true)?;
+        Ok(node)
+    }
+
+    /// Writes the configuration file, with or without the module.
+    pub fn configure(&self, with_module: bool) -> Result<()> {
+        let wanted = |line: &&String| with_module || !line.starts_with("loadmodule ");
+        let lines: Vec<&str> = self
+            .settings
+            .iter()
+            .filter(wanted)
+            .map(String::as_str)
+            .collect();
+        fs::write(self.directory.join("redis.conf"), lines.join("\n") + "\n")
+            .context("writing redis.conf")
     }
 
     pub fn address(&self) -> Ipv4Addr {
@@ -91,7 +115,11 @@ impl Node {
             if child.try_wait()?.is_none() {
                 return Ok(());
             }
+            if !self.may_end.load(Ordering::Relaxed) {
+                self.ended_by_itself.store(true, Ordering::Relaxed);
+            }
         }
+        self.may_end.store(false, Ordering::Relaxed);
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -141,6 +169,19 @@ impl Node {
 
     pub fn thaw(&self) {
         self.signal(Signal::SIGCONT);
+    }
+
+    /// The next fault may end it, as a full disk does.
+    pub fn expect_an_end(&self) {
+        self.may_end.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has ever ended although neither the lab nor an expected fault ended it: a crash.
+    pub fn has_crashed(&self) -> bool {
+        let is_known = self.process().is_some();
+        let has_ended = is_known && !self.is_running();
+        self.ended_by_itself.load(Ordering::Relaxed)
+            || (has_ended && !self.may_end.load(Ordering::Relaxed))
     }
 
     /// Whether the process exists, frozen or not.
@@ -230,6 +271,7 @@ impl Node {
     /// Waits until the server answers.
     pub fn wait_until_it_answers(&self) -> Result<()> {
         for _ in 0..1000 {
+            interrupt::check()?;
             ensure!(
                 self.is_running(),
                 "{} ended instead of starting; its log:\n{}",
@@ -264,6 +306,8 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
+        // Its data are in memory.
+        let _ = umount2(&self.directory, MntFlags::MNT_DETACH);
     }
 }
 

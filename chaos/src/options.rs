@@ -11,8 +11,7 @@ use crate::system::Kind;
 ///
 /// Needs root, for namespaces. Everything is inside namespaces of this run: nothing is left behind,
 /// however it ends. The exit code is 1 if a write was lost that the documentation promises to keep,
-/// and 2 if the lab could not run
-/// or a round says nothing.
+/// or a server crashed, and 2 if the lab could not run, was interrupted, or a round says nothing.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "durable-chaos", version)]
 pub struct Options {
@@ -28,9 +27,13 @@ pub struct Options {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub scenario: Vec<String>,
 
-    /// The kind of system that scenarios are drawn for
-    #[arg(long, value_enum, default_value_t = System::All)]
-    pub system: System,
+    /// The kind of system that scenarios are drawn for; default: all
+    #[arg(long, value_enum, conflicts_with = "scenario")]
+    pub system: Option<System>,
+
+    /// The seed of every round, as the report shows it: repeats one round
+    #[arg(long, value_name = "SEED", requires = "scenario")]
+    pub round_seed: Option<u64>,
 
     /// The server's binary
     #[arg(long, value_name = "FILE", default_value = "redis-server")]
@@ -48,7 +51,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub mistake: Option<String>,
 
-    /// Ends after this time, in the middle of the rounds
+    /// Ends after this time, also in the middle of the rounds
     #[arg(long, value_name = "MINUTES", default_value_t = 60)]
     pub limit: u64,
 

@@ -46,6 +46,8 @@ pub struct Round {
     pub contenders: Vec<Contender>,
     /// Why the round says nothing, if so: the system did not become whole again, say.
     pub inconclusive: Option<String>,
+    /// Servers that ended although nobody ended them.
+    pub crashed: Vec<String>,
 }
 
 /// Something that the lab did.
@@ -96,7 +98,7 @@ pub struct Contender {
     pub lost: u64,
     /// Writes that were answered UNACKED.
     pub unacked: u64,
-    /// Writes that were answered by an error which says that nothing was executed.
+    /// Writes that were not executed: an error says so, or no primary was found.
     pub refused: u64,
     /// Writes without an answer: broken connections, UNBLOCKED, CLUSTERDOWN.
     pub unknown: u64,
@@ -110,8 +112,10 @@ pub struct Contender {
     /// Of these by DURABLE.ONCE, and how many of them were executed twice.
     pub once: u64,
     pub once_twice: u64,
-    /// Histories of keys that the checker looked at, that it rejected, and on which it gave up.
+    /// Histories of keys with an acknowledged operation that the checker looked at; how many of
+    /// them have answers of several nodes; how many it rejected, and on how many it gave up.
     pub histories: u64,
+    pub histories_of_several: u64,
     pub histories_illegal: u64,
     pub histories_undecided: u64,
     /// One for each tenth of a second.
@@ -156,7 +160,7 @@ pub struct Violation {
 pub struct Operation {
     pub client: u32,
     pub called_ms: f64,
-    /// `None`: no answer.
+    /// `None`: there was no answer.
     pub returned_ms: Option<f64>,
     /// `DURABLE.SET k 17 REPLICAS 1 -> OK from A`.
     pub text: String,

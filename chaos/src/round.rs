@@ -39,8 +39,10 @@ pub fn play(
         let played = (scenario.play)(&mut lab).and_then(|()| lab.work(300, 600));
         // What was cut heals, and what was ended starts again: the final state is that of the
         // primary which all follow.
-        played.and(system.restore())
+        let crashed: Vec<String> = system.crashed().into_iter().map(str::to_owned).collect();
+        (played.and_then(|()| system.restore()), crashed)
     });
+    let (outcome, crashed) = outcome;
     let histories = workload.finish()?;
     let mut round = record::Round {
         number,
@@ -55,6 +57,7 @@ pub fn play(
         failovers: seen.failovers,
         contenders: Vec::new(),
         inconclusive: None,
+        crashed,
     };
     let state = outcome.and_then(|()| final_state(system, &histories));
     match state {
@@ -67,9 +70,34 @@ pub fn play(
                     check::contender(*contender, promised, history, &state, folder, &name)?;
                 round.contenders.push(result);
             }
+            round.inconclusive = doubt(&round.contenders);
         }
     }
+    if !round.crashed.is_empty() {
+        let names = round.crashed.join(", ");
+        round.inconclusive = Some(format!("{names} ended although nobody ended it: a crash"));
+    }
     Ok(round)
+}
+
+/// Why the answers show too little.
+fn doubt(contenders: &[record::Contender]) -> Option<String> {
+    let mut promised = contenders.iter().filter(|contender| contender.promised);
+    promised.find_map(|contender| {
+        if contender.is_violated() {
+            None
+        } else if contender.acked == 0 {
+            Some(format!("nothing was acknowledged with {}", contender.name))
+        } else if contender.histories_undecided > 0 {
+            let number = contender.histories_undecided;
+            Some(format!(
+                "the checker gave up on {number} histories of {}",
+                contender.name
+            ))
+        } else {
+            None
+        }
+    })
 }
 
 fn addresses(system: &System) -> Addresses {

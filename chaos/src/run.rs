@@ -3,16 +3,17 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{anyhow, Context, Result};
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::{rngs::StdRng, RngExt, SeedableRng};
 
 use crate::contender::Contender;
 use crate::interrupt;
 use crate::node::Programs;
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::record::{Round, Run};
 use crate::round;
 use crate::scenario::{self, Scenario};
@@ -27,7 +28,7 @@ pub struct Planned {
 /// Draws all rounds from the seed.
 pub fn plan(options: &Options, seed: u64) -> Result<Vec<Planned>> {
     let mut random = StdRng::seed_from_u64(seed);
-    let kinds = options.system.kinds();
+    let kinds = options.system.unwrap_or(options::System::All).kinds();
     let mut rounds = Vec::new();
     for index in 0..options.rounds as usize {
         let drawn = match options.scenario.get(index % options.scenario.len().max(1)) {
@@ -38,18 +39,24 @@ pub fn plan(options: &Options, seed: u64) -> Result<Vec<Planned>> {
                 scenario::draw(*kind, &mut random).context("there are scenarios")?
             }
         };
+        let drawn_seed = random.random();
         rounds.push(Planned {
             scenario: drawn,
-            seed: random.random(),
+            seed: options.round_seed.unwrap_or(drawn_seed),
         });
     }
     Ok(rounds)
 }
 
-/// Plays the rounds. A round that leaves the system broken is followed by a new system.
-pub fn run(options: &Options, programs: &Programs, seed: u64) -> Result<Run> {
+/// What a run found, and why it ended early, if it did.
+pub struct Outcome {
+    pub run: Run,
+    pub trouble: Option<anyhow::Error>,
+}
+
+/// Plays the rounds. What was found is returned also if the lab fails in between.
+pub fn run(options: &Options, programs: &Programs, seed: u64) -> Result<Outcome> {
     let plan = plan(options, seed)?;
-    fs::create_dir_all(&options.report).context("making the report's folder")?;
     let mut run = Run {
         server: version(&programs.server)?,
         module: String::new(),
@@ -61,53 +68,71 @@ pub fn run(options: &Options, programs: &Programs, seed: u64) -> Result<Run> {
         rounds: Vec::new(),
     };
     let bar = progress(plan.len());
-    let begin = Instant::now();
-    let limit = Duration::from_secs(options.limit.saturating_mul(60));
+    print(&bar, &format!("{}, seed {seed}", run.server));
+    let mut trouble = play(options, programs, &plan, &bar, &mut run).err();
+    bar.finish_and_clear();
+    if trouble.is_some() && interrupt::is_late() && !interrupt::is_requested() {
+        println!(
+            "the time limit ended the run after {} of {} rounds",
+            run.rounds.len(),
+            plan.len()
+        );
+        trouble = None;
+    }
+    if run.rounds.is_empty() && trouble.is_none() {
+        trouble = Some(anyhow!("no round was played"));
+    }
+    Ok(Outcome { run, trouble })
+}
+
+/// A round that leaves the system broken is followed by a new system.
+fn play(
+    options: &Options,
+    programs: &Programs,
+    plan: &[Planned],
+    bar: &ProgressBar,
+    run: &mut Run,
+) -> Result<()> {
     let mut system: Option<System> = None;
-    let mut subnet = 0_u8;
+    let mut subnets = (1..=250).cycle();
     for (index, planned) in plan.iter().enumerate() {
-        if begin.elapsed() > limit || interrupt::check().is_err() {
-            print(
-                &bar,
-                &format!("stopped after {index} of {} rounds", plan.len()),
-            );
-            break;
-        }
+        interrupt::check()?;
         bar.set_message(planned.scenario.name);
-        let fits = system
-            .as_ref()
-            .is_some_and(|one| one.kind == planned.scenario.kind);
-        if !fits {
-            // The old one first: its hosts use memory.
-            drop(system.take());
-            subnet = subnet.wrapping_add(1);
-            system = Some(System::start(planned.scenario.kind, subnet, programs)?);
-        }
-        let Some(current) = &system else { continue };
+        let kind = planned.scenario.kind;
+        let current = match system.take().filter(|one| one.kind == kind) {
+            Some(current) => current,
+            None => {
+                let subnet = subnets.next().context("there are subnets")?;
+                System::start(kind, subnet, programs)?
+            }
+        };
         if run.module.is_empty() {
-            run.module = build(current);
+            run.module = build(&current);
         }
         let number = index + 1;
         let round = round::play(
-            current,
+            &current,
             planned.scenario,
             &Contender::EACH,
             number,
             planned.seed,
             &options.report,
         )?;
-        print(&bar, &line(&round));
+        // What the end of the lab has cut off says nothing, and is no trouble of the round.
+        if round.contenders.is_empty() {
+            interrupt::check()?;
+        }
+        print(bar, &line(&round));
         if round.inconclusive.is_some() {
             // A system that is broken says nothing in the next rounds either.
-            keep_logs(current, &options.report, number)?;
-            drop(system.take());
+            keep_logs(&current, &options.report, number)?;
+        } else {
+            system = Some(current);
         }
         run.rounds.push(round);
         bar.inc(1);
     }
-    bar.finish_and_clear();
-    ensure!(!run.rounds.is_empty(), "no round was played");
-    Ok(run)
+    Ok(())
 }
 
 /// One line about a round: what each contender lost.
@@ -121,7 +146,6 @@ fn line(round: &Round) -> String {
     );
     if let Some(reason) = &round.inconclusive {
         text.push_str(&format!("  INCONCLUSIVE: {reason}"));
-        return text;
     }
     for contender in &round.contenders {
         let mark = match (contender.is_violated(), contender.promised) {
@@ -134,13 +158,9 @@ fn line(round: &Round) -> String {
     text
 }
 
-/// Above the progress bar. Without a terminal there is no bar.
+/// Above the progress bar, which is on standard error.
 fn print(bar: &ProgressBar, line: &str) {
-    if bar.is_hidden() {
-        println!("{line}");
-    } else {
-        bar.println(line);
-    }
+    bar.suspend(|| println!("{line}"));
 }
 
 fn progress(rounds: usize) -> ProgressBar {
@@ -187,8 +207,14 @@ fn repeat(options: &Options, seed: u64) -> String {
     if !options.scenario.is_empty() {
         words.push_str(&format!(" SCENARIO={}", options.scenario.join(",")));
     }
+    if let Some(name) = options.system.and_then(|system| system.to_possible_value()) {
+        words.push_str(&format!(" SYSTEM={}", name.get_name()));
+    }
+    if let Some(seed) = options.round_seed {
+        words.push_str(&format!(" ROUND_SEED={seed}"));
+    }
     if options.server.as_os_str() != "redis-server" {
-        words.push_str(&format!(" SERVER={}", options.server.display()));
+        words.push_str(&format!(" SERVER='{}'", options.server.display()));
     }
     words
 }

@@ -9,58 +9,92 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::thread;
 
 use anyhow::{bail, ensure, Context, Result};
 use nix::mount::{mount, MsFlags};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::{geteuid, Pid};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 /// Set in the environment of the program inside.
 const INSIDE: &str = "DURABLE_CHAOS_INSIDE";
 
-/// Where the data of the nodes are. Nothing in the lab needs the machine's own `/run`.
-pub const DATA: &str = "/run";
+/// Where the data of the nodes are: nobody keeps files there.
+pub const DATA: &str = "/sys";
+/// Everything that the lab holds in memory at a time.
+const SIZE: &str = "4g";
+
+/// The lab could not run.
+pub const TROUBLE: u8 = 2;
 
 pub fn is_inside() -> bool {
     env::var_os(INSIDE).is_some()
 }
 
-/// Why this machine cannot run the lab, if it cannot.
+/// Why this machine cannot run the lab, if it cannot: tries everything that a run needs.
 pub fn obstacle() -> Option<String> {
-    let output = unshare().args(["true"]).output();
-    let device = "/dev/net/tun";
+    if !geteuid().is_root() {
+        return Some("the lab needs root, for namespaces".into());
+    }
+    let program = env::current_exe().ok()?;
+    let output = unshare()
+        .arg(program)
+        .arg("--probe")
+        .env(INSIDE, "1")
+        .output();
     match output {
         Err(error) => Some(format!(
-            "unshare (Debian's util-linux) does not run: {error}"
+            "setpriv and unshare (Debian's util-linux) do not run: {error}"
         )),
-        Ok(output) if !output.status.success() => Some(format!(
-            "the kernel does not allow namespaces here: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        )),
-        Ok(_) if !Path::new(device).exists() => {
-            Some(format!("there is no {device}, for the nodes' network"))
+        Ok(output) if !output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Some(format!(
+                "the kernel does not allow it here: {}",
+                said.trim()
+            ))
         }
         Ok(_) => None,
     }
 }
 
 /// Runs this program again, with the same arguments, inside new namespaces. Returns its exit code.
+/// SIGINT and SIGTERM are passed on once: the program inside ends in order.
 pub fn enter() -> Result<ExitCode> {
     let program = env::current_exe().context("finding this program")?;
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("preparing for an interruption")?;
     let mut command = unshare();
     command
         .arg(program)
         .args(env::args_os().skip(1))
-        .env(INSIDE, "1");
-    // Signals of the terminal reach the program inside as well. It ends in order, and then this
-    // process and unshare do.
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGINT);
-    signals.thread_block().context("blocking SIGINT")?;
-    let status = command
-        .status()
+        .env(INSIDE, "1")
+        // Otherwise Ctrl-C in a terminal would reach the program inside twice.
+        .process_group(0);
+    let mut child = command
+        .spawn()
         .context("running unshare (Debian's util-linux)")?;
+    let outside = child.id();
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            for _ in signals.forever() {
+                if let Some(inside) = first_child(outside) {
+                    let _ = kill(inside, Signal::SIGINT);
+                }
+            }
+        })
+        .context("starting a thread")?;
+    let status = child.wait().context("waiting for the lab")?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(ExitCode::from(code.unwrap_or(1)))
+    Ok(ExitCode::from(code.unwrap_or(TROUBLE)))
+}
+
+/// The program inside is the only child of unshare.
+fn first_child(parent: u32) -> Option<Pid> {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+    let first = children.split_whitespace().next()?;
+    first.parse().ok().map(Pid::from_raw)
 }
 
 /// `unshare` with the lab's namespaces. It dies with this process, and what is inside dies with it.
@@ -75,10 +109,7 @@ fn unshare() -> Command {
 /// Prepares the namespaces, from inside.
 pub fn prepare() -> Result<()> {
     ensure!(std::process::id() == 1, "not the first process inside");
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGINT);
-    signals.thread_unblock().context("unblocking SIGINT")?;
-    mount_tmpfs(Path::new(DATA), "2g")?;
+    mount_tmpfs(Path::new(DATA), SIZE)?;
     run("ip", &["link", "set", "lo", "up"])
 }
 

@@ -29,6 +29,8 @@ pub struct Scenario {
 pub enum Promise {
     /// Every contender: no node is lost.
     Everyone,
+    /// Every durable contender: the promoted replica has what any replica acknowledged.
+    Durable,
     /// REPLICAS ALL.
     All,
     /// Nobody: the guarantee does not cover this.
@@ -39,6 +41,7 @@ impl Promise {
     pub fn covers(self, contender: Contender) -> bool {
         match self {
             Promise::Everyone => true,
+            Promise::Durable => contender.requirement().is_some(),
             Promise::All => contender == Contender::All,
             Promise::Nobody => false,
         }

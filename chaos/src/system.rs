@@ -16,6 +16,7 @@ use anyhow::{bail, ensure, Context, Result};
 use redis::Value;
 
 use crate::host::Host;
+use crate::interrupt;
 use crate::network::Network;
 use crate::node::{Node, Programs, PORT};
 
@@ -115,6 +116,12 @@ impl System {
             .collect()
     }
 
+    /// The nodes that have ended although nobody ended them.
+    pub fn crashed(&self) -> Vec<&str> {
+        let crashed = self.nodes.iter().filter(|node| node.has_crashed());
+        crashed.map(|node| node.name.as_str()).collect()
+    }
+
     /// Makes the network whole, starts every node that has ended, and waits until there is one
     /// primary with two replicas in step.
     pub fn restore(&self) -> Result<()> {
@@ -131,6 +138,7 @@ impl System {
     pub fn wait_until_whole(&self) -> Result<()> {
         let begin = Instant::now();
         loop {
+            interrupt::check()?;
             match self.check_whole() {
                 Ok(()) => return Ok(()),
                 Err(error) if begin.elapsed() > PATIENCE => {
@@ -253,6 +261,7 @@ impl System {
     pub fn wait_for(&self, what: &str, condition: impl Fn() -> bool) -> Result<()> {
         let begin = Instant::now();
         while !condition() {
+            interrupt::check()?;
             ensure!(begin.elapsed() < PATIENCE, "waited in vain for {what}");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -321,7 +330,7 @@ fn server_settings(
 
 fn load_module(programs: &Programs) -> String {
     let module = programs.module.display();
-    let mut line = format!("loadmodule {module} expected-replicas 2");
+    let mut line = format!("loadmodule \"{module}\" expected-replicas 2");
     if let Some(mistake) = &programs.mistake {
         line.push_str(" mistake ");
         line.push_str(mistake);

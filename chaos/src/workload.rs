@@ -7,9 +7,11 @@
 //! | swappers | SET with GET on one register, two at a time |
 //! | adders | INCR on one counter, two at a time |
 //! | a repeater | DURABLE.ONCE INCR, sent again until it is answered |
+//! | slow swappers and adders | the same, seldom, on one key for the whole round |
 //!
 //! Swappers and adders take a new key after some operations: the checker's work grows quickly with
-//! the number of open operations on one key.
+//! the number of open operations on one key. The slow ones keep theirs, so that the answers of the
+//! primaries before and after a failover are in one history.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -26,10 +28,13 @@ use crate::history::{Action, Operation, Outcome};
 
 /// After an operation a client pauses for this long, so that the lab fits on two cores.
 const THINKING: Duration = Duration::from_millis(3);
-/// So many operations of one client on one register or counter.
+/// So many operations on one register or counter.
 const OPERATIONS_PER_KEY: u64 = 15;
 /// Or so much time.
 const TIME_PER_KEY: Duration = Duration::from_millis(700);
+/// The pause of the slow ones, and after an operation that stays open.
+const SLOW: Duration = Duration::from_millis(400);
+const VERY_SLOW: Duration = Duration::from_millis(1500);
 
 /// What one client does until the round ends.
 type Job = fn(&Shared, u32, &mut Client) -> Vec<Operation>;
@@ -51,8 +56,9 @@ struct Shared {
     begin: Instant,
     /// The key that was written last.
     latest: Arc<RwLock<String>>,
-    /// The register and the counter in use: they get new names as this number grows.
-    epoch: Arc<AtomicU64>,
+    /// Operations on registers and on counters: the keys get new names as these numbers grow.
+    swaps: Arc<AtomicU64>,
+    additions: Arc<AtomicU64>,
 }
 
 impl Workload {
@@ -72,9 +78,13 @@ impl Workload {
                 stop: Arc::clone(&stop),
                 begin,
                 latest: Arc::default(),
-                epoch: Arc::default(),
+                swaps: Arc::default(),
+                additions: Arc::default(),
             };
-            let jobs: [Job; 8] = [write, write, read, swap, swap, add, add, repeat];
+            let jobs: [Job; 12] = [
+                write, write, read, swap, swap, add, add, repeat, slow_swap, slow_swap, slow_add,
+                slow_add,
+            ];
             for (number, job) in jobs.into_iter().enumerate() {
                 let number = u32::try_from(index * jobs.len() + number)?;
                 let random = StdRng::seed_from_u64(seed ^ u64::from(number));
@@ -143,12 +153,20 @@ impl Shared {
         outcome
     }
 
-    /// The key of a register or counter. One of its clients moves on to the next.
-    fn shared_key(&self, kind: &str) -> String {
+    /// The key for the next operation of a kind, of which `count` were sent.
+    fn shared_key(&self, kind: &str, count: &AtomicU64) -> String {
         let by_time = self.begin.elapsed().as_millis() / TIME_PER_KEY.as_millis();
-        let by_count = self.epoch.load(Ordering::Relaxed) / OPERATIONS_PER_KEY;
-        self.epoch.fetch_add(1, Ordering::Relaxed);
+        let by_count = count.fetch_add(1, Ordering::Relaxed) / OPERATIONS_PER_KEY;
         format!("{}:{kind}:{by_time}.{by_count}", self.prefix)
+    }
+
+    /// The pause of a slow client, not after the end of the round.
+    fn pause_after(&self, outcome: Outcome) {
+        let pause = if outcome.is_open() { VERY_SLOW } else { SLOW };
+        let until = Instant::now() + pause;
+        while self.runs() && Instant::now() < until {
+            thread::sleep(THINKING);
+        }
     }
 }
 
@@ -204,7 +222,7 @@ fn swap(shared: &Shared, number: u32, client: &mut Client) -> Vec<Operation> {
     let mut history = Vec::new();
     let mut next = 0_i64;
     while shared.runs() {
-        let key = shared.shared_key("r");
+        let key = shared.shared_key("r", &shared.swaps);
         let value = i64::from(number) * 1_000_000 + next;
         next += 1;
         let words = shared
@@ -224,9 +242,38 @@ fn swap(shared: &Shared, number: u32, client: &mut Client) -> Vec<Operation> {
 fn add(shared: &Shared, number: u32, client: &mut Client) -> Vec<Operation> {
     let mut history = Vec::new();
     while shared.runs() {
-        let key = shared.shared_key("n");
+        let key = shared.shared_key("n", &shared.additions);
         let words = shared.contender.words(&["INCR", &key]);
         shared.perform(number, client, &words, Action::Add { key }, &mut history);
+    }
+    history
+}
+
+fn slow_swap(shared: &Shared, number: u32, client: &mut Client) -> Vec<Operation> {
+    let mut history = Vec::new();
+    let mut next = 0_i64;
+    while shared.runs() {
+        let key = format!("{}:slow-r", shared.prefix);
+        let value = i64::from(number) * 1_000_000 + next;
+        next += 1;
+        let words = shared
+            .contender
+            .words(&["SET", &key, &value.to_string(), "GET"]);
+        let action = Action::Swap { key, value };
+        let outcome = shared.perform(number, client, &words, action, &mut history);
+        shared.pause_after(outcome);
+    }
+    history
+}
+
+fn slow_add(shared: &Shared, number: u32, client: &mut Client) -> Vec<Operation> {
+    let mut history = Vec::new();
+    while shared.runs() {
+        let key = format!("{}:slow-n", shared.prefix);
+        let words = shared.contender.words(&["INCR", &key]);
+        let action = Action::Add { key };
+        let outcome = shared.perform(number, client, &words, action, &mut history);
+        shared.pause_after(outcome);
     }
     history
 }

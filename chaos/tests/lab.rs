@@ -113,6 +113,10 @@ fn a_partition_costs_every_contender_acknowledged_writes_but_the_one_that_asks_a
     }
     let all = contender(&record, "REPLICAS ALL");
     assert!(number(all, "acked") > 0);
+    assert!(
+        number(all, "histories_of_several") > 0,
+        "no history spans the failover"
+    );
     assert_eq!(number(all, "lost") + number(all, "histories_illegal"), 0);
 }
 
@@ -126,7 +130,7 @@ fn a_primary_that_restarts_empty_costs_every_contender_everything() {
 /// The exit code tells that a promise was broken. The lab says where.
 fn is_caught(mistake: &str, scenario: &str) {
     let mut lab = lab("DURABLE_TEST_MISTAKES", scenario, 3);
-    lab.command.args(["--mistake", mistake]);
+    lab.command.args(["--mistake", mistake, "--limit", "1"]);
     let (code, record) = lab.run();
     assert_eq!(code, 1, "{mistake} is not caught");
     let rounds = record["rounds"].as_array().expect("rounds");
@@ -159,14 +163,56 @@ fn a_module_that_counts_a_link_that_is_gone_is_caught() {
 }
 
 #[test]
-fn a_seed_repeats_the_schedule() {
-    let plan = || {
-        let (_, record) = lab("DURABLE_TEST_MODULE", "rolling-restart,reshard", 2).run();
-        let rounds = record["rounds"].as_array().expect("rounds").clone();
-        let seeds: Vec<u64> = rounds.iter().map(|round| number(round, "seed")).collect();
-        seeds
+fn a_module_that_counts_a_replica_too_many_is_caught() {
+    is_caught("counts-one-more", "promote-the-best");
+}
+
+/// Otherwise the scenarios themselves would be what is caught.
+#[test]
+fn the_same_build_without_a_mistake_is_not_caught() {
+    let scenarios = "partition,full-sync,there-and-back,old-replica,promote-the-best";
+    let (code, _) = lab("DURABLE_TEST_MISTAKES", scenarios, 5).run();
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn a_seed_repeats_the_faults() {
+    let faults = || {
+        let (_, record) = lab("DURABLE_TEST_MODULE", "mixed", 1).run();
+        let events = record["rounds"][0]["events"]
+            .as_array()
+            .expect("events")
+            .clone();
+        let faults = events.into_iter().filter(|event| event["kind"] == "fault");
+        faults
+            .map(|fault| fault["what"].clone())
+            .collect::<Vec<_>>()
     };
-    assert_eq!(plan(), plan());
+    let first = faults();
+    assert!(first.len() > 1, "{first:?}");
+    assert_eq!(first, faults());
+}
+
+#[test]
+fn a_server_that_ends_by_itself_is_reported() {
+    let (mut child, report, namespace) = running("crashed");
+    let server = processes(&namespace).into_iter().find(|id| {
+        let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+        name.starts_with("redis-server")
+            || name.starts_with("valkey-server")
+            || name.starts_with("ld-linux")
+    });
+    let server = server.expect("a server runs");
+    let status = Command::new("kill").args(["-SEGV", &server]).status();
+    assert!(status.expect("kill runs").success());
+    wait_for("the crash to be reported", || {
+        fs::read_to_string(report.path().join("output"))
+            .unwrap_or_default()
+            .contains("a crash")
+    });
+    interrupt(&child, "INT");
+    let ended = child.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(1));
 }
 
 /// The namespace of processes that the marked lab has made. Servers overwrite their environment, so
@@ -186,11 +232,24 @@ fn namespace(mark: &str) -> Option<PathBuf> {
     })
 }
 
-/// How many processes are in a namespace.
-fn inhabitants(namespace: &Path) -> usize {
+/// The processes in a namespace.
+fn processes(namespace: &Path) -> Vec<String> {
     let processes = fs::read_dir("/proc").expect("/proc").flatten();
-    let links = processes.filter_map(|process| fs::read_link(process.path().join("ns/pid")).ok());
-    links.filter(|link| link == namespace).count()
+    let inside = processes.filter(|process| {
+        fs::read_link(process.path().join("ns/pid")).is_ok_and(|link| link == namespace)
+    });
+    inside
+        .map(|process| process.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+/// As Ctrl-C in a terminal, or as `timeout`: the whole group of processes gets the signal.
+fn interrupt(child: &Child, signal: &str) {
+    let group = format!("-{}", child.id());
+    let status = Command::new("kill")
+        .args(["-s", signal, "--", &group])
+        .status();
+    assert!(status.expect("kill runs").success());
 }
 
 fn wait_for(what: &str, condition: impl Fn() -> bool) {
@@ -210,7 +269,7 @@ fn running(mark: &str) -> (Child, TempDir, PathBuf) {
     wait_for("the lab to be inside", || namespace(mark).is_some());
     let namespace = namespace(mark).expect("it was there");
     // The lab itself and five nodes.
-    wait_for("the servers to run", || inhabitants(&namespace) >= 6);
+    wait_for("the servers to run", || processes(&namespace).len() >= 6);
     (child, lab.report, namespace)
 }
 
@@ -220,25 +279,47 @@ fn a_lab_that_is_killed_leaves_no_process_behind() {
     child.kill().expect("it runs");
     child.wait().expect("it ends");
     wait_for("all processes of the lab to end", || {
-        inhabitants(&namespace) == 0
+        processes(&namespace).is_empty()
     });
 }
 
 #[test]
 fn an_interrupted_lab_still_writes_its_report_and_leaves_no_process_behind() {
-    let (mut child, report, namespace) = running("interrupted");
-    // There is something to report.
-    wait_for("the first round to end", || {
-        fs::metadata(report.path().join("output")).is_ok_and(|file| file.len() > 0)
-    });
-    // As Ctrl-C in a terminal: the whole group of processes gets it.
-    let group = format!("-{}", child.id());
-    let status = Command::new("kill").args(["-INT", "--", &group]).status();
-    assert!(status.expect("kill runs").success());
-    let ended = child.wait().expect("it ends");
-    assert_ne!(ended.code(), Some(130), "it ended at once");
-    assert!(report.path().join("index.html").exists());
-    wait_for("all processes of the lab to end", || {
-        inhabitants(&namespace) == 0
-    });
+    for signal in ["INT", "TERM"] {
+        let (mut child, report, namespace) = running(signal);
+        // There is something to report. The first line has the seed.
+        wait_for("the first round to end", || {
+            let output = fs::read_to_string(report.path().join("output"));
+            output.unwrap_or_default().lines().count() >= 2
+        });
+        interrupt(&child, signal);
+        let ended = child.wait().expect("it ends");
+        assert_eq!(ended.code(), Some(2), "not all rounds were played");
+        assert!(report.path().join("index.html").exists());
+        wait_for("all processes of the lab to end", || {
+            processes(&namespace).is_empty()
+        });
+    }
+}
+
+#[test]
+fn mistakes_on_the_command_line_are_told_and_nothing_is_run() {
+    for (words, told) in [
+        (["--scenario", "nonsense"], "there is no scenario nonsense"),
+        (["--server", "/nonexistent"], "there is no /nonexistent"),
+        (
+            ["--module", "/nonexistent.so"],
+            "there is no /nonexistent.so",
+        ),
+        (["--rounds", "0"], "0 is not in"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_durable-chaos"));
+        if words[0] != "--module" {
+            command.arg("--module").arg(module("DURABLE_TEST_MODULE"));
+        }
+        let output = command.args(words).output().expect("the lab runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(told), "{said}");
+        assert_eq!(output.status.code(), Some(2));
+    }
 }

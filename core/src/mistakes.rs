@@ -16,15 +16,18 @@ pub enum Mistake {
     KeepsAcknowledgements,
     /// A link that is gone acknowledges everything.
     CountsGoneLinks,
+    /// One more replica than there is acknowledges everything.
+    CountsOneMore,
 }
 
 impl Mistake {
     /// All mistakes and their names.
-    pub const EACH: [(&'static str, Mistake); 4] = [
+    pub const EACH: [(&'static str, Mistake); 5] = [
         ("early-release", Mistake::EarlyRelease),
         ("counts-loading", Mistake::CountsLoading),
         ("keeps-acknowledgements", Mistake::KeepsAcknowledgements),
         ("counts-gone-links", Mistake::CountsGoneLinks),
+        ("counts-one-more", Mistake::CountsOneMore),
     ];
 
     /// The mistake of that name.

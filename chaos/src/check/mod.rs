@@ -10,8 +10,9 @@
 pub mod models;
 mod sets;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -28,6 +29,9 @@ pub type FinalState = HashMap<String, i64>;
 /// and of rejected histories.
 const SHOWN: usize = 3;
 const SHOWN_HISTORIES: u64 = 2;
+
+/// The checker gives up on the keys that are left after this time.
+const BUDGET: Duration = Duration::from_secs(60);
 
 /// Checks the history of one contender. Pictures of rejected histories go into `folder`, their
 /// names begin with `name`.
@@ -55,31 +59,44 @@ pub fn contender(
         once: sets.once,
         once_twice: sets.once_twice,
         histories: 0,
+        histories_of_several: 0,
         histories_illegal: 0,
         histories_undecided: 0,
         tenths: tenths(history, state),
         violations: sets.violations,
     };
+    let begin = Instant::now();
     for (key, operations) in by_key(history) {
+        let acked = operations.iter().filter(|one| one.outcome.is_acked());
+        let nodes: HashSet<_> = acked.filter_map(|one| one.node).collect();
+        if nodes.is_empty() {
+            continue;
+        }
         result.histories += 1;
-        let picture = format!("{name}-{}.html", result.histories);
-        match models::check(&operations, state.get(key).copied(), &folder.join(&picture))? {
+        result.histories_of_several += u64::from(nodes.len() > 1);
+        if begin.elapsed() > BUDGET {
+            result.histories_undecided += 1;
+            continue;
+        }
+        let end = state.get(key).copied();
+        match models::check(&operations, end) {
             models::Verdict::Legal => {}
             models::Verdict::Undecided => result.histories_undecided += 1,
             models::Verdict::Illegal => {
                 result.histories_illegal += 1;
                 if result.histories_illegal <= SHOWN_HISTORIES {
+                    let picture = format!("{name}-{}.html", result.histories_illegal);
+                    models::draw(&operations, end, &folder.join(&picture))?;
+                    let mut shown: Vec<_> = operations.iter().map(|one| shown(one)).collect();
+                    shown.push(in_the_end(history, key, end));
                     result.violations.push(Violation {
                         what: format!(
                             "no order of its operations explains all answers of {key}, which {} in the end",
                             state.get(key).map_or("is missing".to_owned(), |value| format!("is {value}"))
                         ),
-                        operations: operations.iter().map(|one| shown(one)).collect(),
+                        operations: shown,
                         picture: Some(picture),
                     });
-                } else {
-                    // A page that nothing links to.
-                    let _ = std::fs::remove_file(folder.join(&picture));
                 }
             }
         }
@@ -132,6 +149,19 @@ fn tenths(history: &[Operation], state: &FinalState) -> Vec<Tenth> {
     tenths
 }
 
+/// The last read, as the report shows it.
+fn in_the_end(history: &[Operation], key: &str, value: Option<i64>) -> record::Operation {
+    let last = history.iter().map(|operation| operation.returned).max();
+    let at = last.unwrap_or_default().as_secs_f64() * 1000.0;
+    let value = value.map_or_else(|| "nil".to_owned(), |value| value.to_string());
+    record::Operation {
+        client: 0,
+        called_ms: at,
+        returned_ms: Some(at),
+        text: format!("in the end: GET {key} -> {value}"),
+    }
+}
+
 /// An operation as the report shows it.
 pub fn shown(operation: &Operation) -> record::Operation {
     let action = match &operation.action {
@@ -156,7 +186,7 @@ pub fn shown(operation: &Operation) -> record::Operation {
     record::Operation {
         client: operation.client,
         called_ms: operation.called.as_secs_f64() * 1000.0,
-        returned_ms: (!operation.outcome.is_open())
+        returned_ms: (operation.outcome != Outcome::Unknown)
             .then_some(operation.returned.as_secs_f64() * 1000.0),
         text: format!("{action} -> {outcome}{from}"),
     }

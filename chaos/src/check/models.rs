@@ -92,18 +92,19 @@ fn number(value: Option<i64>) -> String {
     value.map_or_else(|| "nil".to_owned(), |value| value.to_string())
 }
 
-/// Checks the operations on one key, and its value in the end. Draws a rejected history.
-pub fn check(operations: &[&Operation], end: Option<i64>, picture: &Path) -> Result<Verdict> {
-    let history = history(operations, end);
-    match check_operations_timeout(&history, LIMIT) {
-        CheckResult::Ok => Ok(Verdict::Legal),
-        CheckResult::Unknown => Ok(Verdict::Undecided),
-        CheckResult::Illegal => {
-            let (_, info) = check_operations_info_timeout(&history, LIMIT);
-            visualize_path::<Key>(&info, picture).context("drawing a history")?;
-            Ok(Verdict::Illegal)
-        }
+/// Checks the operations on one key, and its value in the end.
+pub fn check(operations: &[&Operation], end: Option<i64>) -> Verdict {
+    match check_operations_timeout(&history(operations, end), LIMIT) {
+        CheckResult::Ok => Verdict::Legal,
+        CheckResult::Unknown => Verdict::Undecided,
+        CheckResult::Illegal => Verdict::Illegal,
     }
+}
+
+/// Draws a rejected history.
+pub fn draw(operations: &[&Operation], end: Option<i64>, picture: &Path) -> Result<()> {
+    let (_, info) = check_operations_info_timeout(&history(operations, end), LIMIT);
+    visualize_path::<Key>(&info, picture).context("drawing a history")
 }
 
 fn history(operations: &[&Operation], end: Option<i64>) -> Vec<Checked<Key>> {
@@ -176,102 +177,4 @@ fn nanoseconds(time: Duration) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn operation(times: (u64, u64), action: Action, outcome: Outcome) -> Operation {
-        Operation {
-            client: 1,
-            called: Duration::from_millis(times.0),
-            returned: Duration::from_millis(times.1),
-            action,
-            outcome,
-            node: None,
-        }
-    }
-
-    fn swap(times: (u64, u64), value: i64, outcome: Outcome) -> Operation {
-        let key = "r".to_owned();
-        operation(times, Action::Swap { key, value }, outcome)
-    }
-
-    fn add(times: (u64, u64), outcome: Outcome) -> Operation {
-        operation(times, Action::Add { key: "n".into() }, outcome)
-    }
-
-    fn verdict(operations: &[Operation], end: Option<i64>) -> Verdict {
-        let folder = tempfile::tempdir().expect("a directory");
-        let operations: Vec<&Operation> = operations.iter().collect();
-        check(&operations, end, &folder.path().join("x.html")).expect("the checker runs")
-    }
-
-    #[test]
-    fn a_register_that_keeps_every_value_is_legal() {
-        let history = [
-            swap((0, 1), 7, Outcome::Acked(None)),
-            swap((2, 3), 8, Outcome::Acked(Some(7))),
-        ];
-        assert_eq!(verdict(&history, Some(8)), Verdict::Legal);
-    }
-
-    #[test]
-    fn overlapping_swaps_may_take_effect_in_either_order() {
-        let history = [
-            swap((0, 5), 7, Outcome::Acked(Some(8))),
-            swap((1, 4), 8, Outcome::Acked(None)),
-        ];
-        assert_eq!(verdict(&history, Some(7)), Verdict::Legal);
-    }
-
-    #[test]
-    fn an_acknowledged_swap_that_nobody_sees_is_illegal() {
-        let history = [
-            swap((0, 1), 7, Outcome::Acked(None)),
-            swap((2, 3), 8, Outcome::Acked(None)),
-        ];
-        assert_eq!(verdict(&history, Some(8)), Verdict::Illegal);
-        assert_eq!(verdict(&history[..1], None), Verdict::Illegal);
-    }
-
-    #[test]
-    fn an_open_swap_takes_effect_at_any_later_time_or_never() {
-        let history = [
-            swap((0, 1), 7, Outcome::Acked(None)),
-            swap((2, 3), 8, Outcome::Unacked),
-            swap((10, 11), 9, Outcome::Acked(Some(7))),
-        ];
-        for (end, expected) in [
-            (Some(9), Verdict::Legal),
-            (Some(8), Verdict::Legal),
-            (Some(7), Verdict::Illegal),
-        ] {
-            assert_eq!(verdict(&history, end), expected, "{end:?}");
-        }
-        // It cannot take effect before its call.
-        let early = [
-            swap((0, 1), 7, Outcome::Acked(Some(8))),
-            swap((2, 3), 8, Outcome::Unknown),
-        ];
-        assert_eq!(verdict(&early, Some(7)), Verdict::Illegal);
-    }
-
-    #[test]
-    fn a_counter_that_goes_back_is_illegal() {
-        let history = [
-            add((0, 1), Outcome::Acked(Some(1))),
-            add((2, 3), Outcome::Acked(Some(1))),
-        ];
-        assert_eq!(verdict(&history, Some(1)), Verdict::Illegal);
-        let history = [
-            add((0, 1), Outcome::Unknown),
-            add((2, 3), Outcome::Acked(Some(2))),
-        ];
-        assert_eq!(verdict(&history, Some(2)), Verdict::Legal);
-        assert_eq!(verdict(&history, Some(3)), Verdict::Illegal);
-        let refused = [
-            add((0, 1), Outcome::Refused),
-            add((2, 3), Outcome::Acked(Some(2))),
-        ];
-        assert_eq!(verdict(&refused, Some(2)), Verdict::Illegal);
-    }
-}
+mod tests;

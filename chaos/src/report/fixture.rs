@@ -203,6 +203,7 @@ fn unsure(number: usize) -> Round {
     Round {
         scenario: "freeze-replicas".to_owned(),
         about: "Both replicas are frozen for some time, one after the other.".to_owned(),
+        crashed: Vec::new(),
         inconclusive: Some("B did not answer within 30 s after the last heal".to_owned()),
         failovers: 0,
         ..kill(number)
@@ -254,6 +255,7 @@ fn round(number: usize, system: &str, contenders: Vec<Contender>) -> Round {
         spans: Vec::new(),
         failovers: 0,
         contenders,
+        crashed: Vec::new(),
         inconclusive: None,
     }
 }
@@ -274,6 +276,7 @@ fn contender(name: &str, promised: bool, tenths: Vec<Tenth>) -> Contender {
         increments_lost: 0,
         once: 288,
         once_twice: 0,
+        histories_of_several: 0,
         histories: 24,
         histories_illegal: 0,
         histories_undecided: 0,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Promise, Scenario};
 use crate::lab::{address, Lab};
@@ -25,6 +25,15 @@ pub const SCENARIOS: &[Scenario] = &[
         promised: Promise::All,
         weight: 2,
         play: failover_force,
+    },
+    Scenario {
+        name: "promote-the-best",
+        kind: Kind::Plain,
+        about:
+            "The primary crashes, and the operator promotes the replica with the greatest offset.",
+        promised: Promise::Durable,
+        weight: 2,
+        play: promote_the_best,
     },
     Scenario {
         name: "promote-by-hand",
@@ -52,6 +61,7 @@ fn failover(lab: &mut Lab) -> Result<()> {
 fn failover_force(lab: &mut Lab) -> Result<()> {
     let (primary, one, two) = lab.members()?;
     let (host, port) = address(one);
+    lab.work(400, 800)?;
     lab.delay(primary, one, Duration::from_millis(800));
     lab.work(1000, 1500)?;
     lab.command(
@@ -66,11 +76,44 @@ fn failover_force(lab: &mut Lab) -> Result<()> {
 
 fn promote_by_hand(lab: &mut Lab) -> Result<()> {
     let (primary, one, two) = lab.members()?;
+    lab.work(400, 800)?;
     lab.delay(primary, one, Duration::from_millis(300));
     lab.work(1000, 1500)?;
     lab.crash(primary);
     lab.work(200, 500)?;
-    lab.command(one, &["REPLICAOF", "NO", "ONE"]);
+    promote(lab, primary, one, two)
+}
+
+fn promote_the_best(lab: &mut Lab) -> Result<()> {
+    let (primary, one, two) = lab.members()?;
+    lab.work(400, 800)?;
+    lab.delay(primary, one, Duration::from_millis(300));
+    lab.work(1000, 1500)?;
+    lab.crash(primary);
+    // What the delayed replica was sent is gone, so nothing changes any more.
+    lab.work(300, 500)?;
+    let (best, other) = if offset(one)? > offset(two)? {
+        (one, two)
+    } else {
+        (two, one)
+    };
+    promote(lab, primary, best, other)
+}
+
+/// How far a replica has read the stream.
+fn offset(node: &Node) -> Result<u64> {
+    let info: String = node.run(&["INFO", "replication"])?;
+    let mut lines = info.lines();
+    let found = lines.find_map(|line| line.strip_prefix("slave_repl_offset:"));
+    found
+        .context("INFO has no offset")?
+        .trim()
+        .parse()
+        .context("an offset")
+}
+
+fn promote(lab: &mut Lab, primary: &Node, one: &Node, two: &Node) -> Result<()> {
+    lab.must(one, &["REPLICAOF", "NO", "ONE"])?;
     follow(lab, two, one);
     lab.work(500, 1000)?;
     // The operator takes care that the old primary does not come back as one.

@@ -90,6 +90,7 @@ fn freeze(lab: &mut Lab) -> Result<()> {
 
 fn lagging(lab: &mut Lab) -> Result<()> {
     let (primary, one, two) = lab.members()?;
+    lab.work(400, 800)?;
     lab.delay(primary, two, Duration::from_millis(1000));
     lab.work(1500, 2000)?;
     lab.freeze(one);
@@ -104,7 +105,7 @@ fn by_hand(lab: &mut Lab) -> Result<()> {
     let (primary, _, _) = lab.members()?;
     lab.work(500, 1000)?;
     let sentinel = lab.system.node("S")?;
-    lab.command(sentinel, &["SENTINEL", "FAILOVER", MASTER]);
+    lab.must(sentinel, &["SENTINEL", "FAILOVER", MASTER])?;
     lab.wait_for_promotion(primary)?;
     lab.work(1000, 1500)
 }

@@ -19,6 +19,7 @@ pub fn kill(lab: &mut Lab) -> Result<()> {
 
 pub fn crash(lab: &mut Lab) -> Result<()> {
     let (primary, one, _) = lab.members()?;
+    lab.work(400, 800)?;
     // Something is on its way at any time.
     lab.delay(primary, one, Duration::from_millis(200));
     lab.work(500, 1500)?;
@@ -81,6 +82,7 @@ pub fn deaf(lab: &mut Lab) -> Result<()> {
 
 pub fn lagging(lab: &mut Lab) -> Result<()> {
     let (primary, one, two) = lab.members()?;
+    lab.work(400, 800)?;
     lab.delay(primary, two, Duration::from_millis(1000));
     lab.work(1500, 2000)?;
     lab.freeze(one);
@@ -127,8 +129,7 @@ pub fn mixed(lab: &mut Lab) -> Result<()> {
         2 => lab.freeze(primary),
         _ => lab.cut(&[primary], &lab.all_but(&[primary])),
     }
-    // A frozen replica cannot be promoted, and must be able to vote for nobody: it thaws at a time
-    // that the seed draws.
+    // A frozen replica cannot be promoted. It thaws at a time that the seed draws.
     lab.work(0, 2 * NODE_TIMEOUT)?;
     for node in [one, two] {
         lab.thaw(node);

@@ -45,7 +45,7 @@ pub fn empty_replica_promoted(lab: &mut Lab) -> Result<()> {
     lab.fault(format!("start {} without its data", one.name));
     one.wait_until_it_answers()?;
     lab.crash(primary);
-    lab.command(one, &["CLUSTER", "FAILOVER", "TAKEOVER"]);
+    lab.must(one, &["CLUSTER", "FAILOVER", "TAKEOVER"])?;
     lab.wait_for_promotion(primary)?;
     lab.work(500, 1000)?;
     lab.heal();

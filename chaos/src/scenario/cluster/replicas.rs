@@ -1,8 +1,8 @@
 //! A replica that missed something is promoted.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{ensure, Result};
 
 use crate::lab::Lab;
 use crate::node::Node;
@@ -10,16 +10,21 @@ use crate::system::{role, Role};
 
 pub fn full_sync(lab: &mut Lab) -> Result<()> {
     let (primary, one, two) = lab.members()?;
-    lab.command(
+    lab.must(
         primary,
         &["DEBUG", "POPULATE", "20000", "{b}:padding", "100"],
-    );
+    )?;
     // The snapshot takes seconds, so the faults fall into it.
-    lab.command(primary, &["CONFIG", "SET", "rdb-key-save-delay", "200"]);
+    lab.must(primary, &["CONFIG", "SET", "rdb-key-save-delay", "300"])?;
     lab.work(300, 800)?;
     lab.kill(one);
     lab.start(one)?;
     lab.work(1500, 2000)?;
+    let info: String = one.run(&["INFO", "replication"])?;
+    ensure!(
+        info.contains("master_link_status:down"),
+        "the synchronization is over already"
+    );
     lab.freeze(two);
     lab.crash(primary);
     take_over(lab, one)?;
@@ -51,16 +56,17 @@ pub fn there_and_back(lab: &mut Lab) -> Result<()> {
     lab.work(300, 700)?;
     // The stream that will be lost grows far, and one replica acknowledges it.
     lab.cut(&[primary, one], &lab.all_but(&[primary, one]));
-    let padding = "x".repeat(20_000);
-    let begin = Instant::now();
-    lab.wait_at_most(Duration::from_secs(20), || {
+    let padding = "x".repeat(200_000);
+    for _ in 0..40 {
         primary.try_run(&["SET", "{b}:long", &padding]);
-        begin.elapsed() > Duration::from_millis(500) && role(two) == Some(Role::Primary)
-    })?;
+    }
+    let is_promoted = || role(two) == Some(Role::Primary);
+    let came = lab.wait_at_most(Duration::from_secs(20), is_promoted)?;
+    ensure!(came, "{} was not promoted", two.name);
     lab.note(format!("{} is a primary", two.name));
     lab.heal();
     lab.system.wait_until_whole()?;
-    lab.command(primary, &["CLUSTER", "FAILOVER"]);
+    lab.must(primary, &["CLUSTER", "FAILOVER"])?;
     lab.wait_for_promotion(two)?;
     lab.system.wait_until_whole()?;
     // The new stream is behind the old one. A replica that is not there acknowledges nothing.
@@ -78,6 +84,8 @@ pub fn there_and_back(lab: &mut Lab) -> Result<()> {
 pub fn disk_full(lab: &mut Lab) -> Result<()> {
     let (primary, one, _) = lab.members()?;
     lab.work(300, 700)?;
+    // The server ends when it cannot write its append-only file.
+    one.expect_an_end();
     one.fill_disk()?;
     lab.fault(format!("the disk of {} is full", one.name));
     lab.work(1500, 2500)?;
@@ -89,12 +97,22 @@ pub fn disk_full(lab: &mut Lab) -> Result<()> {
     lab.start(primary)
 }
 
+/// The operator promotes a node that the cluster may not promote by itself. The cluster may be
+/// faster: then the command is refused.
 pub fn take_over(lab: &Lab, node: &Node) -> Result<()> {
-    lab.wait_at_most(Duration::from_secs(15), || {
-        node.try_run(&["CLUSTER", "FAILOVER", "TAKEOVER"])
+    // By the cluster's word: a replica that has just started does not know its role yet.
+    let is_primary = || {
+        let nodes = node
+            .run::<String>(&["CLUSTER", "NODES"])
+            .unwrap_or_default();
+        nodes.contains("myself,master")
+    };
+    let accepted = lab.wait_at_most(Duration::from_secs(15), || {
+        node.try_run(&["CLUSTER", "FAILOVER", "TAKEOVER"]) || is_primary()
     })?;
+    ensure!(accepted, "{} cannot take over", node.name);
     lab.fault(format!("{}: CLUSTER FAILOVER TAKEOVER", node.name));
-    let is_primary = || role(node) == Some(Role::Primary);
-    lab.wait_at_most(Duration::from_secs(5), is_primary)?;
+    let came = lab.wait_at_most(Duration::from_secs(5), is_primary)?;
+    ensure!(came, "{} does not become a primary", node.name);
     Ok(())
 }
