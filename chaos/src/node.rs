@@ -22,8 +22,10 @@ use crate::sandbox::{mount_tmpfs, DATA};
 pub const PORT: u16 = 6379;
 /// The size of a node's disk.
 const DISK: &str = "192m";
-/// For commands of the lab itself. A frozen or cut node does not answer.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// For commands of the lab itself. Only a frozen node takes longer, or a very busy machine.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// A node that does not answer within this time counts as silent.
+pub const SILENCE: Duration = Duration::from_millis(1500);
 
 /// A server's binary and the module that it loads.
 #[derive(Clone, Debug)]
@@ -257,8 +259,13 @@ impl Node {
 
     /// Runs one command on a new connection.
     pub fn run<T: FromRedisValue>(&self, words: &[&str]) -> Result<T> {
+        self.run_within(words, PATIENCE)
+    }
+
+    /// As [`run`](Self::run), with another patience.
+    pub fn run_within<T: FromRedisValue>(&self, words: &[&str], patience: Duration) -> Result<T> {
         let (name, arguments) = words.split_first().context("a command has a name")?;
-        let mut connection = self.connect()?;
+        let mut connection = connect(self.address(), patience)?;
         let reply = redis::cmd(name).arg(arguments).query(&mut connection);
         reply.with_context(|| format!("{} on {}", words.join(" "), self.name))
     }

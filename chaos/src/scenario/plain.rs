@@ -43,6 +43,14 @@ pub const SCENARIOS: &[Scenario] = &[
         weight: 2,
         play: promote_by_hand,
     },
+    Scenario {
+        name: "far-replicas",
+        kind: Kind::Plain,
+        about: "Both replicas are far away, the primary crashes, and the operator promotes the one with the greatest offset.",
+        promised: Promise::Durable,
+        weight: 0,
+        play: far_replicas,
+    },
 ];
 
 fn failover(lab: &mut Lab) -> Result<()> {
@@ -85,9 +93,22 @@ fn promote_by_hand(lab: &mut Lab) -> Result<()> {
 }
 
 fn promote_the_best(lab: &mut Lab) -> Result<()> {
-    let (primary, one, two) = lab.members()?;
+    let (primary, one, _) = lab.members()?;
     lab.work(400, 800)?;
     lab.delay(primary, one, Duration::from_millis(300));
+    crash_and_promote_the_best(lab, primary)
+}
+
+fn far_replicas(lab: &mut Lab) -> Result<()> {
+    let (primary, one, two) = lab.members()?;
+    for replica in [one, two] {
+        lab.delay(primary, replica, Duration::from_millis(150));
+    }
+    crash_and_promote_the_best(lab, primary)
+}
+
+fn crash_and_promote_the_best(lab: &mut Lab, primary: &Node) -> Result<()> {
+    let (_, one, two) = lab.members()?;
     lab.work(1000, 1500)?;
     lab.crash(primary);
     // What the delayed replica was sent is gone, so nothing changes any more.
