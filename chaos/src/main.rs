@@ -134,10 +134,7 @@ fn verdict(run: &Run, is_incomplete: bool) -> ExitCode {
     let broken = run
         .rounds
         .iter()
-        .filter(|round| {
-            let mut contenders = round.contenders.iter();
-            contenders.any(|one| one.promised && one.is_violated())
-        })
+        .filter(|round| round.breaks_a_promise())
         .count();
     let crashed = run
         .rounds

@@ -51,6 +51,10 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub mistake: Option<String>,
 
+    /// End after the first round that breaks a promise
+    #[arg(long)]
+    pub until_broken: bool,
+
     /// Ends after this time, also in the middle of the rounds
     #[arg(long, value_name = "MINUTES", default_value_t = 60)]
     pub limit: u64,

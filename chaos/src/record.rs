@@ -50,6 +50,14 @@ pub struct Round {
     pub crashed: Vec<String>,
 }
 
+impl Round {
+    /// Whether the final state contradicts an answer that the documentation promises.
+    pub fn breaks_a_promise(&self) -> bool {
+        let mut contenders = self.contenders.iter();
+        contenders.any(|one| one.promised && one.is_violated())
+    }
+}
+
 /// Something that the lab did.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {

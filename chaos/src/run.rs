@@ -129,8 +129,12 @@ fn play(
         } else {
             system = Some(current);
         }
+        let is_broken = round.breaks_a_promise();
         run.rounds.push(round);
         bar.inc(1);
+        if is_broken && options.until_broken {
+            break;
+        }
     }
     Ok(())
 }

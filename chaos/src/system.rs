@@ -30,6 +30,8 @@ pub const MASTER: &str = "shard";
 const FIRST_SLOTS: (u16, u16) = (0, 5460);
 /// A system that is not whole after this time is made anew.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// After this time an operator would look why a replica does not come back.
+const OPERATOR: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -137,8 +139,13 @@ impl System {
     /// One primary, and both others are its replicas and in step.
     pub fn wait_until_whole(&self) -> Result<()> {
         let begin = Instant::now();
+        let mut is_repaired = false;
         loop {
             interrupt::check()?;
+            if begin.elapsed() > OPERATOR && !is_repaired {
+                is_repaired = true;
+                self.repair();
+            }
             match self.check_whole() {
                 Ok(()) => return Ok(()),
                 Err(error) if begin.elapsed() > PATIENCE => {
@@ -146,6 +153,21 @@ impl System {
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(30)),
             }
+        }
+    }
+
+    /// Redis 8.0.2 can leave a replica following another replica after two failovers in a row. An
+    /// operator attaches it to the primary.
+    fn repair(&self) {
+        let primaries = self.primaries();
+        let [primary] = primaries.as_slice() else {
+            return;
+        };
+        let Some(id) = primary.run::<String>(&["CLUSTER", "MYID"]).ok() else {
+            return;
+        };
+        for node in self.shard().iter().filter(|node| node.name != primary.name) {
+            node.try_run(&["CLUSTER", "REPLICATE", &id]);
         }
     }
 

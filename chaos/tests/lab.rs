@@ -130,7 +130,8 @@ fn a_primary_that_restarts_empty_costs_every_contender_everything() {
 /// The exit code tells that a promise was broken. The lab says where.
 fn is_caught(mistake: &str, scenario: &str) {
     let mut lab = lab("DURABLE_TEST_MISTAKES", scenario, 3);
-    lab.command.args(["--mistake", mistake, "--limit", "1"]);
+    lab.command
+        .args(["--mistake", mistake, "--limit", "1", "--until-broken"]);
     let (code, record) = lab.run();
     assert_eq!(code, 1, "{mistake} is not caught");
     let rounds = record["rounds"].as_array().expect("rounds");
@@ -196,6 +197,9 @@ fn a_seed_repeats_the_faults() {
 #[test]
 fn a_server_that_ends_by_itself_is_reported() {
     let mut lab = running("crashed");
+    wait_for("the first round to end", || {
+        lab.output().lines().count() >= 2
+    });
     let server = processes(&lab.namespace).into_iter().find(|id| {
         let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
         name.starts_with("redis-server")
@@ -206,9 +210,7 @@ fn a_server_that_ends_by_itself_is_reported() {
     let status = Command::new("kill").args(["-SEGV", &server]).status();
     assert!(status.expect("kill runs").success());
     wait_for("the crash to be reported", || {
-        fs::read_to_string(lab.report.path().join("output"))
-            .unwrap_or_default()
-            .contains("a crash")
+        lab.output().contains("a crash")
     });
     interrupt(&lab.child, "INT");
     let ended = lab.child.wait().expect("it ends");
@@ -267,6 +269,13 @@ struct Running {
     namespace: PathBuf,
 }
 
+impl Running {
+    /// What it has printed: the seed, then a line for each round.
+    fn output(&self) -> String {
+        fs::read_to_string(self.report.path().join("output")).unwrap_or_default()
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -309,8 +318,7 @@ fn an_interrupted_lab_still_writes_its_report_and_leaves_no_process_behind() {
         let mut lab = running(signal);
         // There is something to report. The first line has the seed.
         wait_for("the first round to end", || {
-            let output = fs::read_to_string(lab.report.path().join("output"));
-            output.unwrap_or_default().lines().count() >= 2
+            lab.output().lines().count() >= 2
         });
         interrupt(&lab.child, signal);
         let ended = lab.child.wait().expect("it ends");
