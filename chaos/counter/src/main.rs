@@ -8,12 +8,13 @@
 //! | `failure` | whether a failed command may have been executed |
 //! | `increments` | the commands |
 //! | `begin`, `client`, `finish` | the first write, the clients, the last read |
-//! | `tally`, `verdict` | what was seen, and what it means: no I/O and no clock |
+//! | `answers`, `tally`, `verdict` | what was seen, and what it means: no I/O and no clock |
 //! | `screen` | the progress bar |
 
 #![forbid(unsafe_code)]
 
 mod address;
+mod answers;
 mod begin;
 mod caller;
 mod client;

@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use crate::answers::Answers;
+
 /// One counter, as the clients know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     pub acknowledged: u64,
     /// Increments that may have been executed or not.
     pub unknown: u64,
-    /// The highest value that a client got.
-    highest: i64,
+    /// The values that clients got.
+    pub answers: Answers,
 }
 
 /// A value that was not above one acknowledged before its command was first sent.
@@ -51,7 +53,7 @@ impl Tally {
     pub fn floor(&self, counter: usize) -> i64 {
         self.counters
             .get(counter)
-            .map_or(0, |counted| counted.highest)
+            .map_or(0, |counted| counted.answers.highest())
     }
 
     /// An increment was answered with `value`. `floor` is from before it was first sent.
@@ -65,7 +67,7 @@ impl Tally {
         }
         if let Some(counted) = self.counters.get_mut(counter) {
             counted.acknowledged += 1;
-            counted.highest = counted.highest.max(value);
+            counted.answers.add(value);
         }
         self.longest = self.longest_interruption(now);
         self.last_acknowledged = now;
