@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::cmd;
+use uuid::Uuid;
 
 use crate::address::Address;
 use crate::caller::Caller;
@@ -35,6 +36,9 @@ pub fn begin(system: &System, increments: &Increments) -> Result<Begun, String> 
         let created: Result<(), _> = caller.call(counter, &increments.create(counter));
         created.map_err(|failure| explained(failure.text(), &place, system, form))?;
     }
+    // The last read is a command of its own. A missing permission must not show after the test.
+    let read: Result<i64, _> = caller.call(0, &increments.read(0, &Uuid::new_v4()));
+    read.map_err(|failure| explained(failure.text(), &place, system, form))?;
     let mut settings = cmd("CONFIG");
     settings.arg("GET").arg("durable.once-ttl-ms");
     let settings: Result<HashMap<String, String>, _> = caller.call(0, &settings);
@@ -73,8 +77,8 @@ fn advice(error: &str, kind: &Kind, form: Form) -> Option<&'static str> {
     } else if says("cluster support disabled") {
         "this is not a cluster: leave --cluster (CLUSTER=1) out"
     } else if says("NOPERM") {
-        "the user needs the commands DURABLE.SET, DURABLE.ONCE, DURABLE.GET, DURABLE.INCR, SET, \
-         INCR, GET, DEL and EXPIRE for the keys durable-counter-test:*"
+        "the user needs the commands DURABLE.SET, DURABLE.ONCE, DURABLE.INCR, SET, INCR, INCRBY, \
+         DEL and EXPIRE for the keys durable-counter-test:*"
     } else if says("unknown command") && form != Form::Plain {
         "the redis-durable module is not loaded there (--command plain counts without it)"
     } else if says("WRONGPASS") || says("NOAUTH") || says("Password authentication failed") {

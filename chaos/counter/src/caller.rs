@@ -35,6 +35,11 @@ impl<'s> Caller<'s> {
         self.owners.get(&counter)
     }
 
+    /// Asks again where the counter is.
+    pub fn forget(&mut self, counter: usize) {
+        self.owners.remove(&counter);
+    }
+
     pub fn call<T: FromRedisValue>(&mut self, counter: usize, command: &Cmd) -> Result<T, Failure> {
         let mut place = match self.owners.get(&counter) {
             Some(owner) => owner.clone(),

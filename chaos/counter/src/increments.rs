@@ -71,10 +71,21 @@ impl Increments {
         }
     }
 
-    pub fn read(&self, counter: usize) -> Cmd {
-        let mut command = self.named("DURABLE.GET", "GET");
-        command.arg(self.key(counter));
-        self.with_requirement(command)
+    /// Reads the counter with a write. A former primary that is cut off and has not noticed still
+    /// answers reads, but no replica acknowledges its writes.
+    pub fn read(&self, counter: usize, id: &Uuid) -> Cmd {
+        let mut command = match self.form {
+            Form::Once | Form::Durable => {
+                let mut command = cmd("DURABLE.ONCE");
+                command.arg(id.to_string());
+                let mut command = self.with_requirement(command);
+                command.arg("INCRBY");
+                command
+            }
+            Form::Plain => cmd("INCRBY"),
+        };
+        command.arg(self.key(counter)).arg(0);
+        command
     }
 
     pub fn remove(&self, counter: usize) -> Cmd {
@@ -137,8 +148,8 @@ mod tests {
             format!("DURABLE.ONCE {id} REPLICAS all INCR KEY")
         );
         assert_eq!(
-            shown(once.read(0), &once.keys()[0]),
-            "DURABLE.GET KEY REPLICAS all"
+            shown(once.read(0, &id), &once.keys()[0]),
+            format!("DURABLE.ONCE {id} REPLICAS all INCRBY KEY 0")
         );
         let durable = increments(&["--replicas", "2", "--command", "durable"]);
         assert_eq!(
@@ -153,6 +164,10 @@ mod tests {
         assert_eq!(
             shown(plain.increment(0, &Uuid::nil()), &plain.keys()[0]),
             "INCR KEY"
+        );
+        assert_eq!(
+            shown(plain.read(0, &Uuid::nil()), &plain.keys()[0]),
+            "INCRBY KEY 0"
         );
         assert_eq!(
             shown(plain.create(0), &plain.keys()[0]),
