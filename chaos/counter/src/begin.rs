@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::address::Address;
 use crate::caller::Caller;
+use crate::failure::Failure;
 use crate::increments::Increments;
 use crate::options::Form;
 use crate::system::{Kind, System};
@@ -31,14 +32,15 @@ pub fn begin(system: &System, increments: &Increments) -> Result<Begun, String> 
             Some(advice) => format!("{error}\n{advice}"),
             None => error,
         })?;
-    let mut caller = Caller::new(system);
+    let mut caller = Caller::at(system, place.clone());
     for counter in 0..increments.keys().len() {
         let created: Result<(), _> = caller.call(counter, &increments.create(counter));
-        created.map_err(|failure| explained(failure.text(), &place, system, form))?;
+        created.map_err(|failure| explained(&failure, caller.asked(), system, form))?;
     }
     // The last read is a command of its own. A missing permission must not show after the test.
     let read: Result<i64, _> = caller.call(0, &increments.read(0, &Uuid::new_v4()));
-    read.map_err(|failure| explained(failure.text(), &place, system, form))?;
+    read.map_err(|failure| explained(&failure, caller.asked(), system, form))?;
+    let primary = caller.asked().cloned().unwrap_or(place);
     let mut settings = cmd("CONFIG");
     settings.arg("GET").arg("durable.once-ttl-ms");
     let settings: Result<HashMap<String, String>, _> = caller.call(0, &settings);
@@ -46,17 +48,16 @@ pub fn begin(system: &System, increments: &Increments) -> Result<Begun, String> 
         .ok()
         .and_then(|settings| settings.get("durable.once-ttl-ms")?.parse().ok())
         .map_or(USUAL_WINDOW, Duration::from_millis);
-    let primary = caller.owner(0).cloned().unwrap_or(place);
     Ok(Begun { primary, window })
 }
 
 /// An error of a server, with what to do about it.
-fn explained(error: &str, place: &Address, system: &System, form: Form) -> String {
-    // The error of a connection already names the address.
-    let mut text = if error.contains(&place.to_string()) {
-        error.to_string()
-    } else {
-        format!("{place} answers: {error}")
+fn explained(failure: &Failure, place: Option<&Address>, system: &System, form: Form) -> String {
+    let error = failure.text();
+    let mut text = match place.map(Address::to_string) {
+        // The error of a connection already names the address.
+        Some(place) if !error.contains(&place) => format!("{place}: {error}"),
+        _ => error.to_string(),
     };
     if let Some(advice) = advice(error, system.kind(), form) {
         text += &format!("\n{advice}");
@@ -72,6 +73,8 @@ fn advice(error: &str, kind: &Kind, form: Form) -> Option<&'static str> {
         "its replicas are connected but do not acknowledge in time"
     } else if says("READONLY") && *kind == Kind::Plain {
         "this is a replica: name the primary, or use --sentinel NAME (SENTINEL=name)"
+    } else if says("MOVED") && *kind == Kind::Cluster {
+        "the nodes do not agree about who owns the key: wait until CLUSTER INFO says ok"
     } else if says("MOVED") {
         "this is a node of a cluster: add --cluster (CLUSTER=1)"
     } else if says("cluster support disabled") {

@@ -1,5 +1,6 @@
-//! Sends one command to the server that it belongs to, once. Follows redirections, because a
-//! redirected command was not executed.
+//! Sends one command to the server that it belongs to, once. Follows redirections, and goes on to
+//! the next address that the user named after a replica or a server that is down, because such a
+//! command was not executed.
 
 use std::collections::HashMap;
 
@@ -19,6 +20,10 @@ pub struct Caller<'s> {
     connections: HashMap<Address, Connection>,
     /// Where each counter was last.
     owners: HashMap<usize, Address>,
+    /// Where to begin.
+    start: Option<Address>,
+    /// The server that the last answer or error is of.
+    asked: Option<Address>,
 }
 
 impl<'s> Caller<'s> {
@@ -27,12 +32,22 @@ impl<'s> Caller<'s> {
             system,
             connections: HashMap::new(),
             owners: HashMap::new(),
+            start: None,
+            asked: None,
         }
     }
 
-    /// The server that was last asked about a counter.
-    pub fn owner(&self, counter: usize) -> Option<&Address> {
-        self.owners.get(&counter)
+    /// Begins at a server that the system has named already. Asking again may name another.
+    pub fn at(system: &'s System, start: Address) -> Caller<'s> {
+        Caller {
+            start: Some(start),
+            ..Caller::new(system)
+        }
+    }
+
+    /// The server that the last answer or error is of.
+    pub fn asked(&self) -> Option<&Address> {
+        self.asked.as_ref()
     }
 
     /// Asks again where the counter is.
@@ -41,27 +56,38 @@ impl<'s> Caller<'s> {
     }
 
     pub fn call<T: FromRedisValue>(&mut self, counter: usize, command: &Cmd) -> Result<T, Failure> {
-        let mut place = match self.owners.get(&counter) {
-            Some(owner) => owner.clone(),
-            None => self.system.locate().map_err(Failure::Refused)?,
+        let mut place = match (self.owners.get(&counter), self.start.take()) {
+            (Some(owner), _) => owner.clone(),
+            (None, Some(start)) => start,
+            (None, None) => self.system.locate().map_err(Failure::Refused)?,
         };
         let mut asking = false;
-        for _ in 0..REDIRECTIONS {
+        let mut tried = Vec::new();
+        let mut noted: Option<(Address, Failure)> = None;
+        loop {
             self.owners.insert(counter, place.clone());
-            let error = match self.send(&place, asking, command) {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            match self.redirection(&error, &place) {
-                Some((target, ask)) => (place, asking) = (target, ask),
-                None => {
-                    self.owners.remove(&counter);
-                    return Err(error.failure);
+            let unanswered = match self.send(&place, asking, command) {
+                Ok(answer) => {
+                    self.asked = Some(place);
+                    return Ok(answer);
                 }
-            }
+                Err(unanswered) => unanswered,
+            };
+            tried.push(place.clone());
+            let next = self.next(&unanswered, &place, &tried);
+            // What a server says is of more use than that another is down.
+            let told = match noted.take() {
+                Some(earlier) if unanswered.error.is_none() => earlier,
+                _ => (place, unanswered.failure),
+            };
+            let Some((target, ask)) = next else {
+                self.owners.remove(&counter);
+                self.asked = Some(told.0);
+                return Err(told.1);
+            };
+            (place, asking) = (target, ask);
+            noted = Some(told);
         }
-        self.owners.remove(&counter);
-        Err(Failure::Refused(format!("{place} redirects in a circle")))
     }
 
     fn send<T: FromRedisValue>(
@@ -74,14 +100,14 @@ impl<'s> Caller<'s> {
             Some(connection) => connection,
             None => self.system.open(place).map_err(|error| Unanswered {
                 failure: Failure::Refused(format!("cannot connect to {place}: {}", words(&error))),
-                error,
+                error: None,
             })?,
         };
         if asking {
             let asked: Result<(), RedisError> = cmd("ASKING").query(&mut connection);
             asked.map_err(|error| Unanswered {
                 failure: Failure::Refused(format!("{place}: {}", words(&error))),
-                error,
+                error: Some(error),
             })?;
         }
         let answer = command.query(&mut connection);
@@ -95,24 +121,42 @@ impl<'s> Caller<'s> {
         }
         answer.map_err(|error| Unanswered {
             failure: after_sending(&error),
-            error,
+            error: Some(error),
         })
     }
 
-    /// Where the cluster says that the key is, and whether it needs ASKING there.
-    fn redirection(&self, unanswered: &Unanswered, asked: &Address) -> Option<(Address, bool)> {
-        if *self.system.kind() != Kind::Cluster {
-            return None;
+    /// Where to send a command that was not executed, and whether it needs ASKING there.
+    fn next(
+        &self,
+        unanswered: &Unanswered,
+        asked: &Address,
+        tried: &[Address],
+    ) -> Option<(Address, bool)> {
+        match self.system.kind() {
+            Kind::Plain => {
+                let error = unanswered.error.as_ref();
+                let elsewhere = error.is_none_or(|error| error.code() == Some("READONLY"));
+                let mut given = self.system.given().iter();
+                let next = given.find(|place| !tried.contains(place));
+                next.filter(|_| elsewhere)
+                    .map(|place| (place.clone(), false))
+            }
+            Kind::Sentinel(_) => None,
+            Kind::Cluster => {
+                let error = unanswered.error.as_ref()?;
+                let (target, _) = error.redirect_node()?;
+                let ask = error.kind() == ErrorKind::Server(ServerErrorKind::Ask);
+                let target = Address::redirected(target, asked)?;
+                (tried.len() < REDIRECTIONS).then_some((target, ask))
+            }
         }
-        let (target, _) = unanswered.error.redirect_node()?;
-        let ask = unanswered.error.kind() == ErrorKind::Server(ServerErrorKind::Ask);
-        Some((Address::redirected(target, asked)?, ask))
     }
 }
 
 struct Unanswered {
     failure: Failure,
-    error: RedisError,
+    /// None if there was no connection.
+    error: Option<RedisError>,
 }
 
 fn redirects(error: &RedisError) -> bool {

@@ -58,6 +58,11 @@ impl System {
         &self.kind
     }
 
+    /// The addresses that the user named.
+    pub fn given(&self) -> &[Address] {
+        &self.given
+    }
+
     pub fn open(&self, address: &Address) -> Result<Connection, RedisError> {
         self.door.open(address)
     }

@@ -2,7 +2,7 @@
 
 use testkit::{Cluster, Replicated, ReservedPort, Server};
 
-use crate::program::refusal;
+use crate::program::{refusal, Program};
 
 #[track_caller]
 fn assert_says(text: &str, parts: &[&str]) {
@@ -48,6 +48,34 @@ fn a_replica_is_no_place_to_count() {
     let servers = Replicated::start(1);
     let text = refusal(&[&servers.replicas[0].addr()], None);
     assert_says(&text, &["READONLY", "this is a replica: name the primary"]);
+}
+
+#[test]
+fn of_several_addresses_the_one_that_answered_is_named() {
+    let servers = Replicated::start(1);
+    let (primary, replica) = (servers.primary.addr(), servers.replicas[0].addr());
+    let port = ReservedPort::any();
+    let nowhere = format!("127.0.0.1:{}", port.number());
+    for order in [[&primary, &replica], [&replica, &primary]] {
+        let text = refusal(&[order[0], order[1], "--replicas", "2"], None);
+        assert_says(&text, &[&primary, "NOREPLICAS"]);
+        assert!(!text.contains(&replica), "{text}");
+    }
+    for order in [[&nowhere, &replica], [&replica, &nowhere]] {
+        let text = refusal(&[order[0], order[1]], None);
+        assert_says(&text, &[&replica, "READONLY"]);
+        assert!(!text.contains(&nowhere), "{text}");
+    }
+}
+
+#[test]
+fn counting_begins_at_whichever_address_is_the_primary() {
+    let servers = Replicated::start(1);
+    let (primary, replica) = (servers.primary.addr(), servers.replicas[0].addr());
+    let program = Program::start(&[&replica, &primary, "--replicas", "1"]);
+    program.wait_for_growth(&servers.primary);
+    let ended = program.end();
+    assert_eq!(ended.code, 0, "{}", ended.output);
 }
 
 #[test]
