@@ -28,7 +28,7 @@ pub fn begin(system: &System, increments: &Increments) -> Result<Begun, String> 
     let form = increments.form();
     let place = system
         .locate()
-        .map_err(|error| match advice(&error, system.kind(), form) {
+        .map_err(|error| match advice(&error, system, form) {
             Some(advice) => format!("{error}\n{advice}"),
             None => error,
         })?;
@@ -59,13 +59,14 @@ fn explained(failure: &Failure, place: Option<&Address>, system: &System, form: 
         Some(place) if !error.contains(&place) => format!("{place}: {error}"),
         _ => error.to_string(),
     };
-    if let Some(advice) = advice(error, system.kind(), form) {
+    if let Some(advice) = advice(error, system, form) {
         text += &format!("\n{advice}");
     }
     text
 }
 
-fn advice(error: &str, kind: &Kind, form: Form) -> Option<&'static str> {
+fn advice(error: &str, system: &System, form: Form) -> Option<&'static str> {
+    let kind = system.kind();
     let says = |part: &str| error.contains(part);
     let advice = if says("NOREPLICAS") {
         "wait until its replicas are connected (DURABLE.REPLICAS lists them)"
@@ -87,6 +88,9 @@ fn advice(error: &str, kind: &Kind, form: Form) -> Option<&'static str> {
     } else if says("WRONGPASS") || says("NOAUTH") || says("Password authentication failed") {
         "set PASSWORD to the right password (SENTINEL_PASSWORD where the Sentinels have another), \
          and --user to the ACL user if there is one"
+    } else if system.tls() && (says("no answer within") || says("InvalidContentType")) {
+        // A server without TLS waits for the rest of the line, or answers in plain text.
+        "is this a TLS port? --tls (TLS=1) needs one"
     } else {
         return None;
     };

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use redis::{cmd, Cmd, Connection, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 
 use crate::address::Address;
-use crate::failure::{after_sending, words, Failure};
+use crate::failure::{after_sending, Failure};
 use crate::system::{Kind, System};
 
 /// More redirections in a row mean that nodes disagree. The next try may find them agreed.
@@ -99,14 +99,14 @@ impl<'s> Caller<'s> {
         let mut connection = match self.connections.remove(place) {
             Some(connection) => connection,
             None => self.system.open(place).map_err(|error| Unanswered {
-                failure: Failure::Refused(format!("cannot connect to {place}: {}", words(&error))),
+                failure: Failure::Refused(format!("cannot connect to {place}: {error}")),
                 error: None,
             })?,
         };
         if asking {
             let asked: Result<(), RedisError> = cmd("ASKING").query(&mut connection);
             asked.map_err(|error| Unanswered {
-                failure: Failure::Refused(format!("{place}: {}", words(&error))),
+                failure: Failure::Refused(format!("{place}: {}", self.system.words(&error))),
                 error: Some(error),
             })?;
         }
@@ -120,7 +120,7 @@ impl<'s> Caller<'s> {
             self.connections.insert(place.clone(), connection);
         }
         answer.map_err(|error| Unanswered {
-            failure: after_sending(&error),
+            failure: after_sending(&error, self.system.words(&error)),
             error: Some(error),
         })
     }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{anyhow, Context, Result};
 use redis::{Client, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
-use redis::{RedisConnectionInfo, RedisResult, TlsCertificates};
+use redis::{RedisConnectionInfo, RedisError, RedisResult, TlsCertificates};
 
 use crate::address::Address;
+use crate::failure::words;
 use crate::options::Options;
 
 /// A server that is up accepts a connection in far less.
@@ -57,7 +58,22 @@ impl Door {
         Ok((door(options.user.as_ref(), password), sentinels))
     }
 
-    pub fn open(&self, address: &Address) -> RedisResult<Connection> {
+    pub fn tls(&self) -> bool {
+        self.tls
+    }
+
+    /// A connection, or why there is none.
+    pub fn open(&self, address: &Address) -> Result<Connection, String> {
+        self.connect(address)
+            .map_err(|error| words(&error, CONNECT_LIMIT))
+    }
+
+    /// An error of a command on a connection.
+    pub fn words(&self, error: &RedisError) -> String {
+        words(error, self.patience)
+    }
+
+    fn connect(&self, address: &Address) -> RedisResult<Connection> {
         let (host, port) = (address.host.clone(), address.port);
         let client = if self.tls {
             let place = ConnectionAddr::TcpTls {

@@ -1,5 +1,7 @@
 //! What a failed try means: nothing was executed, or nobody knows.
 
+use std::time::Duration;
+
 use redis::RedisError;
 
 /// Why a command got no answer that counts.
@@ -19,9 +21,8 @@ impl Failure {
     }
 }
 
-/// The meaning of an error that came after the command was sent.
-pub fn after_sending(error: &RedisError) -> Failure {
-    let text = words(error);
+/// The meaning of an error that came after the command was sent. `text` is in its words.
+pub fn after_sending(error: &RedisError, text: String) -> Failure {
     // These replies speak of a command that ran. Every other error reply is a refusal.
     let ran = ["UNACKED", "UNBLOCKED", "ERR internal error"];
     match error.code() {
@@ -30,8 +31,12 @@ pub fn after_sending(error: &RedisError) -> Failure {
     }
 }
 
-/// The error as the server wrote it, or as the system reports it.
-pub fn words(error: &RedisError) -> String {
+/// The error as the server wrote it, or as the system reports it. An answer may take `limit`.
+pub fn words(error: &RedisError, limit: Duration) -> String {
+    // The system calls it "Resource temporarily unavailable".
+    if error.is_timeout() {
+        return format!("no answer within {} s", limit.as_secs());
+    }
     match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         (Some(code), None) => code.to_string(),
@@ -47,6 +52,12 @@ mod tests {
 
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    fn meaning_of(error: &RedisError) -> Failure {
+        after_sending(error, words(error, LIMIT))
+    }
+
     fn reply(line: &str) -> RedisError {
         let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
         value.extract_error().unwrap_err()
@@ -60,7 +71,7 @@ mod tests {
             "ERR unknown command 'DURABLE.ONCE'",
             "LOADING Redis is loading the dataset in memory",
         ] {
-            let meaning = after_sending(&reply(line));
+            let meaning = meaning_of(&reply(line));
             assert!(
                 matches!(&meaning, Failure::Refused(text) if text == line),
                 "{meaning:?}"
@@ -77,7 +88,7 @@ mod tests {
             reply("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
             reply("ERR internal error"),
         ] {
-            let meaning = after_sending(&error);
+            let meaning = meaning_of(&error);
             assert!(matches!(meaning, Failure::Unknown(_)), "{meaning:?}");
         }
     }
@@ -89,6 +100,17 @@ mod tests {
             error.kind(),
             ErrorKind::Server(ServerErrorKind::ResponseError)
         );
-        assert_eq!(words(&error), "NOAUTH Authentication required.");
+        assert_eq!(words(&error, LIMIT), "NOAUTH Authentication required.");
+    }
+
+    #[test]
+    fn a_timeout_is_called_by_its_name() {
+        for kind in [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut] {
+            let meaning = meaning_of(&RedisError::from(io::Error::from(kind)));
+            assert!(
+                matches!(&meaning, Failure::Unknown(text) if text == "no answer within 5 s"),
+                "{meaning:?}"
+            );
+        }
     }
 }

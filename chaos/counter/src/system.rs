@@ -13,7 +13,6 @@ use redis::{cmd, Connection, RedisError, Value};
 
 use crate::address::Address;
 use crate::door::Door;
-use crate::failure::words;
 use crate::options::Options;
 
 /// The user's servers. All clients share it.
@@ -63,8 +62,17 @@ impl System {
         &self.given
     }
 
-    pub fn open(&self, address: &Address) -> Result<Connection, RedisError> {
+    pub fn tls(&self) -> bool {
+        self.door.tls()
+    }
+
+    pub fn open(&self, address: &Address) -> Result<Connection, String> {
         self.door.open(address)
+    }
+
+    /// An error of a command on a connection to a server.
+    pub fn words(&self, error: &RedisError) -> String {
+        self.door.words(error)
     }
 
     /// A server to try. In a cluster it may be any node: MOVED then leads to the owner.
@@ -98,16 +106,16 @@ impl System {
         match &self.kind {
             Kind::Plain => Ok(place.clone()),
             Kind::Sentinel(name) => {
-                let mut connection = self.sentinels.open(place).map_err(|error| words(&error))?;
-                let found = primary_by_sentinel(&mut connection, name)?;
-                let others = other_sentinels(&mut connection, name);
-                self.learn(others.map_err(|error| words(&error))?);
+                let mut connection = self.sentinels.open(place)?;
+                let words = |error| self.sentinels.words(&error);
+                let found = primary_by_sentinel(&mut connection, name, words)?;
+                self.learn(other_sentinels(&mut connection, name).map_err(words)?);
                 Ok(found)
             }
             Kind::Cluster => {
-                let mut connection = self.door.open(place).map_err(|error| words(&error))?;
+                let mut connection = self.door.open(place)?;
                 let nodes = nodes_of_cluster(&mut connection, place);
-                self.learn(nodes.map_err(|error| words(&error))?);
+                self.learn(nodes.map_err(|error| self.words(&error))?);
                 Ok(place.clone())
             }
         }
@@ -122,13 +130,17 @@ impl System {
     }
 }
 
-fn primary_by_sentinel(connection: &mut Connection, name: &str) -> Result<Address, String> {
+fn primary_by_sentinel(
+    connection: &mut Connection,
+    name: &str,
+    words: impl Fn(RedisError) -> String,
+) -> Result<Address, String> {
     let mut question = cmd("SENTINEL");
     question.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
     let found: Option<(String, u16)> =
         question
             .query(connection)
-            .map_err(|error| match words(&error) {
+            .map_err(|error| match words(error) {
                 unknown if unknown.contains("unknown command") => "this is not a Sentinel".into(),
                 other => other,
             })?;
@@ -136,7 +148,7 @@ fn primary_by_sentinel(connection: &mut Connection, name: &str) -> Result<Addres
         Some((host, port)) => Ok(Address::new(host, port)),
         None => {
             let all = cmd("SENTINEL").arg("MASTERS").query(connection);
-            let all: Vec<HashMap<String, String>> = all.map_err(|error| words(&error))?;
+            let all: Vec<HashMap<String, String>> = all.map_err(words)?;
             let names: Vec<&str> = all
                 .iter()
                 .filter_map(|primary| primary.get("name").map(String::as_str))

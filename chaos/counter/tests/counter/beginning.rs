@@ -1,5 +1,7 @@
 //! What is wrong at the start is said in plain words, with the exit code 2.
 
+use std::net::TcpListener;
+
 use testkit::{Cluster, Replicated, ReservedPort, Server};
 
 use crate::program::{refusal, Program};
@@ -86,6 +88,36 @@ fn nobody_listens_and_nobody_is_a_sentinel() {
     let server = Server::builder().start();
     let text = refusal(&[&server.addr(), "--sentinel", "main"], None);
     assert_says(&text, &[&server.addr(), "this is not a Sentinel"]);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_named_with_the_limit() {
+    // The kernel accepts the connection, and nobody reads from it.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let patience = ["--patience", "1"];
+    let text = refusal(&[&[address.as_str()], &patience[..]].concat(), None);
+    assert_says(&text, &[&address, "no answer within 1 s"]);
+    assert!(!text.contains("TLS"), "{text}");
+    for mode in ["--sentinel=main", "--cluster"] {
+        let text = refusal(&[&[address.as_str(), mode], &patience[..]].concat(), None);
+        assert_says(&text, &[&address, "no answer within 1 s"]);
+    }
+    let text = refusal(
+        &[&[address.as_str(), "--tls"], &patience[..]].concat(),
+        None,
+    );
+    assert_says(
+        &text,
+        &[&address, "no answer within", "is this a TLS port?"],
+    );
+}
+
+#[test]
+fn a_server_without_tls_is_asked_about() {
+    let server = Server::builder().start();
+    let text = refusal(&[&server.addr(), "--tls", "--patience", "1"], None);
+    assert_says(&text, &[&server.addr(), "is this a TLS port?"]);
 }
 
 #[test]
