@@ -18,7 +18,7 @@ use durable_core::slot::SLOTS;
 use durable_core::slot_map::{
     AddressFamily, Connection, MapCache, MissingPort, Moment, Trackers, Watchers, TOPOLOGY_KEY,
 };
-use durable_core::topology::{Health, Node, SlotRange, Topology};
+use durable_core::topology::{Health, Node, PreferredEndpoint, SlotRange, Topology};
 
 const SIZES: [usize; 6] = [10, 100, 1_000, 10_000, 100_000, 1_000_000];
 const OWNERS_FOR_KEYS: usize = 1_000;
@@ -40,6 +40,7 @@ fn cluster(nodes: usize, owners: usize) -> Topology<'static> {
                 id: id(number).into(),
                 ip: b"10.0.0.1"[..].into(),
                 endpoint: b"10.0.0.1"[..].into(),
+                hostname: b""[..].into(),
                 port: Some(6379),
                 tls_port: None,
                 primary: (number >= owners).then(|| id(number % owners).into()),
@@ -54,6 +55,7 @@ fn cluster(nodes: usize, owners: usize) -> Topology<'static> {
                 node: owner,
             })
             .collect(),
+        preferred: PreferredEndpoint::Ip,
     }
 }
 

@@ -8,6 +8,7 @@
 mod cache;
 mod connections;
 mod hint;
+mod rows;
 mod token;
 mod trackers;
 mod watchers;
@@ -15,12 +16,13 @@ mod watchers;
 pub use cache::{MapCache, Moment};
 pub use connections::Connections;
 pub use hint::{Hint, KeyHint};
+pub use rows::Metadata;
 pub use token::parse as parse_token;
 pub use trackers::{Trackers, TOPOLOGY_KEY};
 pub use watchers::Watchers;
 
 use crate::slot::SLOTS;
-use crate::topology::{Health, Node, Topology};
+use crate::topology::{Health, Node, PreferredEndpoint, Topology};
 
 /// The owners of all slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub struct Owner {
     pub replicas: Vec<Address>,
 }
 
-/// A node's host, port and id.
+/// A node's host, port and id, and what else `CLUSTER SLOTS` tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     /// `None` stands for the address that the client is connected to. The server writes it as nil,
@@ -52,6 +54,8 @@ pub struct Address {
     pub port: u16,
     /// The node's id.
     pub id: Box<[u8]>,
+    /// What `CLUSTER SLOTS` tells besides.
+    pub metadata: Metadata,
 }
 
 /// The slots `first..=last`, owned by `owners()[owner]`.
@@ -103,15 +107,20 @@ const ELEMENTS_PER_ENTRY: usize = 4;
 const NO_OWNER: u16 = u16::MAX;
 
 impl SlotMap {
-    /// Builds the map of `topology` for plain or TLS connections. `host_of` gives the host of a
-    /// node; an empty one stands for the address that the client is connected to.
+    /// Builds the map of `topology` for plain or TLS connections. `ip_of` gives the address of a
+    /// node; an empty one is not known.
     fn build<'t>(
         topology: &'t Topology<'_>,
         tls: bool,
         missing_port: MissingPort,
-        host_of: impl Fn(&'t Node<'t>) -> &'t [u8],
+        ip_of: impl Fn(&'t Node<'t>) -> &'t [u8],
     ) -> Self {
-        let address = |node: &'t Node<'t>| Address::of(node, host_of(node), tls, missing_port);
+        let address = |node: &'t Node<'t>| Address {
+            host: host(node, ip_of(node), topology.preferred),
+            port: port(node, tls, missing_port),
+            id: node.id.as_ref().into(),
+            metadata: Metadata::of(topology.preferred, ip_of(node), &node.hostname),
+        };
         // Nodes are sorted by id, so owners and replicas are sorted too.
         let mut owners: Vec<Owner> = Vec::new();
         let mut owner_of_node = vec![NO_OWNER; topology.nodes.len()];
@@ -167,8 +176,8 @@ impl SlotMap {
         }
     }
 
-    /// A hash of everything in the map, from 1 to 2^53 - 1. Equal maps have equal
-    /// tokens. The reverse is almost certain.
+    /// A hash of everything in the map except metadata, from 1 to 2^53 - 1. Equal maps have equal
+    /// tokens. Maps with equal tokens almost certainly differ in nothing but metadata.
     pub fn token(&self) -> i64 {
         self.token
     }
@@ -216,16 +225,15 @@ impl Address {
         let after = format!(":{}", self.port);
         [before.as_bytes(), host, after.as_bytes()].concat()
     }
+}
 
-    /// The address of a node. An empty `host` stands for the address that the client is connected
-    /// to.
-    fn of(node: &Node<'_>, host: &[u8], tls: bool, missing_port: MissingPort) -> Self {
-        Self {
-            host: Some(host).filter(|host| !host.is_empty()).map(Into::into),
-            port: port(node, tls, missing_port),
-            id: node.id.as_ref().into(),
-        }
-    }
+/// The host of a node with this address. `None` stands for the address that the client is connected
+/// to.
+fn host(node: &Node<'_>, ip: &[u8], preferred: PreferredEndpoint) -> Option<Box<[u8]>> {
+    // A host name is the same for all connections, an address is not.
+    let is_address = preferred == PreferredEndpoint::Ip && node.endpoint == node.ip;
+    let host = if is_address { ip } else { &node.endpoint };
+    Some(host).filter(|host| !host.is_empty()).map(Into::into)
 }
 
 /// The port of a node for plain or TLS connections.
@@ -248,6 +256,16 @@ fn owner_by_slot(ranges: &[OwnedRange]) -> Box<[u16]> {
         owners.get_mut(slots).unwrap_or_default().fill(range.owner);
     }
     owners.into()
+}
+
+/// The places of the ones in a word, in ascending order: 0 and 2 for 5.
+fn bits(word: u64) -> impl Iterator<Item = u16> {
+    let mut left = word;
+    std::iter::from_fn(move || {
+        let lowest = (left != 0).then(|| left.trailing_zeros())?;
+        left &= left.wrapping_sub(1);
+        u16::try_from(lowest).ok()
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //!
 //! | reply | used for | not used for |
 //! |---|---|---|
-//! | `CLUSTER SHARDS` | endpoint, both ports, health | slots |
+//! | `CLUSTER SHARDS` | endpoint, host name, both ports, health | slots |
 //! | `CLUSTER NODES` | slots, the primary of each replica | addresses |
 //!
 //! The addresses of `CLUSTER NODES` are incomplete. It prints one of the two ports, by the kind of
@@ -47,6 +47,8 @@ pub struct Topology<'a> {
     /// In slot order, disjoint, each as long as possible. Slots outside of all ranges have no
     /// owner.
     pub ranges: Vec<SlotRange>,
+    /// `cluster-preferred-endpoint-type` of the answering server.
+    pub preferred: PreferredEndpoint,
 }
 
 /// One node.
@@ -60,6 +62,8 @@ pub struct Node<'a> {
     /// The host for redirections, by `cluster-preferred-endpoint-type`: the address, or the host
     /// name (`?` if it has none), or empty for the address that the client is connected to.
     pub endpoint: Cow<'a, [u8]>,
+    /// The host name that it announces. Empty if there is none.
+    pub hostname: Cow<'a, [u8]>,
     /// The port for plain connections, if it has one.
     pub port: Option<u16>,
     /// The port for TLS connections, if it has one.
@@ -72,20 +76,11 @@ pub struct Node<'a> {
     pub is_listed: bool,
 }
 
-/// How to read the addresses in `CLUSTER NODES`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AddressFormat {
-    /// `cluster-preferred-endpoint-type`
-    pub preferred: PreferredEndpoint,
-    /// The ports are TLS ports: a TLS connection asked, or no connection did and `tls-cluster` is
-    /// on.
-    pub tls: bool,
-}
-
 /// The values of `cluster-preferred-endpoint-type`: what redirections have as host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PreferredEndpoint {
     /// `ip`
+    #[default]
     Ip,
     /// `hostname`
     HostName,
@@ -119,16 +114,22 @@ pub struct SlotRange {
 impl<'a> Topology<'a> {
     /// Reads the raw replies to `CLUSTER SHARDS` and `CLUSTER NODES`, in RESP2 or RESP3. Unknown
     /// fields and flags are ignored, since servers add some. An unknown health counts as failed.
-    /// `endpoints` is called only if a node is in no shard.
+    ///
+    /// `preferred` is `cluster-preferred-endpoint-type`, `None` if it cannot be read: then the
+    /// endpoints show it, but not those of nodes in no shard. `has_tls_ports` tells whether the
+    /// ports in `CLUSTER NODES` are TLS ports: a TLS connection asked, or no connection did and
+    /// `tls-cluster` is on. It is called only if a node is in no shard.
     pub fn read(
         shards: &'a [u8],
         nodes: &'a [u8],
-        endpoints: impl FnOnce() -> AddressFormat,
+        preferred: Option<PreferredEndpoint>,
+        has_tls_ports: impl FnOnce() -> bool,
     ) -> Result<Self, Unreadable> {
-        let endpoints = LazyCell::new(endpoints);
+        let has_tls_ports = LazyCell::new(has_tls_ports);
         let mut topology = Self {
             nodes: Vec::new(),
             ranges: Vec::new(),
+            preferred: preferred.unwrap_or_default(),
         };
         let mut owners = vec![NO_OWNER; usize::from(SLOTS)];
         // Both lists are sorted by id. If two nodes claim a slot, the lower id gets it on every
@@ -138,7 +139,9 @@ impl<'a> Topology<'a> {
             while shard_nodes.next_if(|node| node.id < line.id).is_some() {}
             let listed = shard_nodes.next_if(|node| node.id == line.id);
             let is_listed = listed.is_some();
-            let Some(node) = listed.or_else(|| line.as_shard_node(*endpoints)) else {
+            let Some(node) =
+                listed.or_else(|| line.as_shard_node(topology.preferred, *has_tls_ports))
+            else {
                 continue;
             };
             let index = u32::try_from(topology.nodes.len()).unwrap_or(NO_OWNER);
@@ -156,6 +159,7 @@ impl<'a> Topology<'a> {
                 id: line.id.into(),
                 ip: node.ip.into(),
                 endpoint: node.endpoint.into(),
+                hostname: node.hostname.into(),
                 port: node.port,
                 tls_port: node.tls_port,
                 primary: line.primary.map(Cow::from),
@@ -164,6 +168,9 @@ impl<'a> Topology<'a> {
             });
         }
         topology.ranges = ranges(&owners);
+        if preferred.is_none() {
+            topology.preferred = shown_preference(&topology.nodes);
+        }
         Ok(topology)
     }
 
@@ -195,6 +202,7 @@ impl<'a> Topology<'a> {
             id: own(node.id),
             ip: own(node.ip),
             endpoint: own(node.endpoint),
+            hostname: own(node.hostname),
             port: node.port,
             tls_port: node.tls_port,
             primary: node.primary.map(own),
@@ -204,7 +212,19 @@ impl<'a> Topology<'a> {
         Topology {
             nodes: self.nodes.into_iter().map(node).collect(),
             ranges: self.ranges,
+            preferred: self.preferred,
         }
+    }
+}
+
+/// The kind of host that the endpoints of these nodes show. `Ip` if they are all addresses: most
+/// often that is the setting.
+fn shown_preference(nodes: &[Node<'_>]) -> PreferredEndpoint {
+    let mut listed = nodes.iter().filter(|node| node.is_listed);
+    match listed.find(|node| node.endpoint != node.ip) {
+        None => PreferredEndpoint::Ip,
+        Some(node) if node.endpoint.is_empty() => PreferredEndpoint::Unknown,
+        Some(_) => PreferredEndpoint::HostName,
     }
 }
 

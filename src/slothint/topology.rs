@@ -5,7 +5,7 @@ use std::ffi::CStr;
 
 use durable_core::servers::Fact;
 use durable_core::slot_map::{AddressFamily, Connection};
-use durable_core::topology::{AddressFormat, PreferredEndpoint, Topology};
+use durable_core::topology::{PreferredEndpoint, Topology};
 
 use super::state;
 use crate::facts;
@@ -24,22 +24,28 @@ pub fn look(ctx: &Ctx, client: Option<Connection>) -> Result<(), String> {
     if facts::has(Fact::TopologyCrashesCalls) {
         return Err("ERR slot hints need Valkey 8.0.1 or later, earlier ones crash".into());
     }
-    // No other code runs between the two calls, so the replies agree.
+    // No other code runs between the calls, so the replies agree.
     let shards = ask(ctx, c"SHARDS")?;
     let nodes = ask(ctx, c"NODES")?;
-    let endpoints = || AddressFormat {
-        preferred: match ctx.setting(c"cluster-preferred-endpoint-type").as_deref() {
-            Some(b"hostname") => PreferredEndpoint::HostName,
-            Some(b"unknown-endpoint") => PreferredEndpoint::Unknown,
-            _ => PreferredEndpoint::Ip,
-        },
-        tls: client.map_or_else(
+    let preferred = ctx.setting(c"cluster-preferred-endpoint-type");
+    let preferred = preferred.map(|value| match value.as_slice() {
+        b"hostname" => PreferredEndpoint::HostName,
+        b"unknown-endpoint" => PreferredEndpoint::Unknown,
+        _ => PreferredEndpoint::Ip,
+    });
+    let has_tls_ports = || {
+        client.map_or_else(
             || ctx.setting(c"tls-cluster").as_deref() == Some(b"yes"),
             |client| client.tls,
-        ),
+        )
     };
-    let topology = Topology::read(shards.protocol(), nodes.protocol(), endpoints)
-        .map_err(|unreadable| format!("ERR {unreadable}"))?;
+    let topology = Topology::read(
+        shards.protocol(),
+        nodes.protocol(),
+        preferred,
+        has_tls_ports,
+    )
+    .map_err(|unreadable| format!("ERR {unreadable}"))?;
     let family = client.map_or(AddressFamily::V4, |client| client.family);
     state::with(|hints| {
         let now = hints.moment();

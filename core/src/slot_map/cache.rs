@@ -61,7 +61,7 @@ struct Look {
 struct View<'a> {
     topology: &'a Topology<'static>,
     /// The map is for IPv6 connections, and others took the look.
-    needs_v6_hosts: bool,
+    needs_v6_addresses: bool,
 }
 
 impl MapCache {
@@ -100,7 +100,7 @@ impl MapCache {
     }
 
     /// Stores a look that a connection of that family took. Returns the kinds of connection whose
-    /// map the look has changed, among those that have requested a map before.
+    /// map has another token by this look, among those that have requested a map before.
     pub fn take_look(
         &mut self,
         mut topology: Topology<'_>,
@@ -163,20 +163,20 @@ impl MapCache {
         self.looks_taken = 0;
     }
 
-    /// Builds the map for connections of that kind. Returns true if it has changed.
+    /// Builds the map for connections of that kind. Returns true if it has another token than
+    /// before.
     fn rebuild(&mut self, connection: Connection) -> bool {
         let Some(map) = self.build(connection) else {
             return false;
         };
-        if self
-            .maps
-            .get(&connection)
-            .is_some_and(|known| **known == map)
-        {
+        let known = self.maps.get(&connection);
+        if known.is_some_and(|known| **known == map) {
             return false;
         }
+        // Metadata may have changed alone. Clients that wait for another token are not told so.
+        let has_new_token = known.is_none_or(|known| known.token() != map.token());
         self.maps.insert(connection, Arc::new(map));
-        true
+        has_new_token
     }
 
     fn build(&self, connection: Connection) -> Option<SlotMap> {
@@ -185,7 +185,7 @@ impl MapCache {
             view.topology,
             connection.tls,
             self.missing_port,
-            |node| self.host(&view, node),
+            |node| self.ip(&view, node),
         ))
     }
 
@@ -201,33 +201,30 @@ impl MapCache {
         let look = self.looks.get(&taken_by);
         Some(View {
             topology: &look.or_else(|| self.looks.get(&self.newest))?.topology,
-            needs_v6_hosts: is_v6 && taken_by == AddressFamily::V4,
+            needs_v6_addresses: is_v6 && taken_by == AddressFamily::V4,
         })
     }
 
-    fn host<'a>(&'a self, view: &View<'a>, node: &'a Node<'_>) -> &'a [u8] {
-        if view.needs_v6_hosts {
-            self.v6_host(node)
+    fn ip<'a>(&'a self, view: &View<'a>, node: &'a Node<'_>) -> &'a [u8] {
+        if view.needs_v6_addresses {
+            self.v6_ip(node)
         } else {
-            &node.endpoint
+            &node.ip
         }
     }
 
-    /// The host of `node` for IPv6 connections, in a look by others: see the head of this file. A
-    /// host name is the same for all families.
-    fn v6_host<'a>(&'a self, node: &'a Node<'_>) -> &'a [u8] {
+    /// The address of `node` for IPv6 connections, in a look by others: see the head of this file.
+    fn v6_ip<'a>(&'a self, node: &'a Node<'_>) -> &'a [u8] {
         let before = self
             .first_v4_after_v6
             .as_ref()
             .and_then(|topology| topology.node(&node.id));
-        let is_unmoved =
-            node.endpoint == node.ip && before.is_some_and(|before| before.ip == node.ip);
+        let is_unmoved = before.is_some_and(|before| before.ip == node.ip);
         let v6 = self
             .looks
             .get(&AddressFamily::V6)
             .and_then(|look| look.topology.node(&node.id));
-        v6.filter(|_| is_unmoved)
-            .map_or(&node.endpoint, |v6| &v6.ip)
+        v6.filter(|_| is_unmoved).map_or(&node.ip, |v6| &v6.ip)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Example: nodes a, b and c own slots, in this order in the map (indices 0, 1, 2). The keys belong
 //! to c, a and c. The hint has the nodes [a, c], and the keys have the indices 1, 0 and 1.
 
-use super::{Owner, SlotMap, NO_OWNER};
+use super::{bits, Owner, SlotMap, NO_OWNER};
 use crate::slot;
 
 /// The slots and owners of some keys.
@@ -101,14 +101,7 @@ impl NodeSet {
         self.words
             .iter()
             .zip((0..).step_by(64))
-            .flat_map(|(&(word, _), first)| {
-                let mut left = word;
-                std::iter::from_fn(move || {
-                    let lowest = (left != 0).then(|| left.trailing_zeros() as usize)?;
-                    left &= left.wrapping_sub(1);
-                    Some(first | lowest)
-                })
-            })
+            .flat_map(|(&(word, _), first)| bits(word).map(move |bit| first | usize::from(bit)))
     }
 }
 

@@ -15,7 +15,7 @@ use siphasher::sip::SipHasher24;
 const MAX: u64 = (1 << 53) - 1;
 
 /// The token of a map, from 1 to [`MAX`]. It depends on every host, port, id, replica and range,
-/// and on nothing else.
+/// and on nothing else, so not on metadata.
 pub(super) fn of(owners: &[Owner], ranges: &[OwnedRange]) -> i64 {
     let mut bytes = Vec::new();
     length(&mut bytes, owners.len());
@@ -77,7 +77,9 @@ fn length(bytes: &mut Vec<u8>, length: usize) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Metadata;
     use super::*;
+    use crate::topology::PreferredEndpoint;
 
     #[test]
     fn a_token_is_positive_and_exact_as_a_double() {
@@ -120,15 +122,18 @@ mod tests {
 
     #[test]
     fn the_token_of_a_map_is_the_same_in_every_build() {
+        let metadata = || Metadata::of(PreferredEndpoint::Unknown, b"ip", b"name");
         let replica = Address {
             host: None,
             port: 6380,
             id: (*b"bb").into(),
+            metadata: metadata(),
         };
         let primary = Address {
             host: Some((*b"10.0.0.1").into()),
             port: 6379,
             id: (*b"aa").into(),
+            metadata: metadata(),
         };
         let owners = [Owner {
             address: primary,

@@ -4,7 +4,7 @@
 //! `id ip:port@bus[,name] flags primary ping pong epoch link [slot | first-last | [migrating]]…`
 
 use super::shards::ShardNode;
-use super::{AddressFormat, Health, PreferredEndpoint, Unreadable};
+use super::{Health, PreferredEndpoint, Unreadable};
 use crate::resp::{number, Cursor};
 use crate::slot::SLOTS;
 
@@ -60,7 +60,11 @@ fn node_line(line: &[u8]) -> Result<NodeLine<'_>, Unreadable> {
 impl<'a> NodeLine<'a> {
     /// What `CLUSTER SHARDS` would print for the node, with one of the two ports. `None` for a node
     /// that is still in the handshake.
-    pub fn as_shard_node(&self, endpoints: AddressFormat) -> Option<ShardNode<'a>> {
+    pub fn as_shard_node(
+        &self,
+        preferred: PreferredEndpoint,
+        has_tls_port: bool,
+    ) -> Option<ShardNode<'a>> {
         let has = |flag: &[u8]| {
             self.flags
                 .split(|&byte| byte == b',')
@@ -80,14 +84,15 @@ impl<'a> NodeLine<'a> {
         Some(ShardNode {
             id: self.id,
             ip,
-            endpoint: match endpoints.preferred {
+            endpoint: match preferred {
                 PreferredEndpoint::Ip => ip,
                 PreferredEndpoint::HostName if name.is_empty() => b"?",
                 PreferredEndpoint::HostName => name,
                 PreferredEndpoint::Unknown => b"",
             },
-            port: port.filter(|_| !endpoints.tls),
-            tls_port: port.filter(|_| endpoints.tls),
+            hostname: name,
+            port: port.filter(|_| !has_tls_port),
+            tls_port: port.filter(|_| has_tls_port),
             health: if has(b"fail") {
                 Health::Failed
             } else {

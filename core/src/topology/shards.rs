@@ -12,6 +12,8 @@ pub(super) struct ShardNode<'a> {
     pub id: &'a [u8],
     pub ip: &'a [u8],
     pub endpoint: &'a [u8],
+    /// Empty if there is none.
+    pub hostname: &'a [u8],
     pub port: Option<u16>,
     pub tls_port: Option<u16>,
     pub health: Health,
@@ -40,12 +42,13 @@ pub(super) fn read(reply: &[u8]) -> Result<Vec<ShardNode<'_>>, Unreadable> {
 
 fn node<'a>(reply: &mut Cursor<'a>) -> Result<ShardNode<'a>, Unreadable> {
     let (mut id, mut ip, mut endpoint, mut health) = (None, None, None, None);
-    let (mut port, mut tls_port) = (None, None);
+    let (mut port, mut tls_port, mut hostname) = (None, None, None);
     for _ in 0..reply.map()? {
         match reply.string()? {
             b"id" => id = Some(reply.string()?),
             b"ip" => ip = Some(reply.string()?),
             b"endpoint" => endpoint = Some(reply.string()?),
+            b"hostname" => hostname = Some(reply.string()?),
             b"port" => port = Some(port_number(reply)?),
             b"tls-port" => tls_port = Some(port_number(reply)?),
             b"health" => health = Some(reply.string()?),
@@ -56,6 +59,7 @@ fn node<'a>(reply: &mut Cursor<'a>) -> Result<ShardNode<'a>, Unreadable> {
         id: id.ok_or(Unreadable("a node has no id"))?,
         ip: ip.ok_or(Unreadable("a node has no ip"))?,
         endpoint: endpoint.ok_or(Unreadable("a node has no endpoint"))?,
+        hostname: hostname.unwrap_or_default(),
         port,
         tls_port,
         health: match health.ok_or(Unreadable("a node has no health"))? {

@@ -34,10 +34,7 @@ fn array(values: &[String]) -> String {
 
 /// Nodes that are in no shard get their address as endpoint.
 fn look<'a>(shards: &'a [u8], nodes: &'a [u8]) -> Result<Topology<'a>, Unreadable> {
-    Topology::read(shards, nodes, || AddressFormat {
-        preferred: PreferredEndpoint::Ip,
-        tls: false,
-    })
+    Topology::read(shards, nodes, Some(PreferredEndpoint::Ip), || false)
 }
 
 /// Prints `CLUSTER SHARDS`: each node in a shard of its own, without slots, which are not read.
@@ -49,11 +46,10 @@ fn shards(resp3: bool, nodes: &[Node]) -> String {
             node.tls_port
                 .map(|port| ("tls-port", format!(":{port}\r\n"))),
         );
-        pairs.extend([
-            ("ip", text(&node.ip)),
-            ("endpoint", text(&node.endpoint)),
-            ("hostname", text(b"h")),
-        ]);
+        pairs.extend([("ip", text(&node.ip)), ("endpoint", text(&node.endpoint))]);
+        // Servers leave out a missing name.
+        let name = Some(&node.hostname).filter(|name| !name.is_empty());
+        pairs.extend(name.map(|name| ("hostname", text(name))));
         let health = match node.health {
             Health::Online => "online",
             Health::Loading => "loading",
@@ -105,6 +101,7 @@ fn node(id: &str) -> Node<'static> {
         id: id.as_bytes().to_vec().into(),
         ip: b"10.0.0.1".into(),
         endpoint: b"10.0.0.1".into(),
+        hostname: b"".into(),
         port: Some(6379),
         tls_port: None,
         primary: None,
@@ -145,6 +142,7 @@ fn the_replies_of_a_real_server_are_read() {
             },
             Node {
                 health: Health::Failed,
+                hostname: b"one.example".into(),
                 ..at(failed, "10.0.0.1", 7000)
             },
             at(spare, "10.0.0.2", 7000),
@@ -159,6 +157,7 @@ fn the_replies_of_a_real_server_are_read() {
         ]
         .map(|(first, last, node)| SlotRange { first, last, node })
         .into(),
+        preferred: PreferredEndpoint::Ip,
     };
     assert_eq!(read, expected);
 }
@@ -184,6 +183,7 @@ fn slots_are_those_of_cluster_nodes_and_not_of_cluster_shards() {
             last: 16_383,
             node: 1,
         }],
+        preferred: PreferredEndpoint::Ip,
     };
     let both = [topology.nodes[0].clone(), topology.nodes[1].clone()];
     let one_shard = shards(false, &both);
@@ -204,6 +204,7 @@ fn a_failed_owner_keeps_its_slots() {
             last: 3,
             node: 0,
         }],
+        preferred: PreferredEndpoint::Ip,
     };
     assert_eq!(read(&topology).unwrap().ranges, topology.ranges);
 }
@@ -217,6 +218,7 @@ fn migrating_slots_are_owned_by_their_source() {
             last: 5,
             node: 0,
         }],
+        preferred: PreferredEndpoint::Ip,
     };
     assert_eq!(read(&topology), Ok(topology));
 }
@@ -303,4 +305,26 @@ fn an_unknown_health_is_not_online() {
         look(reply.as_bytes(), lines.as_bytes()).unwrap().nodes[0].health,
         Health::Failed
     );
+}
+
+#[test]
+fn endpoints_show_what_they_prefer_if_the_setting_cannot_be_read() {
+    for (endpoint, expected) in [
+        ("10.0.0.1", PreferredEndpoint::Ip),
+        ("a.example", PreferredEndpoint::HostName),
+        ("?", PreferredEndpoint::HostName),
+        ("", PreferredEndpoint::Unknown),
+    ] {
+        let mut other = node("b");
+        other.endpoint = endpoint.as_bytes().into();
+        let shards = shards(false, &[node("a"), other]);
+        let lines = text(b"a :1@2 m - 0 0 1 c\nb :1@2 m - 0 0 1 c\n");
+        let read = |preferred| {
+            Topology::read(shards.as_bytes(), lines.as_bytes(), preferred, || false)
+                .map(|topology| topology.preferred)
+        };
+        assert_eq!(read(None), Ok(expected), "{endpoint:?}");
+        let known = PreferredEndpoint::Ip;
+        assert_eq!(read(Some(known)), Ok(known), "the setting counts");
+    }
 }

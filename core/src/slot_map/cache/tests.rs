@@ -3,6 +3,7 @@
 use super::*;
 use crate::slot_map::tests::{node, of};
 use crate::slot_map::Address;
+use crate::topology::PreferredEndpoint;
 
 const PLAIN: Connection = Connection {
     tls: false,
@@ -202,10 +203,47 @@ fn host_names_are_the_same_for_all_families() {
     let named = |ip: &'static str| {
         let mut topology = one("a.example", 2);
         topology.nodes[0].ip = ip.as_bytes().into();
+        topology.preferred = PreferredEndpoint::HostName;
         topology
     };
     let mut cache = cache();
     cache.take_look(named("fd00::1"), AddressFamily::V6, at(0, 0));
     cache.take_look(named("10.0.0.1"), AddressFamily::V4, at(0, 0));
     assert_eq!(host(&mut cache, V6), "a.example");
+    // The addresses are in the metadata.
+    let ip = |cache: &mut MapCache, connection| {
+        let address = address(cache, connection);
+        let pairs: Vec<_> = address.metadata.pairs().collect();
+        assert_eq!((pairs.len(), pairs[0].0), (1, &b"ip"[..]));
+        String::from_utf8_lossy(pairs[0].1).into_owned()
+    };
+    assert_eq!(ip(&mut cache, V6), "fd00::1");
+    assert_eq!(ip(&mut cache, PLAIN), "10.0.0.1");
+}
+
+#[test]
+fn new_metadata_alone_gives_a_new_map_and_is_not_reported_as_a_change() {
+    let mut cache = cache();
+    cache.take_look(one("h", 2), AddressFamily::V4, at(0, 0));
+    let before = cache.map(PLAIN).unwrap();
+    let mut named = one("h", 2);
+    named.nodes[0].hostname = b"a.example".into();
+    assert_eq!(cache.take_look(named, AddressFamily::V4, at(1, 0)), []);
+    let after = cache.map(PLAIN).unwrap();
+    assert_eq!(after.token(), before.token());
+    assert_ne!(after, before);
+}
+
+#[test]
+fn an_unknown_endpoint_is_unknown_to_all_families() {
+    let unknown = |ip: &'static str| {
+        let mut topology = one("", 2);
+        topology.nodes[0].ip = ip.as_bytes().into();
+        topology.preferred = PreferredEndpoint::Unknown;
+        topology
+    };
+    let mut cache = cache();
+    cache.take_look(unknown("fd00::1"), AddressFamily::V6, at(0, 0));
+    cache.take_look(unknown(""), AddressFamily::V4, at(0, 0));
+    assert_eq!(address(&mut cache, V6).host, None);
 }

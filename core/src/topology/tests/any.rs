@@ -8,12 +8,7 @@ use super::*;
 pub(crate) fn topology() -> impl Strategy<Value = Topology<'static>> {
     let node = (
         prop_oneof![Just(""), Just("10.0.0.1"), Just("fd00::3")],
-        prop_oneof![
-            Just(None),
-            Just(Some("")),
-            Just(Some("?")),
-            Just(Some("a.example"))
-        ],
+        prop_oneof![Just(""), Just("a.example")],
         prop::option::of(1_u16..9),
         prop::option::of(1_u16..9),
         prop::option::of(0_usize..8),
@@ -24,17 +19,29 @@ pub(crate) fn topology() -> impl Strategy<Value = Topology<'static>> {
         ],
     );
     let cuts = prop::collection::btree_map(0..SLOTS, prop::option::of(0_usize..6), 0..40);
-    (prop::collection::vec(node, 0..=6), cuts).prop_map(|(nodes, cuts)| {
+    let preferred = prop_oneof![
+        Just(PreferredEndpoint::Ip),
+        Just(PreferredEndpoint::HostName),
+        Just(PreferredEndpoint::Unknown)
+    ];
+    let nodes = prop::collection::vec(node, 0..=6);
+    (nodes, cuts, preferred).prop_map(|(nodes, cuts, preferred)| {
         let id =
             |index: usize| -> Cow<'static, [u8]> { format!("node{index}").into_bytes().into() };
         let nodes: Vec<Node> = nodes
             .into_iter()
             .enumerate()
             .map(
-                |(index, (ip, endpoint, port, tls_port, primary, health))| Node {
+                |(index, (ip, name, port, tls_port, primary, health))| Node {
                     id: id(index),
                     ip: ip.as_bytes().into(),
-                    endpoint: endpoint.unwrap_or(ip).as_bytes().into(),
+                    endpoint: match preferred {
+                        PreferredEndpoint::Ip => ip.as_bytes().into(),
+                        PreferredEndpoint::HostName if name.is_empty() => b"?".into(),
+                        PreferredEndpoint::HostName => name.as_bytes().into(),
+                        PreferredEndpoint::Unknown => b"".into(),
+                    },
+                    hostname: name.as_bytes().into(),
                     port,
                     tls_port,
                     primary: primary.map(id),
@@ -51,6 +58,7 @@ pub(crate) fn topology() -> impl Strategy<Value = Topology<'static>> {
         Topology {
             ranges: ranges(&owners),
             nodes,
+            preferred,
         }
     })
 }
@@ -59,7 +67,8 @@ proptest! {
     #[test]
     fn printed_topologies_are_read_back(topology in topology(), resp3: bool) {
         let (shards, nodes) = (shards(resp3, &topology.nodes), nodes(resp3, &topology));
-        let read = look(shards.as_bytes(), nodes.as_bytes());
+        let preferred = Some(topology.preferred);
+        let read = Topology::read(shards.as_bytes(), nodes.as_bytes(), preferred, || false);
         prop_assert_eq!(read, Ok(topology));
     }
 

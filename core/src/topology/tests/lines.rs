@@ -32,14 +32,18 @@ fn a_node_in_no_shard_gets_its_address_from_its_line() {
           d :0@0 master,noaddr - 0 0 1 disconnected 20\n",
     );
     let read = |preferred, tls| {
-        let endpoints = || AddressFormat { preferred, tls };
-        Topology::read(shards.as_bytes(), lines.as_bytes(), endpoints).unwrap()
+        Topology::read(shards.as_bytes(), lines.as_bytes(), Some(preferred), || tls).unwrap()
     };
     let address = |node: &Node| {
         let host = String::from_utf8_lossy(&node.endpoint).into_owned();
         (host, node.port, node.tls_port)
     };
     let topology = read(PreferredEndpoint::Ip, false);
+    assert_eq!(
+        topology.nodes[0].hostname.as_ref(),
+        b"a.example",
+        "the name is read too"
+    );
     let [a, b, c, d] = &topology.nodes[..] else {
         panic!("{topology:?}");
     };
@@ -65,9 +69,11 @@ fn a_node_in_no_shard_gets_its_address_from_its_line() {
 }
 
 #[test]
-fn endpoints_is_not_called_if_every_node_is_in_a_shard() {
+fn the_kind_of_ports_is_not_asked_for_if_every_node_is_in_a_shard() {
     let shards = shards(false, &[node("a")]);
     let lines = text(b"a :1@2 master - 0 0 1 connected 0-9\n");
-    let topology = Topology::read(shards.as_bytes(), lines.as_bytes(), || unreachable!());
+    let preferred = Some(PreferredEndpoint::HostName);
+    let (shards, lines) = (shards.as_bytes(), lines.as_bytes());
+    let topology = Topology::read(shards, lines, preferred, || unreachable!());
     assert_eq!(topology.unwrap().nodes, [node("a")]);
 }
