@@ -12,7 +12,7 @@ use crate::durable::{call, family, help, once, replicas, wait};
 use crate::ffi::spec::{Arg, Spec};
 use crate::ffi::{Ctx, Handler};
 use crate::server_command::ServerCommand;
-use crate::slothint::{command, map, watch};
+use crate::slothint::{command, map, slots, watch};
 use crate::{docs, facts};
 
 /// One command.
@@ -42,7 +42,7 @@ enum Categories {
 type Create = fn(&Ctx, Spec, Handler) -> Result<(), String>;
 
 /// All commands but the family.
-const COMMANDS: [CommandRow; 8] = [
+const COMMANDS: [CommandRow; 9] = [
     CommandRow {
         name: c"durable.call",
         // Counts as a write even when it runs a read. The server makes its checks when a client
@@ -131,6 +131,17 @@ const COMMANDS: [CommandRow; 8] = [
         complexity: c"O(N) where N is the number of ranges and nodes",
         args: map::args,
         handler: Handler::of::<map::SlotHintMap>(),
+        create: without_keys,
+    },
+    CommandRow {
+        name: c"slothint.slots",
+        flags: c"allow-loading allow-stale",
+        arity: -1,
+        categories: Categories::Own(&["slow"]),
+        summary: c"Tells which nodes own the slots of some keys, or all, as CLUSTER SLOTS does.",
+        complexity: c"O(N) where N is the number of keys, ranges and nodes",
+        args: slots::args,
+        handler: Handler::of::<slots::SlotHintSlots>(),
         create: without_keys,
     },
     CommandRow {

@@ -1,5 +1,5 @@
-//! The examples in Python: the cache, `examples/slothint_cache.py`, on a real cluster, and the
-//! retry loop of `docs/once.md`.
+//! The examples in Python: the cache, `examples/slothint_cache.py`, on a real cluster, the retry
+//! loop of `docs/once.md`, and the parser of `docs/clients.md`.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -86,6 +86,56 @@ fn a_cache_in_python_needs_no_redirection_after_a_hint_and_follows_moved_and_ask
             value
         };
         assert_eq!(value, "key:7");
+    }
+}
+
+/// The function as the page has it, in both protocols. redis-py reads the reply as it reads CLUSTER
+/// SLOTS.
+#[test]
+fn the_parser_of_redis_py_reads_the_rows_of_slothint_slots() {
+    let Some(python) = python() else {
+        eprintln!("no python3 with redis-py, and none can be made: nothing tested");
+        return;
+    };
+    let page = include_str!("../../docs/clients.md");
+    let (_, section) = page
+        .split_once("## The slot map as CLUSTER SLOTS\n")
+        .expect("the section");
+    let (_, code) = section.split_once("```python\n").expect("an example");
+    let (code, _) = code.split_once("```").expect("an end of the example");
+    for endpoint in ["ip", "hostname", "unknown-endpoint"] {
+        let cluster = Cluster::builder(3, 1)
+            .node(move |_, builder| {
+                builder
+                    .module_args(&["slothint-max-age-ms", "0"])
+                    .config("cluster-announce-hostname", "localhost")
+                    .config("cluster-preferred-endpoint-type", endpoint)
+            })
+            .start();
+        let port = cluster.nodes[4].port();
+        // bar is in slot 5061, foo in 12182.
+        let use_it = format!(
+            "import redis\n\
+             for protocol in (2, 3):\n\
+             \x20   client = redis.Redis('127.0.0.1', {port}, protocol=protocol)\n\
+             \x20   slots = client.execute_command('CLUSTER SLOTS')\n\
+             \x20   slots = parse_cluster_slots(slots, current_host='127.0.0.1')\n\
+             \x20   assert owners(client, '127.0.0.1') == slots\n\
+             \x20   of = lambda slot: next(slots[row] for row in slots if row[0] <= slot <= row[1])\n\
+             \x20   expected = {{(slot, slot): of(slot) for slot in (5061, 12182)}}\n\
+             \x20   assert owners(client, '127.0.0.1', 'foo', 'bar', 'foo') == expected\n\
+             \x20   print(len(slots), len(expected))\n"
+        );
+        let output = Command::new(&python)
+            .args(["-c", &format!("{code}\n{use_it}")])
+            .output()
+            .expect("python starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "3 2\n3 2\n",
+            "{endpoint}: {errors}"
+        );
     }
 }
 

@@ -1,8 +1,8 @@
 //! Slot hints: which node serves a key, before a command is sent. `SLOTHINT`, `SLOTHINT.MAP`,
-//! `SLOTHINT.WATCH`.
+//! `SLOTHINT.SLOTS`, `SLOTHINT.WATCH`.
 //!
 //! `core/src/topology.rs` reads the topology, and `core/src/slot_map.rs` builds the map for each
-//! kind of connection. This folder has the three commands, the calls for a [look at the
+//! kind of connection. This folder has the four commands, the calls for a [look at the
 //! topology](topology), and the [refresh] for clients that wait for a change. While there are no
 //! such clients and no commands, the module takes no looks.
 
@@ -13,6 +13,7 @@ pub mod map;
 mod pairs;
 pub mod refresh;
 mod reply;
+pub mod slots;
 mod state;
 mod topology;
 pub mod watch;

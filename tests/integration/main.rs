@@ -112,7 +112,7 @@ mod cluster {
     mod replica_reads;
 }
 
-/// SLOTHINT, SLOTHINT.MAP and SLOTHINT.WATCH.
+/// SLOTHINT, SLOTHINT.MAP, SLOTHINT.SLOTS and SLOTHINT.WATCH.
 mod slothint {
     mod endpoints;
     mod failures;
@@ -120,6 +120,7 @@ mod slothint {
     mod map;
     mod moves;
     mod pairs;
+    mod slots;
     mod storms;
     mod tls;
     mod topology_reads;

@@ -106,6 +106,26 @@ fn a_call_and_a_fence_have_the_options_first() {
 }
 
 #[test]
+fn slot_hints_have_their_arguments() {
+    let server = Server::builder().start();
+    let keys = r#"key string key= token= ["multiple", "optional"] []"#;
+    let one = "key string key= token= [] []";
+    let timeout = "timeout-ms integer key= token= [] []";
+    let token = "token integer key= token= [] []";
+    for (name, expected) in [
+        ("slothint", &[one, keys][..]),
+        (
+            "slothint.map",
+            &[r#"token integer key= token= ["optional"] []"#],
+        ),
+        ("slothint.slots", &[keys]),
+        ("slothint.watch", &[token, timeout]),
+    ] {
+        assert_eq!(arguments(&docs(&server, name)), expected, "{name}");
+    }
+}
+
+#[test]
 fn every_command_has_a_summary_and_a_complexity() {
     let server = Server::builder().start();
     let family = family(&server)
@@ -116,6 +136,10 @@ fn every_command_has_a_summary_and_a_complexity() {
         "durable.wait",
         "durable.replicas",
         "durable.help",
+        "slothint",
+        "slothint.map",
+        "slothint.slots",
+        "slothint.watch",
     ];
     for name in family.chain(others.map(str::to_owned)) {
         let docs = docs(&server, &name);

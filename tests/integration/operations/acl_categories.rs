@@ -8,12 +8,16 @@ use testkit::Server;
 
 use crate::support::{command_info, family, replicated, say, user};
 
-const ALSO: [&str; 5] = [
+const ALSO: [&str; 9] = [
     "durable.call",
     "durable.wait",
     "durable.replicas",
     "durable.help",
     "durable.set",
+    "slothint",
+    "slothint.map",
+    "slothint.slots",
+    "slothint.watch",
 ];
 
 fn has_categories(server: &Server) -> bool {
@@ -44,6 +48,10 @@ fn commands_are_in_the_categories_of_the_plain_ones() {
     }
     if has_categories(&server) {
         assert!(categories("durable.call").contains("write"));
+        assert!(categories("slothint").contains("fast"));
+        for name in ["slothint.map", "slothint.slots", "slothint.watch"] {
+            assert!(categories(name).contains("slow"), "{name}");
+        }
         for (name, plain) in [("durable.wait", "wait"), ("durable.replicas", "role")] {
             let mut expected = categories(plain);
             if has_own_category(&server) {

@@ -161,7 +161,12 @@ fn a_slot_without_owner_is_minus_one_even_while_the_cluster_is_down() {
 fn keys_are_not_declared_and_need_no_permission() {
     let cluster = afresh(2, 0).start();
     let mut conn = cluster.nodes[0].raw();
-    for name in ["SLOTHINT", "SLOTHINT.MAP", "SLOTHINT.WATCH"] {
+    for name in [
+        "SLOTHINT",
+        "SLOTHINT.MAP",
+        "SLOTHINT.SLOTS",
+        "SLOTHINT.WATCH",
+    ] {
         let command = ["COMMAND", "GETKEYS", name, "1", "2"];
         let reply = conn.call_text(&command);
         assert!(reply.starts_with('-'), "{reply}");
@@ -250,6 +255,8 @@ fn with_cluster_mode_off_the_servers_own_error_comes() {
             "SLOTHINT k",
             "SLOTHINT.MAP",
             "SLOTHINT.MAP 1",
+            "SLOTHINT.SLOTS",
+            "SLOTHINT.SLOTS k",
             "SLOTHINT.WATCH 1 0",
         ] {
             assert_eq!(say(&mut conn, line), DISABLED, "{line}");
@@ -318,8 +325,10 @@ fn requests_and_keys_are_counted() {
     hint(&mut conn, &["a", "b", "a"]);
     say(&mut conn, &format!("SLOTHINT.MAP {token}"));
     conn.line("SLOTHINT.WATCH 0 0");
-    assert_eq!(info(node, "slothint_requests_total"), 4);
-    assert_eq!(info(node, "slothint_keys_total"), 3);
+    conn.line("SLOTHINT.SLOTS a b");
+    conn.line("SLOTHINT.SLOTS");
+    assert_eq!(info(node, "slothint_requests_total"), 6);
+    assert_eq!(info(node, "slothint_keys_total"), 5);
     assert_eq!(info(node, "slothint_map_refreshes_total"), 1);
     set(node, "durable.slothint-max-age-ms", "0");
     hint(&mut conn, &["a"]);

@@ -5,15 +5,17 @@ use std::sync::OnceLock;
 
 use testkit::{encode_command, eventually_some};
 
-use super::read::{array, read_slots};
+use super::read::{array, by_slot, read_slots};
 use super::{hint, read, read_map, Map, Slots, Talk};
 
-/// The module's map and the server's CLUSTER SLOTS, read in one transaction.
+/// The module's map and the server's CLUSTER SLOTS, read in one transaction. Asserts that
+/// SLOTHINT.SLOTS agrees with CLUSTER SLOTS.
 #[track_caller]
 pub fn map_and_slots(conn: &mut impl Talk) -> (Map, Slots) {
     let packet: Vec<u8> = [
         &["MULTI"][..],
         &["SLOTHINT.MAP"],
+        &["SLOTHINT.SLOTS"],
         &["CLUSTER", "SLOTS"],
         &["EXEC"],
     ]
@@ -21,13 +23,14 @@ pub fn map_and_slots(conn: &mut impl Talk) -> (Map, Slots) {
     .flat_map(|command| encode_command(command))
     .collect();
     conn.put(&packet);
-    for _ in 0..3 {
+    for _ in 0..4 {
         conn.take();
     }
     let replies = read(&conn.take());
-    let [map, slots] = array(&replies) else {
+    let [map, rows, slots] = array(&replies) else {
         panic!("EXEC answered {replies:?}");
     };
+    assert_eq!(by_slot(rows), by_slot(slots));
     (read_map(map), read_slots(slots))
 }
 

@@ -16,7 +16,7 @@ pub use clusters::{
     afresh, alone, hand_over, let_cron_run, rename, set, topology_reads, wait_for_blocked,
 };
 pub use compare::{a_key_of_each_slot, agreed, map_and_slots, redirections_agree};
-pub use read::read;
+pub use read::{by_slot, read};
 
 /// A plain or TLS connection.
 pub trait Talk {

@@ -1,6 +1,7 @@
 //! Strict parsers for the parts that SLOTHINT, SLOTHINT.MAP and CLUSTER SLOTS share.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use testkit::redis::{parse_redis_value, Value};
 
@@ -68,6 +69,27 @@ pub fn read_node(node: &Value) -> Node {
         address: read_address(host, port, id),
         replicas: array(replicas).iter().map(replica).collect(),
     }
+}
+
+/// The owner of each slot in CLUSTER SLOTS or SLOTHINT.SLOTS, and its replicas in any order. All
+/// that is told of a node counts, metadata too.
+#[track_caller]
+pub fn by_slot(reply: &Value) -> BTreeMap<i64, Rc<[String]>> {
+    let mut nodes = BTreeMap::new();
+    for row in array(reply) {
+        let [first, last, owner, replicas @ ..] = array(row) else {
+            panic!("a row is {row:?}");
+        };
+        let mut shown: Vec<String> = replicas.iter().map(|node| format!("{node:?}")).collect();
+        shown.sort();
+        shown.insert(0, format!("{owner:?}"));
+        let shown: Rc<[String]> = shown.into();
+        for slot in number(first)..=number(last) {
+            let earlier = nodes.insert(slot, Rc::clone(&shown));
+            assert_eq!(earlier, None, "slot {slot} is in two rows");
+        }
+    }
+    nodes
 }
 
 /// CLUSTER SLOTS in the form of the map. Servers may add metadata after the id.
