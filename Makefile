@@ -22,7 +22,7 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host test-faults counter-test matrix image compose demo chaos chaos-check bench bench-core bench-instructions bench-memory scaling fuzz lint clean
+.PHONY: help build install uninstall deps test test-host test-faults counter-test matrix image compose demo chaos chaos-check model bench bench-core bench-instructions bench-memory scaling fuzz lint clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-18s %s\n", $$1, $$2 }'
@@ -131,6 +131,10 @@ chaos-check: deps ## test the fault lab, and run it for some minutes (needs root
 counter-test: ## count while you kill and restart servers of your own: HOST=… PORT=… [PASSWORD=…] [SECONDS=60] [CLUSTER=1|SENTINEL=name] [TLS=1] [ARGS="--help"]
 	@cargo run --quiet --locked --package durable-counter-test -- "$(or $(HOST),127.0.0.1):$(or $(PORT),6379)" \
 	    --seconds "$(or $(SECONDS),60)" $(if $(CLUSTER),--cluster) $(if $(SENTINEL),--sentinel "$(SENTINEL)") $(if $(TLS),--tls) $(ARGS)
+
+# Not part of `make test`: the searches have time limits, so a slow machine finds less.
+model: ## search the model of failover for lost writes, with every rule and without each of them
+	@cargo test --release --locked --package durable-failover --features weakened --test model -- --test-threads 1
 
 matrix: ## the integration tests in a container for each supported server
 	@docker/matrix

@@ -1,0 +1,166 @@
+//! Elections: standing, voting, winning.
+//!
+//! A candidate stands in a ballot above all that it has promised, and asks everybody. A voter votes
+//! if it has promised nothing as high, and has not more of the stream. It cuts its link to the
+//! primary before it reads its position: otherwise it could acknowledge more afterwards.
+//!
+//! Positions are compared by the term in which the data were confirmed, then by the offset. The
+//! stream is not compared. Two members whose data were confirmed in term 1 have different streams
+//! if one of them continued from a later term holder and was not asked to confirm. That holder had
+//! every write that was released in term 1, at the same offsets, so the offsets are comparable.
+//! What is written without a term would break this: it is not counted.
+
+use std::collections::BTreeSet;
+
+use super::member::{Action, Member, Message, Position, Refusal};
+use super::reign::Reign;
+use super::{Ballot, MemberId, Rule};
+
+/// A member's own election.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Candidacy {
+    ballot: Ballot,
+    votes: BTreeSet<MemberId>,
+    is_won: bool,
+}
+
+impl Member {
+    /// Stands for election: as a replica whose primary has failed or is closed, or as a primary
+    /// that is closed. A replica has cut its link before it read `position`. Does nothing for a
+    /// member that is no voter.
+    pub fn stand(&mut self, position: Position) -> Vec<Action> {
+        let Some(ballot) = self.promise.next(self.me).filter(|_| self.is_voter) else {
+            return Vec::new();
+        };
+        self.lose_term(position);
+        self.candidacy = Some(Candidacy {
+            ballot,
+            votes: BTreeSet::new(),
+            is_won: false,
+        });
+        let request = Message::Request {
+            ballot,
+            log_term: self.log_term,
+            position: self.counted(position),
+        };
+        let messages: Vec<_> = self.others().map(|other| (other, request)).collect();
+        self.promise_and_send(ballot, messages)
+    }
+
+    /// Gives up its election. The server may still promote it.
+    pub fn give_up(&mut self) {
+        self.candidacy = None;
+    }
+
+    /// Whether it stands for election.
+    pub fn is_candidate(&self) -> bool {
+        self.candidacy.is_some()
+    }
+
+    /// Whether a request for this ballot needs a look at the own position. Only then a replica has
+    /// to cut its link.
+    pub fn considers(&self, ballot: Ballot) -> bool {
+        self.is_voter && ballot > self.promise
+    }
+
+    /// `from` asks for a vote. A replica has cut its link before it read `own`, if it
+    /// [`considers`](Self::considers) the ballot.
+    pub fn asked(
+        &mut self,
+        from: MemberId,
+        ballot: Ballot,
+        log_term: Ballot,
+        position: Position,
+        own: Position,
+    ) -> Vec<Action> {
+        match self.refusal(ballot, log_term, position, own) {
+            Some(refusal) => {
+                vec![Action::Send(from, Message::Refuse { ballot, refusal })]
+            }
+            None => {
+                self.candidacy = None;
+                self.lose_term(own);
+                self.promise_and_send(ballot, [(from, Message::Vote { ballot })])
+            }
+        }
+    }
+
+    fn refusal(
+        &self,
+        ballot: Ballot,
+        log_term: Ballot,
+        position: Position,
+        own: Position,
+    ) -> Option<Refusal> {
+        if ballot <= self.promise {
+            return Some(Refusal::Promised(self.promise));
+        }
+        if !self.is_voter {
+            return Some(Refusal::NotAVoter);
+        }
+        if !self.holds(Rule::Rank) {
+            return None;
+        }
+        let counted = self.counted(own);
+        ((log_term, position.offset) < (self.log_term, counted.offset)).then_some(Refusal::Ahead)
+    }
+
+    /// `from` votes for the ballot.
+    pub fn voted(&mut self, from: MemberId, ballot: Ballot) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.count_vote(from, ballot, &mut actions);
+        actions
+    }
+
+    /// The own vote counts once the promise is on disk.
+    pub(super) fn own_vote(&mut self, actions: &mut Vec<Action>) {
+        self.count_vote(self.me, self.promise, actions);
+    }
+
+    fn count_vote(&mut self, from: MemberId, ballot: Ballot, actions: &mut Vec<Action>) {
+        let needed = usize::from(self.group.votes());
+        let needed = if self.holds(Rule::Quorum) {
+            needed
+        } else {
+            needed.saturating_sub(1)
+        };
+        let Some(candidacy) = &mut self.candidacy else {
+            return;
+        };
+        if candidacy.ballot != ballot || candidacy.is_won {
+            return;
+        }
+        candidacy.votes.insert(from);
+        // Its own promise has to be on disk.
+        if candidacy.votes.len() < needed || !candidacy.votes.contains(&self.me) {
+            return;
+        }
+        candidacy.is_won = true;
+        if self.reign.is_some() {
+            self.take_term(ballot);
+        } else {
+            actions.push(Action::Promote);
+        }
+    }
+
+    /// The server became a primary: because of [`Action::Promote`], or because somebody else said
+    /// so. It holds a term only if it has won its election and has promised nothing higher since.
+    /// `position` is its own before, in the stream of its former primary.
+    pub fn promoted(&mut self, position: Position) {
+        let won = self.candidacy.take().filter(|candidacy| candidacy.is_won);
+        self.reign = Some(Reign::closed());
+        match won.filter(|won| won.ballot == self.promise || !self.holds(Rule::PromiseBinds)) {
+            Some(won) => self.take_term(won.ballot),
+            None => {
+                self.frozen.get_or_insert(position);
+            }
+        }
+    }
+
+    fn take_term(&mut self, ballot: Ballot) {
+        self.candidacy = None;
+        self.reign = Some(Reign::with_term(ballot));
+        self.log_term = ballot;
+        self.frozen = None;
+    }
+}

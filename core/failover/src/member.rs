@@ -1,0 +1,280 @@
+//! One member of a group: what it remembers, what it promises, and the messages.
+
+use super::election::Candidacy;
+use super::reign::{Generation, Reign};
+use super::{Ballot, Group, MemberId, Rule};
+
+/// The id of a replication stream (the server's replication id), as a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u128);
+
+/// How far a member has read a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// Which stream.
+    pub stream: StreamId,
+    /// Bytes of it.
+    pub offset: u64,
+}
+
+/// What members say to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Message {
+    /// A candidate asks for a vote.
+    Request {
+        /// The election.
+        ballot: Ballot,
+        /// The term in which the candidate's data were confirmed.
+        log_term: Ballot,
+        /// The candidate's position.
+        position: Position,
+    },
+    /// The sender votes for this ballot.
+    Vote {
+        /// The election.
+        ballot: Ballot,
+    },
+    /// The sender does not vote.
+    Refuse {
+        /// The election.
+        ballot: Ballot,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The term holder asks a replica to confirm that it has everything up to a position.
+    Challenge {
+        /// The sender's term.
+        term: Ballot,
+        /// The sender's count of changes of the receiver's link.
+        generation: Generation,
+        /// The end of the sender's stream.
+        position: Position,
+    },
+    /// The sender confirms it.
+    Grant {
+        /// The term.
+        term: Ballot,
+        /// As in the challenge.
+        generation: Generation,
+    },
+    /// The term holder asks whether it may replace the receiver's data by its own.
+    AskAdmission {
+        /// The sender's term.
+        term: Ballot,
+    },
+    /// It may, while the sender's data end at this position.
+    Admit {
+        /// The term.
+        term: Ballot,
+        /// The sender's position.
+        position: Position,
+    },
+}
+
+/// Why a member does not vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Refusal {
+    /// It has promised this ballot, which is not lower.
+    Promised(Ballot),
+    /// Its own data were not confirmed since it restarted or since they were replaced.
+    NotAVoter,
+    /// It has more of the stream.
+    Ahead,
+}
+
+/// What the caller has to do, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// Write this promise to disk, then call [`Member::persisted`].
+    Persist(Ballot),
+    /// Send a message.
+    Send(MemberId, Message),
+    /// Tell the server to promote this member (CLUSTER FAILOVER FORCE).
+    Promote,
+}
+
+/// One member. See the head of `failover.rs`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Member {
+    pub(super) me: MemberId,
+    pub(super) group: Group,
+    /// The highest ballot that it has voted for, stood in, or followed.
+    pub(super) promise: Ballot,
+    /// The promise that is on disk.
+    persisted: Ballot,
+    /// Sent once the promise is on disk.
+    outbox: Vec<(MemberId, Message)>,
+    /// The term in which its data were confirmed.
+    pub(super) log_term: Ballot,
+    /// Its data were confirmed, and it has kept its memory since.
+    pub(super) is_voter: bool,
+    /// Where its data end that count: what it wrote afterwards, it wrote without a term.
+    pub(super) frozen: Option<Position>,
+    pub(super) candidacy: Option<Candidacy>,
+    /// `Some` while it is a primary.
+    pub(super) reign: Option<Reign>,
+    /// The rules that the model takes away.
+    #[cfg(feature = "weakened")]
+    without: Vec<Rule>,
+}
+
+impl Member {
+    /// A member of a group that was just formed: all members have the same data, and `primary`
+    /// holds the first term.
+    pub fn founder(me: MemberId, group: Group, primary: MemberId) -> Member {
+        let mut member = Member::restarted(me, group, Ballot::ZERO);
+        let first = Ballot {
+            counter: 1,
+            author: Some(primary),
+        };
+        member.promise = first;
+        member.persisted = first;
+        member.log_term = first;
+        member.is_voter = true;
+        member.reign = (me == primary).then(|| Reign::with_term(first));
+        member
+    }
+
+    /// A member after a restart: only its promise is left.
+    pub fn restarted(me: MemberId, group: Group, promise: Ballot) -> Member {
+        Member {
+            me,
+            group,
+            promise,
+            persisted: promise,
+            outbox: Vec::new(),
+            log_term: Ballot::ZERO,
+            is_voter: false,
+            frozen: None,
+            candidacy: None,
+            reign: None,
+            #[cfg(feature = "weakened")]
+            without: Vec::new(),
+        }
+    }
+
+    /// The highest ballot that it has promised.
+    pub fn promise(&self) -> Ballot {
+        self.promise
+    }
+
+    /// The promise that is on disk: all that a restart leaves.
+    pub fn persisted_promise(&self) -> Ballot {
+        self.persisted
+    }
+
+    /// Whether its vote counts data.
+    pub fn is_voter(&self) -> bool {
+        self.is_voter
+    }
+
+    /// The term that it holds: it is a primary, V members have voted for it, and it has promised
+    /// nothing higher since.
+    pub fn term(&self) -> Option<Ballot> {
+        let term = self.reign.as_ref()?.term()?;
+        (self.promise == term || !self.holds(Rule::PromiseBinds)).then_some(term)
+    }
+
+    /// The server follows another primary now. `position` is its own.
+    pub fn demoted(&mut self, position: Position) {
+        self.candidacy = None;
+        self.lose_term(position);
+        self.reign = None;
+    }
+
+    /// The data are about to be replaced by a full synchronization. From the first byte on the
+    /// member may have neither the old nor the new data.
+    pub fn data_replaced(&mut self) {
+        self.frozen = None;
+        if self.holds(Rule::ReplacedDataDoNotVote) {
+            self.is_voter = false;
+            self.candidacy = None;
+        }
+    }
+
+    /// The promise that [`Action::Persist`] named is on disk.
+    pub fn persisted(&mut self, promise: Ballot) -> Vec<Action> {
+        self.persisted = self.persisted.max(promise);
+        if self.persisted < self.promise {
+            return Vec::new();
+        }
+        let outbox = std::mem::take(&mut self.outbox);
+        let mut actions: Vec<Action> = outbox
+            .into_iter()
+            .map(|(to, message)| Action::Send(to, message))
+            .collect();
+        self.own_vote(&mut actions);
+        actions
+    }
+
+    /// Promises a ballot, and sends a message once the promise is on disk.
+    pub(super) fn promise_and_send(
+        &mut self,
+        ballot: Ballot,
+        messages: impl IntoIterator<Item = (MemberId, Message)>,
+    ) -> Vec<Action> {
+        if ballot > self.promise {
+            // What waits for an older promise is void: it would speak for a ballot that this member
+            // has left behind.
+            self.outbox.clear();
+            self.promise = ballot;
+        }
+        self.outbox.extend(messages);
+        if self.persisted >= self.promise {
+            return self.persisted(self.promise);
+        }
+        vec![Action::Persist(self.promise)]
+    }
+
+    /// A term holder that promises a higher ballot holds no term any more. What it writes from now
+    /// on does not count.
+    pub(super) fn lose_term(&mut self, position: Position) {
+        let Some(reign) = &mut self.reign else { return };
+        if reign.lose_term() {
+            self.frozen.get_or_insert(position);
+        }
+    }
+
+    /// Its position, without what was written without a term.
+    pub(super) fn counted(&self, position: Position) -> Position {
+        let frozen = self.frozen.filter(|_| self.holds(Rule::FrozenPosition));
+        frozen.unwrap_or(position)
+    }
+
+    pub(super) fn others(&self) -> impl Iterator<Item = MemberId> {
+        let me = self.me;
+        (0..self.group.members())
+            .map(MemberId)
+            .filter(move |&one| one != me)
+    }
+
+    /// Takes rules away, for the model.
+    #[cfg(feature = "weakened")]
+    #[must_use]
+    pub fn without(mut self, rules: &[Rule]) -> Member {
+        self.without = rules.to_vec();
+        self
+    }
+
+    /// As [`restarted`](Self::restarted), but the member still takes itself for a voter: for the
+    /// model.
+    #[cfg(feature = "weakened")]
+    #[must_use]
+    pub fn restarted_as_voter(&self, promise: Ballot) -> Member {
+        let mut member = Member::restarted(self.me, self.group, promise);
+        member.is_voter = self.is_voter;
+        member.log_term = self.log_term;
+        member
+    }
+
+    /// False for rules that the model has taken away.
+    pub(super) fn holds(&self, rule: Rule) -> bool {
+        #[cfg(feature = "weakened")]
+        return !self.without.contains(&rule);
+        #[cfg(not(feature = "weakened"))]
+        {
+            let _ = rule;
+            true
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The rules by name. Tests take one away, and the model has to find a lost write.
+
+/// One rule of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// A voter cuts its link to the primary before it reads its position. Otherwise it could
+    /// acknowledge more after the vote, which the candidate does not have.
+    Fence,
+    /// A voter votes for nobody that has less of the stream.
+    Rank,
+    /// An election needs V votes.
+    Quorum,
+    /// What a primary without a term writes does not make it ahead of others.
+    FrozenPosition,
+    /// A member that has restarted is no voter until a term holder confirms its data.
+    RestartedMembersDoNotVote,
+    /// A promise survives a restart.
+    PersistedPromise,
+    /// A member's data are replaced only by a term holder to whom the member has promised.
+    Admission,
+    /// A confirmation counts only for the link on which it was asked for.
+    GrantBoundToLink,
+    /// A member whose data were replaced is no voter until they are confirmed.
+    ReplacedDataDoNotVote,
+    /// A replica confirms only once it has everything that the primary had when it asked.
+    GrantNeedsAllData,
+    /// A member that has promised a higher ballot confirms and releases nothing in a lower term.
+    PromiseBinds,
+}

@@ -1,0 +1,9 @@
+//! The model: members that run the crate's code, over an adversarial server and network. Run it by
+//! `make model`.
+
+mod check;
+mod chooser;
+mod next;
+mod server;
+mod steps;
+mod world;

@@ -1,0 +1,231 @@
+//! The worlds that follow from a world, and what must hold in all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use durable_failover::Rule;
+use durable_failover::{Member, MemberId};
+use stateright::{Model, Property};
+
+use crate::server::{Seen, Server};
+use crate::world::{fresh_stream, Bounds, Step, World};
+
+impl Model for Bounds {
+    type State = World;
+    type Action = Step;
+
+    fn init_states(&self) -> Vec<World> {
+        let members = self.group.members();
+        let servers = (0..members).map(|id| {
+            let member = Member::founder(MemberId(id), self.group, MemberId(0));
+            let member = member.without(&self.without);
+            let is_primary = id == 0;
+            let replicas = (1..members).filter(|_| is_primary).map(|replica| {
+                let seen = Seen {
+                    link: replica,
+                    acknowledged: 0,
+                };
+                (replica, seen)
+            });
+            Server {
+                is_up: true,
+                follows: 0,
+                epoch: 1,
+                log: Vec::new(),
+                stream: 1,
+                knows_position: true,
+                link: (!is_primary).then_some(id),
+                is_loading: false,
+                force: false,
+                replicas: replicas.collect(),
+                member,
+                writing: None,
+            }
+        });
+        let mut world = World {
+            servers: servers.collect(),
+            network: BTreeSet::new(),
+            acknowledgements: BTreeSet::new(),
+            released: BTreeMap::new(),
+            writes: 0,
+            links: members,
+            epoch: 1,
+            crashes: 0,
+            restarts: 0,
+            cuts: 0,
+            unasked: 0,
+            promotions: 0,
+            destroyed: false,
+        };
+        // The replicas have granted.
+        for replica in 1..usize::from(members) {
+            let step = Step::Challenge(0, replica);
+            world = self.next_state(&world, step).expect("it challenges");
+            let challenge = world.network.pop_first().expect("a challenge");
+            self.deliver(&mut world, challenge.0, challenge.1, challenge.2);
+            let grant = world.network.pop_first().expect("a grant");
+            self.deliver(&mut world, grant.0, grant.1, grant.2);
+        }
+        vec![world]
+    }
+
+    fn actions(&self, world: &World, steps: &mut Vec<Step>) {
+        if world.destroyed {
+            return;
+        }
+        for me in 0..world.servers.len() {
+            self.own_steps(world, me, steps);
+        }
+        for &(from, to, message) in &world.network {
+            if world.servers[to].is_up {
+                steps.push(Step::Deliver(from, to, message));
+            }
+        }
+        for &(link, length) in &world.acknowledgements {
+            steps.push(Step::AcknowledgementArrives(link, length));
+        }
+    }
+
+    fn next_state(&self, before: &World, step: Step) -> Option<World> {
+        let mut world = before.clone();
+        match step {
+            Step::Write(me) => {
+                world.writes += 1;
+                let write = world.writes;
+                world.servers[me].log.push(write);
+            }
+            Step::Replicate(me) => {
+                let primary = usize::from(world.servers[me].follows);
+                let next = world.servers[me].log.len();
+                let write = world.servers[primary].log[next];
+                world.servers[me].log.push(write);
+            }
+            Step::Acknowledge(me) => {
+                let length = u8::try_from(world.servers[me].log.len()).expect("short");
+                world
+                    .acknowledgements
+                    .insert((world.servers[me].link?, length));
+            }
+            Step::AcknowledgementArrives(link, length) => {
+                world.acknowledgements.remove(&(link, length));
+                let seen = world
+                    .servers
+                    .iter_mut()
+                    .flat_map(|server| server.replicas.values_mut());
+                for seen in seen.filter(|seen| seen.link == link) {
+                    seen.acknowledged = seen.acknowledged.max(length);
+                }
+            }
+            Step::Challenge(me, replica) => {
+                let server = &world.servers[me];
+                let id = MemberId(u8::try_from(replica).expect("few"));
+                let message = server.member.challenge(id, server.position())?;
+                world.network.insert((me, replica, message));
+            }
+            Step::Deliver(from, to, message) => {
+                world.network.remove(&(from, to, message));
+                self.deliver(&mut world, from, to, message);
+            }
+            Step::Persisted(me) => {
+                let promise = world.servers[me].writing.take()?;
+                let actions = world.servers[me].member.persisted(promise);
+                self.act(&mut world, me, actions);
+            }
+            Step::Stand(me) => {
+                if !self.lacks(Rule::Fence) {
+                    world.servers[me].link = None;
+                }
+                let position = world.servers[me].position();
+                let actions = world.servers[me].member.stand(position);
+                self.act(&mut world, me, actions);
+            }
+            Step::Promoted(me) | Step::Unasked(me) => {
+                world.unasked += u8::from(step == Step::Unasked(me));
+                world.promotions += 1;
+                world.epoch += 1;
+                let (epoch, stream) = (world.epoch, fresh_stream(&world));
+                world.servers[me].promote(me, epoch, stream);
+            }
+            Step::Follow(me, other) => {
+                let epoch = world.servers[other].epoch;
+                let server = &mut world.servers[me];
+                let position = server.position();
+                if server.is_primary(me) {
+                    server.member.demoted(position);
+                } else {
+                    server.member.give_up();
+                }
+                server.follows = u8::try_from(other).expect("few");
+                server.epoch = epoch;
+                server.link = None;
+                server.is_loading = false;
+                server.replicas.clear();
+            }
+            Step::Connect(me, continues) => self.connect(&mut world, me, continues),
+            Step::Loaded(me) => {
+                let primary = usize::from(world.servers[me].follows);
+                let (log, stream) = (
+                    world.servers[primary].log.clone(),
+                    world.servers[primary].stream,
+                );
+                let replica = &mut world.servers[me];
+                replica.log = log;
+                replica.stream = stream;
+                replica.is_loading = false;
+                replica.knows_position = true;
+            }
+            Step::Cut(me) => {
+                world.cuts += 1;
+                world.servers[me].link = None;
+                world.servers[me].is_loading = false;
+            }
+            Step::Crash(me) => {
+                world.crashes += 1;
+                world.servers[me].is_up = false;
+            }
+            Step::Restart(me, keep) => self.restart(&mut world, me, keep),
+        }
+        self.release(&mut world);
+        Some(world)
+    }
+
+    fn properties(&self) -> Vec<Property<Bounds>> {
+        vec![
+            Property::always(
+                "a released write is on every primary of its term or a later one",
+                |_, world: &World| {
+                    let holders = world
+                        .servers
+                        .iter()
+                        .enumerate()
+                        .filter_map(|(index, server)| {
+                            let is_there = server.is_up && server.is_primary(index);
+                            server
+                                .member
+                                .term()
+                                .filter(|_| is_there)
+                                .map(|term| (server, term))
+                        });
+                    let mut kept = holders.map(|(server, term)| {
+                        let mut released = world.released.iter();
+                        released.all(|(write, &of)| of > term || server.log.contains(write))
+                    });
+                    kept.all(|kept| kept)
+                },
+            ),
+            Property::always(
+                "no synchronization destroys a released write",
+                |_, world: &World| !world.destroyed,
+            ),
+            Property::sometimes(
+                "a write is released after a failover",
+                |_, world: &World| {
+                    world.promotions > 0
+                        && world
+                            .released
+                            .values()
+                            .any(|term| term.author != Some(MemberId(0)))
+                },
+            ),
+        ]
+    }
+}
