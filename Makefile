@@ -22,7 +22,7 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host test-faults counter-test matrix image compose demo chaos chaos-check model bench bench-core bench-instructions bench-memory scaling fuzz lint clean
+.PHONY: help build install uninstall deps test test-host test-python test-faults counter-test matrix image compose demo chaos chaos-check model bench bench-core bench-instructions bench-memory scaling fuzz lint clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-18s %s\n", $$1, $$2 }'
@@ -83,6 +83,29 @@ test-host: ## unit and integration tests on the server installed here
 	    cargo build --release --locked --package redis-durable
 	    DURABLE_TEST_MODULE="$(abspath $(target))/release/libredis_durable.so" cargo test --locked --package redis-durable --test integration
 	fi
+
+# Not part of `make test`: it needs packages from PyPI, and some tests hold clients to a quarter of a
+# second. The packages are in a virtual environment, which is made again when their list changes.
+# Most tests wait for servers, so four run at once. DURABLE_TEST_MODULE names a library that is
+# already there.
+python_env := $(target)/python-client
+test-python: deps ## the Python package in clients/python: types, style, and tests on the server installed here
+	@if [ -z "$${DURABLE_TEST_MODULE:-}" ]; then
+	    cargo build --quiet --release --locked --package redis-durable
+	    export DURABLE_TEST_MODULE="$(abspath $(target))/release/libredis_durable.so"
+	fi
+	env="$(abspath $(python_env))"
+	cd clients/python
+	if ! cmp -s requirements-test.txt "$$env/requirements"; then
+	    rm -rf "$$env"
+	    python3 -m venv "$$env"
+	    "$$env/bin/pip" install --quiet --disable-pip-version-check --requirement requirements-test.txt
+	    cp requirements-test.txt "$$env/requirements"
+	fi
+	"$$env/bin/ruff" check --quiet --cache-dir "$$env/ruff" .
+	"$$env/bin/ruff" format --check --quiet --cache-dir "$$env/ruff" .
+	"$$env/bin/mypy" --cache-dir "$$env/mypy"
+	PYTHONDONTWRITEBYTECODE=1 "$$env/bin/pytest" --quiet -p no:cacheprovider --numprocesses 4 $(ARGS)
 
 # Not part of `make test`: it lasts minutes, and its control runs count on many faults.
 test-faults: deps ## DURABLE.ONCE under faults: 100,000 increments by clients in Python that retry

@@ -1,0 +1,85 @@
+"""The package as users get it: a wheel, typed, importable where only redis-py is installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import redis
+
+import redis_durable
+
+PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def run(*command: object, **options: object) -> str:
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False, **options
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_wheel_works_in_a_fresh_environment(tmp_path):
+    source = tmp_path / "source"
+    run("cp", "-r", PACKAGE, source)
+    run(
+        *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"),
+        *("--no-build-isolation", "--wheel-dir", tmp_path, source),
+    )
+    (wheel,) = tmp_path.glob("redis_durable-*.whl")
+    archive = zipfile.ZipFile(wheel)
+    names = archive.namelist()
+    modules = {path.name for path in (PACKAGE / "src/redis_durable").glob("*.py")}
+    assert {f"redis_durable/{name}" for name in modules | {"py.typed"}} <= set(names)
+    assert not [name for name in names if "test" in name or "tools" in name]
+
+    (metadata,) = (name for name in names if name.endswith("/METADATA"))
+    assert "Requires-Dist: redis>=5\n" in archive.read(metadata).decode()
+
+    venv.create(tmp_path / "fresh", with_pip=False)
+    python = tmp_path / "fresh/bin/python"
+    site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    run(sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel,
+        "--target", site)  # fmt: skip
+    # redis-py alone, as the package declares it, and not valkey-py.
+    (Path(site) / "redis").symlink_to(Path(sysconfig.get_path("purelib")) / "redis")
+    program = (
+        "import redis_durable, redis, sys; d = redis_durable.durable(redis.Redis(), replicas=1); "
+        "assert issubclass(redis_durable.Unacked, redis.ResponseError); "
+        "assert 'valkey' not in sys.modules; print(redis_durable.__file__)"
+    )
+    assert run(python, "-c", program, cwd=tmp_path).startswith(site)
+
+
+def test_the_examples_of_the_readme_run(pair, cluster, capsys):
+    readme = (PACKAGE / "README.md").read_text()
+    first, again, fill = (part.split("```")[0] for part in readme.split("```python\n")[1:])
+    pair.primary.run("CONFIG", "SET", "durable.expected-replicas", 5)
+    for key in ("order:1", "order:2", "cart", "lock", "orders", "jobs"):
+        pair.primary.control.delete(key)
+    names = {}
+    try:
+        exec(first.replace("redis.Redis()", f"redis.Redis(port={pair.primary.port})"), names)
+    finally:
+        pair.primary.run("CONFIG", "SET", "durable.expected-replicas", 0)
+    assert capsys.readouterr().out == "2 of 5\n"
+    exec(again, names)
+    assert pair.primary.control.get("orders") == "2"
+    assert pair.primary.control.lrange("jobs", 0, -1) == ["a"]
+    names["r"].close()
+
+    client = redis.RedisCluster(host="127.0.0.1", port=cluster.nodes[0].port)
+    names = {"cluster": client, "d": redis_durable.durable(client), "keys": ["readme"]}
+    exec(fill, names)
+    assert names["moved"] == 0
+    assert client.getdel("readme") == b"v"
+    client.close()
+
+
+def test_the_asyncio_methods_are_up_to_date():
+    run(sys.executable, PACKAGE / "tools/make_async.py", "--check")
