@@ -125,7 +125,7 @@ chaos: deps ## break real servers and check what they promised (SEED= ROUNDS= SE
 	    server=$$(docker/server-files "$$SERVER")
 	fi
 	"$(lab)" --server "$$server" --module "$(target)/release/libredis_durable.so" --report "$(target)/chaos" \
-	    $${SEED:+--seed "$$SEED"} $${ROUNDS:+--rounds "$$ROUNDS"} $${SCENARIO:+--scenario "$$SCENARIO"} $${SYSTEM:+--system "$$SYSTEM"} $${ROUND_SEED:+--round-seed "$$ROUND_SEED"}
+	    $${SERVER:+--called "$$SERVER"} $${SEED:+--seed "$$SEED"} $${ROUNDS:+--rounds "$$ROUNDS"} $${SCENARIO:+--scenario "$$SCENARIO"} $${SYSTEM:+--system "$$SYSTEM"} $${ROUND_SEED:+--round-seed "$$ROUND_SEED"}
 
 # The lab has to find what is wrong, and to say nothing else. Then a short run on the server
 # installed here and on a Valkey.

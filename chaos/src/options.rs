@@ -39,6 +39,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE", default_value = "redis-server")]
     pub server: PathBuf,
 
+    /// What the command that repeats this run calls the server; default: its file
+    #[arg(long, value_name = "NAME")]
+    pub called: Option<String>,
+
     /// The module's library
     #[arg(
         long,
