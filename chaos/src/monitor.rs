@@ -76,17 +76,15 @@ fn watch_one(node: &Node, begin: Instant, stop: &AtomicBool) -> Seen {
 fn promotions(spans: &[Span]) -> usize {
     let mut count = 0;
     let mut role = None;
-    let mut before = None;
     for span in spans {
         let lasts = span.to_ms.saturating_sub(span.from_ms) >= MOMENT;
         let is_promotion = span.state == State::Primary && role == Some(State::Replica);
-        if is_promotion && (lasts || before == Some(State::Replica)) {
+        if is_promotion && lasts {
             count += 1;
         }
         if span.state != State::Silent && (lasts || span.state == State::Replica) {
             role = Some(span.state);
         }
-        before = Some(span.state);
     }
     count
 }

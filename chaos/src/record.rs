@@ -46,7 +46,7 @@ pub struct Round {
     pub contenders: Vec<Contender>,
     /// Why the round says nothing, if so: the system did not become whole again, say.
     pub inconclusive: Option<String>,
-    /// Servers that ended although nobody ended them.
+    /// Servers that ended although nobody ended them, or whose module panicked.
     pub crashed: Vec<String>,
 }
 

@@ -75,7 +75,9 @@ pub fn play(
     }
     if !round.crashed.is_empty() {
         let names = round.crashed.join(", ");
-        round.inconclusive = Some(format!("{names} ended although nobody ended it: a crash"));
+        round.inconclusive = Some(format!(
+            "{names} ended although nobody ended it, or panicked: a crash"
+        ));
     }
     Ok(round)
 }

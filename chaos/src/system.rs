@@ -118,9 +118,11 @@ impl System {
             .collect()
     }
 
-    /// The nodes that have ended although nobody ended them.
+    /// The nodes that have ended although nobody ended them, or whose module has panicked.
     pub fn crashed(&self) -> Vec<&str> {
-        let crashed = self.nodes.iter().filter(|node| node.has_crashed());
+        let has_panicked = |node: &Node| node.log().contains("panicked at");
+        let crashed = self.nodes.iter();
+        let crashed = crashed.filter(|node| node.has_crashed() || has_panicked(node));
         crashed.map(|node| node.name.as_str()).collect()
     }
 
