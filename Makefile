@@ -141,9 +141,9 @@ chaos-check: deps ## test the fault lab, and run it for some minutes (needs root
 	export DURABLE_TEST_MODULE="$(abspath $(target))/release/libredis_durable.so"
 	export DURABLE_TEST_MISTAKES="$(abspath $(target))/mistakes/debug/libredis_durable.so"
 	cargo test --locked --package durable-chaos --test lab -- --test-threads 1
-	"$(lab)" --seed 7 --rounds 12 --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check"
+	"$(lab)" --seed 7 --rounds 12 --may-say-nothing 2 --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check"
 	if docker info >/dev/null 2>&1; then
-	    "$(lab)" --seed 8 --rounds 12 --server "$$(docker/server-files valkey-forky)" --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check-valkey"
+	    "$(lab)" --seed 8 --rounds 12 --may-say-nothing 2 --server "$$(docker/server-files valkey-forky)" --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check-valkey"
 	else
 	    echo "no Docker engine answers: the run on Valkey is skipped"
 	fi

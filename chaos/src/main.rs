@@ -93,7 +93,7 @@ fn attempt() -> Result<ExitCode> {
     if let Some(trouble) = &trouble {
         eprintln!("durable-chaos: {trouble:#}");
     }
-    Ok(verdict(&run, trouble.is_some()))
+    Ok(verdict(&run, trouble.is_some(), options.may_say_nothing))
 }
 
 fn possible() -> ExitCode {
@@ -130,7 +130,7 @@ fn report_folder(folder: &Path) -> Result<Flock<File>> {
     Ok(lock)
 }
 
-fn verdict(run: &Run, is_incomplete: bool) -> ExitCode {
+fn verdict(run: &Run, is_incomplete: bool, may_say_nothing: usize) -> ExitCode {
     let broken = run
         .rounds
         .iter()
@@ -155,7 +155,7 @@ fn verdict(run: &Run, is_incomplete: bool) -> ExitCode {
     );
     if broken + crashed > 0 {
         ExitCode::FAILURE
-    } else if is_incomplete || silent > 0 {
+    } else if is_incomplete || silent > may_say_nothing {
         ExitCode::from(TROUBLE)
     } else {
         ExitCode::SUCCESS

@@ -55,6 +55,10 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub mistake: Option<String>,
 
+    /// So many rounds may say nothing: on a busy machine a system may not become whole in time
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub may_say_nothing: usize,
+
     /// End after the first round that breaks a promise
     #[arg(long)]
     pub until_broken: bool,
