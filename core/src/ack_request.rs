@@ -71,6 +71,11 @@ impl AckRequests {
         self.newcomer = true;
     }
 
+    /// A replica came online, and no request was sent since.
+    pub fn has_newcomer(&self) -> bool {
+        self.newcomer
+    }
+
     /// Every link that came online has acknowledged something by itself: a request would only add
     /// bytes to the stream.
     pub fn newcomers_count(&mut self) {

@@ -240,7 +240,7 @@ impl<P> Coordinator<P> {
             self.requests.no_replica();
             return None;
         }
-        if !self.replicas.has_silent_link() {
+        if self.requests.has_newcomer() && !self.replicas.has_silent_link() {
             self.requests.newcomers_count();
         }
         let request = Request { db: self.last_db };
