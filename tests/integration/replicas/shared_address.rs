@@ -117,7 +117,7 @@ fn fsyncs_behind_one_address_are_told_apart() {
     for frozen in &nat.replicas {
         frozen.pause();
         assert_eq!(say(&mut conn, "DURABLE.SET k w FSYNC 1"), "+OK\r\n");
-        // On a busy machine the other replica may take longer to acknowledge than the command waits.
+        // On a busy machine the other replica may take longer than the command waits.
         eventually("the other replica to acknowledge and fsync in time", || {
             let reply = say(&mut conn, "DURABLE.SET k w REPLICAS 2 FSYNC 2 TIMEOUT 20");
             assert!(reply.starts_with("-UNACKED "), "{reply}");

@@ -3,8 +3,8 @@
 use testkit::differences::MIGRATES_SLOTS;
 
 use crate::support::slots::{
-    a_key_of_each_slot, afresh, agreed, agreed_until, hand_over, hint, lists, map, one_token, read,
-    read_map, redirections_agree, running, token, wait_for_blocked, Talk,
+    a_key_of_each_slot, afresh, agreed, agreed_until, begin_move, hand_over, hint, lists, map,
+    one_token, read, read_map, redirections_agree, running, token, wait_for_blocked, Talk,
 };
 use crate::support::{say, send};
 
@@ -18,14 +18,7 @@ fn a_migrating_slot_belongs_to_its_source_until_it_has_moved() {
     let key = &a_key_of_each_slot()[100];
     let (mut here, mut there) = (first.raw(), second.raw());
     let before = agreed(&mut here);
-    say(
-        &mut here,
-        &format!("CLUSTER SETSLOT 100 MIGRATING {target}"),
-    );
-    say(
-        &mut there,
-        &format!("CLUSTER SETSLOT 100 IMPORTING {source}"),
-    );
+    begin_move(&cluster, 100, first, second);
     assert!(say(&mut here, &format!("GET {key}")).starts_with("-ASK 100 "));
     for conn in [&mut here, &mut there] {
         assert_eq!(agreed(conn), before);

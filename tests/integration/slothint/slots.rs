@@ -7,8 +7,8 @@ use testkit::redis::Value;
 use testkit::{eventually, RawConn, Server};
 
 use crate::support::slots::{
-    a_key_of_each_slot, afresh, agreed, agreed_until, alone, by_slot, hand_over, hint, one_token,
-    read, set, Talk,
+    a_key_of_each_slot, afresh, agreed, agreed_until, alone, begin_move, by_slot, hand_over, hint,
+    one_token, read, set, Talk,
 };
 use crate::support::{info, packet, say, Chance};
 
@@ -166,14 +166,7 @@ fn adjacent_slots_of_one_owner_are_one_row_and_follow_a_move() {
     let (mut here, mut there) = (first.raw(), second.raw());
     let keys = &a_key_of_each_slot()[98..=102];
     let asked = [&keys[4], &keys[1], &keys[2], &keys[1], &keys[3]];
-    say(
-        &mut here,
-        &format!("CLUSTER SETSLOT 100 MIGRATING {target}"),
-    );
-    say(
-        &mut there,
-        &format!("CLUSTER SETSLOT 100 IMPORTING {source}"),
-    );
+    begin_move(&cluster, 100, first, second);
     // A migrating slot belongs to its source.
     for conn in [&mut here, &mut there] {
         let expected = [(99, 102, source.to_owned())];

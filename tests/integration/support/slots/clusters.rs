@@ -44,6 +44,15 @@ pub fn set(server: &Server, name: &str, value: &str) {
     }
 }
 
+/// Begins to move a slot from one primary to another.
+#[track_caller]
+pub fn begin_move(cluster: &Cluster, slot: u16, from: &Server, to: &Server) {
+    let (source, target) = (cluster.id_of(from), cluster.id_of(to));
+    let slot = slot.to_string();
+    from.run::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", target]);
+    to.run::<()>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", source]);
+}
+
 /// Moves slots without keys from one primary to another. Waits until all nodes agree.
 #[track_caller]
 pub fn hand_over(cluster: &Cluster, slots: &[u16], from: &Server, to: &Server) {

@@ -13,7 +13,8 @@ use read::{array, number, read_node};
 
 pub use agreement::{agreed_until, lists, one_token, owns, running};
 pub use clusters::{
-    afresh, alone, hand_over, let_cron_run, rename, set, topology_reads, wait_for_blocked,
+    afresh, alone, begin_move, hand_over, let_cron_run, rename, set, topology_reads,
+    wait_for_blocked,
 };
 pub use compare::{a_key_of_each_slot, agreed, map_and_slots, redirections_agree};
 pub use read::{by_slot, read};
