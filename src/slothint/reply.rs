@@ -44,8 +44,8 @@ fn address(ctx: &Ctx, address: &Address) {
     ctx.reply_bytes(&address.id);
 }
 
-/// Rows in the shape of `CLUSTER SLOTS`: `[[first slot, last slot, owner, replica …] …]`. A node is
-/// `[host, port, id, metadata]`. The metadata is a map in RESP3 and a flat array in RESP2.
+/// Rows in the shape of `CLUSTER SLOTS`: `[[first slot, last slot, owner, replica …] …]`. A node
+/// is `[host, port, id, metadata]`. The metadata is a map in RESP3 and a flat array in RESP2.
 pub fn rows(ctx: &Ctx, map: &SlotMap, ranges: &[OwnedRange]) {
     ctx.reply_array(ranges.len());
     for range in ranges {

@@ -1,5 +1,5 @@
-//! The values that clients were answered. They are kept as ranges, because nearly all of them follow
-//! one another: a day of counting is a few ranges.
+//! The values that clients were answered. They are kept as ranges, because nearly all of them
+//! follow one another: a day of counting is a few ranges.
 
 use std::collections::BTreeMap;
 

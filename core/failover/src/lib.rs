@@ -1,8 +1,8 @@
 //! Failover that keeps every acknowledged write: who may be promoted, and who may release waits.
 //!
-//! A shard is a fixed group of N members: a primary and its R = N − 1 replicas. A write is released
-//! when K replicas have it. A member is promoted only with the votes of V = N − K members, its own
-//! included, none of which has more of the stream. Any K replicas and the primary are K + 1
+//! A shard is a fixed group of N members: a primary and its R = N − 1 replicas. A write is
+//! released when K replicas have it. A member is promoted only with the votes of V = N − K members,
+//! its own included, none of which has more of the stream. Any K replicas and the primary are K + 1
 //! members; together with V voters these are N + 1. So one of the voters has each released write,
 //! and so has the winner.
 //!
