@@ -41,15 +41,8 @@ impl<'a> Lab<'a> {
 
     /// The primary of the shard, and its replicas in a random order.
     pub fn members(&mut self) -> Result<(&'a Node, &'a Node, &'a Node)> {
-        let primaries = self.system.primaries();
-        let [primary] = primaries.as_slice() else {
-            anyhow::bail!("{} nodes of the shard are primaries", primaries.len());
-        };
-        let mut others = self
-            .system
-            .shard()
-            .iter()
-            .filter(|node| node.name != primary.name);
+        let primary = self.system.primary()?;
+        let mut others = self.system.replicas_of(primary);
         let (one, two) = (others.next(), others.next());
         let (one, two) = (one.context("a replica")?, two.context("two replicas")?);
         if self.random.random() {
@@ -70,7 +63,8 @@ impl<'a> Lab<'a> {
         let until = Instant::now() + Duration::from_millis(self.random.random_range(least..=most));
         while Instant::now() < until {
             interrupt::check()?;
-            thread::sleep(Duration::from_millis(10).min(until - Instant::now().min(until)));
+            let left = until.saturating_duration_since(Instant::now());
+            thread::sleep(left.min(Duration::from_millis(10)));
         }
         Ok(())
     }

@@ -35,7 +35,6 @@ pub struct Link {
 
 /// All links. Hosts have numbers, in the order of their addition.
 pub struct Network {
-    hosts: Vec<Arc<Host>>,
     shared: Arc<Shared>,
 }
 
@@ -80,18 +79,17 @@ impl Network {
             .name("delayed packets".into())
             .spawn(move || delivering.deliver_delayed())
             .context("starting a thread")?;
-        Ok(Network {
-            hosts: Vec::new(),
-            shared,
-        })
+        Ok(Network { shared })
     }
 
     /// Connects a host. Returns its number.
     pub fn add(&mut self, host: Arc<Host>) -> Result<usize> {
-        let number = self.hosts.len();
+        let number = {
+            let mut hosts = write(&self.shared.hosts);
+            hosts.push(Arc::clone(&host));
+            hosts.len() - 1
+        };
         write(&self.shared.numbers).insert(host.address, number);
-        write(&self.shared.hosts).push(Arc::clone(&host));
-        self.hosts.push(Arc::clone(&host));
         let shared = Arc::clone(&self.shared);
         thread::Builder::new()
             .name(format!("packets of {}", host.address))

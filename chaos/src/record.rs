@@ -2,6 +2,8 @@
 //!
 //! Times are in milliseconds since the start of the round, by a monotonic clock.
 
+use std::ops::AddAssign;
+
 use serde::{Deserialize, Serialize};
 
 /// One run: some rounds on one server.
@@ -100,6 +102,24 @@ pub struct Contender {
     pub name: String,
     /// Whether the documentation promises that it loses nothing in this scenario.
     pub promised: bool,
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// One for each tenth of a second.
+    pub tenths: Vec<Tenth>,
+    /// The first few of everything that is wrong.
+    pub violations: Vec<Violation>,
+}
+
+impl Contender {
+    /// Whether the final state contradicts an answer.
+    pub fn is_violated(&self) -> bool {
+        self.counts.contradict()
+    }
+}
+
+/// What was answered, and what of it the final state contradicts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Counts {
     /// Writes of keys of their own. The unit of `lost`.
     pub acked: u64,
     /// Acknowledged writes that are not in the final state.
@@ -126,20 +146,36 @@ pub struct Contender {
     pub histories_of_several: u64,
     pub histories_illegal: u64,
     pub histories_undecided: u64,
-    /// One for each tenth of a second.
-    pub tenths: Vec<Tenth>,
-    /// The first few of everything that is wrong.
-    pub violations: Vec<Violation>,
 }
 
-impl Contender {
+impl Counts {
     /// Whether the final state contradicts an answer.
-    pub fn is_violated(&self) -> bool {
+    pub fn contradict(&self) -> bool {
         self.lost > 0
             || self.reads_lost > 0
             || self.increments_lost > 0
             || self.once_twice > 0
             || self.histories_illegal > 0
+    }
+}
+
+impl AddAssign<&Counts> for Counts {
+    fn add_assign(&mut self, other: &Counts) {
+        self.acked += other.acked;
+        self.lost += other.lost;
+        self.unacked += other.unacked;
+        self.refused += other.refused;
+        self.unknown += other.unknown;
+        self.reads += other.reads;
+        self.reads_lost += other.reads_lost;
+        self.increments += other.increments;
+        self.increments_lost += other.increments_lost;
+        self.once += other.once;
+        self.once_twice += other.once_twice;
+        self.histories += other.histories;
+        self.histories_of_several += other.histories_of_several;
+        self.histories_illegal += other.histories_illegal;
+        self.histories_undecided += other.histories_undecided;
     }
 }
 

@@ -88,10 +88,10 @@ fn doubt(contenders: &[record::Contender]) -> Option<String> {
     promised.find_map(|contender| {
         if contender.is_violated() {
             None
-        } else if contender.acked == 0 {
+        } else if contender.counts.acked == 0 {
             Some(format!("nothing was acknowledged with {}", contender.name))
-        } else if contender.histories_undecided > 0 {
-            let number = contender.histories_undecided;
+        } else if contender.counts.histories_undecided > 0 {
+            let number = contender.counts.histories_undecided;
             Some(format!(
                 "the checker gave up on {number} histories of {}",
                 contender.name

@@ -157,7 +157,10 @@ fn line(round: &Round) -> String {
             (true, false) => "~",
             (false, _) => "",
         };
-        text.push_str(&format!("  {mark}{}/{}", contender.lost, contender.acked));
+        text.push_str(&format!(
+            "  {mark}{}/{}",
+            contender.counts.lost, contender.counts.acked
+        ));
     }
     text
 }

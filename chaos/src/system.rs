@@ -118,6 +118,19 @@ impl System {
             .collect()
     }
 
+    /// The primary of the shard, if there is one.
+    pub fn primary(&self) -> Result<&Node> {
+        match self.primaries().as_slice() {
+            [primary] => Ok(primary),
+            several => bail!("{} nodes of the shard are primaries", several.len()),
+        }
+    }
+
+    /// The other nodes of the shard.
+    pub fn replicas_of<'a>(&'a self, primary: &'a Node) -> impl Iterator<Item = &'a Node> {
+        self.shard().iter().filter(|node| node.name != primary.name)
+    }
+
     /// The nodes that have ended although nobody ended them, or whose module has panicked.
     pub fn crashed(&self) -> Vec<&str> {
         let has_panicked = |node: &Node| node.log().contains("panicked at");
@@ -161,23 +174,19 @@ impl System {
     /// Redis 8.0.2 can leave a replica following another replica after two failovers in a row. An
     /// operator attaches it to the primary.
     fn repair(&self) {
-        let primaries = self.primaries();
-        let [primary] = primaries.as_slice() else {
+        let Ok(primary) = self.primary() else {
             return;
         };
         let Some(id) = primary.run::<String>(&["CLUSTER", "MYID"]).ok() else {
             return;
         };
-        for node in self.shard().iter().filter(|node| node.name != primary.name) {
+        for node in self.replicas_of(primary) {
             node.try_run(&["CLUSTER", "REPLICATE", &id]);
         }
     }
 
     fn check_whole(&self) -> Result<()> {
-        let primaries = self.primaries();
-        let [primary] = primaries.as_slice() else {
-            bail!("{} nodes of the shard are primaries", primaries.len());
-        };
+        let primary = self.primary()?;
         let reply: Value = primary.run(&["ROLE"])?;
         let replicas = match &reply {
             Value::Array(parts) => parts.get(2).cloned(),
@@ -191,7 +200,7 @@ impl System {
             "{} replicas are connected",
             replicas.len()
         );
-        for node in self.shard().iter().filter(|node| node.name != primary.name) {
+        for node in self.replicas_of(primary) {
             let info: String = node.run(&["INFO", "replication"])?;
             ensure!(
                 info.contains("master_link_status:up"),

@@ -10,16 +10,13 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::eventually;
 
 /// In the environment of everything that a lab of these tests starts.
 const MARK: &str = "DURABLE_CHAOS_TEST";
-/// Only a broken lab needs longer.
-const PATIENCE: Duration = Duration::from_secs(300);
 
 struct Lab {
     report: TempDir,
@@ -197,7 +194,7 @@ fn a_seed_repeats_the_faults() {
 #[test]
 fn a_server_that_ends_by_itself_is_reported() {
     let mut lab = running("crashed");
-    wait_for("the first round to end", || {
+    eventually("the first round to end", || {
         lab.output().lines().count() >= 2
     });
     let server = processes(&lab.namespace).into_iter().find(|id| {
@@ -209,7 +206,7 @@ fn a_server_that_ends_by_itself_is_reported() {
     let server = server.expect("a server runs");
     let status = Command::new("kill").args(["-SEGV", &server]).status();
     assert!(status.expect("kill runs").success());
-    wait_for("the crash to be reported", || {
+    eventually("the crash to be reported", || {
         lab.output().contains("a crash")
     });
     interrupt(&lab.child, "INT");
@@ -254,14 +251,6 @@ fn interrupt(child: &Child, signal: &str) {
     assert!(status.expect("kill runs").success());
 }
 
-fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !condition() {
-        assert!(begin.elapsed() < PATIENCE, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// A lab that is killed when the test ends, however it ends.
 struct Running {
     child: Child,
@@ -294,7 +283,7 @@ fn running(mark: &str) -> Running {
         namespace: PathBuf::new(),
     };
     // First the lab tries, in other namespaces, whether this machine allows them.
-    wait_for("the servers to run", || {
+    eventually("the servers to run", || {
         // The lab itself and five nodes.
         namespace(mark).is_some_and(|namespace| processes(&namespace).len() >= 6)
     });
@@ -307,7 +296,7 @@ fn a_lab_that_is_killed_leaves_no_process_behind() {
     let mut lab = running("killed");
     lab.child.kill().expect("it runs");
     lab.child.wait().expect("it ends");
-    wait_for("all processes of the lab to end", || {
+    eventually("all processes of the lab to end", || {
         processes(&lab.namespace).is_empty()
     });
 }
@@ -317,14 +306,14 @@ fn an_interrupted_lab_still_writes_its_report_and_leaves_no_process_behind() {
     for signal in ["INT", "TERM"] {
         let mut lab = running(signal);
         // There is something to report. The first line has the seed.
-        wait_for("the first round to end", || {
+        eventually("the first round to end", || {
             lab.output().lines().count() >= 2
         });
         interrupt(&lab.child, signal);
         let ended = lab.child.wait().expect("it ends");
         assert_eq!(ended.code(), Some(2), "not all rounds were played");
         assert!(lab.report.path().join("index.html").exists());
-        wait_for("all processes of the lab to end", || {
+        eventually("all processes of the lab to end", || {
             processes(&lab.namespace).is_empty()
         });
     }

@@ -47,21 +47,7 @@ pub fn contender(
     let mut result = record::Contender {
         name: contender.name().to_owned(),
         promised,
-        acked: sets.acked,
-        lost: sets.lost,
-        unacked: sets.unacked,
-        refused: sets.refused,
-        unknown: sets.unknown,
-        reads: sets.reads,
-        reads_lost: sets.reads_lost,
-        increments: sets.increments,
-        increments_lost: sets.increments_lost,
-        once: sets.once,
-        once_twice: sets.once_twice,
-        histories: 0,
-        histories_of_several: 0,
-        histories_illegal: 0,
-        histories_undecided: 0,
+        counts: sets.counts,
         tenths: tenths(history, state),
         violations: sets.violations,
     };
@@ -72,20 +58,20 @@ pub fn contender(
         if nodes.is_empty() {
             continue;
         }
-        result.histories += 1;
-        result.histories_of_several += u64::from(nodes.len() > 1);
+        result.counts.histories += 1;
+        result.counts.histories_of_several += u64::from(nodes.len() > 1);
         if begin.elapsed() > BUDGET {
-            result.histories_undecided += 1;
+            result.counts.histories_undecided += 1;
             continue;
         }
         let end = state.get(key).copied();
         match models::check(&operations, end) {
             models::Verdict::Legal => {}
-            models::Verdict::Undecided => result.histories_undecided += 1,
+            models::Verdict::Undecided => result.counts.histories_undecided += 1,
             models::Verdict::Illegal => {
-                result.histories_illegal += 1;
-                if result.histories_illegal <= SHOWN_HISTORIES {
-                    let picture = format!("{name}-{}.html", result.histories_illegal);
+                result.counts.histories_illegal += 1;
+                if result.counts.histories_illegal <= SHOWN_HISTORIES {
+                    let picture = format!("{name}-{}.html", result.counts.histories_illegal);
                     models::draw(&operations, end, &folder.join(&picture))?;
                     let mut shown: Vec<_> = operations.iter().map(|one| shown(one)).collect();
                     shown.push(in_the_end(history, key, end));

@@ -4,22 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{shown, FinalState, SHOWN};
 use crate::history::{Action, Operation, Outcome};
-use crate::record::Violation;
+use crate::record::{Counts, Violation};
 
-/// See [`crate::record::Contender`] for the fields.
+/// What is missing, without the checker's histories.
 #[derive(Debug, Default)]
 pub struct Sets {
-    pub acked: u64,
-    pub lost: u64,
-    pub unacked: u64,
-    pub refused: u64,
-    pub unknown: u64,
-    pub reads: u64,
-    pub reads_lost: u64,
-    pub increments: u64,
-    pub increments_lost: u64,
-    pub once: u64,
-    pub once_twice: u64,
+    pub counts: Counts,
     pub violations: Vec<Violation>,
 }
 
@@ -57,9 +47,9 @@ impl Sets {
             if let (Action::Read { key }, Outcome::Acked(Some(_))) =
                 (&operation.action, operation.outcome)
             {
-                sets.reads += 1;
+                sets.counts.reads += 1;
                 if !state.contains_key(key) {
-                    sets.reads_lost += 1;
+                    sets.counts.reads_lost += 1;
                     let write = writes.get(key.as_str()).copied();
                     sets.show(
                         "a value was read that is not there in the end".to_owned(),
@@ -77,16 +67,16 @@ impl Sets {
     fn write(&mut self, operation: &Operation, is_there: bool) {
         match operation.outcome {
             Outcome::Acked(_) => {
-                self.acked += 1;
+                self.counts.acked += 1;
                 if !is_there {
-                    self.lost += 1;
+                    self.counts.lost += 1;
                     let what = "an acknowledged write is not there in the end";
                     self.show(what.to_owned(), [operation]);
                 }
             }
-            Outcome::Unacked => self.unacked += 1,
-            Outcome::Refused => self.refused += 1,
-            Outcome::Unknown => self.unknown += 1,
+            Outcome::Unacked => self.counts.unacked += 1,
+            Outcome::Refused => self.counts.refused += 1,
+            Outcome::Unknown => self.counts.unknown += 1,
         }
     }
 
@@ -94,9 +84,9 @@ impl Sets {
     /// six acknowledged and none open, one was executed twice.
     fn count(&mut self, key: &str, counter: &Counter, end: i64) {
         let acked = u64::try_from(counter.acked.len()).unwrap_or(u64::MAX);
-        self.increments += acked;
+        self.counts.increments += acked;
         if counter.is_once {
-            self.once += acked;
+            self.counts.once += acked;
         }
         let mut seen = HashMap::new();
         for &operation in &counter.acked {
@@ -105,7 +95,7 @@ impl Sets {
             };
             let before = seen.insert(number, operation);
             if number > end || before.is_some() {
-                self.increments_lost += 1;
+                self.counts.increments_lost += 1;
                 let what =
                     format!("an acknowledged increment is not in {key}, which ends at {end}");
                 self.show(what, before.into_iter().chain([operation]));
@@ -114,7 +104,7 @@ impl Sets {
         let possible = acked.saturating_add(counter.open);
         let executed = u64::try_from(end).unwrap_or(0);
         if counter.is_once && executed > possible {
-            self.once_twice += executed - possible;
+            self.counts.once_twice += executed - possible;
             self.show(
                 format!("{key} ends at {end}, with {possible} increments at most"),
                 counter.acked.iter().copied(),
@@ -174,8 +164,15 @@ mod tests {
             write("refused", Outcome::Refused),
         ];
         let sets = Sets::of(&history, &state(&[("there", 1)]));
-        assert_eq!((sets.acked, sets.lost), (2, 1));
-        assert_eq!((sets.unacked, sets.unknown, sets.refused), (1, 1, 1));
+        assert_eq!((sets.counts.acked, sets.counts.lost), (2, 1));
+        assert_eq!(
+            (
+                sets.counts.unacked,
+                sets.counts.unknown,
+                sets.counts.refused
+            ),
+            (1, 1, 1)
+        );
         assert_eq!(sets.violations.len(), 1);
     }
 
@@ -195,7 +192,7 @@ mod tests {
             read("never", None),
         ];
         let sets = Sets::of(&history, &state(&[("there", 1)]));
-        assert_eq!((sets.reads, sets.reads_lost), (2, 1));
+        assert_eq!((sets.counts.reads, sets.counts.reads_lost), (2, 1));
     }
 
     #[test]
@@ -203,14 +200,20 @@ mod tests {
         let add = |value| operation(Action::Add { key: "n".into() }, Outcome::Acked(Some(value)));
         let history = [add(1), add(2), add(2), add(9)];
         let sets = Sets::of(&history, &state(&[("n", 5)]));
-        assert_eq!((sets.increments, sets.increments_lost), (4, 2));
-        assert_eq!(sets.once_twice, 0, "plain increments may be executed twice");
+        assert_eq!(
+            (sets.counts.increments, sets.counts.increments_lost),
+            (4, 2)
+        );
+        assert_eq!(
+            sets.counts.once_twice, 0,
+            "plain increments may be executed twice"
+        );
         let once = |value, outcome| {
             let _ = value;
             operation(Action::AddOnce { key: "n".into() }, outcome)
         };
         let history = [once(1, Outcome::Acked(Some(1))), once(2, Outcome::Unknown)];
-        assert_eq!(Sets::of(&history, &state(&[("n", 2)])).once_twice, 0);
-        assert_eq!(Sets::of(&history, &state(&[("n", 4)])).once_twice, 2);
+        assert_eq!(Sets::of(&history, &state(&[("n", 2)])).counts.once_twice, 0);
+        assert_eq!(Sets::of(&history, &state(&[("n", 4)])).counts.once_twice, 2);
     }
 }

@@ -120,9 +120,12 @@ pub fn title(contender: &Contender, axis: &Axis, y: f64) -> Markup {
     } else {
         "not promised"
     };
-    let before = format!("{promise} · {} acknowledged · ", count(contender.acked));
-    let lost = format!("{} lost", count(contender.lost));
-    let after = format!(" · {} UNACKED", count(contender.unacked));
+    let before = format!(
+        "{promise} · {} acknowledged · ",
+        count(contender.counts.acked)
+    );
+    let lost = format!("{} lost", count(contender.counts.lost));
+    let after = format!(" · {} UNACKED", count(contender.counts.unacked));
     let characters = [&contender.name, &before, &lost, &after].map(|text| text.chars().count());
     let width = characters.iter().sum::<usize>() as f64 * CHARACTER + 14.0;
     html! {

@@ -1,7 +1,7 @@
 //! Runs as the lab records them, made up: for the tests and for a look at the page.
 
 use crate::record::{
-    Contender, Event, EventKind, Operation, Round, Run, Span, State, Tenth, Violation,
+    Contender, Counts, Event, EventKind, Operation, Round, Run, Span, State, Tenth, Violation,
 };
 use State::{Primary, Replica, Silent};
 
@@ -33,8 +33,8 @@ pub fn bad() -> Run {
                    Then the old primary restarts without its data."
         .to_owned();
     let all = round.contenders.last_mut().unwrap();
-    all.lost = 3;
-    all.histories_illegal = 1;
+    all.counts.lost = 3;
+    all.counts.histories_illegal = 1;
     all.tenths[30].lost = 3;
     all.violations = vec![
         Violation {
@@ -102,8 +102,8 @@ fn split(number: usize, promised: [bool; 5]) -> Round {
             contender(name, promised, tenths.collect())
         })
         .collect();
-    contenders[2].reads_lost = 7;
-    contenders[2].histories_illegal = 2;
+    contenders[2].counts.reads_lost = 7;
+    contenders[2].counts.histories_illegal = 2;
     contenders[2].violations = vec![Violation {
         what: "The acknowledged write 902 of key w:3:902 is not in the final state.".to_owned(),
         operations: vec![
@@ -265,21 +265,23 @@ fn contender(name: &str, promised: bool, tenths: Vec<Tenth>) -> Contender {
     Contender {
         name: name.to_owned(),
         promised,
-        acked: sum(|one| one.acked),
-        lost: sum(|one| one.lost),
-        unacked: sum(|one| one.unacked),
-        refused: 14,
-        unknown: 3,
-        reads: 402,
-        reads_lost: 0,
-        increments: 610,
-        increments_lost: 0,
-        once: 288,
-        once_twice: 0,
-        histories_of_several: 0,
-        histories: 24,
-        histories_illegal: 0,
-        histories_undecided: 0,
+        counts: Counts {
+            acked: sum(|one| one.acked),
+            lost: sum(|one| one.lost),
+            unacked: sum(|one| one.unacked),
+            refused: 14,
+            unknown: 3,
+            reads: 402,
+            reads_lost: 0,
+            increments: 610,
+            increments_lost: 0,
+            once: 288,
+            once_twice: 0,
+            histories_of_several: 0,
+            histories: 24,
+            histories_illegal: 0,
+            histories_undecided: 0,
+        },
         tenths,
         violations: Vec::new(),
     }

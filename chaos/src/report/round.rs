@@ -114,21 +114,21 @@ fn contender_row(contender: &Contender) -> Markup {
         tr {
             th scope="row" { (contender.name) }
             td { @if contender.promised { "yes" } @else { "no" } }
-            td.number { (count(contender.acked)) }
-            @if contender.lost > 0 {
-                td class={ "number cell " (class) } { strong { (count(contender.lost)) } }
+            td.number { (count(contender.counts.acked)) }
+            @if contender.counts.lost > 0 {
+                td class={ "number cell " (class) } { strong { (count(contender.counts.lost)) } }
             } @else {
                 td.number { "0" }
             }
-            td.number { (count(contender.unacked)) }
-            td.number { (count(contender.refused)) }
-            td.number { (count(contender.unknown)) }
-            (checked(class, contender.reads, &[(contender.reads_lost, "lost")]))
-            (checked(class, contender.increments, &[(contender.increments_lost, "lost")]))
-            (checked(class, contender.once, &[(contender.once_twice, "twice")]))
-            (checked(class, contender.histories, &[
-                (contender.histories_illegal, "illegal"),
-                (contender.histories_undecided, "undecided"),
+            td.number { (count(contender.counts.unacked)) }
+            td.number { (count(contender.counts.refused)) }
+            td.number { (count(contender.counts.unknown)) }
+            (checked(class, contender.counts.reads, &[(contender.counts.reads_lost, "lost")]))
+            (checked(class, contender.counts.increments, &[(contender.counts.increments_lost, "lost")]))
+            (checked(class, contender.counts.once, &[(contender.counts.once_twice, "twice")]))
+            (checked(class, contender.counts.histories, &[
+                (contender.counts.histories_illegal, "illegal"),
+                (contender.counts.histories_undecided, "undecided"),
             ]))
         }
     }

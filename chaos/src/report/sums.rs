@@ -1,6 +1,6 @@
 //! The numbers of some rounds, added up: a cell of the table, and all that is promised.
 
-use crate::record::{Contender, Round, Run};
+use crate::record::{Contender, Counts, Round, Run};
 
 /// How a contender did, worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,17 +60,7 @@ pub struct Sum {
     pub promised: u64,
     /// Whether one of those contradicts an answer.
     pub broken: bool,
-    pub acked: u64,
-    pub lost: u64,
-    pub reads: u64,
-    pub reads_lost: u64,
-    pub increments: u64,
-    pub increments_lost: u64,
-    pub once: u64,
-    pub once_twice: u64,
-    pub histories: u64,
-    pub histories_illegal: u64,
-    pub histories_undecided: u64,
+    pub counts: Counts,
 }
 
 impl Sum {
@@ -78,29 +68,15 @@ impl Sum {
         self.rounds += 1;
         self.promised += u64::from(contender.promised);
         self.broken |= contender.promised && contender.is_violated();
-        self.acked += contender.acked;
-        self.lost += contender.lost;
-        self.reads += contender.reads;
-        self.reads_lost += contender.reads_lost;
-        self.increments += contender.increments;
-        self.increments_lost += contender.increments_lost;
-        self.once += contender.once;
-        self.once_twice += contender.once_twice;
-        self.histories += contender.histories;
-        self.histories_illegal += contender.histories_illegal;
-        self.histories_undecided += contender.histories_undecided;
+        self.counts += &contender.counts;
     }
 
     pub fn outcome(&self) -> Outcome {
-        let answers = self.acked + self.reads + self.increments + self.once + self.histories;
-        let wrong = self.lost
-            + self.reads_lost
-            + self.increments_lost
-            + self.once_twice
-            + self.histories_illegal;
+        let counts = &self.counts;
+        let answers = counts.acked + counts.reads + counts.increments + counts.histories;
         match () {
             _ if self.broken => Outcome::Broken,
-            _ if wrong > 0 => Outcome::Lossy,
+            _ if counts.contradict() => Outcome::Lossy,
             _ if answers > 0 => Outcome::Kept,
             _ => Outcome::Nothing,
         }

@@ -93,14 +93,14 @@ fn cell(sum: &Sum) -> Markup {
             td class={ "cell " (outcome.class()) @if sum.promised == sum.rounds { " promised" } } {
                 p.main {
                     span.sign aria-hidden="true" { (outcome.sign()) }
-                    strong { (count(sum.lost)) } " / " (count(sum.acked))
+                    strong { (count(sum.counts.lost)) } " / " (count(sum.counts.acked))
                 }
-                p.also { (percent(sum.lost, sum.acked)) " lost" }
+                p.also { (percent(sum.counts.lost, sum.counts.acked)) " lost" }
                 p.also { (promise(sum)) }
                 @for remark in others(sum) { p.also { strong { (remark) } } }
-                @if sum.histories_undecided > 0 {
+                @if sum.counts.histories_undecided > 0 {
                     p.also {
-                        (plural(sum.histories_undecided, "history", "histories")) " undecided"
+                        (plural(sum.counts.histories_undecided, "history", "histories")) " undecided"
                     }
                 }
             }
@@ -122,12 +122,16 @@ fn others(sum: &Sum) -> Vec<String> {
         (part > 0).then(|| format!("{} of {} {what}", count(part), count(whole)))
     };
     [
-        of(sum.reads_lost, sum.reads, "reads lost"),
-        of(sum.increments_lost, sum.increments, "increments lost"),
-        of(sum.once_twice, sum.once, "executed twice"),
+        of(sum.counts.reads_lost, sum.counts.reads, "reads lost"),
         of(
-            sum.histories_illegal,
-            sum.histories,
+            sum.counts.increments_lost,
+            sum.counts.increments,
+            "increments lost",
+        ),
+        of(sum.counts.once_twice, sum.counts.once, "executed twice"),
+        of(
+            sum.counts.histories_illegal,
+            sum.counts.histories,
             "histories not linearizable",
         ),
     ]

@@ -23,7 +23,11 @@ impl Verdict {
             plural(rounds, "round", "rounds"),
             plural(failovers, "failover", "failovers")
         );
-        let acked = plural(promised.acked, "acknowledged write", "acknowledged writes");
+        let acked = plural(
+            promised.counts.acked,
+            "acknowledged write",
+            "acknowledged writes",
+        );
         let sentence = match promised.outcome() {
             _ if run.rounds.is_empty() => "This run has no rounds, so it shows nothing.".to_owned(),
             _ if rounds == 0 => {
@@ -40,7 +44,7 @@ impl Verdict {
             }
             Outcome::Kept => format!(
                 "No write that the documentation promises to keep was lost: {extent}, {acked} {}.",
-                with(run, promised.acked)
+                with(run, promised.counts.acked)
             ),
         };
         Verdict {
@@ -55,27 +59,27 @@ fn broken(sum: &Sum) -> Vec<String> {
     let clause = |number, one, many| (number > 0).then(|| plural(number, one, many));
     [
         clause(
-            sum.lost,
+            sum.counts.lost,
             "promised write was lost",
             "promised writes were lost",
         ),
         clause(
-            sum.reads_lost,
+            sum.counts.reads_lost,
             "promised read returned a value that was lost",
             "promised reads returned values that were lost",
         ),
         clause(
-            sum.increments_lost,
+            sum.counts.increments_lost,
             "promised increment was lost",
             "promised increments were lost",
         ),
         clause(
-            sum.once_twice,
+            sum.counts.once_twice,
             "promised increment was executed twice",
             "promised increments were executed twice",
         ),
         clause(
-            sum.histories_illegal,
+            sum.counts.histories_illegal,
             "history with a promise is not linearizable",
             "histories with a promise are not linearizable",
         ),
@@ -101,8 +105,8 @@ fn with(run: &Run, promised: u64) -> String {
     let mut always: Vec<String> = Vec::new();
     for name in sums::names(run) {
         let sum = sums::sum(sums::conclusive(run), |one| one.name == name);
-        if sum.promised == sum.rounds && sum.acked > 0 {
-            acked += sum.acked;
+        if sum.promised == sum.rounds && sum.counts.acked > 0 {
+            acked += sum.counts.acked;
             always.push(name.to_owned());
         }
     }
@@ -122,14 +126,18 @@ fn remarks(run: &Run) -> Vec<String> {
     let promised = sums::sum(sums::conclusive(run), |contender| contender.promised);
     let mut remarks = Vec::new();
     let checked: Vec<String> = [
-        (promised.reads, "durable read", "durable reads"),
-        (promised.increments, "increment", "increments"),
+        (promised.counts.reads, "durable read", "durable reads"),
+        (promised.counts.increments, "increment", "increments"),
         (
-            promised.once,
+            promised.counts.once,
             "increment by DURABLE.ONCE",
             "increments by DURABLE.ONCE",
         ),
-        (promised.histories, "history of a key", "histories of keys"),
+        (
+            promised.counts.histories,
+            "history of a key",
+            "histories of keys",
+        ),
     ]
     .into_iter()
     .filter(|(number, ..)| *number > 0)
@@ -141,8 +149,11 @@ fn remarks(run: &Run) -> Vec<String> {
             join(&checked)
         ));
     }
-    if promised.histories_undecided > 0 {
-        let (gave_up, all) = (promised.histories_undecided, promised.histories);
+    if promised.counts.histories_undecided > 0 {
+        let (gave_up, all) = (
+            promised.counts.histories_undecided,
+            promised.counts.histories,
+        );
         remarks.push(format!(
             "The checker gave up on {} of the {} histories.",
             count(gave_up),
@@ -157,9 +168,9 @@ fn remarks(run: &Run) -> Vec<String> {
             });
             (name, chosen)
         })
-        .filter(|(_, sum)| sum.lost > 0)
+        .filter(|(_, sum)| sum.counts.lost > 0)
         .map(|(name, sum)| {
-            let (lost, acked) = (sum.lost, sum.acked);
+            let (lost, acked) = (sum.counts.lost, sum.counts.acked);
             format!(
                 "{name}: {} of {} ({})",
                 count(lost),

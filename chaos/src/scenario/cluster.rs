@@ -1,6 +1,6 @@
 //! Scenarios in a cluster: the server promotes by itself.
 
-mod failures;
+pub mod failures;
 mod operators;
 mod outside;
 mod replicas;

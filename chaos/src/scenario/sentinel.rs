@@ -1,9 +1,8 @@
 //! Scenarios with three Sentinels.
 
-use std::time::Duration;
-
 use anyhow::Result;
 
+use super::cluster::failures;
 use super::{Promise, Scenario};
 use crate::lab::Lab;
 use crate::system::{Kind, MASTER};
@@ -23,7 +22,7 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "The primary is killed; the Sentinels promote a replica; the old primary comes back with its data.",
         promised: Promise::All,
         weight: 2,
-        play: kill,
+        play: |lab| failures::kill_for(lab, 500, 1000),
     },
     Scenario {
         name: "sentinel-partition",
@@ -31,7 +30,7 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "The primary and one replica are cut off from the other replica and the Sentinels, which promote it.",
         promised: Promise::All,
         weight: 2,
-        play: partition,
+        play: |lab| failures::partition_for(lab, 2000, 3000),
     },
     Scenario {
         name: "sentinel-freeze",
@@ -39,7 +38,7 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "The primary freezes, and thaws after a replica was promoted.",
         promised: Promise::All,
         weight: 2,
-        play: freeze,
+        play: |lab| failures::freeze_for(lab, 200, 1000),
     },
     Scenario {
         name: "sentinel-lagging",
@@ -47,7 +46,7 @@ pub const SCENARIOS: &[Scenario] = &[
         about: "One replica lags by a second; the other freezes; the primary's machine crashes.",
         promised: Promise::All,
         weight: 1,
-        play: lagging,
+        play: failures::lagging,
     },
     Scenario {
         name: "sentinel-by-hand",
@@ -58,48 +57,6 @@ pub const SCENARIOS: &[Scenario] = &[
         play: by_hand,
     },
 ];
-
-fn kill(lab: &mut Lab) -> Result<()> {
-    let (primary, _, _) = lab.members()?;
-    lab.work(500, 1500)?;
-    lab.kill(primary);
-    lab.wait_for_promotion(primary)?;
-    lab.work(500, 1000)?;
-    lab.start(primary)
-}
-
-fn partition(lab: &mut Lab) -> Result<()> {
-    let (primary, one, _) = lab.members()?;
-    lab.work(500, 1500)?;
-    lab.cut(&[primary, one], &lab.all_but(&[primary, one]));
-    lab.wait_for_promotion(primary)?;
-    lab.work(2000, 3000)?;
-    lab.heal();
-    lab.work(500, 1000)
-}
-
-fn freeze(lab: &mut Lab) -> Result<()> {
-    let (primary, _, _) = lab.members()?;
-    lab.work(500, 1500)?;
-    lab.freeze(primary);
-    lab.wait_for_promotion(primary)?;
-    lab.work(200, 1000)?;
-    lab.thaw(primary);
-    lab.work(500, 1000)
-}
-
-fn lagging(lab: &mut Lab) -> Result<()> {
-    let (primary, one, two) = lab.members()?;
-    lab.work(400, 800)?;
-    lab.delay(primary, two, Duration::from_millis(1000));
-    lab.work(1500, 2000)?;
-    lab.freeze(one);
-    lab.crash(primary);
-    lab.wait_for_promotion(primary)?;
-    lab.work(300, 800)?;
-    lab.thaw(one);
-    lab.start(primary)
-}
 
 fn by_hand(lab: &mut Lab) -> Result<()> {
     let (primary, _, _) = lab.members()?;

@@ -1,5 +1,5 @@
-//! Histories that are known to be good or bad, and small ones by chance against a search through all
-//! orders.
+//! Histories that are known to be good or bad, and small ones by chance against a search through
+//! all orders.
 
 use rand::{rngs::StdRng, RngExt, SeedableRng};
 

@@ -9,11 +9,16 @@ use crate::lab::Lab;
 use crate::system::NODE_TIMEOUT;
 
 pub fn kill(lab: &mut Lab) -> Result<()> {
+    kill_for(lab, 200, 1000)
+}
+
+/// The primary is gone for a time between the two after the promotion, in milliseconds.
+pub fn kill_for(lab: &mut Lab, least: u64, most: u64) -> Result<()> {
     let (primary, _, _) = lab.members()?;
     lab.work(500, 1500)?;
     lab.kill(primary);
     lab.wait_for_promotion(primary)?;
-    lab.work(200, 1000)?;
+    lab.work(least, most)?;
     lab.start(primary)
 }
 
@@ -30,21 +35,31 @@ pub fn crash(lab: &mut Lab) -> Result<()> {
 }
 
 pub fn freeze(lab: &mut Lab) -> Result<()> {
+    freeze_for(lab, 0, 1000)
+}
+
+/// As [`kill_for`].
+pub fn freeze_for(lab: &mut Lab, least: u64, most: u64) -> Result<()> {
     let (primary, _, _) = lab.members()?;
     lab.work(500, 1500)?;
     lab.freeze(primary);
     lab.wait_for_promotion(primary)?;
-    lab.work(0, 1000)?;
+    lab.work(least, most)?;
     lab.thaw(primary);
     lab.work(500, 1000)
 }
 
 pub fn partition(lab: &mut Lab) -> Result<()> {
+    partition_for(lab, 500, 1500)
+}
+
+/// As [`kill_for`].
+pub fn partition_for(lab: &mut Lab, least: u64, most: u64) -> Result<()> {
     let (primary, one, _) = lab.members()?;
     lab.work(500, 1500)?;
     lab.cut(&[primary, one], &lab.all_but(&[primary, one]));
     lab.wait_for_promotion(primary)?;
-    lab.work(500, 1500)?;
+    lab.work(least, most)?;
     lab.heal();
     lab.work(500, 1000)
 }
