@@ -1,12 +1,14 @@
 //! Ballots: numbers that no two members choose.
 
+use serde::{Deserialize, Serialize};
+
 /// A member, by its place in the group's list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MemberId(pub u8);
 
 /// The number of an election. The order is by the counter, then by the member that chose it. So two
 /// members that count alike have different ballots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Ballot {
     /// Counts elections.
     pub counter: u64,

@@ -21,21 +21,27 @@ use super::{Ballot, MemberId, Rule};
 pub struct Candidacy {
     ballot: Ballot,
     votes: BTreeSet<MemberId>,
+    /// How many votes it takes.
+    needed: usize,
     is_won: bool,
 }
 
 impl Member {
     /// Stands for election: as a replica whose primary has failed or is closed, or as a primary
     /// that is closed. A replica has cut its link before it read `position`. Does nothing for a
-    /// member that is no voter.
-    pub fn stand(&mut self, position: Position) -> Vec<Action> {
-        let Some(ballot) = self.promise.next(self.me).filter(|_| self.is_voter) else {
+    /// member that is no voter. The ballot is above `above` too, the highest that others are known
+    /// to have promised.
+    pub fn stand(&mut self, position: Position, above: Ballot) -> Vec<Action> {
+        let highest = self.promise.max(above);
+        let Some(ballot) = highest.next(self.me).filter(|_| self.is_voter) else {
             return Vec::new();
         };
         self.lose_term(position);
+        let needed = usize::from(self.group.votes());
         self.candidacy = Some(Candidacy {
             ballot,
             votes: BTreeSet::new(),
+            needed: needed.saturating_sub(usize::from(!self.holds(Rule::Quorum))),
             is_won: false,
         });
         let request = Message::Request {
@@ -47,9 +53,32 @@ impl Member {
         self.promise_and_send(ballot, messages)
     }
 
+    /// An operator accepts that acknowledged writes may be lost: a primary without a term takes one
+    /// without votes. Does nothing for other members.
+    pub fn accept_loss(&mut self, above: Ballot) -> Vec<Action> {
+        let is_closed = self.reign.is_some() && self.term().is_none();
+        let Some(ballot) = self.promise.max(above).next(self.me).filter(|_| is_closed) else {
+            return Vec::new();
+        };
+        self.is_voter = true;
+        self.candidacy = Some(Candidacy {
+            ballot,
+            votes: BTreeSet::new(),
+            needed: 1,
+            is_won: false,
+        });
+        self.promise_and_send(ballot, [])
+    }
+
     /// Gives up its election. The server may still promote it.
     pub fn give_up(&mut self) {
         self.candidacy = None;
+    }
+
+    /// Whether it has won an election, and waits for the server to promote it.
+    pub fn awaits_promotion(&self) -> bool {
+        let mut candidacy = self.candidacy.iter();
+        self.reign.is_none() && candidacy.any(|candidacy| candidacy.is_won)
     }
 
     /// Whether it stands for election.
@@ -60,7 +89,13 @@ impl Member {
     /// Whether a request for this ballot needs a look at the own position. Only then a replica has
     /// to cut its link.
     pub fn considers(&self, ballot: Ballot) -> bool {
-        self.is_voter && ballot > self.promise
+        self.is_voter && ballot > self.promise && !self.reigns()
+    }
+
+    /// It holds a term, and enough replicas have confirmed that waits can be released. To vote for
+    /// somebody else would only end that.
+    fn reigns(&self) -> bool {
+        self.grants() >= usize::from(self.group.acknowledgements())
     }
 
     /// `from` asks for a vote. A replica has cut its link before it read `own`, if it
@@ -98,6 +133,9 @@ impl Member {
         if !self.is_voter {
             return Some(Refusal::NotAVoter);
         }
+        if self.reigns() {
+            return Some(Refusal::Reigns);
+        }
         if !self.holds(Rule::Rank) {
             return None;
         }
@@ -118,12 +156,6 @@ impl Member {
     }
 
     fn count_vote(&mut self, from: MemberId, ballot: Ballot, actions: &mut Vec<Action>) {
-        let needed = usize::from(self.group.votes());
-        let needed = if self.holds(Rule::Quorum) {
-            needed
-        } else {
-            needed.saturating_sub(1)
-        };
         let Some(candidacy) = &mut self.candidacy else {
             return;
         };
@@ -132,7 +164,7 @@ impl Member {
         }
         candidacy.votes.insert(from);
         // Its own promise has to be on disk.
-        if candidacy.votes.len() < needed || !candidacy.votes.contains(&self.me) {
+        if candidacy.votes.len() < candidacy.needed || !candidacy.votes.contains(&self.me) {
             return;
         }
         candidacy.is_won = true;

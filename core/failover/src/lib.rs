@@ -46,20 +46,31 @@
 //! model`) runs this code with an adversarial server and network, and finds a lost write when any
 //! one rule is taken away.
 //!
-//! The module does not use this crate yet.
+//! The module keeps a [`Shard`] for the group that its server belongs to: one [`Member`], what it
+//! knows of the others, and when it does what.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 mod ballot;
+mod definition;
 mod election;
 mod group;
 mod member;
+mod record;
 mod reign;
 mod rules;
+mod shard;
+mod wire;
 
 pub use ballot::{Ballot, MemberId};
+pub use definition::{Definition, GroupId, NodeId, MAX_MEMBERS};
 pub use group::Group;
 pub use member::{Action, Member, Message, Position, Refusal, StreamId};
+pub use record::{Record, FILE, SLOT};
 pub use reign::Generation;
 pub use rules::Rule;
+pub use shard::{Act, Peer, Role, Shard, View};
+pub use wire::{
+    decode, encode, refusal_text, Body, Decline, Envelope, Status, Unread, BUS_TYPE, MAX_BYTES,
+};

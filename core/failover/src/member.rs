@@ -1,15 +1,17 @@
 //! One member of a group: what it remembers, what it promises, and the messages.
 
+use serde::{Deserialize, Serialize};
+
 use super::election::Candidacy;
 use super::reign::{Generation, Reign};
 use super::{Ballot, Group, MemberId, Rule};
 
 /// The id of a replication stream (the server's replication id), as a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StreamId(pub u128);
 
 /// How far a member has read a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Position {
     /// Which stream.
     pub stream: StreamId,
@@ -18,7 +20,7 @@ pub struct Position {
 }
 
 /// What members say to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Message {
     /// A candidate asks for a vote.
     Request {
@@ -72,7 +74,7 @@ pub enum Message {
 }
 
 /// Why a member does not vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Refusal {
     /// It has promised this ballot, which is not lower.
     Promised(Ballot),
@@ -80,10 +82,12 @@ pub enum Refusal {
     NotAVoter,
     /// It has more of the stream.
     Ahead,
+    /// It holds a term in which it can release waits.
+    Reigns,
 }
 
 /// What the caller has to do, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Action {
     /// Write this promise to disk, then call [`Member::persisted`].
     Persist(Ballot),
@@ -119,19 +123,25 @@ pub struct Member {
 }
 
 impl Member {
-    /// A member of a group that was just formed: all members have the same data, and `primary`
-    /// holds the first term.
-    pub fn founder(me: MemberId, group: Group, primary: MemberId) -> Member {
-        let mut member = Member::restarted(me, group, Ballot::ZERO);
-        let first = Ballot {
+    /// The ballot in which `primary` founds a group.
+    pub fn founding_ballot(primary: MemberId) -> Ballot {
+        Ballot {
             counter: 1,
             author: Some(primary),
-        };
-        member.promise = first;
-        member.persisted = first;
-        member.log_term = first;
-        member.is_voter = true;
-        member.reign = (me == primary).then(|| Reign::with_term(first));
+        }
+    }
+
+    /// A member of a group that was just formed, after all have written the
+    /// [founding ballot](Self::founding_ballot) to disk. `primary` holds the first term. The others
+    /// are no voters until it has confirmed their data.
+    pub fn founder(me: MemberId, group: Group, primary: MemberId) -> Member {
+        let first = Member::founding_ballot(primary);
+        let mut member = Member::restarted(me, group, first);
+        if me == primary {
+            member.log_term = first;
+            member.is_voter = true;
+            member.reign = Some(Reign::with_term(first));
+        }
         member
     }
 
@@ -161,6 +171,16 @@ impl Member {
     /// The promise that is on disk: all that a restart leaves.
     pub fn persisted_promise(&self) -> Ballot {
         self.persisted
+    }
+
+    /// The term in which its data were confirmed.
+    pub fn log_term(&self) -> Ballot {
+        self.log_term
+    }
+
+    /// Whether it is a primary.
+    pub fn is_primary(&self) -> bool {
+        self.reign.is_some()
     }
 
     /// Whether its vote counts data.
@@ -236,12 +256,13 @@ impl Member {
     }
 
     /// Its position, without what was written without a term.
-    pub(super) fn counted(&self, position: Position) -> Position {
+    pub fn counted(&self, position: Position) -> Position {
         let frozen = self.frozen.filter(|_| self.holds(Rule::FrozenPosition));
         frozen.unwrap_or(position)
     }
 
-    pub(super) fn others(&self) -> impl Iterator<Item = MemberId> {
+    /// All other members.
+    pub fn others(&self) -> impl Iterator<Item = MemberId> {
         let me = self.me;
         (0..self.group.members())
             .map(MemberId)

@@ -6,11 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::member::{Action, Member, Message, Position};
 use super::{Ballot, MemberId, Rule};
 
 /// The number of changes of one replica's link that its primary has seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Generation(pub u64);
 
 /// What a primary remembers.
@@ -118,6 +122,18 @@ impl Member {
         }
     }
 
+    /// Whether this replica has confirmed on its present link.
+    pub fn has_granted(&self, replica: MemberId) -> bool {
+        let reign = self.reign.as_ref().filter(|_| self.term().is_some());
+        reign.is_some_and(|reign| reign.grants.contains(&replica))
+    }
+
+    /// How many replicas have confirmed on their present links.
+    pub fn grants(&self) -> usize {
+        let reign = self.reign.as_ref().filter(|_| self.term().is_some());
+        reign.map_or(0, |reign| reign.grants.len())
+    }
+
     /// The offset up to which waits may be released: K replicas that have granted have acknowledged
     /// it. `acknowledged` has what each connected replica has acknowledged on its present link.
     pub fn releasable(
@@ -137,10 +153,18 @@ impl Member {
     }
 
     /// Whether a replica that asks for the stream from `asked` is served. `None` is a replica
-    /// without data. If not, the replica is asked for its admission; it tries again by itself.
-    pub fn serves(&self, replica: MemberId, asked: Option<Position>) -> Result<(), Vec<Action>> {
+    /// without data. `own` are the streams that this primary can continue, and how far.
+    ///
+    /// Who has read a part of an own stream loses nothing: it is brought up to date, or gets a copy
+    /// that includes what it has. Any other position needs an admission. The server does not tell
+    /// which member asks, so the position has to be one that a member was admitted with. If there
+    /// is none, all members are asked; the replica tries again by itself.
+    ///
+    /// # Errors
+    /// It is not served. Carry out the actions.
+    pub fn serves(&self, asked: Option<Position>, own: &[Position]) -> Result<(), Vec<Action>> {
         let Some(term) = self.term() else {
-            if !self.holds(Rule::Admission) {
+            if !self.holds(Rule::ClosedServesNobody) {
                 return Ok(());
             }
             return Err(Vec::new());
@@ -148,12 +172,20 @@ impl Member {
         let Some(position) = asked.filter(|_| self.holds(Rule::Admission)) else {
             return Ok(());
         };
-        let admissions = self.reign.as_ref().map(|reign| &reign.admissions);
-        let admitted = admissions.and_then(|admissions| admissions.get(&replica));
-        if admitted == Some(&(term, key(position))) {
+        let is_part =
+            |own: &Position| own.stream == position.stream && own.offset >= position.offset;
+        if own.iter().any(is_part) {
             return Ok(());
         }
-        Err(vec![Action::Send(replica, Message::AskAdmission { term })])
+        let mut admissions = self
+            .reign
+            .iter()
+            .flat_map(|reign| reign.admissions.values());
+        if admissions.any(|&admitted| admitted == (term, key(position))) {
+            return Ok(());
+        }
+        let ask = |member| Action::Send(member, Message::AskAdmission { term });
+        Err(self.others().map(ask).collect())
     }
 
     /// A term holder asks whether it may replace the data of this replica, which end at `own`.

@@ -16,7 +16,10 @@ pub enum Rule {
     RestartedMembersDoNotVote,
     /// A promise survives a restart.
     PersistedPromise,
-    /// A member's data are replaced only by a term holder to whom the member has promised.
+    /// A primary without a term serves no replica.
+    ClosedServesNobody,
+    /// Data that are no part of the primary's stream are replaced only by a term holder to whom the
+    /// member has promised.
     Admission,
     /// A confirmation counts only for the link on which it was asked for.
     GrantBoundToLink,

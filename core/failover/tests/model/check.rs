@@ -121,6 +121,15 @@ fn quiet() -> Bounds {
     }
 }
 
+/// Elections, and links that are cut.
+fn flapping() -> Bounds {
+    Bounds {
+        links: 7,
+        cuts: 2,
+        ..quiet()
+    }
+}
+
 /// Elections, and an operator who promotes.
 fn operated() -> Bounds {
     Bounds {
@@ -157,9 +166,10 @@ each_rule_is_needed! {
     without_frozen_positions_a_write_is_lost: [FrozenPosition] in operated,
     if_restarted_members_vote_a_write_is_lost: [RestartedMembersDoNotVote] in eventful,
     if_promises_are_forgotten_a_write_is_lost: [PersistedPromise] in eventful,
-    without_admission_a_write_is_lost: [Admission] in eventful,
+    without_admission_a_write_is_lost: [Admission] in flapping,
+    if_closed_primaries_serve_a_write_is_lost: [ClosedServesNobody] in eventful,
     if_grants_outlive_their_link_a_write_is_lost: [GrantBoundToLink] in eventful,
     if_replaced_data_vote_a_write_is_lost: [ReplacedDataDoNotVote] in eventful,
-    if_replicas_behind_grant_a_write_is_lost: [GrantNeedsAllData] in quiet,
+    if_replicas_behind_grant_a_write_is_lost: [GrantNeedsAllData] in flapping,
     if_promises_do_not_bind_a_write_is_lost: [PromiseBinds] in eventful,
 }

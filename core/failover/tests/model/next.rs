@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use durable_failover::Rule;
-use durable_failover::{Member, MemberId};
+use durable_failover::{Ballot, Member, MemberId};
 use stateright::{Model, Property};
 
 use crate::server::{Seen, Server};
@@ -32,6 +32,7 @@ impl Model for Bounds {
                 epoch: 1,
                 log: Vec::new(),
                 stream: 1,
+                former: None,
                 knows_position: true,
                 link: (!is_primary).then_some(id),
                 is_loading: false,
@@ -135,7 +136,7 @@ impl Model for Bounds {
                     world.servers[me].link = None;
                 }
                 let position = world.servers[me].position();
-                let actions = world.servers[me].member.stand(position);
+                let actions = world.servers[me].member.stand(position, Ballot::ZERO);
                 self.act(&mut world, me, actions);
             }
             Step::Promoted(me) | Step::Unasked(me) => {
@@ -155,6 +156,7 @@ impl Model for Bounds {
                     server.member.give_up();
                 }
                 server.follows = u8::try_from(other).expect("few");
+                server.former = None;
                 server.epoch = epoch;
                 server.link = None;
                 server.is_loading = false;

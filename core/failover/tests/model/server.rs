@@ -26,6 +26,8 @@ pub struct Server {
     pub epoch: u8,
     pub log: Vec<Write>,
     pub stream: u8,
+    /// The stream that it followed before it was promoted, and how far.
+    pub former: Option<Position>,
     /// It knows its place in the stream. Not after a restart.
     pub knows_position: bool,
     pub link: Option<LinkId>,
@@ -58,6 +60,15 @@ impl Server {
         }
     }
 
+    /// The streams that it can continue as a primary, and how far.
+    pub fn streams(&self) -> Vec<Position> {
+        let own = Position {
+            stream: StreamId(self.stream.into()),
+            offset: u64::try_from(self.log.len()).expect("short logs"),
+        };
+        [Some(own), self.former].into_iter().flatten().collect()
+    }
+
     /// Becomes a primary with a stream of its own.
     pub fn promote(&mut self, me: usize, epoch: u8, stream: u8) {
         self.follows = u8::try_from(me).expect("few servers");
@@ -67,6 +78,7 @@ impl Server {
         self.replicas.clear();
         let position = self.position();
         self.member.promoted(position);
+        self.former = self.knows_position.then_some(position);
         self.stream = stream;
         self.knows_position = true;
     }

@@ -8,14 +8,17 @@ impl Bounds {
     /// Whether PSYNC changes anything: it is answered, or the replica is asked for its admission.
     fn may_connect(&self, world: &World, me: usize) -> bool {
         let primary = usize::from(world.servers[me].follows);
-        let id = MemberId(u8::try_from(me).expect("few"));
         let asked = world.servers[me]
             .knows_position
             .then(|| world.servers[me].position());
-        match world.servers[primary].member.serves(id, asked) {
+        let own = world.servers[primary].streams();
+        match world.servers[primary].member.serves(asked, &own) {
             Ok(()) => true,
             Err(actions) => actions.iter().any(|action| match *action {
-                Action::Send(_, message) => !world.network.contains(&(primary, me, message)),
+                Action::Send(to, message) => {
+                    let to = usize::from(to.0);
+                    !world.network.contains(&(primary, to, message))
+                }
                 _ => true,
             }),
         }

@@ -168,7 +168,8 @@ impl Bounds {
         let asked = world.servers[me]
             .knows_position
             .then(|| world.servers[me].position());
-        if let Err(actions) = world.servers[primary].member.serves(id, asked) {
+        let own = world.servers[primary].streams();
+        if let Err(actions) = world.servers[primary].member.serves(asked, &own) {
             self.act(world, primary, actions);
             return;
         }
@@ -217,6 +218,7 @@ impl Bounds {
         server.member = member.without(&self.without);
         server.log.truncate(keep);
         server.stream = stream;
+        server.former = None;
         server.knows_position = false;
         server.link = None;
         server.is_loading = false;

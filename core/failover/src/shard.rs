@@ -1,0 +1,369 @@
+//! When a member does what: challenges, elections, states told once a second.
+//!
+//! The rules of [`Member`] say what is safe. This file decides when to use them, so that a shard
+//! has a primary soon. Nothing here can lose a write: a member that stands too often only causes
+//! elections.
+//!
+//! The caller shows the server in a [`View`] and carries out each [`Act`]. It calls [`Shard::tick`]
+//! some ten times a second.
+//!
+//! | who | does | when |
+//! |---|---|---|
+//! | all | tell their state | once a second, and when it has changed |
+//! | a primary with a term | asks each connected replica that has not confirmed | each tick |
+//! | a primary without one, a voter | stands | at once, then about once a second |
+//! | a replica | stands | its primary has failed, or is closed and cannot win |
+//!
+//! A replica waits 300 ms for each voter that has more of the stream than it has: the best one
+//! stands first. After a vote for somebody else it waits until that one has had time to become
+//! primary.
+
+mod receive;
+mod stand;
+
+use super::member::{Action, Member, Message, Position};
+use super::wire::{Body, Status};
+use super::{Ballot, Definition, Generation, Group, MemberId, Refusal};
+
+/// How often a state is told, in milliseconds.
+const TELL_EACH: u64 = 1000;
+/// A state that is older is not believed, in milliseconds.
+pub(super) const FRESH: u64 = 3000;
+
+/// What the server shows now.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The monotonic clock, in milliseconds.
+    pub now: u64,
+    /// What the server is.
+    pub role: Role,
+    /// How far it has read or written its stream. `None` if it does not know.
+    pub position: Option<Position>,
+    /// `cluster-node-timeout`, in milliseconds.
+    pub node_timeout: u64,
+}
+
+/// What a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A primary.
+    Primary,
+    /// A replica.
+    Replica {
+        /// The primary, if it is a member.
+        of: Option<MemberId>,
+        /// The link is up, and no synchronization is under way.
+        is_linked: bool,
+        /// The cluster marks the primary as failed.
+        has_failed: bool,
+    },
+}
+
+/// What the caller has to do, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Write this promise to disk, then call [`Shard::persisted`].
+    Persist(Ballot),
+    /// Send a message.
+    Send(MemberId, Body),
+    /// Cut the link to the primary, if this is a replica. Then call [`Shard::stand`].
+    Stand,
+    /// CLUSTER FAILOVER FORCE.
+    Promote,
+    /// Write a line to the log.
+    Log(String),
+}
+
+/// What is known of another member.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// When it told its state last.
+    pub heard_at: Option<u64>,
+    /// Its state.
+    pub status: Option<Status>,
+    /// Why it refused its vote last, and when.
+    pub refusal: Option<(u64, Refusal)>,
+    /// It is a replica of this primary, and its link is up.
+    pub is_linked: bool,
+}
+
+/// One server's part in its group.
+#[derive(Debug)]
+pub struct Shard {
+    definition: Definition,
+    me: MemberId,
+    group: Group,
+    member: Member,
+    peers: Vec<Peer>,
+    /// The challenge of the primary that is not answered yet: the data had not arrived.
+    challenge: Option<(MemberId, Ballot, Generation, Position)>,
+    /// Not before this time a member stands.
+    not_before: u64,
+    /// Since when a replica has had a reason to stand.
+    reason_since: Option<u64>,
+    /// When FORCE was called.
+    forced_at: Option<u64>,
+    told_at: Option<u64>,
+    told: Option<Status>,
+    can_persist: bool,
+    /// When it refused a vote to its primary because it has more of the stream.
+    refused_primary_at: Option<u64>,
+    promotions: u64,
+}
+
+impl Shard {
+    /// A member that has read its group and its promise from disk. `None` if `me` is no member.
+    pub fn new(definition: Definition, me: MemberId, promise: Ballot) -> Option<Shard> {
+        let group = definition.group()?;
+        let member = Member::restarted(me, group, promise);
+        Shard::with(definition, me, group, member)
+    }
+
+    /// The primary that has just founded a group.
+    pub fn founded(definition: Definition, me: MemberId) -> Option<Shard> {
+        let group = definition.group()?;
+        let member = Member::founder(me, group, me);
+        Shard::with(definition, me, group, member)
+    }
+
+    fn with(definition: Definition, me: MemberId, group: Group, member: Member) -> Option<Shard> {
+        let count = definition.members.len();
+        definition.node(me)?;
+        Some(Shard {
+            definition,
+            me,
+            group,
+            member,
+            peers: vec![Peer::default(); count],
+            challenge: None,
+            not_before: 0,
+            reason_since: None,
+            forced_at: None,
+            told_at: None,
+            told: None,
+            can_persist: true,
+            refused_primary_at: None,
+            promotions: 0,
+        })
+    }
+
+    /// The group.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// Its own place.
+    pub fn me(&self) -> MemberId {
+        self.me
+    }
+
+    /// N and K.
+    pub fn group(&self) -> Group {
+        self.group
+    }
+
+    /// The rules' side of it.
+    pub fn member(&self) -> &Member {
+        &self.member
+    }
+
+    /// What is known of the others, by place. The own entry is empty.
+    pub fn peers(&self) -> &[Peer] {
+        &self.peers
+    }
+
+    /// How often it became a primary by its group's votes.
+    pub fn promotions(&self) -> u64 {
+        self.promotions
+    }
+
+    /// Whether the file can be written. While it cannot, the member does not vote.
+    pub fn can_persist(&self) -> bool {
+        self.can_persist
+    }
+
+    /// The replicas whose acknowledgements count: this server holds a term, and they have
+    /// confirmed on their present links.
+    pub fn counting(&self) -> impl Iterator<Item = MemberId> + '_ {
+        let others = self.member.others();
+        others.filter(|&other| self.member.has_granted(other))
+    }
+
+    /// A primary without a term releases nothing and serves nobody.
+    pub fn is_closed(&self) -> bool {
+        self.member.is_primary() && self.member.term().is_none()
+    }
+
+    /// The links of replicas have changed: `changed` are the members whose link came or went,
+    /// `linked` says for every member whether it has a link that is up. To be called before any
+    /// acknowledgement over a new link is believed.
+    pub fn links_changed(&mut self, changed: &[MemberId], linked: &[bool]) {
+        for &replica in changed {
+            self.member.link_changed(replica);
+        }
+        for (peer, &linked) in self.peers.iter_mut().zip(linked) {
+            peer.is_linked = linked;
+        }
+    }
+
+    /// Whether PSYNC from this position is served; see [`Member::serves`].
+    ///
+    /// # Errors
+    /// It is not. Carry out the acts.
+    pub fn serves(&self, asked: Option<Position>, own: &[Position]) -> Result<(), Vec<Act>> {
+        let served = self.member.serves(asked, own);
+        served.map_err(|actions| actions.into_iter().map(act).collect())
+    }
+
+    /// The data are about to be replaced by a full synchronization.
+    pub fn data_replaced(&mut self) {
+        self.challenge = None;
+        self.member.data_replaced();
+    }
+
+    /// The promise is on disk.
+    pub fn persisted(&mut self, promise: Ballot) -> Vec<Act> {
+        let mut acts = Vec::new();
+        if !self.can_persist {
+            self.can_persist = true;
+            acts.push(Act::Log("its promises can be written to disk again".into()));
+        }
+        let actions = self.member.persisted(promise);
+        self.extend(&mut acts, actions);
+        acts
+    }
+
+    /// The promise could not be written. Its message is not sent, so nobody gets this vote.
+    pub fn not_persisted(&mut self, why: &str) -> Vec<Act> {
+        if !std::mem::replace(&mut self.can_persist, false) {
+            return Vec::new();
+        }
+        vec![Act::Log(format!(
+            "a promise cannot be written to disk ({why}): this member does not vote until it can"
+        ))]
+    }
+
+    /// The promise that has to be written again, after a failure.
+    pub fn unwritten(&self) -> Option<Ballot> {
+        let (promise, written) = (self.member.promise(), self.member.persisted_promise());
+        (promise > written).then_some(promise)
+    }
+
+    /// The server became a primary, or a replica. `position` is where its data end: for a new
+    /// primary in its former stream.
+    pub fn role_changed(&mut self, is_primary: bool, position: Position, now: u64) -> Vec<Act> {
+        self.challenge = None;
+        self.reason_since = None;
+        self.forced_at = None;
+        self.told_at = None;
+        for peer in &mut self.peers {
+            peer.is_linked = false;
+        }
+        if !is_primary {
+            self.member.demoted(position);
+            return vec![Act::Log("this server is a replica now".into())];
+        }
+        self.member.promoted(position);
+        self.not_before = now;
+        let text = match self.member.term() {
+            Some(term) => {
+                self.promotions = self.promotions.saturating_add(1);
+                format!("this server is the primary now, in term {}", term.counter)
+            }
+            None => "this server is a primary without a term now: it is closed until its group \
+                     has voted for it"
+                .into(),
+        };
+        vec![Act::Log(text)]
+    }
+
+    /// Some ten times a second.
+    pub fn tick(&mut self, view: &View) -> Vec<Act> {
+        let mut acts = Vec::new();
+        self.answer_challenge(view, &mut acts);
+        match &view.role {
+            Role::Primary if self.member.term().is_some() => self.challenge_all(view, &mut acts),
+            Role::Primary => {}
+            Role::Replica { .. } => self.force_again(view, &mut acts),
+        }
+        self.consider_standing(view, &mut acts);
+        self.tell(view, &mut acts);
+        acts
+    }
+
+    /// A primary that holds a term asks the connected replicas that have not confirmed.
+    pub(super) fn challenge_all(&mut self, view: &View, acts: &mut Vec<Act>) {
+        let Some(position) = view.position else {
+            return;
+        };
+        for replica in self.member.others() {
+            let peer = self.peers.get(usize::from(replica.0));
+            if !peer.is_some_and(|peer| peer.is_linked) || self.member.has_granted(replica) {
+                continue;
+            }
+            if let Some(challenge) = self.member.challenge(replica, position) {
+                acts.push(Act::Send(replica, Body::Protocol(challenge)));
+            }
+        }
+    }
+
+    /// The state to tell.
+    pub fn status(&self, view: &View) -> Status {
+        let unknown = Position {
+            stream: super::StreamId(0),
+            offset: 0,
+        };
+        let position = view.position.unwrap_or(unknown);
+        let recent = |at: u64| view.now.saturating_sub(at) < FRESH;
+        Status {
+            is_primary: self.member.is_primary(),
+            term: self.member.term(),
+            is_voter: self.member.is_voter(),
+            promise: self.member.promise(),
+            log_term: self.member.log_term(),
+            offset: self.member.counted(position).offset,
+            can_persist: self.can_persist,
+            refused_primary: self.refused_primary_at.is_some_and(recent),
+        }
+    }
+
+    fn tell(&mut self, view: &View, acts: &mut Vec<Act>) {
+        let status = self.status(view);
+        let is_due = |at: u64| view.now.saturating_sub(at) >= TELL_EACH;
+        let has_changed = self.told.is_none_or(|told| {
+            let same_place = Status {
+                offset: status.offset,
+                ..told
+            };
+            same_place != status
+        });
+        if !has_changed && !self.told_at.is_none_or(is_due) {
+            return;
+        }
+        self.told_at = Some(view.now);
+        self.told = Some(status);
+        for other in self.member.others() {
+            acts.push(Act::Send(other, Body::Status(status)));
+        }
+    }
+
+    pub(super) fn extend(&mut self, acts: &mut Vec<Act>, actions: Vec<Action>) {
+        acts.extend(actions.into_iter().map(act));
+    }
+}
+
+fn act(action: Action) -> Act {
+    match action {
+        Action::Persist(ballot) => Act::Persist(ballot),
+        Action::Send(to, message) => Act::Send(to, Body::Protocol(message)),
+        Action::Promote => Act::Promote,
+    }
+}
+
+/// Whether a message is for a primary only.
+pub(super) fn is_for_primary(message: &Message) -> bool {
+    matches!(message, Message::Grant { .. } | Message::Admit { .. })
+}
+
+#[cfg(test)]
+mod tests;

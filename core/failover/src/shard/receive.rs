@@ -1,0 +1,203 @@
+//! What a member does when a message arrives.
+
+use super::{is_for_primary, Act, Role, Shard, View};
+use crate::{refusal_text, Ballot, Body, Generation, MemberId, Message, Position, Refusal};
+
+impl Shard {
+    /// Whether the link to the primary has to be cut before this message is passed to
+    /// [`received`](Self::received): it asks for a vote that may be given.
+    pub fn needs_fence(&self, body: &Body) -> bool {
+        match body {
+            Body::Protocol(Message::Request { ballot, .. }) => {
+                self.can_persist && self.member.considers(*ballot)
+            }
+            _ => false,
+        }
+    }
+
+    /// A member of the group has sent a message. `view` was read after the link was cut, if that
+    /// was [needed](Self::needs_fence).
+    pub fn received(&mut self, from: MemberId, body: &Body, view: &View) -> Vec<Act> {
+        let mut acts = Vec::new();
+        if from == self.me {
+            return acts;
+        }
+        match body {
+            Body::Status(status) => {
+                if let Some(peer) = self.peers.get_mut(usize::from(from.0)) {
+                    peer.heard_at = Some(view.now);
+                    peer.status = Some(*status);
+                }
+            }
+            Body::Protocol(message) => self.protocol(from, *message, view, &mut acts),
+            Body::Invite(_) | Body::Accept | Body::Decline(_) => {}
+        }
+        acts
+    }
+
+    fn protocol(&mut self, from: MemberId, message: Message, view: &View, acts: &mut Vec<Act>) {
+        if is_for_primary(&message) && view.role != Role::Primary {
+            return;
+        }
+        match message {
+            Message::Request {
+                ballot,
+                log_term,
+                position,
+            } => self.asked(from, (ballot, log_term, position), view, acts),
+            Message::Vote { ballot } => {
+                let actions = self.member.voted(from, ballot);
+                self.extend(acts, actions);
+                if let Some(term) = self.member.term().filter(|&term| term == ballot) {
+                    let text = format!("this primary holds term {} now", term.counter);
+                    acts.push(Act::Log(text));
+                    self.challenge_all(view, acts);
+                }
+            }
+            Message::Refuse { ballot, refusal } => {
+                if let Some(peer) = self.peers.get_mut(usize::from(from.0)) {
+                    peer.refusal = Some((view.now, refusal));
+                }
+                if self.member.is_candidate() && ballot == self.member.promise() {
+                    acts.push(Act::Log(format!(
+                        "{} does not vote for this member: it {}",
+                        self.name(from),
+                        refusal_text(refusal)
+                    )));
+                }
+            }
+            Message::Challenge {
+                term,
+                generation,
+                position,
+            } => {
+                self.challenge = Some((from, term, generation, position));
+                self.answer_challenge(view, acts);
+            }
+            Message::Grant { term, generation } => {
+                let before = self.member.has_granted(from);
+                self.member.granted(from, term, generation);
+                if !before && self.member.has_granted(from) {
+                    let name = self.name(from);
+                    acts.push(Act::Log(format!("{name} has confirmed: it counts")));
+                }
+            }
+            Message::AskAdmission { term } => self.admission_asked(from, term, view, acts),
+            Message::Admit { term, position } => self.member.admitted(from, term, position),
+        }
+    }
+
+    fn asked(
+        &mut self,
+        from: MemberId,
+        (ballot, log_term, position): (Ballot, Ballot, Position),
+        view: &View,
+        acts: &mut Vec<Act>,
+    ) {
+        // A promise that cannot be written binds nobody after a restart.
+        if !self.can_persist {
+            return;
+        }
+        let Some(own) = view.position else {
+            // The data are there, but where they end is unknown: nobody can be compared with them.
+            self.member.data_replaced();
+            acts.push(Act::Log(
+                "is no voter: its place in the stream is unknown".into(),
+            ));
+            return;
+        };
+        let before = self.member.promise();
+        let actions = self.member.asked(from, ballot, log_term, position, own);
+        let is_ahead = actions.iter().any(|action| {
+            matches!(
+                action,
+                crate::Action::Send(
+                    _,
+                    Message::Refuse {
+                        refusal: Refusal::Ahead,
+                        ..
+                    }
+                )
+            )
+        });
+        if is_ahead {
+            let is_primary = matches!(view.role, Role::Replica { of: Some(of), .. } if of == from);
+            if is_primary {
+                self.refused_primary_at = Some(view.now);
+            }
+            acts.push(Act::Log(format!(
+                "does not vote for {}: this member has more of the stream",
+                self.name(from)
+            )));
+        }
+        if self.member.promise() > before {
+            self.wait_for_winner(view);
+            acts.push(Act::Log(format!(
+                "votes for {} in ballot {}",
+                self.name(from),
+                ballot.counter
+            )));
+        }
+        self.extend(acts, actions);
+    }
+
+    /// Confirms once the data have arrived.
+    pub(super) fn answer_challenge(&mut self, view: &View, acts: &mut Vec<Act>) {
+        let Some((from, term, generation, position)) = self.challenge else {
+            return;
+        };
+        let Role::Replica { of, is_linked, .. } = view.role else {
+            self.challenge = None;
+            return;
+        };
+        let Some(own) = view.position else { return };
+        let follows = of == Some(from) && is_linked && self.can_persist;
+        let challenge: (Ballot, Generation) = (term, generation);
+        let was_voter = self.member.is_voter();
+        let actions = self
+            .member
+            .challenged(from, challenge, position, own, follows);
+        if actions.is_empty() {
+            return;
+        }
+        self.challenge = None;
+        if !was_voter {
+            acts.push(Act::Log(format!(
+                "is a voter: {} has confirmed its data in term {}",
+                self.name(from),
+                term.counter
+            )));
+        }
+        self.extend(acts, actions);
+    }
+
+    /// The primary asks whether it may replace the data of this replica, which waits for it.
+    fn admission_asked(&mut self, from: MemberId, term: Ballot, view: &View, acts: &mut Vec<Act>) {
+        let Role::Replica { of, is_linked, .. } = view.role else {
+            return;
+        };
+        let (true, false, Some(own)) = (of == Some(from), is_linked, view.position) else {
+            return;
+        };
+        if !self.can_persist {
+            return;
+        }
+        let actions = self.member.admission_asked(from, term, own);
+        if !actions.is_empty() {
+            acts.push(Act::Log(format!(
+                "lets {} replace its data, which end at offset {}",
+                self.name(from),
+                own.offset
+            )));
+        }
+        self.extend(acts, actions);
+    }
+
+    /// A member, for the log.
+    pub fn name(&self, member: MemberId) -> String {
+        match self.definition.node(member) {
+            Some(node) => node.to_string(),
+            None => format!("member {}", member.0),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! When a member stands for election, and calls FORCE again.
+
+use super::{Act, Role, Shard, View, FRESH};
+use crate::{Ballot, MemberId, Refusal, Status};
+
+/// How long a replica waits for each voter that has more of the stream, in milliseconds.
+const FOR_EACH_BETTER: u64 = 300;
+/// How long after an election the next one may begin, in milliseconds, and how much later for each
+/// place in the list: two members that stand together would go on standing together.
+const NEXT_ELECTION: u64 = 1000;
+const FOR_EACH_PLACE: u64 = 230;
+/// How long a primary waits for the confirmation of a replica that has promised a later ballot, in
+/// milliseconds. Then it stands again, above that ballot.
+const UNCONFIRMED: u64 = 1000;
+/// How long the server tries after FORCE, in milliseconds (`CLUSTER_MF_TIMEOUT`). A FORCE before the
+/// end begins anew.
+const FORCE_LASTS: u64 = 5000;
+
+impl Shard {
+    /// Stands if there is a reason.
+    pub(super) fn consider_standing(&mut self, view: &View, acts: &mut Vec<Act>) {
+        let Some(delay) = self.reason_to_stand(view) else {
+            self.reason_since = None;
+            return;
+        };
+        let since = *self.reason_since.get_or_insert(view.now);
+        if view.now < since.saturating_add(delay) || view.now < self.not_before {
+            return;
+        }
+        if !self.can_persist || self.member.awaits_promotion() {
+            return;
+        }
+        let later = NEXT_ELECTION.saturating_add(FOR_EACH_PLACE * u64::from(self.me.0));
+        self.not_before = view.now.saturating_add(later);
+        acts.push(Act::Stand);
+    }
+
+    /// Stands, after the link was cut. `view` was read afterwards.
+    pub fn stand(&mut self, view: &View) -> Vec<Act> {
+        let Some(position) = view.position else {
+            return vec![Act::Log(
+                "does not stand for election: its place in the stream is unknown".into(),
+            )];
+        };
+        let above = self.highest_promise();
+        let actions = self.member.stand(position, above);
+        let mut acts = Vec::new();
+        if !actions.is_empty() {
+            acts.push(Act::Log(format!(
+                "stands for election in ballot {}, at offset {}",
+                self.member.promise().counter,
+                self.member.counted(position).offset
+            )));
+        }
+        self.extend(&mut acts, actions);
+        acts
+    }
+
+    /// An operator accepts that acknowledged writes may be lost.
+    ///
+    /// # Errors
+    /// This is not a primary without a term.
+    pub fn accept_loss(&mut self) -> Result<Vec<Act>, &'static str> {
+        if !self.is_closed() {
+            return Err(if self.member.is_primary() {
+                "this primary holds a term"
+            } else {
+                "this is a replica"
+            });
+        }
+        let above = self.highest_promise();
+        let actions = self.member.accept_loss(above);
+        let mut acts = vec![Act::Log(
+            "an operator has accepted the loss of acknowledged writes (DURABLE.FAILOVER \
+             ACCEPT-LOSS): this primary takes a term without votes"
+                .into(),
+        )];
+        self.extend(&mut acts, actions);
+        Ok(acts)
+    }
+
+    /// The highest ballot that anybody is known to have promised.
+    fn highest_promise(&self) -> Ballot {
+        let told = self.peers.iter().filter_map(|peer| peer.status.as_ref());
+        let told = told.map(|status| status.promise);
+        let refused = self.peers.iter().filter_map(|peer| match peer.refusal {
+            Some((_, Refusal::Promised(ballot))) => Some(ballot),
+            _ => None,
+        });
+        told.chain(refused).max().unwrap_or(Ballot::ZERO)
+    }
+
+    /// How long to wait before standing, in milliseconds. `None` without a reason.
+    fn reason_to_stand(&self, view: &View) -> Option<u64> {
+        if !self.member.is_voter() {
+            return None;
+        }
+        match view.role {
+            Role::Primary if self.member.term().is_none() => Some(0),
+            Role::Primary => self.is_left_behind(view).then_some(UNCONFIRMED),
+            Role::Replica { of, has_failed, .. } => {
+                let of = of?;
+                let needs_another = has_failed || self.cannot_win(of, view.now);
+                needs_another.then(|| FOR_EACH_BETTER * self.better(of, view))
+            }
+        }
+    }
+
+    /// Too few confirm, and some that are connected cannot: they have promised a later ballot.
+    fn is_left_behind(&self, view: &View) -> bool {
+        let needed = usize::from(self.group.acknowledgements());
+        let behind = self.member.others().filter(|&other| {
+            self.fresh(other, view.now).is_some_and(|status| {
+                let is_linked = self.peer(other).is_some_and(|peer| peer.is_linked);
+                is_linked && status.promise > self.member.promise()
+            })
+        });
+        self.member.grants() < needed && behind.count() > 0
+    }
+
+    /// The primary says that it holds no term, and it will not get one: it is no voter, or some
+    /// voter has more of the stream.
+    fn cannot_win(&self, primary: MemberId, now: u64) -> bool {
+        let Some(status) = self.fresh(primary, now) else {
+            return false;
+        };
+        let is_closed = status.is_primary && status.term.is_none();
+        let told = |other| {
+            self.fresh(other, now)
+                .is_some_and(|one| one.refused_primary)
+        };
+        let recent = |at: u64| now.saturating_sub(at) < FRESH;
+        let is_refused =
+            self.refused_primary_at.is_some_and(recent) || self.member.others().any(told);
+        is_closed && (!status.is_voter || is_refused)
+    }
+
+    /// How many voters have more of the stream, or as much and an earlier place.
+    fn better(&self, primary: MemberId, view: &View) -> u64 {
+        let own = self.status(view);
+        let rank = |status: &Status, place: MemberId| {
+            (status.log_term, status.offset, std::cmp::Reverse(place))
+        };
+        let mine = rank(&own, self.me);
+        let others = self.member.others().filter(|&other| other != primary);
+        let better = others.filter(|&other| {
+            let status = self.fresh(other, view.now);
+            status.is_some_and(|status| status.is_voter && rank(status, other) > mine)
+        });
+        u64::try_from(better.count()).unwrap_or(0)
+    }
+
+    /// The state of a member, if it was told lately.
+    pub(super) fn fresh(&self, member: MemberId, now: u64) -> Option<&Status> {
+        let peer = self.peer(member)?;
+        let heard_at = peer.heard_at?;
+        (now.saturating_sub(heard_at) < FRESH)
+            .then_some(peer.status.as_ref())
+            .flatten()
+    }
+
+    pub(super) fn peer(&self, member: MemberId) -> Option<&super::Peer> {
+        self.peers.get(usize::from(member.0))
+    }
+
+    /// After a failed election the server does not try again for some node timeouts, whatever is
+    /// called. So FORCE is called until it has succeeded.
+    pub(super) fn force_again(&mut self, view: &View, acts: &mut Vec<Act>) {
+        if !self.member.awaits_promotion() {
+            self.forced_at = None;
+            return;
+        }
+        let is_over = |at: u64| view.now.saturating_sub(at) >= FORCE_LASTS;
+        if self.forced_at.is_some_and(is_over) {
+            acts.push(Act::Log(
+                "the cluster has not promoted this server yet: asks again".into(),
+            ));
+            acts.push(Act::Promote);
+        }
+    }
+
+    /// FORCE was called.
+    pub fn forced(&mut self, now: u64) {
+        self.forced_at = Some(now);
+    }
+
+    /// A vote was given: its candidate gets time to become primary.
+    pub(super) fn wait_for_winner(&mut self, view: &View) {
+        let later = view.node_timeout.saturating_add(NEXT_ELECTION);
+        self.not_before = self.not_before.max(view.now.saturating_add(later));
+    }
+}
