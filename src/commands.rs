@@ -9,6 +9,7 @@ use std::ffi::{c_int, CStr};
 use durable_core::servers::Fact;
 
 use crate::durable::{call, family, help, once, replicas, wait};
+use crate::failover::command as command_of_failover;
 use crate::ffi::spec::{Arg, Spec};
 use crate::ffi::{Ctx, Handler};
 use crate::server_command::ServerCommand;
@@ -42,7 +43,7 @@ enum Categories {
 type Create = fn(&Ctx, Spec, Handler) -> Result<(), String>;
 
 /// All commands but the family.
-const COMMANDS: [CommandRow; 9] = [
+const COMMANDS: [CommandRow; 10] = [
     CommandRow {
         name: c"durable.call",
         // Counts as a write even when it runs a read. The server makes its checks when a client
@@ -96,6 +97,17 @@ const COMMANDS: [CommandRow; 9] = [
         complexity: c"O(N) where N is the number of replicas",
         args: Vec::new,
         handler: Handler::of::<replicas::DurableReplicas>(),
+        create: without_keys,
+    },
+    CommandRow {
+        name: c"durable.failover",
+        flags: c"admin allow-stale",
+        arity: -2,
+        categories: Categories::Own(&["admin", "dangerous", "slow"]),
+        summary: c"Shows, forms or opens the group whose votes decide on failovers.",
+        complexity: c"O(N) where N is the number of members",
+        args: command_of_failover::args,
+        handler: Handler::of::<command_of_failover::DurableFailover>(),
         create: without_keys,
     },
     CommandRow {

@@ -5,7 +5,7 @@ use crate::durable::{fsync, latency, log, scripts, turn};
 use crate::ffi::events::ServerEvents;
 use crate::ffi::{ClientInfo, Ctx};
 use crate::slothint::refresh;
-use crate::{event_loop, resets, slothint, unserved};
+use crate::{event_loop, failover, resets, slothint, unserved};
 
 /// The handlers of the server's events.
 pub struct Events;
@@ -25,6 +25,7 @@ impl ServerEvents for Events {
         scripts::turn_ends(ctx);
         turn::ends(ctx);
         refresh::turn_ends(ctx);
+        failover::turn_ends(ctx);
     }
 
     fn cron(ctx: &Ctx, hz: u64) {
@@ -37,10 +38,13 @@ impl ServerEvents for Events {
         turn::cron(ctx, hz);
         refresh::cron(ctx);
         log::cron(ctx);
+        failover::cron(ctx);
     }
 
     fn replica_changed(ctx: &Ctx, online: bool) {
         event_loop::hear(ctx);
+        // First: a link that has changed must not count by what was confirmed over the one before.
+        failover::links_changed(ctx);
         turn::replica_changed(online);
     }
 
@@ -63,7 +67,12 @@ impl ServerEvents for Events {
         latency::forget_threshold();
     }
 
-    fn role_changed(primary: bool) {
+    fn role_changed(ctx: &Ctx, primary: bool) {
+        failover::role_changed(ctx, primary);
         turn::role_changed(primary);
+    }
+
+    fn data_replaced(_: &Ctx) {
+        failover::data_replaced();
     }
 }

@@ -12,7 +12,7 @@ use crate::durable::{fsync, look};
 use crate::ffi::filter::CommandFilter;
 use crate::ffi::{Ctx, IncomingCommand};
 use crate::slothint::refresh;
-use crate::{facts, resets, unserved};
+use crate::{facts, failover, resets, unserved};
 
 /// Registers the filter.
 ///
@@ -73,7 +73,10 @@ impl CommandFilter for Filter {
         match recognize(command) {
             Recognized::Other => {}
             Recognized::Replconf => fsync::replconf_sent(command),
-            Recognized::Psync => look::psync_sent(),
+            Recognized::Psync => {
+                look::psync_sent();
+                failover::psync::sent(command);
+            }
             Recognized::Unblock => unserved::unblock_sent(command),
             Recognized::Tracking => refresh::tracking_sent(command),
             Recognized::Exec => {

@@ -11,7 +11,7 @@ use crate::durable::state::coordinator;
 use crate::durable::waiter::Waiter;
 use crate::ffi::info::{Info, Value};
 use crate::ffi::Ctx;
-use crate::{clock, resets, slothint};
+use crate::{clock, failover, resets, slothint};
 
 /// The section.
 pub struct DurableSection;
@@ -27,7 +27,9 @@ impl Info for DurableSection {
             look_to_show(ctx);
             ctx.situation().is_primary()
         });
-        coordinator(|coordinator| fields(coordinator, is_primary == Some(true)))
+        let mut fields = coordinator(|coordinator| fields(coordinator, is_primary == Some(true)));
+        fields.extend(failover::status::fields());
+        fields
     }
 }
 

@@ -20,6 +20,7 @@ mod durable;
 mod event_loop;
 mod events;
 mod facts;
+mod failover;
 mod filter;
 mod info;
 mod load;

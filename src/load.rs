@@ -10,7 +10,8 @@ use crate::ffi::{api, ok_reply, Args, Ctx};
 use crate::info::DurableSection;
 use crate::slothint::connection;
 use crate::{
-    commands, durable, event_loop, facts, filter, resets, slothint, unload, unserved, NAME,
+    commands, durable, event_loop, facts, failover, filter, resets, slothint, unload, unserved,
+    NAME,
 };
 
 /// The log line for a second load. The server itself logs only that the initialization failed, and
@@ -82,11 +83,13 @@ fn register(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
     }
     ctx.subscribe_to_events::<Events>()?;
     event_loop::load();
+    failover::load(ctx);
     Ok(())
 }
 
 fn load_state(ctx: &Ctx, config: Config) {
     config::load(config);
+    failover::state::load();
     resets::load();
     unserved::load();
     ok_reply::load();
@@ -96,6 +99,7 @@ fn load_state(ctx: &Ctx, config: Config) {
 }
 
 fn unload_state() {
+    failover::unload();
     durable::state::unload();
     durable::call::unload();
     durable::once::unload();

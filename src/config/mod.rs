@@ -15,9 +15,11 @@ use durable_core::servers::Fact;
 use lazy_static::lazy_static;
 
 use crate::facts;
+use crate::failover;
 use crate::ffi::main_thread::MainThread;
 use crate::ffi::settings::Settings;
 use crate::ffi::{Args, Ctx};
+pub use table::{switch, EXPECTED_REPLICAS, FAILOVER, FAILOVER_REPLICAS};
 use table::{NumberSetting, TextSetting, FSYNC, NUMBERS, TEXTS};
 
 /// The value of every setting.
@@ -43,6 +45,12 @@ pub struct Config {
     pub once_ttl_ms: u64,
     /// `durable.slothint-max-age-ms`
     pub slothint_max_age_ms: u64,
+    /// `durable.failover`
+    pub failover: bool,
+    /// `durable.failover-replicas`
+    pub failover_replicas: u8,
+    /// `durable.failover-strict`
+    pub failover_strict: bool,
 }
 
 impl Default for Config {
@@ -58,6 +66,9 @@ impl Default for Config {
             call_allow: Vec::new(),
             once_ttl_ms: 600_000,
             slothint_max_age_ms: 100,
+            failover: false,
+            failover_replicas: 1,
+            failover_strict: false,
         }
     }
 }
@@ -201,6 +212,7 @@ impl Settings for Current {
         if let Some(refusal) = refusal(number, value) {
             return Err(refusal.into());
         }
+        failover::may_set_number(name, value)?;
         change(|config| {
             (number.set)(config, value);
             true
@@ -215,6 +227,7 @@ impl Settings for Current {
 
     fn set_text(name: &[u8], value: &[u8]) -> Result<(), String> {
         let text = text_named(name).ok_or(UNKNOWN)?;
+        failover::may_set_text(name, value)?;
         if change(|config| (text.set)(config, value)) {
             Ok(())
         } else {

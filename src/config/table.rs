@@ -5,6 +5,8 @@ use std::ffi::CStr;
 use durable_core::replicas::ReplicaAllow;
 use durable_core::requirement::{ReplicaCount, MAX_REPLICAS, MAX_TIMEOUT_MS};
 
+use durable_failover::MAX_MEMBERS;
+
 use super::Config;
 
 /// A setting that is a number from `min` to `max`.
@@ -25,9 +27,9 @@ pub(super) struct TextSetting {
     pub set: fn(&mut Config, &[u8]) -> bool,
 }
 
-pub(super) const NUMBERS: [NumberSetting; 7] = [
+pub(super) const NUMBERS: [NumberSetting; 8] = [
     NumberSetting {
-        name: c"expected-replicas",
+        name: EXPECTED_REPLICAS,
         min: 0,
         max: MAX_REPLICAS as i64,
         get: |config| config.expected_replicas.into(),
@@ -75,11 +77,23 @@ pub(super) const NUMBERS: [NumberSetting; 7] = [
         get: |config| i64::try_from(config.slothint_max_age_ms).unwrap_or(i64::MAX),
         set: |config, value| config.slothint_max_age_ms = u64::try_from(value).unwrap_or(0),
     },
+    NumberSetting {
+        name: FAILOVER_REPLICAS,
+        min: 1,
+        max: MAX_MEMBERS as i64 - 1,
+        get: |config| config.failover_replicas.into(),
+        set: |config, value| config.failover_replicas = u8::try_from(value).unwrap_or(1),
+    },
 ];
 
 pub(super) const FSYNC: &CStr = c"fsync";
 
-pub(super) const TEXTS: [TextSetting; 3] = [
+/// Settings that belong to the failover group once there is one.
+pub const EXPECTED_REPLICAS: &CStr = c"expected-replicas";
+pub const FAILOVER: &CStr = c"failover";
+pub const FAILOVER_REPLICAS: &CStr = c"failover-replicas";
+
+pub(super) const TEXTS: [TextSetting; 5] = [
     TextSetting {
         name: c"replicas",
         accepted: "0 to 1000, majority or all",
@@ -119,4 +133,41 @@ pub(super) const TEXTS: [TextSetting; 3] = [
             fits
         },
     },
+    TextSetting {
+        name: FAILOVER,
+        accepted: YES_OR_NO,
+        get: |config| yes_or_no(config.failover),
+        set: |config, value| set_switch(&mut config.failover, value),
+    },
+    TextSetting {
+        name: c"failover-strict",
+        accepted: YES_OR_NO,
+        get: |config| yes_or_no(config.failover_strict),
+        set: |config, value| set_switch(&mut config.failover_strict, value),
+    },
 ];
+
+const YES_OR_NO: &str = "yes or no";
+
+fn yes_or_no(on: bool) -> Vec<u8> {
+    if on { b"yes" } else { b"no".as_slice() }.to_vec()
+}
+
+/// Whether a value of a switch means on. `None` for any other word.
+pub fn switch(value: &[u8]) -> Option<bool> {
+    if value.eq_ignore_ascii_case(b"yes") {
+        Some(true)
+    } else {
+        value.eq_ignore_ascii_case(b"no").then_some(false)
+    }
+}
+
+fn set_switch(switch_of: &mut bool, value: &[u8]) -> bool {
+    match switch(value) {
+        Some(on) => {
+            *switch_of = on;
+            true
+        }
+        None => false,
+    }
+}

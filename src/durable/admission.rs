@@ -8,7 +8,7 @@ use durable_core::servers::Fact;
 use super::state::coordinator;
 use super::{look, turn, users};
 use crate::ffi::{Ctx, Situation};
-use crate::{clock, config, facts};
+use crate::{clock, config, facts, failover};
 
 /// Why a command is not executed.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ pub enum Refusal {
     CannotWait,
     /// Scripts run after their handler, and the client is inside MULTI or a script.
     ScriptCannotWait,
+    /// This primary holds no term in its failover group.
+    Closed,
+    /// `durable.failover-strict`: fewer replicas than a failover needs to keep the write.
+    NotStrict { required: u32, needed: u32 },
     /// The client is subscribed, and the server does not block subscribed clients. It would refuse
     /// only after the command was executed.
     Subscribed,
@@ -61,6 +65,13 @@ impl Refusal {
             Self::ScriptCannotWait => format!(
                 "ERR scripts cannot run inside {command} in MULTI or a script; nothing was \
                  executed, run the script, then DURABLE.WAIT"
+            ),
+            Self::Closed => "ERR CLOSED this primary holds no term (it restarted, or was promoted and \
+                 is not confirmed yet); nothing was executed, see DURABLE.FAILOVER STATUS"
+                .to_owned(),
+            Self::NotStrict { required, needed } => format!(
+                "ERR REPLICAS {required} is below durable.failover-replicas {needed}, so a failover \
+                 may lose the write, which durable.failover-strict forbids; nothing was executed"
             ),
             Self::Subscribed => format!(
                 "ERR {command} cannot wait on a connection that is subscribed to channels; \
@@ -103,6 +114,7 @@ pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
         return Err(Refusal::Replica);
     }
     let requirement = options.resolve(&defaults())?;
+    failover::admits(requirement.need.replicas)?;
     if requirement.need.is_nothing() {
         return Ok(requirement);
     }
@@ -124,6 +136,7 @@ pub fn admit_script(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal>
         return Err(Refusal::Replica);
     }
     let requirement = options.resolve(&defaults())?;
+    failover::admits(requirement.need.replicas)?;
     let client = ctx.client_id();
     can_wait(ctx, situation, client).map_err(|refusal| match refusal {
         Refusal::CannotWait => Refusal::ScriptCannotWait,

@@ -5,6 +5,7 @@
 //! back into the module, and the state would be borrowed twice.
 
 use durable_core::coordinator::{Coordinator, ReleasePoint, Setup};
+use durable_core::replicas::ReplicaAllow;
 use durable_core::servers::Fact;
 use durable_core::units::Micros;
 use lazy_static::lazy_static;
@@ -35,6 +36,8 @@ struct State {
     latency_threshold_ms: Option<u64>,
     /// Waits were released by the command filter in this turn: the longest of them.
     released_in_filter: Option<Micros>,
+    /// The only addresses that may count: see `failover/links.rs`.
+    confirmed: Option<Vec<(Vec<u8>, u16)>>,
     /// The changes of settings and the resets that the coordinator has applied.
     followed: Counts,
 }
@@ -63,6 +66,7 @@ pub fn load(is_cluster: bool) {
         timers: ArmedTimers::default(),
         latency_threshold_ms: None,
         released_in_filter: None,
+        confirmed: None,
         followed: Counts {
             // No real count is that high, so the first access applies the settings.
             config_changes: u64::MAX,
@@ -91,6 +95,16 @@ pub fn coordinator<R>(work: impl FnOnce(&mut Coordinator<Waiter>) -> R) -> R {
     })
 }
 
+/// Only links with these addresses may count from now on; `None` for all. The next look applies it,
+/// and until then no acknowledgement is believed.
+pub fn restrict_to(confirmed: Option<Vec<(Vec<u8>, u16)>>) {
+    STATE.with(|state| {
+        state.confirmed = confirmed;
+        let allow = state.allow();
+        state.coordinator.settings_changed(allow);
+    });
+}
+
 /// Works with the armed timers.
 pub fn timers<R>(work: impl FnOnce(&mut ArmedTimers) -> R) -> R {
     STATE.with(|state| work(&mut state.timers))
@@ -115,11 +129,16 @@ pub fn take_released_in_filter() -> Option<Micros> {
 }
 
 impl State {
+    /// The setting, within the failover group's restriction.
+    fn allow(&self) -> ReplicaAllow {
+        let allow = config::read(|config| config.replica_allow.clone());
+        allow.restricted_to(self.confirmed.clone())
+    }
+
     #[cold]
     fn follow(&mut self, current: Counts) {
         if self.followed.config_changes != current.config_changes {
-            let allow = config::read(|config| config.replica_allow.clone());
-            self.coordinator.settings_changed(allow);
+            self.coordinator.settings_changed(self.allow());
         }
         if self.followed.resets != current.resets {
             self.coordinator.reset_statistics();

@@ -60,6 +60,7 @@ required! {
     RedisModule_EventLoopAddOneShot
     RedisModule_Free
     RedisModule_FreeCallReply
+    RedisModule_FreeClusterNodesList
     RedisModule_FreeModuleUser
     RedisModule_FreeServerInfo
     RedisModule_FreeString
@@ -70,12 +71,14 @@ required! {
     RedisModule_GetClientInfoById
     RedisModule_GetClientUserNameById
     RedisModule_GetClusterNodeInfo
+    RedisModule_GetClusterNodesList
     RedisModule_GetCommand
     RedisModule_GetCommandKeysWithFlags
     RedisModule_GetContextFlags
     RedisModule_GetCurrentUserName
     RedisModule_GetModuleUserFromUserName
     RedisModule_GetMyClusterID
+    RedisModule_GetRandomHexChars
     RedisModule_GetSelectedDb
     RedisModule_GetServerInfo
     RedisModule_GetServerVersion
@@ -93,6 +96,7 @@ required! {
     RedisModule_OpenKey
     RedisModule_Milliseconds
     RedisModule_MonotonicMicroseconds
+    RedisModule_RegisterClusterMessageReceiver
     RedisModule_RegisterCommandFilter
     RedisModule_RegisterInfoFunc
     RedisModule_RegisterNumericConfig
@@ -113,6 +117,7 @@ required! {
     RedisModule_ReplyWithStringBuffer
     RedisModule_ReplyWithVerbatimStringType
     RedisModule_SelectDb
+    RedisModule_SendClusterMessage
     RedisModule_ServerInfoGetFieldC
     RedisModule_SetAbsExpire
     RedisModule_SetCommandInfo

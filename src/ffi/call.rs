@@ -325,7 +325,7 @@ impl Ctx {
         unsafe { self.owned(reply) }
     }
 
-    /// Calls a command for the module itself, with up to two words. The server does not check the
+    /// Calls a command for the module itself, with up to three words. The server does not check the
     /// ACL for it, and does not replicate it.
     pub fn ask(&self, command: &CStr, words: &[&CStr]) -> Option<CallReply<'_>> {
         let call = api!(RedisModule_Call);
@@ -338,6 +338,10 @@ impl Ctx {
                 [] => call(ctx, name, c"E".as_ptr()),
                 [a] => call(ctx, name, c"Ec".as_ptr(), a.as_ptr()),
                 [a, b] => call(ctx, name, c"Ecc".as_ptr(), a.as_ptr(), b.as_ptr()),
+                [a, b, d] => {
+                    let format = c"Eccc".as_ptr();
+                    call(ctx, name, format, a.as_ptr(), b.as_ptr(), d.as_ptr())
+                }
                 _ => return None,
             })
         }

@@ -26,7 +26,9 @@ pub trait ServerEvents {
     /// A setting of the server changed.
     fn config_changed();
     /// This server became a primary, or a replica.
-    fn role_changed(primary: bool);
+    fn role_changed(ctx: &Ctx, primary: bool);
+    /// A full synchronization begins to replace the data.
+    fn data_replaced(ctx: &Ctx);
 }
 
 /// The version of the records that events come with.
@@ -49,6 +51,8 @@ impl Ctx {
         self.subscribe::<E, { raw::REDISMODULE_EVENT_CLIENT_CHANGE }>()?;
         self.subscribe::<E, { raw::REDISMODULE_EVENT_MODULE_CHANGE }>()?;
         self.subscribe::<E, { raw::REDISMODULE_EVENT_CONFIG }>()?;
+        self.subscribe::<E, { raw::REDISMODULE_EVENT_LOADING }>()?;
+        self.subscribe::<E, { raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD }>()?;
         self.subscribe::<E, { raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED }>()
     }
 
@@ -143,7 +147,19 @@ unsafe extern "C" fn on_event<E: ServerEvents, const ID: u64>(
         raw::REDISMODULE_EVENT_MODULE_CHANGE => E::modules_changed(ctx),
         raw::REDISMODULE_EVENT_CONFIG => E::config_changed(),
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED => {
-            E::role_changed(which == raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER);
+            E::role_changed(
+                ctx,
+                which == raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER,
+            );
+        }
+        raw::REDISMODULE_EVENT_LOADING if which == raw::REDISMODULE_SUBEVENT_LOADING_REPL_START => {
+            E::data_replaced(ctx);
+        }
+        // A synchronization that is loaded beside the old data, which go when it is complete.
+        raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD
+            if which == raw::REDISMODULE_SUBEVENT_REPL_ASYNC_LOAD_STARTED =>
+        {
+            E::data_replaced(ctx);
         }
         _ => (),
     };

@@ -1,6 +1,6 @@
 //! The module's own section of INFO.
 
-use std::ffi::{c_int, CStr};
+use std::ffi::{c_int, CStr, CString};
 
 use redis_module::raw;
 
@@ -19,6 +19,8 @@ pub enum Value {
     Number(u64),
     /// A text.
     Text(&'static CStr),
+    /// A text that was composed.
+    Composed(CString),
 }
 
 impl From<u64> for Value {
@@ -56,6 +58,9 @@ unsafe extern "C" fn on_info<I: Info>(info: *mut raw::RedisModuleInfoCtx, for_cr
                 match value {
                     Value::Number(number) => {
                         api!(RedisModule_InfoAddFieldULongLong)(info, name.as_ptr(), number)
+                    }
+                    Value::Composed(text) => {
+                        api!(RedisModule_InfoAddFieldCString)(info, name.as_ptr(), text.as_ptr())
                     }
                     Value::Text(text) => {
                         api!(RedisModule_InfoAddFieldCString)(info, name.as_ptr(), text.as_ptr())

@@ -67,7 +67,7 @@ pub use ballot::{Ballot, MemberId};
 pub use definition::{Definition, GroupId, NodeId, MAX_MEMBERS};
 pub use group::Group;
 pub use member::{Action, Member, Message, Position, Refusal, StreamId};
-pub use record::{Record, FILE, SLOT};
+pub use record::{Record, ServerSettings, FILE, SLOT};
 pub use reign::Generation;
 pub use rules::Rule;
 pub use shard::{Act, Peer, Role, Shard, View};

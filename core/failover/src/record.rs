@@ -26,6 +26,25 @@ pub struct Record {
     pub definition: Definition,
     /// The highest ballot that was promised.
     pub promise: Ballot,
+    /// The server's settings before the group changed them.
+    pub before: ServerSettings,
+}
+
+/// Settings of the server that a group needs otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerSettings {
+    /// `cluster-replica-no-failover`: the server holds no elections of its own.
+    pub no_failover: bool,
+    /// `cluster-allow-replica-migration`: a replica may go to another shard by itself.
+    pub migration: bool,
+}
+
+impl ServerSettings {
+    /// What a group needs.
+    pub const NEEDED: ServerSettings = ServerSettings {
+        no_failover: true,
+        migration: false,
+    };
 }
 
 impl Record {
@@ -96,6 +115,7 @@ mod tests {
                 counter: sequence * 10,
                 author: Some(MemberId(1)),
             },
+            before: ServerSettings::NEEDED,
         }
     }
 

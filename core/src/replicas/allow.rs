@@ -8,6 +8,8 @@
 pub struct ReplicaAllow {
     text: Vec<u8>,
     patterns: Vec<Vec<u8>>,
+    /// Only these hosts and ports may count; `None` for no such restriction.
+    confirmed: Option<Vec<(Vec<u8>, u16)>>,
 }
 
 impl ReplicaAllow {
@@ -40,6 +42,7 @@ impl ReplicaAllow {
         patterns.iter().all(is_usable).then_some(Self {
             text: text.to_vec(),
             patterns,
+            confirmed: None,
         })
     }
 
@@ -48,8 +51,26 @@ impl ReplicaAllow {
         &self.text
     }
 
-    /// True if a link that shows this address may count. Host names match in any case.
+    /// The same patterns, and only these addresses may count: those of the members of a failover
+    /// group that have confirmed their data. `None` ends the restriction.
+    #[must_use]
+    pub fn restricted_to(self, confirmed: Option<Vec<(Vec<u8>, u16)>>) -> Self {
+        Self { confirmed, ..self }
+    }
+
+    /// True if a link that shows this address may count.
     pub(crate) fn allows(&self, host: &[u8], port: u16) -> bool {
+        let is_confirmed = match &self.confirmed {
+            None => true,
+            Some(confirmed) => confirmed
+                .iter()
+                .any(|(one, number)| *number == port && one.eq_ignore_ascii_case(host)),
+        };
+        is_confirmed && self.matches(host, port)
+    }
+
+    /// True if a pattern matches this address, or there is none. Host names match in any case.
+    pub(crate) fn matches(&self, host: &[u8], port: u16) -> bool {
         if self.patterns.is_empty() {
             return true;
         }

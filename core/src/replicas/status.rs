@@ -14,6 +14,8 @@ pub enum Reason {
     NoListeningPort,
     /// No pattern of `durable.replica-allow` matches it.
     NotAllowed,
+    /// It has not confirmed its data to the term holder of its failover group.
+    NotConfirmed,
     /// Its synchronization is not over, or it has acknowledged no offset above 0 yet.
     Loading,
     /// It has acknowledged more than the primary has written.
@@ -29,6 +31,7 @@ impl Reason {
         match self {
             Self::NoListeningPort => "no listening port",
             Self::NotAllowed => "not in durable.replica-allow",
+            Self::NotConfirmed => "not confirmed in this term",
             Self::Loading => "loading",
             Self::AheadOfPrimary => "ahead of the primary",
             Self::SameAddress => "same address as a newer link",
@@ -87,7 +90,11 @@ impl Replicas {
         if address.port == 0 {
             Some(Reason::NoListeningPort)
         } else if !address.allowed {
-            Some(Reason::NotAllowed)
+            if self.allow.matches(&address.host, address.port) {
+                Some(Reason::NotConfirmed)
+            } else {
+                Some(Reason::NotAllowed)
+            }
         } else if !link.online || link.acked == Offset::ZERO {
             Some(Reason::Loading)
         } else if link.acked > self.offset {

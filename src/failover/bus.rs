@@ -1,0 +1,79 @@
+//! Messages of other members. The server delivers them also while data are loaded or a script is
+//! busy, so they are only kept then, and looked at in a timer.
+
+use durable_failover::{decode, Body, NodeId};
+
+use super::{acts, founding, state, view};
+use crate::ffi::cluster::{BusReceiver, NODE_ID};
+use crate::ffi::{Ctx, Timer};
+
+/// The most messages that are kept. A group of 16 sends some ten in a turn.
+const ROOM: usize = 256;
+
+/// The receiver.
+pub struct Bus;
+
+impl BusReceiver for Bus {
+    fn received(ctx: &Ctx, from: [u8; NODE_ID], bytes: &[u8]) {
+        let needs_timer = state::with(|state| {
+            let Ok(envelope) = decode(bytes) else {
+                state.ignored = state.ignored.saturating_add(1);
+                return false;
+            };
+            if state.inbox.len() >= ROOM {
+                state.dropped = state.dropped.saturating_add(1);
+                return false;
+            }
+            state.inbox.push_back((from, envelope));
+            state.timer.is_none()
+        });
+        if needs_timer {
+            let timer = ctx.start_timer::<Inbox>(0);
+            state::with(|state| state.timer = Some(timer));
+        }
+    }
+}
+
+/// Looks at the messages that have arrived.
+struct Inbox;
+
+impl Timer for Inbox {
+    fn fire(ctx: &Ctx) {
+        let messages = state::with(|state| {
+            state.timer = None;
+            std::mem::take(&mut state.inbox)
+        });
+        for (from, envelope) in messages {
+            let Some(from) = NodeId::parse(&from) else {
+                continue;
+            };
+            match envelope.body {
+                Body::Invite(definition) => founding::invited(ctx, from, definition),
+                Body::Accept => founding::accepted(ctx, from, envelope.group),
+                Body::Decline(why) => founding::declined(ctx, from, envelope.group, why),
+                body => pass_on(ctx, from, (envelope.group, envelope.list), &body),
+            }
+        }
+    }
+}
+
+/// A member's message to this member.
+fn pass_on(ctx: &Ctx, from: NodeId, list: (durable_failover::GroupId, u32), body: &Body) {
+    let found = state::with(|state| {
+        let shard = state.shard.as_ref()?;
+        let definition = shard.definition();
+        let place = definition.place(from)?;
+        let is_same = list == (definition.id, definition.version);
+        is_same.then(|| (place, shard.needs_fence(body)))
+    });
+    let Some((place, needs_fence)) = found else {
+        state::with(|state| state.ignored = state.ignored.saturating_add(1));
+        return;
+    };
+    if needs_fence {
+        acts::cut_link(ctx);
+    }
+    let view = view::read(ctx);
+    let todo = acts::with_shard(|shard| shard.received(place, body, &view));
+    acts::carry_out(ctx, todo);
+}

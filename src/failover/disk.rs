@@ -1,0 +1,162 @@
+//! The file that keeps the group and the promise, and the thread that writes it.
+//!
+//! A promise has to be on disk before anybody hears of it. An fsync can take seconds on a busy
+//! disk, and the event loop must not wait for it. So a thread of the module writes, and wakes the
+//! event loop when it is done. It touches nothing of the server but that call.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{channel, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use durable_failover::{Ballot, Record, FILE};
+
+use crate::ffi::wakeup::wake_from_thread;
+
+/// Some writing is over, and was not looked at.
+static NEWS: AtomicBool = AtomicBool::new(false);
+
+/// A writing that is over.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The promise in the record.
+    pub promise: Ballot,
+    /// The number of the record.
+    pub sequence: u64,
+    /// Why it is not on disk.
+    pub result: Result<(), String>,
+}
+
+/// The writer of one file.
+#[derive(Debug)]
+pub struct Disk {
+    jobs: Option<Sender<Record>>,
+    outcomes: Arc<Mutex<Vec<Outcome>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a file holds.
+pub enum Found {
+    /// There is none: this server belongs to no group.
+    Nothing,
+    /// A record.
+    Record(Box<Record>),
+    /// It cannot be read, and why.
+    Unreadable(String),
+}
+
+/// Whether some writing is over.
+pub fn has_news() -> bool {
+    NEWS.load(Ordering::Relaxed)
+}
+
+/// Reads the file.
+pub fn read(path: &Path) -> Found {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(FILE).unwrap_or(u64::MAX);
+    match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
+        Err(error) => Found::Unreadable(error.to_string()),
+        Ok(_) => match Record::read(&bytes) {
+            Some(record) => Found::Record(Box::new(record)),
+            None => Found::Unreadable("neither of its two records is whole".into()),
+        },
+    }
+}
+
+impl Disk {
+    /// The writer of a file. `None` if no thread can be started. The file is made with the first
+    /// record.
+    pub fn new(path: PathBuf) -> Option<Disk> {
+        let (jobs, inbox) = channel();
+        let outcomes = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&outcomes);
+        let thread = thread::Builder::new()
+            .name("durable-file".into())
+            .spawn(move || work(&path, &inbox, &told))
+            .ok()?;
+        Some(Disk {
+            jobs: Some(jobs),
+            outcomes,
+            thread: Some(thread),
+        })
+    }
+
+    /// Begins to write. False if the thread has ended.
+    pub fn write(&self, record: Record) -> bool {
+        self.jobs
+            .as_ref()
+            .is_some_and(|jobs| jobs.send(record).is_ok())
+    }
+
+    /// What was written since the last call.
+    pub fn news(&self) -> Vec<Outcome> {
+        NEWS.store(false, Ordering::Relaxed);
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut outcomes)
+    }
+}
+
+impl Drop for Disk {
+    /// Waits for the thread: its code must not run when the library is unmapped. That takes as long
+    /// as the write that it is in.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(path: &Path, inbox: &Receiver<Record>, told: &Mutex<Vec<Outcome>>) {
+    let mut file = None;
+    while let Ok(record) = inbox.recv() {
+        let result = put(path, &mut file, &record).map_err(|error| error.to_string());
+        if result.is_err() {
+            // Another try may find the disk in order.
+            file = None;
+        }
+        let outcome = Outcome {
+            promise: record.promise,
+            sequence: record.sequence,
+            result,
+        };
+        told.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(outcome);
+        NEWS.store(true, Ordering::Relaxed);
+        wake_from_thread();
+    }
+}
+
+fn put(path: &Path, file: &mut Option<File>, record: &Record) -> io::Result<()> {
+    let file = match file {
+        Some(file) => file,
+        None => file.insert(open(path)?),
+    };
+    let (slot, place) = record.slot();
+    file.write_all_at(&slot, place)?;
+    file.sync_data()
+}
+
+/// Opens the file. Makes it, with both slots allocated, if it is not there: what cannot be
+/// allocated later must not be needed later.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    let mut file = options.create_new(true).open(path)?;
+    file.write_all(&[0; FILE])?;
+    file.sync_all()?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(file)
+}

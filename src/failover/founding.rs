@@ -1,0 +1,470 @@
+//! Forms a group: `DURABLE.FAILOVER START` on a primary.
+//!
+//! The primary invites its replicas. Each writes the group to its disk, with a promise to follow the
+//! primary in the first term, and accepts. When all have, the primary writes it too, and holds the
+//! first term. Only then the caller gets OK. If it fails, a replica that has accepted stays in a
+//! group without a primary: it accepts the next invitation of the same primary.
+
+use std::path::PathBuf;
+
+use durable_failover::{
+    encode, Act, Body, Decline, Definition, Envelope, GroupId, Member, MemberId, NodeId, Record,
+    Shard, BUS_TYPE, MAX_MEMBERS,
+};
+
+use super::disk::{Disk, Outcome};
+use super::{acts, state, switch, view};
+use crate::config;
+use crate::event_loop;
+use crate::ffi::{Blocked, Ctx, HandleId, Waiting};
+
+/// How long START tries, in milliseconds.
+const PATIENCE: u64 = 5000;
+
+/// A group that is being formed.
+#[derive(Debug)]
+pub struct Founding {
+    definition: Definition,
+    me: MemberId,
+    path: PathBuf,
+    /// Who asked for it. `None` for a replica that was invited.
+    caller: Option<(u64, Blocked)>,
+    /// The members that have accepted.
+    accepted: Vec<NodeId>,
+    deadline: u64,
+    /// The record that is being written.
+    sequence: Option<u64>,
+}
+
+/// The end of START for a client that is unblocked or leaves.
+struct Start;
+
+impl Waiting for Start {
+    fn timed_out(ctx: &Ctx, handle: HandleId) {
+        ctx.reply_error(c"UNBLOCKED the group may still be formed, see DURABLE.FAILOVER STATUS");
+        left(handle);
+    }
+
+    fn disconnected(_: &Ctx, handle: HandleId) {
+        left(handle);
+    }
+}
+
+fn left(handle: HandleId) {
+    let caller = state::with(|state| {
+        let founding = state.founding.as_mut()?;
+        let is_meant = |(_, blocked): &(u64, Blocked)| blocked.id() == handle;
+        founding
+            .caller
+            .as_ref()
+            .is_some_and(is_meant)
+            .then(|| founding.caller.take())?
+    });
+    if let Some((_, blocked)) = caller {
+        blocked.unblock();
+    }
+}
+
+/// `DURABLE.FAILOVER START`
+pub fn start(ctx: &Ctx) {
+    let definition = match definition(ctx) {
+        Ok(definition) => definition,
+        Err(why) => return ctx.reply_error_text(&format!("ERR {why}; nothing was changed")),
+    };
+    if ctx.situation().denies_waiting() {
+        return ctx
+            .reply_error(c"ERR START cannot wait inside MULTI or a script; nothing was changed");
+    }
+    let primaries = ctx.cluster_nodes();
+    let primaries = primaries.iter().filter_map(|id| ctx.cluster_node(id));
+    if primaries.filter(|node| node.is_primary).count() < 3 {
+        ctx.log_warning(
+            "failover: the cluster has fewer than three primaries, so a dead one can never be \
+             replaced: CLUSTER FAILOVER FORCE needs the votes of a majority of them, the dead one \
+             counted",
+        );
+    }
+    let path = switch::path(ctx);
+    let client = ctx.client_id();
+    let Some(blocked) = ctx.block::<Start>() else {
+        return ctx.reply_error(c"ERR the server could not block the client; nothing was changed");
+    };
+    let founding = Founding {
+        definition,
+        me: MemberId(0),
+        path,
+        caller: Some((client, blocked)),
+        accepted: Vec::new(),
+        deadline: view::now().saturating_add(PATIENCE),
+        sequence: None,
+    };
+    state::with(|state| state.founding = Some(founding));
+    invite_all(ctx);
+}
+
+fn definition(ctx: &Ctx) -> Result<Definition, String> {
+    let (node, is_member, is_busy, problem) = state::with(|state| {
+        (
+            state.node,
+            state.shard.is_some(),
+            state.founding.is_some(),
+            state.problem.clone(),
+        )
+    });
+    let Some(node) = node.filter(|_| super::is_on()) else {
+        return Err("durable.failover is off".into());
+    };
+    if let Some(problem) = problem {
+        return Err(format!("the file of this member cannot be read: {problem}"));
+    }
+    if is_member {
+        return Err("this server belongs to a group already, see DURABLE.FAILOVER STATUS".into());
+    }
+    if is_busy {
+        return Err("a group is being formed".into());
+    }
+    if !view::is_primary(ctx) {
+        return Err("START needs a primary, this is a replica".into());
+    }
+    let (expected, acknowledgements) =
+        config::read(|config| (config.expected_replicas, config.failover_replicas));
+    let own = ctx.own_node();
+    let mut replicas: Vec<NodeId> = ctx
+        .cluster_nodes()
+        .iter()
+        .filter(|id| {
+            ctx.cluster_node(id)
+                .is_some_and(|known| known.primary == own)
+        })
+        .filter_map(|id| NodeId::parse(id))
+        .collect();
+    replicas.sort_unstable();
+    let known = replicas.len();
+    if u32::try_from(known) != Ok(expected) || known == 0 {
+        return Err(format!(
+            "the cluster knows {known} replicas of this primary, durable.expected-replicas is \
+             {expected}"
+        ));
+    }
+    let definition = Definition {
+        id: GroupId(random(ctx)),
+        version: 1,
+        acknowledgements,
+        members: std::iter::once(node).chain(replicas).collect(),
+    };
+    if definition.group().is_none() {
+        return Err(format!(
+            "durable.failover-replicas {acknowledgements} needs that many of {known} replicas, and a \
+             group has {MAX_MEMBERS} members at most"
+        ));
+    }
+    Ok(definition)
+}
+
+fn random(ctx: &Ctx) -> [u8; 16] {
+    let digits: [u8; 32] = ctx.random_hex();
+    let value = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|one| u8::try_from(one).ok())
+    };
+    let mut bytes = [0; 16];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let mut values = pair.iter().map(|&digit| value(digit).unwrap_or(0));
+        let (high, low) = (values.next().unwrap_or(0), values.next().unwrap_or(0));
+        *byte = (high << 4) | low;
+    }
+    bytes
+}
+
+/// The server's cron ran: invites again, or gives up.
+pub fn cron(ctx: &Ctx) {
+    let deadline = state::with(|state| {
+        let founding = state.founding.as_ref()?;
+        (founding.sequence.is_none() && founding.me == MemberId(0)).then_some(founding.deadline)
+    });
+    let Some(deadline) = deadline else { return };
+    if view::now() < deadline {
+        return invite_all(ctx);
+    }
+    let missing = state::with(|state| {
+        let founding = state.founding.as_ref();
+        let missing = founding.map(Founding::missing).unwrap_or_default();
+        let missing: Vec<String> = missing.iter().map(NodeId::to_string).collect();
+        missing.join(", ")
+    });
+    give_up(
+        ctx,
+        &format!(
+            "no answer from {missing}: is the module loaded there, with durable.failover yes?"
+        ),
+    );
+}
+
+impl Founding {
+    /// The members that have not accepted yet.
+    fn missing(&self) -> Vec<NodeId> {
+        let replicas = self.definition.members.iter().skip(1).copied();
+        replicas
+            .filter(|node| !self.accepted.contains(node))
+            .collect()
+    }
+}
+
+fn invite_all(ctx: &Ctx) {
+    let invitations = state::with(|state| {
+        let founding = state.founding.as_ref()?;
+        let body = Body::Invite(founding.definition.clone());
+        Some((founding.missing(), bytes(founding.definition.id, body)))
+    });
+    for node in invitations.iter().flat_map(|(missing, _)| missing) {
+        if let (Some(id), Some((_, bytes))) = (acts::id_text(&node.to_string()), &invitations) {
+            ctx.send_to_node(&id, BUS_TYPE, bytes);
+        }
+    }
+}
+
+fn bytes(group: GroupId, body: Body) -> Vec<u8> {
+    let list = 1;
+    encode(&Envelope { group, list, body })
+}
+
+/// Ends it without a group.
+pub fn give_up(ctx: &Ctx, why: &str) {
+    let founding = state::with(|state| state.founding.take());
+    if let Some(Founding {
+        caller: Some((_, blocked)),
+        ..
+    }) = founding
+    {
+        let error = format!("ERR no group was formed: {why}");
+        blocked.hold(|ctx| ctx.reply_error_text(&error));
+        blocked.unblock();
+        ctx.log_warning(&format!("failover: no group was formed: {why}"));
+    }
+}
+
+/// A primary asks this server to be a member of its group.
+pub fn invited(ctx: &Ctx, from: NodeId, definition: Definition) {
+    let id = definition.id;
+    let answer = match considered(ctx, from, &definition) {
+        Ok(true) => Some(Body::Accept),
+        Ok(false) => {
+            accept(ctx, definition);
+            None
+        }
+        Err(why) => Some(Body::Decline(why)),
+    };
+    if let Some(body) = answer {
+        answer_to(ctx, from, id, body);
+    }
+}
+
+fn answer_to(ctx: &Ctx, to: NodeId, group: GroupId, body: Body) {
+    if let Some(to) = acts::id_text(&to.to_string()) {
+        ctx.send_to_node(&to, BUS_TYPE, &bytes(group, body));
+    }
+}
+
+/// Whether this server accepts an invitation: `true` if it has already.
+fn considered(ctx: &Ctx, from: NodeId, definition: &Definition) -> Result<bool, Decline> {
+    let (replicas, acknowledgements) =
+        config::read(|config| (config.expected_replicas, config.failover_replicas));
+    let primary = ctx.primary_in_cluster().and_then(|id| NodeId::parse(&id));
+    state::with(|state| {
+        let node = state.node.ok_or(Decline::Off)?;
+        if state.problem.is_some() {
+            return Err(Decline::NoFile);
+        }
+        if primary != Some(from) || definition.members.first() != Some(&from) {
+            return Err(Decline::FollowsAnother);
+        }
+        let expected = definition.members.len().saturating_sub(1);
+        let agrees = usize::try_from(replicas) == Ok(expected)
+            && acknowledgements == definition.acknowledgements
+            && definition.group().is_some()
+            && definition.place(node).is_some();
+        if !agrees {
+            return Err(Decline::Differs {
+                replicas,
+                acknowledgements,
+            });
+        }
+        if let Some(shard) = &state.shard {
+            if shard.definition().id == definition.id {
+                return Ok(true);
+            }
+            // A group that never began: the same primary invites again.
+            let first = Member::founding_ballot(MemberId(0));
+            let member = shard.member();
+            let never_began = member.promise() == first
+                && !member.is_voter()
+                && shard.definition().members.first() == Some(&from);
+            if !never_began {
+                return Err(Decline::Member(shard.definition().id));
+            }
+        }
+        Ok(false)
+    })
+}
+
+fn accept(ctx: &Ctx, definition: Definition) {
+    let path = switch::path(ctx);
+    let is_new = state::with(|state| {
+        let known = state
+            .founding
+            .as_ref()
+            .map(|founding| founding.definition.id);
+        let me = state.node.and_then(|node| definition.place(node));
+        let (Some(me), false) = (me, known == Some(definition.id)) else {
+            return false;
+        };
+        state.founding = Some(Founding {
+            definition,
+            me,
+            path,
+            caller: None,
+            accepted: Vec::new(),
+            deadline: 0,
+            sequence: None,
+        });
+        true
+    });
+    if is_new {
+        write(ctx);
+    }
+}
+
+/// A replica has accepted.
+pub fn accepted(ctx: &Ctx, from: NodeId, group: GroupId) {
+    let is_complete = state::with(|state| {
+        let Some(founding) = &mut state.founding else {
+            return false;
+        };
+        let is_mine = founding.definition.id == group && founding.me == MemberId(0);
+        if !is_mine || founding.sequence.is_some() || founding.accepted.contains(&from) {
+            return false;
+        }
+        founding.accepted.push(from);
+        founding.missing().is_empty()
+    });
+    if is_complete {
+        write(ctx);
+    }
+}
+
+/// A replica has not.
+pub fn declined(ctx: &Ctx, from: NodeId, group: GroupId, why: Decline) {
+    let is_mine = state::with(|state| {
+        let founding = state.founding.as_ref();
+        founding.is_some_and(|one| one.definition.id == group && one.me == MemberId(0))
+    });
+    if !is_mine {
+        return;
+    }
+    let why = match why {
+        Decline::Off => "durable.failover is off there".to_owned(),
+        Decline::Differs {
+            replicas,
+            acknowledgements,
+        } => format!(
+            "there durable.expected-replicas is {replicas} and durable.failover-replicas is \
+             {acknowledgements}"
+        ),
+        Decline::Member(other) => format!("it belongs to group {other}"),
+        Decline::FollowsAnother => "it does not replicate this primary".to_owned(),
+        Decline::NoFile => "its file cannot be read or written".to_owned(),
+    };
+    give_up(ctx, &format!("{from} declines: {why}"));
+}
+
+/// Writes the group to disk.
+fn write(ctx: &Ctx) {
+    let before = switch::current(ctx);
+    let began = state::with(|state| {
+        let (Some(founding), Some(node)) = (&mut state.founding, state.node) else {
+            return false;
+        };
+        state.sequence = state.sequence.saturating_add(1);
+        founding.sequence = Some(state.sequence);
+        if state.disk.is_none() {
+            state.disk = Disk::new(founding.path.clone());
+        }
+        // A group that never began has changed the settings already.
+        state.before.get_or_insert(before);
+        state.disk.as_ref().is_some_and(|disk| {
+            disk.write(Record {
+                sequence: state.sequence,
+                node,
+                definition: founding.definition.clone(),
+                promise: Member::founding_ballot(MemberId(0)),
+                before: state.before.unwrap_or(before),
+            })
+        })
+    });
+    if began {
+        event_loop::hear(ctx);
+    } else {
+        give_up(ctx, "the file cannot be written");
+    }
+}
+
+/// Some writing is over. Returns false if it is not that of a group that is being formed.
+pub fn written(ctx: &Ctx, outcome: &Outcome) -> bool {
+    let founding = state::with(|state| {
+        let is_it = |one: &mut Founding| one.sequence == Some(outcome.sequence);
+        state.founding.take_if(is_it)
+    });
+    let Some(founding) = founding else {
+        return false;
+    };
+    if let Err(why) = &outcome.result {
+        ctx.log_warning(&format!("failover: {}: {why}", founding.path.display()));
+        if founding.me != MemberId(0) {
+            let primary = founding.definition.members.first().copied();
+            if let Some(primary) = primary {
+                let declined = Body::Decline(Decline::NoFile);
+                answer_to(ctx, primary, founding.definition.id, declined);
+            }
+            return true;
+        }
+        state::with(|state| state.founding = Some(founding));
+        give_up(ctx, &format!("the file cannot be written: {why}"));
+        return true;
+    }
+    begin(ctx, founding, outcome);
+    true
+}
+
+fn begin(ctx: &Ctx, founding: Founding, outcome: &Outcome) {
+    let Founding {
+        definition,
+        me,
+        path,
+        caller,
+        ..
+    } = founding;
+    let is_founder = me == MemberId(0);
+    let id = definition.id;
+    let primary = definition.members.first().copied();
+    let shard = if is_founder {
+        Shard::founded(definition, me)
+    } else {
+        Shard::new(definition, me, outcome.promise)
+    };
+    let before = state::with(|state| state.before);
+    if let (Some(shard), Some(before)) = (shard, before) {
+        switch::begin(ctx, &path, shard, outcome.sequence, before);
+    }
+    let text = format!("is a member of group {id} now");
+    acts::carry_out(ctx, vec![Act::Log(text)]);
+    if is_founder {
+        if let Some((_, blocked)) = caller {
+            blocked.hold(|ctx| ctx.reply_simple(c"OK"));
+            blocked.unblock();
+        }
+        acts::tick(ctx);
+    } else if let Some(primary) = primary {
+        answer_to(ctx, primary, id, Body::Accept);
+    }
+}

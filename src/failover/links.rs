@@ -1,0 +1,114 @@
+//! Which links of replicas have changed, and which count.
+//!
+//! A confirmation is bound to the link over which the replica is connected: a new link may be that
+//! of a replica that has lost its data meanwhile. So each time the server reports that a replica
+//! came or went, the online links are compared with those before. If none differs although one came
+//! or went, any may be the one.
+
+use durable_core::replicas::Role;
+use durable_failover::{MemberId, NodeId};
+
+use super::{acts, state, MEMBER};
+use crate::durable::state as durable_state;
+use crate::ffi::Ctx;
+use crate::{event_loop, ffi};
+use std::sync::atomic::Ordering;
+
+type Address = (Vec<u8>, u16);
+
+/// The server reported that a replica came online or went.
+pub fn links_changed(ctx: &Ctx) {
+    if MEMBER.load(Ordering::Relaxed) {
+        compare(ctx, true);
+        count(ctx);
+    }
+}
+
+/// Looks whether links have changed without a report, as when this server has just become a
+/// primary.
+pub fn look(ctx: &Ctx) {
+    compare(ctx, false);
+}
+
+fn compare(ctx: &Ctx, reported: bool) {
+    let Some(links) = online_links(ctx) else {
+        return;
+    };
+    let addresses = member_addresses(ctx);
+    state::with(|state| {
+        let Some(shard) = &mut state.shard else {
+            return;
+        };
+        let number = |links: &[Address], address: &Address| {
+            links.iter().filter(|&link| link == address).count()
+        };
+        let mut changed = Vec::new();
+        let mut linked = vec![false; addresses.len()];
+        for ((place, address), is_linked) in addresses.iter().zip(&mut linked) {
+            let Some(address) = address else { continue };
+            let now = number(&links, address);
+            *is_linked = now > 0 && *place != shard.me();
+            if now != number(&state.links, address) {
+                changed.push(*place);
+            }
+        }
+        if reported && links == state.links {
+            changed = addresses.iter().map(|&(place, _)| place).collect();
+        }
+        state.links = links;
+        shard.links_changed(&changed, &linked);
+    });
+}
+
+/// Passes on which addresses may count: those of the members that have confirmed.
+pub fn count(ctx: &Ctx) {
+    let addresses = member_addresses(ctx);
+    let confirmed = state::with(|state| {
+        let confirmed = state.shard.as_ref().map(|shard| {
+            let counting: Vec<MemberId> = shard.counting().collect();
+            let counts = |(place, _): &&(MemberId, Option<Address>)| counting.contains(place);
+            let counting = addresses.iter().filter(counts);
+            counting
+                .filter_map(|(_, address)| address.clone())
+                .collect()
+        });
+        let has_changed = state.confirmed != confirmed;
+        state.confirmed.clone_from(&confirmed);
+        has_changed.then_some(confirmed)
+    });
+    if let Some(confirmed) = confirmed {
+        durable_state::restrict_to(confirmed);
+        // Waits may be satisfied now.
+        event_loop::hear(ctx);
+        ffi::wakeup::wake_event_loop();
+    }
+}
+
+/// The hosts and ports of the online links.
+fn online_links(ctx: &Ctx) -> Option<Vec<Address>> {
+    let reply = ctx.ask(c"ROLE", &[])?;
+    let role = Role::read(reply.protocol())?;
+    let links = role.links.iter();
+    Some(links.map(|link| (link.host.to_vec(), link.port)).collect())
+}
+
+/// The addresses of all members, as the cluster knows them.
+fn member_addresses(ctx: &Ctx) -> Vec<(MemberId, Option<Address>)> {
+    let nodes: Vec<(MemberId, NodeId)> = state::with(|state| {
+        let Some(shard) = &state.shard else {
+            return Vec::new();
+        };
+        let definition = shard.definition();
+        let members = definition.members.iter();
+        let placed = members.filter_map(|&node| Some((definition.place(node)?, node)));
+        placed.collect()
+    });
+    nodes
+        .into_iter()
+        .map(|(place, node)| {
+            let id = acts::id_text(&node.to_string());
+            let known = id.and_then(|id| ctx.cluster_node(&id));
+            (place, known.map(|known| (known.ip, known.port)))
+        })
+        .collect()
+}

@@ -1,0 +1,121 @@
+//! Failover that keeps every acknowledged write: the module's part in a failover group.
+//!
+//! The rules, the messages and the file's format are in `core/failover/`. This folder shows the
+//! server to them and does what they say. `ARCHITECTURE.md` has the decisions, `docs/failover.md`
+//! is for operators.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `state` | what this server knows of its group |
+//! | `switch` | turning `durable.failover` on and off, and settings that must agree with the group |
+//! | `view` | what the server shows: role, link, place in the stream |
+//! | `acts` | doing what the rules say |
+//! | `bus` | messages of other members |
+//! | `links` | which links of replicas have changed, and which count |
+//! | `psync` | whom a primary serves |
+//! | `disk` | the file, and the thread that writes it |
+//! | `founding` | forming a group |
+//! | `command`, `status` | `DURABLE.FAILOVER` |
+//!
+//! Without `durable.failover` nothing here runs, but for a look at the setting in the server's cron.
+
+pub mod acts;
+mod bus;
+pub mod command;
+mod disk;
+mod founding;
+mod links;
+pub mod psync;
+pub mod state;
+pub mod status;
+mod switch;
+mod view;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use crate::config;
+use crate::durable::admission::Refusal;
+use crate::ffi::Ctx;
+
+pub use links::links_changed;
+pub use switch::{load, may_set_number, may_set_text, unload};
+
+/// `durable.failover` is on, and was applied.
+static ON: AtomicBool = AtomicBool::new(false);
+/// This server is a member of a group.
+static MEMBER: AtomicBool = AtomicBool::new(false);
+/// This server is a primary without a term.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+/// K, while this server is a member.
+static NEEDED: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the setting was applied.
+pub fn is_on() -> bool {
+    ON.load(Ordering::Relaxed)
+}
+
+/// Whether a durable command that requires so many replicas may run.
+///
+/// # Errors
+/// Why not.
+pub fn admits(replicas: u32) -> Result<(), Refusal> {
+    if CLOSED.load(Ordering::Relaxed) {
+        return Err(Refusal::Closed);
+    }
+    let needed = NEEDED.load(Ordering::Relaxed);
+    if replicas < needed && config::read(|config| config.failover_strict) {
+        return Err(Refusal::NotStrict {
+            required: replicas,
+            needed,
+        });
+    }
+    Ok(())
+}
+
+/// The server's cron ran.
+pub fn cron(ctx: &Ctx) {
+    switch::apply(ctx);
+    if is_on() {
+        founding::cron(ctx);
+        acts::tick(ctx);
+    }
+}
+
+/// A turn of the event loop ends: what was written to disk meanwhile takes effect.
+pub fn turn_ends(ctx: &Ctx) {
+    if disk::has_news() {
+        acts::after_writing(ctx);
+    }
+}
+
+/// This server became a primary or a replica.
+pub fn role_changed(ctx: &Ctx, is_primary: bool) {
+    if MEMBER.load(Ordering::Relaxed) {
+        acts::role_changed(ctx, is_primary);
+    }
+}
+
+/// A full synchronization begins to replace the data.
+pub fn data_replaced() {
+    if MEMBER.load(Ordering::Relaxed) {
+        state::with(|state| {
+            if let Some(shard) = &mut state.shard {
+                shard.data_replaced();
+            }
+        });
+    }
+}
+
+/// Sets the flags that other parts read, from the state. To be called after every change of it.
+fn show(state: &state::State) {
+    let shard = state.shard.as_ref();
+    let is_closed = match shard {
+        Some(shard) => shard.is_closed(),
+        // Nothing is known of what was promised.
+        None => state.problem.is_some(),
+    };
+    let needed = shard.map_or(0, |shard| u32::from(shard.group().acknowledgements()));
+    MEMBER.store(shard.is_some(), Ordering::Relaxed);
+    CLOSED.store(is_closed, Ordering::Relaxed);
+    NEEDED.store(needed, Ordering::Relaxed);
+}

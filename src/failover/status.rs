@@ -1,0 +1,257 @@
+//! `DURABLE.FAILOVER STATUS`, and the fields of INFO.
+//!
+//! | field | value |
+//! |---|---|
+//! | `state` | `off`, `no group`, `unreadable`, `replica`, `primary`, or `closed`: a primary without a term |
+//! | `group` | the group's id |
+//! | `guaranteed` | K: a write that so many replicas have acknowledged survives every failover |
+//! | `votes` | how many members have to vote for a promotion |
+//! | `term` | the term that this primary holds, else the one in which its data were confirmed |
+//! | `voter` | 1 if this member's vote counts |
+//! | `confirmed` | how many replicas count |
+//! | `ready` | 1 if a failover would succeed now; on a replica: if it could vote |
+//! | `reason` | why it would not |
+//! | `last-refusal` | the last vote that was not given |
+//! | `members` | one map for each |
+
+use std::ffi::{CStr, CString};
+
+use durable_failover::{MemberId, Shard};
+
+use super::{state, view};
+use crate::ffi::info::Value;
+use crate::ffi::Ctx;
+
+/// What is shown.
+struct Shown {
+    state: &'static str,
+    group: String,
+    guaranteed: u64,
+    votes: u64,
+    term: u64,
+    is_voter: bool,
+    confirmed: u64,
+    is_ready: bool,
+    reason: String,
+    last_refusal: String,
+    members: Vec<Shown1>,
+}
+
+/// One member.
+struct Shown1 {
+    node: String,
+    is_self: bool,
+    role: &'static str,
+    is_voter: bool,
+    offset: u64,
+    is_confirmed: bool,
+    heard_ms: i64,
+}
+
+fn shown(ctx: &Ctx) -> Shown {
+    let view = view::read(ctx);
+    state::with(|state| {
+        let mut shown = Shown {
+            state: "off",
+            group: String::new(),
+            guaranteed: 0,
+            votes: 0,
+            term: 0,
+            is_voter: false,
+            confirmed: 0,
+            is_ready: false,
+            reason: String::new(),
+            last_refusal: state.last_refusal.clone(),
+            members: Vec::new(),
+        };
+        if !super::is_on() {
+            shown.reason = "durable.failover is off".into();
+            return shown;
+        }
+        if let Some(problem) = &state.problem {
+            shown.state = "unreadable";
+            shown.reason.clone_from(problem);
+            return shown;
+        }
+        let Some(shard) = &state.shard else {
+            shown.state = "no group";
+            shown.reason = "DURABLE.FAILOVER START on the primary forms a group".into();
+            return shown;
+        };
+        let member = shard.member();
+        let own = shard.status(&view);
+        shown.state = match (member.is_primary(), own.term) {
+            (false, _) => "replica",
+            (true, None) => "closed",
+            (true, Some(_)) => "primary",
+        };
+        shown.group = shard.definition().id.to_string();
+        shown.guaranteed = shard.group().acknowledgements().into();
+        shown.votes = shard.group().votes().into();
+        shown.term = own.term.unwrap_or(own.log_term).counter;
+        shown.is_voter = own.is_voter;
+        shown.confirmed = u64::try_from(member.grants()).unwrap_or(u64::MAX);
+        shown.members = (0..shard.group().members())
+            .map(|place| one(shard, MemberId(place), &own, view.now))
+            .collect();
+        shown.reason = reason(shard, &shown, view.now);
+        shown.is_ready = shown.reason.is_empty();
+        shown
+    })
+}
+
+fn one(shard: &Shard, place: MemberId, own: &durable_failover::Status, now: u64) -> Shown1 {
+    let is_self = place == shard.me();
+    let peer = shard.peers().get(usize::from(place.0));
+    let heard_at = peer.and_then(|peer| peer.heard_at);
+    let status = if is_self {
+        Some(own)
+    } else {
+        peer.and_then(|peer| peer.status.as_ref())
+    };
+    let age = heard_at.map(|at| now.saturating_sub(at));
+    Shown1 {
+        node: shard.name(place),
+        is_self,
+        role: match status {
+            None => "unknown",
+            Some(one) if !one.is_primary => "replica",
+            Some(one) if one.term.is_some() => "primary",
+            Some(_) => "closed",
+        },
+        is_voter: status.is_some_and(|one| one.is_voter),
+        offset: status.map_or(0, |one| one.offset),
+        is_confirmed: shard.member().has_granted(place),
+        heard_ms: match age {
+            _ if is_self => 0,
+            None => -1,
+            Some(age) => i64::try_from(age).unwrap_or(i64::MAX),
+        },
+    }
+}
+
+/// Older states are not counted on, in milliseconds.
+const FRESH: i64 = 3000;
+
+/// Why a failover would not succeed now. Empty if it would.
+fn reason(shard: &Shard, shown: &Shown, _: u64) -> String {
+    if !shard.can_persist() {
+        return "its promises cannot be written to disk".into();
+    }
+    if !shard.member().is_primary() {
+        return if shown.is_voter {
+            String::new()
+        } else {
+            "this member is no voter: it restarted, or its data were replaced, and its primary has \
+             not confirmed them yet"
+                .into()
+        };
+    }
+    let mut missing = Vec::new();
+    let mut voters = 0_u64;
+    for member in shown.members.iter().filter(|member| !member.is_self) {
+        let is_heard = (0..FRESH).contains(&member.heard_ms);
+        if is_heard && member.is_voter {
+            voters = voters.saturating_add(1);
+        } else if member.heard_ms < 0 {
+            missing.push(format!("{} was never heard of", member.node));
+        } else if !is_heard {
+            let seconds = member.heard_ms / 1000;
+            missing.push(format!("{} is silent for {seconds} s", member.node));
+        } else {
+            missing.push(format!("{} is no voter", member.node));
+        }
+    }
+    let missing = missing.join("; ");
+    if shown.state == "closed" {
+        return format!("this primary holds no term: its group has not voted for it; {missing}");
+    }
+    if shown.confirmed < shown.guaranteed {
+        return format!(
+            "{} of {} replicas have confirmed, so no write is acknowledged; {missing}",
+            shown.confirmed, shown.guaranteed
+        );
+    }
+    if voters < shown.votes {
+        return format!(
+            "{voters} of {} voters besides this primary; {missing}",
+            shown.votes
+        );
+    }
+    String::new()
+}
+
+/// Replies.
+pub fn reply(ctx: &Ctx) {
+    let shown = shown(ctx);
+    ctx.reply_map(11);
+    text(ctx, c"state", shown.state);
+    text(ctx, c"group", &shown.group);
+    number(ctx, c"guaranteed", shown.guaranteed);
+    number(ctx, c"votes", shown.votes);
+    number(ctx, c"term", shown.term);
+    number(ctx, c"voter", shown.is_voter.into());
+    number(ctx, c"confirmed", shown.confirmed);
+    number(ctx, c"ready", shown.is_ready.into());
+    text(ctx, c"reason", &shown.reason);
+    text(ctx, c"last-refusal", &shown.last_refusal);
+    ctx.reply_bytes(b"members");
+    ctx.reply_array(shown.members.len());
+    for member in shown.members {
+        ctx.reply_map(7);
+        text(ctx, c"node", &member.node);
+        number(ctx, c"self", member.is_self.into());
+        text(ctx, c"role", member.role);
+        number(ctx, c"voter", member.is_voter.into());
+        number(ctx, c"confirmed", member.is_confirmed.into());
+        number(ctx, c"offset", member.offset);
+        ctx.reply_bytes(b"heard-ms-ago");
+        ctx.reply_integer(member.heard_ms);
+    }
+}
+
+fn text(ctx: &Ctx, name: &CStr, value: &str) {
+    ctx.reply_bytes(name.to_bytes());
+    ctx.reply_bytes(value.as_bytes());
+}
+
+fn number(ctx: &Ctx, name: &CStr, value: u64) {
+    ctx.reply_bytes(name.to_bytes());
+    ctx.reply_integer(i64::try_from(value).unwrap_or(i64::MAX));
+}
+
+/// The fields of INFO. None while `durable.failover` is off.
+pub fn fields() -> Vec<(&'static CStr, Value)> {
+    if !super::is_on() {
+        return Vec::new();
+    }
+    let Some(shown) = Ctx::detached(shown) else {
+        return Vec::new();
+    };
+    let (ignored, dropped, promotions) = state::with(|state| {
+        let promotions = state.shard.as_ref().map_or(0, Shard::promotions);
+        (state.ignored, state.dropped, promotions)
+    });
+    let composed = |text: String| {
+        // INFO has one line for each field.
+        let text = text.replace(['\r', '\n', '\0'], " ");
+        Value::Composed(CString::new(text).unwrap_or_default())
+    };
+    vec![
+        (c"failover_state", composed(shown.state.into())),
+        (c"failover_term", shown.term.into()),
+        (c"failover_guaranteed", shown.guaranteed.into()),
+        (c"failover_grants", shown.confirmed.into()),
+        (c"failover_voter", u64::from(shown.is_voter).into()),
+        (
+            c"failover_closed",
+            u64::from(shown.state == "closed").into(),
+        ),
+        (c"failover_ready", u64::from(shown.is_ready).into()),
+        (c"failover_promotions", promotions.into()),
+        (c"failover_messages_ignored", ignored.into()),
+        (c"failover_messages_dropped", dropped.into()),
+        (c"failover_reason", composed(shown.reason)),
+        (c"failover_last_refusal", composed(shown.last_refusal)),
+    ]
+}

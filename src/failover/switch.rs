@@ -1,0 +1,219 @@
+//! Turns `durable.failover` on and off, reads the file, and guards settings that belong to the
+//! group.
+
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use durable_failover::{Act, NodeId, Record, ServerSettings, Shard, BUS_TYPE};
+
+use super::bus::Bus;
+use super::disk::{self, Disk, Found};
+use super::{acts, links, state, view, ON};
+use crate::config;
+use crate::ffi::Ctx;
+
+/// Applies the setting while the module is being loaded: a primary that has restarted is closed
+/// before it serves anybody.
+pub fn load(ctx: &Ctx) {
+    apply(ctx);
+}
+
+/// The module is unloaded.
+pub fn unload() {
+    ON.store(false, Ordering::Relaxed);
+    state::with(|state| *state = state::State::default());
+    state::unload();
+}
+
+/// Applies the setting if it has changed.
+pub fn apply(ctx: &Ctx) {
+    let wanted = config::read(|config| config.failover);
+    if wanted == ON.load(Ordering::Relaxed) {
+        return;
+    }
+    if wanted {
+        turn_on(ctx);
+    } else {
+        turn_off(ctx);
+    }
+}
+
+fn turn_on(ctx: &Ctx) {
+    ON.store(true, Ordering::Relaxed);
+    let node = ctx.own_node().and_then(|id| NodeId::parse(&id));
+    let Some(node) = node else {
+        ctx.log_warning(
+            "failover: durable.failover yes has no effect: it needs cluster mode (cluster-enabled yes)",
+        );
+        return;
+    };
+    ctx.hear_bus::<Bus>(BUS_TYPE, true);
+    state::with(|state| state.node = Some(node));
+    let path = path(ctx);
+    match disk::read(&path) {
+        Found::Nothing => ctx.log_notice(
+            "failover: this server belongs to no group yet; DURABLE.FAILOVER START on the primary \
+             forms one",
+        ),
+        Found::Record(record) => join(ctx, &path, *record),
+        Found::Unreadable(why) => unreadable(ctx, &path, &why),
+    }
+}
+
+fn unreadable(ctx: &Ctx, path: &Path, why: &str) {
+    let text = format!("{}: {why}", path.display());
+    ctx.log_warning(&format!(
+        "failover: {text}. What this member has promised is unknown, so it does not vote, and as a \
+         primary it is closed. See docs/failover.md"
+    ));
+    state::with(|state| state.problem = Some(text));
+}
+
+/// This server is the member that the file says.
+fn join(ctx: &Ctx, path: &Path, record: Record) {
+    let me = record.definition.place(record.node);
+    let own = state::with(|state| state.node);
+    let shard = me.and_then(|me| Shard::new(record.definition, me, record.promise));
+    let (Some(shard), true) = (shard, own == Some(record.node)) else {
+        let other = format!("it is the file of node {}", record.node);
+        return unreadable(ctx, path, &other);
+    };
+    let is_primary = view::is_primary(ctx);
+    begin(ctx, path, shard, record.sequence, record.before);
+    if is_primary {
+        acts::role_changed(ctx, true);
+    }
+    acts::carry_out(
+        ctx,
+        vec![Act::Log(
+            "is a member of its group again, and no voter until its primary has confirmed its data"
+                .into(),
+        )],
+    );
+}
+
+/// This server is a member from now on.
+pub fn begin(ctx: &Ctx, path: &Path, shard: Shard, sequence: u64, before: ServerSettings) {
+    state::with(|state| {
+        if state.disk.is_none() {
+            state.disk = Disk::new(path.to_owned());
+        }
+        state.sequence = sequence;
+        state.before = Some(before);
+        state.shard = Some(shard);
+        state.problem = None;
+    });
+    set(ctx, ServerSettings::NEEDED);
+    links::count(ctx);
+}
+
+fn turn_off(ctx: &Ctx) {
+    ON.store(false, Ordering::Relaxed);
+    if ctx.own_node().is_none() {
+        return;
+    }
+    ctx.hear_bus::<Bus>(BUS_TYPE, false);
+    let (before, timer) = state::with(|state| {
+        let before = state.shard.is_some().then_some(state.before).flatten();
+        (before, state.timer.take())
+    });
+    if let Some(timer) = timer {
+        ctx.stop_timer(timer);
+    }
+    super::founding::give_up(ctx, "durable.failover was turned off");
+    let was_member = before.is_some();
+    state::with(|state| *state = state::State::default());
+    if let Some(before) = before {
+        set(ctx, before);
+    }
+    crate::durable::state::restrict_to(None);
+    if was_member {
+        ctx.log_warning(
+            "failover: durable.failover is off: this server does not vote any more, and \
+             acknowledged writes do not survive every failover. Its group does without it, as if it \
+             were down",
+        );
+    }
+}
+
+/// The settings of the server that a group needs otherwise, as they are.
+pub fn current(ctx: &Ctx) -> ServerSettings {
+    let is_yes = |name: &CStr| ctx.setting(name).is_some_and(|value| value == b"yes");
+    ServerSettings {
+        no_failover: is_yes(NO_FAILOVER),
+        migration: is_yes(MIGRATION),
+    }
+}
+
+const NO_FAILOVER: &CStr = c"cluster-replica-no-failover";
+const MIGRATION: &CStr = c"cluster-allow-replica-migration";
+
+fn set(ctx: &Ctx, settings: ServerSettings) {
+    let word = |on: bool| if on { c"yes" } else { c"no" };
+    for (name, value) in [
+        (NO_FAILOVER, word(settings.no_failover)),
+        (MIGRATION, word(settings.migration)),
+    ] {
+        let reply = ctx.ask(c"CONFIG", &[c"SET", name, value]);
+        if !reply.is_some_and(|reply| reply.error().is_none()) {
+            ctx.log_warning(&format!(
+                "failover: {} could not be set to {}: set it in redis.conf",
+                name.to_string_lossy(),
+                value.to_string_lossy()
+            ));
+        }
+    }
+}
+
+/// The file: beside the cluster's own, whose name no two servers share.
+pub fn path(ctx: &Ctx) -> PathBuf {
+    let setting = |name, otherwise: &[u8]| {
+        let value = ctx.setting(name).filter(|value| !value.is_empty());
+        value.unwrap_or_else(|| otherwise.to_vec())
+    };
+    let folder = setting(c"dir", b".");
+    let mut name = setting(c"cluster-config-file", b"nodes.conf");
+    name.extend_from_slice(b".durable");
+    Path::new(OsStr::from_bytes(&folder)).join(OsStr::from_bytes(&name))
+}
+
+/// Whether a number may be set. R and K are the group's once there is one.
+///
+/// # Errors
+/// Why not.
+pub fn may_set_number(name: &[u8], value: i64) -> Result<(), String> {
+    let group = state::read(|state| state.shard.as_ref().map(Shard::group)).flatten();
+    let Some(group) = group else { return Ok(()) };
+    let is = |setting: &CStr| name.eq_ignore_ascii_case(setting.to_bytes());
+    let agreed = if is(config::EXPECTED_REPLICAS) {
+        group.members().saturating_sub(1)
+    } else if is(config::FAILOVER_REPLICAS) {
+        group.acknowledgements()
+    } else {
+        return Ok(());
+    };
+    if value == i64::from(agreed) {
+        return Ok(());
+    }
+    Err(format!(
+        "the failover group of this server has agreed on {agreed}; set durable.failover no first"
+    ))
+}
+
+/// Whether a text may be set: `durable.failover yes` needs cluster mode.
+///
+/// # Errors
+/// Why not.
+pub fn may_set_text(name: &[u8], value: &[u8]) -> Result<(), String> {
+    let is_failover = name.eq_ignore_ascii_case(config::FAILOVER.to_bytes());
+    if !is_failover || config::switch(value) != Some(true) {
+        return Ok(());
+    }
+    let is_cluster = Ctx::detached(|ctx| ctx.situation().is_cluster());
+    if is_cluster == Some(false) {
+        return Err("durable.failover needs cluster mode (cluster-enabled yes)".into());
+    }
+    Ok(())
+}
