@@ -14,6 +14,8 @@ use crate::system::{role, Role, System};
 
 /// A promotion that takes longer does not come.
 const PROMOTION: Duration = Duration::from_secs(20);
+/// A group promotes within this time, if it can.
+const WITHOUT_HELP: Duration = Duration::from_secs(6);
 
 /// A system under faults.
 pub struct Lab<'a> {
@@ -198,8 +200,17 @@ impl<'a> Lab<'a> {
     /// Waits until a node other than `old` says that it is a primary. Returns it.
     pub fn wait_for_promotion(&self, old: &Node) -> Result<&'a Node> {
         let begin = Instant::now();
+        let mut is_helped = !self.system.is_group;
         loop {
             interrupt::check()?;
+            // A group of three promotes nobody while two are down.
+            if !is_helped && begin.elapsed() > WITHOUT_HELP {
+                is_helped = true;
+                self.note("nobody was promoted yet: the other members thaw".to_owned());
+                for node in self.system.replicas_of(old) {
+                    node.thaw();
+                }
+            }
             let others = self
                 .system
                 .shard()

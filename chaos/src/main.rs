@@ -112,6 +112,7 @@ fn programs(options: &Options) -> Result<Programs> {
         server: found(&options.server).context("the server (--server)")?,
         module: found(&options.module).context(built)?,
         mistake: options.mistake.clone(),
+        failover: options.failover,
     })
 }
 

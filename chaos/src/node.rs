@@ -34,6 +34,8 @@ pub struct Programs {
     pub module: PathBuf,
     /// The mistake that a build of the module with the feature `mistakes` is to make.
     pub mistake: Option<String>,
+    /// The shard that is written to is a failover group.
+    pub failover: bool,
 }
 
 pub struct Node {

@@ -55,6 +55,11 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub mistake: Option<String>,
 
+    /// The shard of a cluster is a failover group (durable.failover yes): a write that one replica
+    /// has acknowledged has to survive every failover
+    #[arg(long)]
+    pub failover: bool,
+
     /// So many rounds may say nothing: on a busy machine a system may not become whole in time
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub may_say_nothing: usize,

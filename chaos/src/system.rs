@@ -55,6 +55,8 @@ pub struct System {
     pub network: Network,
     /// P, A and B first.
     pub nodes: Vec<Node>,
+    /// They are a failover group.
+    pub is_group: bool,
 }
 
 impl System {
@@ -85,10 +87,11 @@ impl System {
             node.start()?;
             nodes.push(node);
         }
-        let system = System {
+        let mut system = System {
             kind,
             network,
             nodes,
+            is_group: false,
         };
         for node in &system.nodes {
             node.wait_until_it_answers()?;
@@ -97,6 +100,12 @@ impl System {
             system.form_cluster()?;
         }
         system.wait_until_whole()?;
+        if programs.failover && kind == Kind::Cluster {
+            let primary = system.primary()?;
+            primary.run::<()>(&["DURABLE.FAILOVER", "START"])?;
+            system.is_group = true;
+            system.wait_until_whole()?;
+        }
         Ok(system)
     }
 
@@ -226,7 +235,7 @@ impl System {
             // know yet.
             let id: String = primary.run(&["CLUSTER", "MYID"])?;
             let known: Vec<String> = primary.run(&["CLUSTER", "REPLICAS", &id])?;
-            let well = known.iter().filter(|line| !line.contains("fail")).count();
+            let well = known.iter().filter(|line| !has_failed(line)).count();
             ensure!(well == SHARD - 1, "{} knows {well} replicas", primary.name);
         }
         if self.kind == Kind::Sentinel {
@@ -243,6 +252,14 @@ impl System {
             "{online} replicas count on {}",
             primary.name
         );
+        for node in self.shard().iter().filter(|_| self.is_group) {
+            let info: String = node.run(&["INFO", "durable"])?;
+            ensure!(
+                info.contains("durable_failover_ready:1"),
+                "{} is not ready for a failover",
+                node.name
+            );
+        }
         Ok(())
     }
 
@@ -307,6 +324,12 @@ impl System {
     }
 }
 
+/// Whether a line of CLUSTER NODES has the flag `fail` or `fail?`. `nofailover` is another one.
+fn has_failed(line: &str) -> bool {
+    let flags = line.split(' ').nth(2).unwrap_or_default();
+    flags.split(',').any(|flag| flag.starts_with("fail"))
+}
+
 /// What a node says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -349,7 +372,7 @@ fn server_settings(
         "enable-module-command yes".to_owned(),
         "enable-debug-command yes".to_owned(),
         format!("replica-announce-ip {address}"),
-        load_module(programs),
+        load_module(kind, programs),
     ];
     match kind {
         Kind::Cluster => lines.extend([
@@ -366,9 +389,12 @@ fn server_settings(
     lines
 }
 
-fn load_module(programs: &Programs) -> String {
+fn load_module(kind: Kind, programs: &Programs) -> String {
     let module = programs.module.display();
     let mut line = format!("loadmodule \"{module}\" expected-replicas 2");
+    if programs.failover && kind == Kind::Cluster {
+        line.push_str(" failover yes");
+    }
     if let Some(mistake) = &programs.mistake {
         line.push_str(" mistake ");
         line.push_str(mistake);

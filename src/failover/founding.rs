@@ -463,6 +463,9 @@ fn begin(ctx: &Ctx, founding: Founding, outcome: &Outcome) {
             blocked.hold(|ctx| ctx.reply_simple(c"OK"));
             blocked.unblock();
         }
+        // A new stream has no length yet, and a replica that has lost its link at its beginning
+        // seems to have lost its place.
+        ctx.request_acknowledgements(0);
         acts::tick(ctx);
     } else if let Some(primary) = primary {
         answer_to(ctx, primary, id, Body::Accept);

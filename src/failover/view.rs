@@ -85,7 +85,7 @@ pub fn streams(ctx: &Ctx, is_primary: bool) -> Streams {
         let is_up = info.field(c"master_link_status") == Some(b"up");
         let is_synchronizing = number(info, c"master_sync_in_progress") == Some(1);
         // A replica that has lost its place shows 1.
-        let end = number(info, c"slave_repl_offset").filter(|&end| is_up || end > 1);
+        let end = number(info, c"slave_repl_offset").filter(|&end| is_up || end != 1);
         Streams {
             own: position(id, end.filter(|_| !is_synchronizing)),
             former: None,
