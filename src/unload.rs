@@ -25,16 +25,16 @@ use durable_core::callable::is_own_command;
 use durable_core::client_list::ClientLine;
 use durable_core::servers::Fact;
 
-use crate::ffi::{wakeup, Ctx, Reply};
-use crate::{facts, failover};
+use crate::facts;
+use crate::ffi::{cluster, wakeup, Ctx, Reply};
 
 /// Why the module may not be unloaded now. `None` if it may.
 pub fn obstacle(ctx: &Ctx) -> Option<String> {
     if wakeup::is_pending() {
         return Some("the event loop has yet to run a function of the module, try again".into());
     }
-    if failover::is_on() {
-        return Some("durable.failover is on, so the module guards the data of a group: set it to no first, and wait for a moment".into());
+    if cluster::hears_bus() {
+        return Some("durable.failover was turned on, and the server cannot take a module off its cluster bus; it stays until the server is restarted".into());
     }
     if facts::has(Fact::LooksUpPipelines) {
         return Some("this server looks commands up long before it executes them, and may have done so with one of the module; it stays".into());

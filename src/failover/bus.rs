@@ -15,6 +15,10 @@ pub struct Bus;
 
 impl BusReceiver for Bus {
     fn received(ctx: &Ctx, from: [u8; NODE_ID], bytes: &[u8]) {
+        // The server goes on delivering after the setting was turned off.
+        if !super::is_on() {
+            return;
+        }
         let needs_timer = state::with(|state| {
             let Ok(envelope) = decode(bytes) else {
                 state.ignored = state.ignored.saturating_add(1);

@@ -9,9 +9,9 @@ use durable_core::replicas::Role;
 use durable_failover::{MemberId, NodeId};
 
 use super::{acts, state, MEMBER};
-use crate::durable::state as durable_state;
+use crate::durable::{state as durable_state, turn};
+use crate::ffi;
 use crate::ffi::Ctx;
-use crate::{event_loop, ffi};
 use std::sync::atomic::Ordering;
 
 type Address = (Vec<u8>, u16);
@@ -78,8 +78,8 @@ pub fn count(ctx: &Ctx) {
     });
     if let Some(confirmed) = confirmed {
         durable_state::restrict_to(confirmed);
-        // Waits may be satisfied now.
-        event_loop::hear(ctx);
+        // Waits may be satisfied now, and a replica that is new here has to be asked what it has.
+        turn::used(ctx);
         ffi::wakeup::wake_event_loop();
     }
 }

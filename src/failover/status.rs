@@ -34,11 +34,11 @@ struct Shown {
     is_ready: bool,
     reason: String,
     last_refusal: String,
-    members: Vec<Shown1>,
+    members: Vec<OneShown>,
 }
 
 /// One member.
-struct Shown1 {
+struct OneShown {
     node: String,
     is_self: bool,
     role: &'static str,
@@ -94,13 +94,13 @@ fn shown(ctx: &Ctx) -> Shown {
         shown.members = (0..shard.group().members())
             .map(|place| one(shard, MemberId(place), &own, view.now))
             .collect();
-        shown.reason = reason(shard, &shown, view.now);
+        shown.reason = reason(shard, &shown);
         shown.is_ready = shown.reason.is_empty();
         shown
     })
 }
 
-fn one(shard: &Shard, place: MemberId, own: &durable_failover::Status, now: u64) -> Shown1 {
+fn one(shard: &Shard, place: MemberId, own: &durable_failover::Status, now: u64) -> OneShown {
     let is_self = place == shard.me();
     let peer = shard.peers().get(usize::from(place.0));
     let heard_at = peer.and_then(|peer| peer.heard_at);
@@ -110,7 +110,7 @@ fn one(shard: &Shard, place: MemberId, own: &durable_failover::Status, now: u64)
         peer.and_then(|peer| peer.status.as_ref())
     };
     let age = heard_at.map(|at| now.saturating_sub(at));
-    Shown1 {
+    OneShown {
         node: shard.name(place),
         is_self,
         role: match status {
@@ -134,51 +134,49 @@ fn one(shard: &Shard, place: MemberId, own: &durable_failover::Status, now: u64)
 const FRESH: i64 = 3000;
 
 /// Why a failover would not succeed now. Empty if it would.
-fn reason(shard: &Shard, shown: &Shown, _: u64) -> String {
+fn reason(shard: &Shard, shown: &Shown) -> String {
     if !shard.can_persist() {
         return "its promises cannot be written to disk".into();
     }
-    if !shard.member().is_primary() {
-        return if shown.is_voter {
-            String::new()
-        } else {
-            "this member is no voter: it restarted, or its data were replaced, and its primary has \
-             not confirmed them yet"
-                .into()
-        };
-    }
-    let mut missing = Vec::new();
-    let mut voters = 0_u64;
-    for member in shown.members.iter().filter(|member| !member.is_self) {
-        let is_heard = (0..FRESH).contains(&member.heard_ms);
-        if is_heard && member.is_voter {
-            voters = voters.saturating_add(1);
-        } else if member.heard_ms < 0 {
-            missing.push(format!("{} was never heard of", member.node));
-        } else if !is_heard {
-            let seconds = member.heard_ms / 1000;
-            missing.push(format!("{} is silent for {seconds} s", member.node));
-        } else {
-            missing.push(format!("{} is no voter", member.node));
-        }
-    }
+    let is_heard = |member: &&OneShown| (0..FRESH).contains(&member.heard_ms);
+    let others = || shown.members.iter().filter(|member| !member.is_self);
+    let voters = others().filter(is_heard).filter(|member| member.is_voter);
+    let voters = u64::try_from(voters.count()).unwrap_or(0);
+    let missing: Vec<String> = others().filter_map(complaint).collect();
     let missing = missing.join("; ");
-    if shown.state == "closed" {
-        return format!("this primary holds no term: its group has not voted for it; {missing}");
-    }
-    if shown.confirmed < shown.guaranteed {
-        return format!(
+    let needed = shown.votes;
+    match shown.state {
+        "replica" if !shown.is_voter => "this member is no voter: it restarted, or its data were \
+             replaced, and its primary has not confirmed them yet"
+            .into(),
+        "replica" if voters.saturating_add(1) < needed => format!(
+            "{} of {needed} voters, this member included; {missing}",
+            voters.saturating_add(1)
+        ),
+        "replica" => String::new(),
+        "closed" => {
+            format!("this primary holds no term: its group has not voted for it; {missing}")
+        }
+        _ if shown.confirmed < shown.guaranteed => format!(
             "{} of {} replicas have confirmed, so no write is acknowledged; {missing}",
             shown.confirmed, shown.guaranteed
-        );
+        ),
+        _ if voters < needed => {
+            format!("{voters} of {needed} voters besides this primary; {missing}")
+        }
+        _ => String::new(),
     }
-    if voters < shown.votes {
-        return format!(
-            "{voters} of {} voters besides this primary; {missing}",
-            shown.votes
-        );
-    }
-    String::new()
+}
+
+/// What keeps another member from voting.
+fn complaint(member: &OneShown) -> Option<String> {
+    let node = &member.node;
+    Some(match member.heard_ms {
+        ..0 => format!("{node} was never heard of"),
+        0..FRESH if member.is_voter => return None,
+        0..FRESH => format!("{node} is no voter"),
+        silent => format!("{node} is silent for {} s", silent / 1000),
+    })
 }
 
 /// Replies.

@@ -49,7 +49,7 @@ fn turn_on(ctx: &Ctx) {
         );
         return;
     };
-    ctx.hear_bus::<Bus>(BUS_TYPE, true);
+    ctx.hear_bus::<Bus>(BUS_TYPE);
     state::with(|state| state.node = Some(node));
     let path = path(ctx);
     match disk::read(&path) {
@@ -114,7 +114,6 @@ fn turn_off(ctx: &Ctx) {
     if ctx.own_node().is_none() {
         return;
     }
-    ctx.hear_bus::<Bus>(BUS_TYPE, false);
     let (before, timer) = state::with(|state| {
         let before = state.shard.is_some().then_some(state.before).flatten();
         (before, state.timer.take())

@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_int, CString};
 use std::slice;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redis_module::raw;
 
@@ -27,6 +28,14 @@ pub struct ClusterNode {
     pub is_primary: bool,
     /// The cluster has agreed that it has failed.
     pub has_failed: bool,
+}
+
+/// The module hears the bus.
+static HEARS: AtomicBool = AtomicBool::new(false);
+
+/// Whether the module hears the cluster's bus, and so must not be unloaded.
+pub fn hears_bus() -> bool {
+    HEARS.load(Ordering::Relaxed)
 }
 
 /// Who gets the messages of the cluster's bus.
@@ -130,14 +139,24 @@ impl Ctx {
         isize::try_from(status) == Ok(raw::REDISMODULE_OK)
     }
 
-    /// Hears messages of this kind, or with `false` ignores them again. Possible only in a context
-    /// that the server gave to the module, in cluster mode.
-    pub fn hear_bus<R: BusReceiver>(&self, kind: u8, hear: bool) {
-        let callback: raw::RedisModuleClusterMessageReceiver =
-            if hear { Some(on_message::<R>) } else { None };
-        // SAFETY: the context is valid and belongs to the module. The function stays while the
-        // module is loaded: it is not unloaded while it hears the bus (`unload.rs`).
-        unsafe { api!(RedisModule_RegisterClusterMessageReceiver)(self.raw(), kind, callback) };
+    /// Hears messages of this kind from now on. Possible only in a context that the server gave to
+    /// the module, in cluster mode.
+    ///
+    /// There is no way back. To end it, the server unlinks a receiver that is the first of its list
+    /// from nothing and frees it, and later reads it (`RM_RegisterClusterMessageReceiver` in
+    /// `module.c`). Nor does it forget the receiver when the module is unloaded. So a module that
+    /// hears the bus stays loaded (`unload.rs`).
+    pub fn hear_bus<R: BusReceiver>(&self, kind: u8) {
+        HEARS.store(true, Ordering::Relaxed);
+        // SAFETY: the context is valid and belongs to the module. The function stays, because the
+        // module does.
+        unsafe {
+            api!(RedisModule_RegisterClusterMessageReceiver)(
+                self.raw(),
+                kind,
+                Some(on_message::<R>),
+            );
+        }
     }
 
     /// Random hexadecimal digits.

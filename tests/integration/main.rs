@@ -112,6 +112,12 @@ mod cluster {
     mod replica_reads;
 }
 
+/// Failover groups: `durable.failover`.
+mod failover {
+    mod forming;
+    mod promotion;
+}
+
 /// SLOTHINT, SLOTHINT.MAP, SLOTHINT.SLOTS and SLOTHINT.WATCH.
 mod slothint {
     mod endpoints;

@@ -12,7 +12,10 @@
 //! | all | tell their state | once a second, and when it has changed |
 //! | a primary with a term | asks each connected replica that has not confirmed | each tick |
 //! | a primary without one, a voter | stands | at once, then about once a second |
-//! | a replica | stands | its primary has failed, or is closed and cannot win |
+//! | a primary with one | stands | a member has promised a later ballot, and so cannot confirm |
+//! | a replica | stands | its primary has failed, is closed and cannot win, or neither serves nor speaks |
+//!
+//! Nobody stands who hears too few voters to win.
 //!
 //! A replica waits 300 ms for each voter that has more of the stream than it has: the best one
 //! stands first. After a vote for somebody else it waits until that one has had time to become

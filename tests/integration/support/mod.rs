@@ -7,6 +7,7 @@ mod command_info;
 mod commands;
 mod family;
 mod fsync;
+pub mod group;
 mod links;
 mod random_arguments;
 pub mod scripts;

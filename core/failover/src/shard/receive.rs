@@ -46,9 +46,10 @@ impl Shard {
                 position,
             } => self.asked(from, (ballot, log_term, position), view, acts),
             Message::Vote { ballot } => {
+                let before = self.member.term();
                 let actions = self.member.voted(from, ballot);
                 self.extend(acts, actions);
-                if let Some(term) = self.member.term().filter(|&term| term == ballot) {
+                if let Some(term) = self.member.term().filter(|&term| Some(term) != before) {
                     let text = format!("this primary holds term {} now", term.counter);
                     acts.push(Act::Log(text));
                     self.challenge_all(view, acts);

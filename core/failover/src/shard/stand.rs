@@ -9,8 +9,10 @@ const FOR_EACH_BETTER: u64 = 300;
 /// place in the list: two members that stand together would go on standing together.
 const NEXT_ELECTION: u64 = 1000;
 const FOR_EACH_PLACE: u64 = 230;
-/// How long a primary waits for the confirmation of a replica that has promised a later ballot, in
-/// milliseconds. Then it stands again, above that ballot.
+/// How long a primary that holds a term bears with a member that has promised a later ballot, in
+/// milliseconds. Such a member cannot confirm. Then the primary stands again, above that ballot.
+/// Shorter if too few have confirmed, so that no write is acknowledged.
+const LEFT_BEHIND: u64 = 2500;
 const UNCONFIRMED: u64 = 1000;
 /// How long the server tries after FORCE, in milliseconds (`CLUSTER_MF_TIMEOUT`). A FORCE before the
 /// end begins anew.
@@ -92,30 +94,55 @@ impl Shard {
 
     /// How long to wait before standing, in milliseconds. `None` without a reason.
     fn reason_to_stand(&self, view: &View) -> Option<u64> {
-        if !self.member.is_voter() {
+        if !self.member.is_voter() || !self.hears_enough(view.now) {
             return None;
         }
         match view.role {
             Role::Primary if self.member.term().is_none() => Some(0),
-            Role::Primary => self.is_left_behind(view).then_some(UNCONFIRMED),
-            Role::Replica { of, has_failed, .. } => {
+            Role::Primary => self.left_behind(view),
+            Role::Replica {
+                of,
+                is_linked,
+                has_failed,
+            } => {
                 let of = of?;
-                let needs_another = has_failed || self.cannot_win(of, view.now);
-                needs_another.then(|| FOR_EACH_BETTER * self.better(of, view))
+                let in_turn = FOR_EACH_BETTER * self.better(of, view);
+                if has_failed || self.cannot_win(of, view.now) {
+                    return Some(in_turn);
+                }
+                // It serves nobody, and does not say why: it cannot read its file.
+                let is_silent = !is_linked && self.fresh(of, view.now).is_none();
+                is_silent.then(|| view.node_timeout.saturating_add(in_turn))
             }
         }
     }
 
-    /// Too few confirm, and some that are connected cannot: they have promised a later ballot.
-    fn is_left_behind(&self, view: &View) -> bool {
+    /// How long a primary waits before it stands above a member that has promised a later ballot.
+    fn left_behind(&self, view: &View) -> Option<u64> {
+        let is_later = |other| {
+            let status = self.fresh(other, view.now);
+            status.is_some_and(|status| status.promise > self.member.promise())
+        };
+        if !self.member.others().any(is_later) {
+            return None;
+        }
         let needed = usize::from(self.group.acknowledgements());
-        let behind = self.member.others().filter(|&other| {
-            self.fresh(other, view.now).is_some_and(|status| {
-                let is_linked = self.peer(other).is_some_and(|peer| peer.is_linked);
-                is_linked && status.promise > self.member.promise()
-            })
-        });
-        self.member.grants() < needed && behind.count() > 0
+        Some(if self.member.grants() < needed {
+            UNCONFIRMED
+        } else {
+            LEFT_BEHIND
+        })
+    }
+
+    /// Whether enough voters are heard to win. A member that stands in vain would only promise
+    /// ballots that the others have to catch up with.
+    fn hears_enough(&self, now: u64) -> bool {
+        let can_vote = |other| {
+            let status = self.fresh(other, now);
+            status.is_some_and(|status| status.is_voter && status.can_persist)
+        };
+        let voters = self.member.others().filter(|&other| can_vote(other));
+        voters.count().saturating_add(1) >= usize::from(self.group.votes())
     }
 
     /// The primary says that it holds no term, and it will not get one: it is no voter, or some

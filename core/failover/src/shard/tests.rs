@@ -210,6 +210,38 @@ fn nobody_is_promoted_while_too_few_can_vote() {
 }
 
 #[test]
+fn a_member_that_hears_nobody_promises_nothing() {
+    let mut trio = Trio::founded();
+    let before = trio.nodes[1].shard.member().promise();
+    trio.nodes[2].is_up = false;
+    trio.dies(0);
+    trio.run(FRESH);
+    let promise = trio.nodes[1].shard.member().promise();
+    trio.run(10_000);
+    assert_eq!(trio.nodes[1].shard.member().promise(), promise);
+    assert!(promise.counter <= before.counter + 3, "{promise:?}");
+}
+
+#[test]
+fn a_primary_catches_up_with_a_member_that_has_promised_a_later_ballot() {
+    let mut trio = Trio::founded();
+    let view = trio.view(2);
+    let acts = trio.nodes[2].shard.stand(&view);
+    // Its requests get lost.
+    let promise = acts.iter().find_map(|act| match act {
+        Act::Persist(promise) => Some(*promise),
+        _ => None,
+    });
+    let promise = promise.expect("it promises");
+    trio.nodes[2].shard.persisted(promise);
+    trio.links_are_new(0);
+    trio.run(5000);
+    assert_eq!(trio.holder(), Some(0), "{:#?}", trio.log);
+    assert!(trio.nodes[0].shard.member().term() > Some(promise));
+    assert_eq!(trio.nodes[0].shard.counting().count(), 2);
+}
+
+#[test]
 fn a_restarted_primary_is_closed_and_a_replica_takes_over() {
     let mut trio = Trio::founded();
     let promise = trio.nodes[0].shard.member().persisted_promise();

@@ -1,0 +1,201 @@
+//! Who becomes primary of a group, and that acknowledged writes survive it.
+
+use std::fs;
+
+use testkit::{eventually, Server};
+
+use crate::support::group::{info, status, Group};
+
+/// Writes, and returns the keys of the shard with the number that is in each.
+fn write_some(group: &Group, primary: &Server) -> String {
+    let key = group.key();
+    for number in 0..50 {
+        primary.run::<()>(&["DURABLE.SET", &key, &number.to_string(), "TIMEOUT", "0"]);
+    }
+    key
+}
+
+fn value(server: &Server, key: &str) -> String {
+    server.run(&["GET", key])
+}
+
+#[test]
+fn a_killed_primary_is_replaced_without_an_operator() {
+    let group = Group::watchful();
+    let [primary, ..] = group.shard();
+    let key = write_some(&group, primary);
+    primary.kill();
+    let next = group.wait_for_another(primary);
+    assert_eq!(value(next, &key), "49");
+    next.run::<()>(&["DURABLE.SET", &key, "50", "TIMEOUT", "0"]);
+    assert_eq!(value(next, &key), "50");
+    primary.restart();
+    group.wait_until_ready();
+    assert_eq!(info(primary, "state"), "replica");
+}
+
+#[test]
+fn a_primary_that_restarts_empty_at_once_gives_way_to_a_replica() {
+    let group = Group::watchful();
+    let [primary, one, two] = group.shard();
+    let key = write_some(&group, primary);
+    // It has no append-only file: it comes back without its data, and the cluster does not notice.
+    primary.kill();
+    primary.restart();
+    let next = group.wait_for_another(primary);
+    assert!([one.port(), two.port()].contains(&next.port()));
+    assert_eq!(value(next, &key), "49");
+    group.wait_until_ready();
+    let _: String = primary.run(&["READONLY"]);
+    eventually("the old primary to have the data", || {
+        let mut connection = primary.conn();
+        let _: redis::RedisResult<()> = redis::cmd("READONLY").query(&mut connection);
+        let read: redis::RedisResult<String> = redis::cmd("GET").arg(&key).query(&mut connection);
+        read.is_ok_and(|value| value == "49")
+    });
+}
+
+#[test]
+fn a_closed_primary_refuses_and_says_why() {
+    let group = Group::formed();
+    let [primary, one, two] = group.shard();
+    let key = write_some(&group, primary);
+    // Nobody can vote.
+    for replica in [one, two] {
+        replica.pause();
+    }
+    primary.kill();
+    primary.restart();
+    eventually("it to be closed", || info(primary, "state") == "closed");
+    eventually("the cluster to be known again", || {
+        let refused = primary.try_run::<()>(&["DURABLE.SET", &key, "1"]);
+        refused.is_err_and(|error| {
+            error
+                .to_string()
+                .contains("CLOSED this primary holds no term")
+        })
+    });
+    for replica in [one, two] {
+        replica.resume();
+    }
+    let next = group.wait_for_another(primary);
+    assert_eq!(value(next, &key), "49");
+}
+
+#[test]
+fn with_one_replica_down_nobody_is_promoted_until_it_is_back() {
+    let group = Group::watchful();
+    let [primary, one, two] = group.shard();
+    let key = write_some(&group, primary);
+    two.pause();
+    primary.run::<()>(&[
+        "DURABLE.SET",
+        &key,
+        "alone",
+        "REPLICAS",
+        "1",
+        "TIMEOUT",
+        "0",
+    ]);
+    primary.kill();
+    eventually("the replica to know that it is alone", || {
+        info(one, "reason").contains("1 of 2 voters, this member included")
+    });
+    assert_eq!(info(one, "state"), "replica");
+    two.resume();
+    let next = group.wait_for_another(primary);
+    assert_eq!(value(next, &key), "alone");
+}
+
+#[test]
+fn the_status_says_which_member_is_silent() {
+    let group = Group::formed();
+    let [primary, _, two] = group.shard();
+    two.pause();
+    let id = group.cluster.id_of(two).to_owned();
+    eventually("the primary to miss the member", || {
+        let text = info(primary, "reason");
+        text.contains("1 of 2 voters besides this primary") && text.contains(&id)
+    });
+    assert_eq!(info(primary, "ready"), "0");
+    let reply = status(primary);
+    assert_eq!(reply["ready"], redis::Value::Int(0));
+    two.resume();
+    group.wait_until_ready();
+}
+
+#[test]
+fn an_operator_s_failover_is_confirmed_by_votes() {
+    let group = Group::formed();
+    let [primary, one, _] = group.shard();
+    let key = write_some(&group, primary);
+    for order in [vec![], vec!["FORCE"], vec!["TAKEOVER"]] {
+        let holder = group.holder().expect("there is one");
+        let next = [primary, one]
+            .into_iter()
+            .find(|node| node.port() != holder.port());
+        let next = next.expect("there is another");
+        // Otherwise the other primaries may not know yet that it is a replica, and do not vote.
+        group.cluster.wait_until_agreed();
+        let mut words = vec!["CLUSTER", "FAILOVER"];
+        words.extend(order);
+        next.run::<()>(&words);
+        eventually("it to hold a term", || info(next, "state") == "primary");
+        assert_eq!(value(next, &key), "49");
+        group.wait_until_ready();
+    }
+}
+
+#[test]
+fn a_whole_shard_that_restarts_waits_for_an_operator() {
+    let group = Group::formed();
+    let [primary, one, two] = group.shard();
+    let key = group.key();
+    for member in [primary, one, two] {
+        member.kill();
+    }
+    for member in [primary, one, two] {
+        member.restart();
+    }
+    eventually("the primary to be closed", || {
+        info(primary, "state") == "closed"
+    });
+    let refused = one.try_run::<()>(&["DURABLE.FAILOVER", "ACCEPT-LOSS"]);
+    let text = refused.expect_err("it is a replica").to_string();
+    assert!(
+        text.contains("and this is a replica; nothing was changed"),
+        "{text}"
+    );
+    assert_eq!(
+        primary.run::<String>(&["DURABLE.FAILOVER", "ACCEPT-LOSS"]),
+        "OK"
+    );
+    group.wait_until_ready();
+    primary.wait_for_log("an operator has accepted the loss of acknowledged writes");
+    primary.run::<()>(&["DURABLE.SET", &key, "1", "TIMEOUT", "0"]);
+}
+
+#[test]
+fn an_unreadable_file_means_no_vote_and_a_closed_primary() {
+    let group = Group::watchful();
+    let [primary, one, two] = group.shard();
+    let key = write_some(&group, primary);
+    primary.kill();
+    let file = fs::read_dir(primary.dir())
+        .expect("its directory")
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .find(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "durable")
+        })
+        .expect("the file of the group");
+    fs::write(&file, b"garbage").expect("written");
+    primary.restart();
+    primary.wait_for_log("neither of its two records is whole");
+    let next = group.wait_for_another(primary);
+    assert!([one.port(), two.port()].contains(&next.port()));
+    assert_eq!(value(next, &key), "49");
+    assert_eq!(info(primary, "state"), "unreadable");
+    assert_eq!(info(primary, "ready"), "0");
+}

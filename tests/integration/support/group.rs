@@ -1,0 +1,134 @@
+//! A shard of three nodes that is a failover group, in a cluster with two other primaries.
+
+use std::collections::HashMap;
+
+use testkit::{eventually, Cluster, Server};
+
+/// The nodes of the shard. The first is its primary at the beginning.
+const SHARD: [usize; 3] = [0, 3, 4];
+
+/// A cluster with a shard of three.
+pub struct Group {
+    pub cluster: Cluster,
+}
+
+/// What a member says of itself and the others.
+pub type Status = HashMap<String, redis::Value>;
+
+impl Group {
+    /// A shard whose members have `durable.failover yes`, and no group yet.
+    pub fn unformed() -> Group {
+        let cluster = Cluster::builder(5, 0)
+            .node(|_, builder| {
+                builder
+                    .module_args(&["failover", "yes", "expected-replicas", "2"])
+                    .config("cluster-require-full-coverage", "no")
+                    .config("repl-diskless-sync-delay", "0")
+                    .config("cluster-replica-no-failover", "no")
+                    .config("cluster-allow-replica-migration", "yes")
+            })
+            .start();
+        let group = Group { cluster };
+        let [primary, one, two] = group.shard();
+        let id = group.cluster.id_of(primary).to_owned();
+        for replica in [one, two] {
+            replica.run::<()>(&["CLUSTER", "FLUSHSLOTS"]);
+            eventually("the node to become a replica", || {
+                replica
+                    .try_run::<()>(&["CLUSTER", "REPLICATE", &id])
+                    .is_ok()
+            });
+        }
+        eventually("both replicas to be in step", || {
+            let text: String = primary.run(&["INFO", "replication"]);
+            text.matches("state=online").count() == 2
+        });
+        eventually("the primary to know its replicas", || {
+            let lines: Vec<String> = primary.run(&["CLUSTER", "REPLICAS", &id]);
+            lines.len() == 2
+        });
+        group
+    }
+
+    /// A group that is ready for a failover.
+    pub fn formed() -> Group {
+        let group = Group::unformed();
+        let [primary, ..] = group.shard();
+        assert_eq!(primary.run::<String>(&["DURABLE.FAILOVER", "START"]), "OK");
+        group.wait_until_ready();
+        group
+    }
+
+    /// A formed group that notices within a second or two that a node has failed.
+    pub fn watchful() -> Group {
+        let group = Group::formed();
+        for node in &group.cluster.nodes {
+            node.run::<()>(&["CONFIG", "SET", "cluster-node-timeout", "1500"]);
+        }
+        group
+    }
+
+    /// The nodes of the shard.
+    pub fn shard(&self) -> [&Server; 3] {
+        SHARD.map(|index| &self.cluster.nodes[index])
+    }
+
+    /// Waits until all members could take part in a failover.
+    pub fn wait_until_ready(&self) {
+        eventually("the group to be ready for a failover", || {
+            let [primary, ..] = self.shard();
+            let mut members = self.shard().into_iter();
+            members.all(|member| info(member, "ready") == "1") && primary.is_alive()
+        });
+    }
+
+    /// The member that is a primary and holds a term.
+    pub fn holder(&self) -> Option<&Server> {
+        let mut alive = self.shard().into_iter().filter(|member| member.is_alive());
+        alive.find(|member| info(member, "state") == "primary")
+    }
+
+    /// Waits until another member than `old` holds a term, and a replica has confirmed. Returns it.
+    pub fn wait_for_another(&self, old: &Server) -> &Server {
+        let mut found = None;
+        eventually("another member to hold a term", || {
+            let alive = self.shard().into_iter().filter(|member| member.is_alive());
+            let mut others = alive.filter(|member| member.port() != old.port());
+            found = others.find(|one| info(one, "state") == "primary" && counts_one(one));
+            found.is_some()
+        });
+        found.expect("it was found")
+    }
+
+    /// A key of the shard.
+    pub fn key(&self) -> String {
+        let mut keys = (0..).map(|number| format!("key{number}"));
+        // The first of five primaries has the first fifth of the slots.
+        let is_own = |key: &String| self.cluster.slot_of(key) < 3000;
+        keys.find(is_own).expect("there is one")
+    }
+}
+
+/// Whether a durable command that requires one replica would be accepted now.
+fn counts_one(primary: &Server) -> bool {
+    let text = primary
+        .try_run::<String>(&["INFO", "durable"])
+        .unwrap_or_default();
+    text.contains("durable_requirement_met:1")
+}
+
+/// A field of INFO without `durable_failover_`; empty if there is none, or no answer.
+pub fn info(server: &Server, field: &str) -> String {
+    let text = server
+        .try_run::<String>(&["INFO", "durable"])
+        .unwrap_or_default();
+    let prefix = format!("durable_failover_{field}:");
+    let mut lines = text.lines();
+    let line = lines.find_map(|line| line.strip_prefix(&prefix));
+    line.unwrap_or_default().trim().to_owned()
+}
+
+/// DURABLE.FAILOVER STATUS.
+pub fn status(server: &Server) -> Status {
+    server.run(&["DURABLE.FAILOVER", "STATUS"])
+}
