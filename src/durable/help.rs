@@ -18,7 +18,7 @@ impl Command for DurableHelp {
     }
 }
 
-const LINES: [&CStr; 23] = [
+const LINES: [&CStr; 25] = [
     c"DURABLE commands answer once the required replicas have acknowledged everything up to and including them:",
     c"DURABLE.SET <key> <value> [<SET's own options>] [<requirement>]",
     c"    SET, durably.",
@@ -34,6 +34,8 @@ const LINES: [&CStr; 23] = [
     c"    Wait until everything executed so far, by anyone, is acknowledged. Returns by how many replicas.",
     c"DURABLE.REPLICAS",
     c"    List the links to replicas, what each has acknowledged, and whether it counts.",
+    c"DURABLE.FAILOVER STATUS|START|ACCEPT-LOSS",
+    c"    The group whose votes keep acknowledged writes in a failover (durable.failover, cluster mode).",
     c"DURABLE.HELP",
     c"    Print this help.",
     c"A requirement is [REPLICAS <n>|MAJORITY|ALL] [FSYNC <n>] [TIMEOUT <ms>], in any order; what is left out",

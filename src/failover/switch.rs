@@ -156,7 +156,7 @@ fn set(ctx: &Ctx, settings: ServerSettings) {
         (MIGRATION, word(settings.migration)),
     ] {
         let reply = ctx.ask(c"CONFIG", &[c"SET", name, value]);
-        if !reply.is_some_and(|reply| reply.error().is_none()) {
+        if reply.is_none_or(|reply| reply.error().is_some()) {
             ctx.log_warning(&format!(
                 "failover: {} could not be set to {}: set it in redis.conf",
                 name.to_string_lossy(),

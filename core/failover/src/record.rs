@@ -62,7 +62,7 @@ impl Record {
         for (to, from) in slot.iter_mut().zip(parts.into_iter().flatten()) {
             *to = *from;
         }
-        let place = if self.sequence % 2 == 0 {
+        let place = if self.sequence.is_multiple_of(2) {
             0
         } else {
             u64::try_from(SLOT).unwrap_or(0)

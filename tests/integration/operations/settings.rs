@@ -35,7 +35,11 @@ fn the_defaults_are_those_that_are_documented() {
     assert_eq!(setting(&server, "durable.call-allow"), "");
     assert_eq!(setting(&server, "durable.replica-allow"), "");
     let all: Vec<String> = server.run(&["CONFIG", "GET", "durable.*"]);
-    assert_eq!(all.len(), 2 * 10, "{all:?}");
+    for (name, default) in [("", "no"), ("-replicas", "1"), ("-strict", "no")] {
+        let name = format!("durable.failover{name}");
+        assert_eq!(setting(&server, &name), default, "{name}");
+    }
+    assert_eq!(all.len(), 2 * 13, "{all:?}");
 }
 
 #[test]
