@@ -1,0 +1,270 @@
+//! Draws the screen. What it says comes from `facts` and `group`.
+//!
+//! ```text
+//! title, or why there is no connection
+//! ┌ durable writes ┐   requirement, waits, rates, durations
+//! ┌ acknowledged ──┐   a curve, on screens of 30 lines and more
+//! ┌ failover group ┐   where there is one
+//! ┌ replicas ──────┐   the rest of the screen
+//! keys
+//! ```
+
+use std::time::Instant;
+
+use ratatui::layout::{Alignment, Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Cell, Clear, Paragraph, Row, Sparkline, Table, Wrap};
+use ratatui::Frame;
+
+use crate::facts::{self, Fact, Mood};
+use crate::group::Group;
+use crate::sample::Sample;
+use crate::shown::Shown;
+
+/// Lines of a screen that has room for the curve.
+const TALL: u16 = 30;
+const KEYS: &str = " q quit   p pause   ? help";
+
+/// Colours, or none (NO_COLOR). Bold and reverse are no colours.
+#[derive(Clone, Copy)]
+pub struct Palette {
+    pub colours: bool,
+}
+
+impl Palette {
+    fn of(self, mood: Mood) -> Style {
+        let bold = Style::new().add_modifier(Modifier::BOLD);
+        let (style, colour) = match mood {
+            Mood::Plain => return Style::new(),
+            Mood::Good => (Style::new(), Color::Green),
+            Mood::Warning => (bold, Color::Yellow),
+            Mood::Bad => (bold, Color::Red),
+        };
+        if self.colours {
+            style.fg(colour)
+        } else {
+            style
+        }
+    }
+
+    fn dim(self) -> Style {
+        if self.colours {
+            Style::new().fg(Color::DarkGray)
+        } else {
+            Style::new()
+        }
+    }
+}
+
+pub fn draw(frame: &mut Frame, shown: &Shown, palette: Palette, now: Instant) {
+    let area = frame.area();
+    let group = shown
+        .sample
+        .as_ref()
+        .and_then(|sample| sample.failover.as_ref());
+    let group = group.and_then(Group::from_status);
+    let lines = shown
+        .sample
+        .as_ref()
+        .map(|sample| facts_of(sample, shown))
+        .unwrap_or_default();
+    let tall = area.height >= TALL && !shown.history.is_empty();
+    let [title, writes, curve, failover, replicas, keys] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(if lines.is_empty() {
+            0
+        } else {
+            lines.len() as u16 + 2
+        }),
+        Constraint::Length(if tall { 7 } else { 0 }),
+        Constraint::Length(
+            group
+                .as_ref()
+                .map_or(0, |group| height(group).min(area.height / 3)),
+        ),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    draw_title(frame, title, shown, palette, now);
+    if !lines.is_empty() {
+        let block = Block::bordered().title(" durable writes ");
+        let lines: Vec<Line> = lines.iter().map(|fact| line(fact, palette)).collect();
+        frame.render_widget(Paragraph::new(lines).block(block), writes);
+    }
+    if tall {
+        draw_curve(frame, curve, shown);
+    }
+    if let Some(group) = &group {
+        draw_group(frame, failover, group);
+    }
+    if let Some(sample) = shown
+        .sample
+        .as_ref()
+        .filter(|sample| sample.serves_writes())
+    {
+        draw_links(frame, replicas, sample, palette);
+    }
+    frame.render_widget(Paragraph::new(KEYS).style(palette.dim()), keys);
+    if shown.help {
+        draw_help(frame, area);
+    }
+}
+
+fn facts_of(sample: &Sample, shown: &Shown) -> Vec<Fact> {
+    let mut facts = vec![facts::headline(sample)];
+    if sample.serves_writes() {
+        facts.extend(facts::waits(sample, shown.rates.as_ref()));
+    }
+    facts
+}
+
+fn line<'a>(fact: &'a Fact, palette: Palette) -> Line<'a> {
+    Line::from(vec![
+        Span::styled(format!(" {:<12} ", fact.label), palette.dim()),
+        Span::styled(fact.words.as_str(), palette.of(fact.mood)),
+    ])
+}
+
+fn draw_title(frame: &mut Frame, area: Rect, shown: &Shown, palette: Palette, now: Instant) {
+    let mut spans = vec![Span::styled(
+        format!(" durable-top {} ", shown.address),
+        Style::new().add_modifier(Modifier::REVERSED),
+    )];
+    match (shown.status(now), &shown.sample) {
+        (Some(status), _) => {
+            spans.push(Span::styled(
+                format!(" {status}"),
+                palette.of(Mood::Warning),
+            ));
+        }
+        (None, Some(sample)) => {
+            let build = sample.words.get("durable_version");
+            let module = build
+                .map(|version| format!(", module {version}"))
+                .unwrap_or_default();
+            spans.push(Span::raw(format!(" {}{module}", facts::server(sample))));
+        }
+        (None, None) => {}
+    }
+    frame.render_widget(Line::from(spans), area);
+}
+
+/// The newest value is at the right edge.
+fn draw_curve(frame: &mut Frame, area: Rect, shown: &Shown) {
+    let highest = shown.history.iter().max().copied().unwrap_or(0);
+    let block = Block::bordered().title(format!(" acknowledged per second, highest {highest} "));
+    let width = usize::from(block.inner(area).width);
+    let values: Vec<u64> = shown
+        .history
+        .iter()
+        .rev()
+        .take(width)
+        .rev()
+        .copied()
+        .collect();
+    frame.render_widget(Sparkline::default().block(block).data(values), area);
+}
+
+fn height(group: &Group) -> u16 {
+    let members = group.members.len() + usize::from(!group.members.is_empty());
+    (group.facts.len() + members + 2).min(usize::from(u16::MAX)) as u16
+}
+
+fn draw_group(frame: &mut Frame, area: Rect, group: &Group) {
+    let block = Block::bordered().title(" failover group ");
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let [facts, members] = Layout::vertical([
+        Constraint::Length(group.facts.len() as u16),
+        Constraint::Fill(1),
+    ])
+    .areas(inner);
+    let line = |(name, words): &(String, String)| Line::from(format!(" {name:<12} {words}"));
+    frame.render_widget(
+        Paragraph::new(group.facts.iter().map(line).collect::<Vec<_>>()),
+        facts,
+    );
+    let rows: Vec<Row> = group
+        .members
+        .iter()
+        .map(|row| Row::new(row.clone()))
+        .collect();
+    let widths = widths(&group.columns, &group.members);
+    let head =
+        Row::new(group.columns.clone()).style(Style::new().add_modifier(Modifier::UNDERLINED));
+    frame.render_widget(Table::new(rows, widths).header(head), members);
+}
+
+fn draw_links(frame: &mut Frame, area: Rect, sample: &Sample, palette: Palette) {
+    let rows = facts::links(sample);
+    let mut block = Block::bordered().title(format!(" replicas: {} ", facts::links_title(sample)));
+    // Both borders and the head of the table.
+    let room = usize::from(area.height.saturating_sub(3));
+    if rows.len() > room {
+        block = block.title_bottom(
+            Line::from(format!(" {} more do not fit ", rows.len() - room))
+                .alignment(Alignment::Right),
+        );
+    }
+    if let Some(error) = &sample.links_error {
+        let words = Paragraph::new(format!(" {error}")).wrap(Wrap { trim: false });
+        frame.render_widget(words.block(block), area);
+        return;
+    }
+    let cells: Vec<Vec<String>> = rows.iter().map(|(_, cells)| cells.to_vec()).collect();
+    let columns = facts::LINK_COLUMNS.map(String::from);
+    let widths = widths(&columns, &cells);
+    let table_rows = rows
+        .into_iter()
+        .map(|(mood, cells)| Row::new(cells.map(Cell::from)).style(palette.of(mood)));
+    let head = Row::new(columns).style(Style::new().add_modifier(Modifier::UNDERLINED));
+    frame.render_widget(
+        Table::new(table_rows, widths)
+            .header(head)
+            .column_spacing(2)
+            .block(block),
+        area,
+    );
+}
+
+/// Each column as wide as its widest cell, and the last one as wide as there is room.
+fn widths(columns: &[String], rows: &[Vec<String>]) -> Vec<Constraint> {
+    let width = |(number, name): (usize, &String)| {
+        let cells = rows.iter().filter_map(|row| row.get(number)).chain([name]);
+        let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+        match number + 1 == columns.len() {
+            true => Constraint::Fill(1),
+            false => Constraint::Length(widest.min(60) as u16),
+        }
+    };
+    columns.iter().enumerate().map(width).collect()
+}
+
+fn draw_help(frame: &mut Frame, area: Rect) {
+    let lines = [
+        "q, Ctrl-C   quit",
+        "p           pause: the screen stays as it is",
+        "?           this help; any key closes it",
+        "",
+        "counts      whether the replica's acknowledgements count;",
+        "            if not, the last column says why",
+        "lag         bytes that it has not acknowledged yet",
+        "ack age     how long ago its acknowledged offset moved",
+        "given up    UNACKED: executed, not acknowledged in time",
+        "interrupted the client went away, or the primary was demoted",
+        "refused     NOREPLICAS or OVERLOADED: nothing was executed",
+    ];
+    let block = Block::bordered().title(" help ");
+    let text = lines.map(|line| Line::from(format!(" {line}"))).to_vec();
+    let (width, height) = (66.min(area.width), (text.len() as u16 + 2).min(area.height));
+    let place = Rect {
+        x: area.x + (area.width - width) / 2,
+        y: area.y + (area.height - height) / 2,
+        width,
+        height,
+    };
+    frame.render_widget(Clear, place);
+    frame.render_widget(Paragraph::new(text).block(block), place);
+}

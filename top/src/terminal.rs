@@ -1,0 +1,84 @@
+//! Runs the screen: keys, looks from their own thread, drawing.
+//!
+//! A look may wait for a server that does not answer, so it has a thread of its own. Keys work
+//! meanwhile.
+
+use std::env;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::DefaultTerminal;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::screen::{self, Palette};
+use crate::shown::{Next, Shown};
+use crate::watch::{Look, Watch};
+
+/// How often it is checked whether a look arrived. Also how often the age of figures is drawn.
+const TICK: Duration = Duration::from_millis(50);
+
+pub fn run(watch: Watch, interval: Duration) -> io::Result<()> {
+    let ended = Arc::new(AtomicBool::new(false));
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&ended))?;
+    }
+    let palette = Palette {
+        colours: env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    };
+    let shown = Shown::new(watch.address(), interval);
+    let (sender, looks) = mpsc::channel();
+    thread::spawn(move || look_again_and_again(watch, interval, &sender));
+    let mut terminal = ratatui::try_init()?;
+    let result = show(&mut terminal, shown, &looks, palette, &ended);
+    ratatui::try_restore()?;
+    result
+}
+
+/// Ends with the program: nobody hears it then.
+fn look_again_and_again(
+    mut watch: Watch,
+    interval: Duration,
+    looks: &Sender<Result<Look, String>>,
+) {
+    while looks.send(watch.look()).is_ok() {
+        thread::sleep(interval);
+    }
+}
+
+fn show(
+    terminal: &mut DefaultTerminal,
+    mut shown: Shown,
+    looks: &Receiver<Result<Look, String>>,
+    palette: Palette,
+    ended: &AtomicBool,
+) -> io::Result<()> {
+    while !ended.load(Ordering::Relaxed) {
+        for look in looks.try_iter() {
+            shown.take(look, Instant::now());
+        }
+        terminal.draw(|frame| screen::draw(frame, &shown, palette, Instant::now()))?;
+        if event::poll(TICK)? {
+            if let Event::Key(key) = event::read()? {
+                if pressed(&mut shown, key) == Next::Quit {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn pressed(shown: &mut Shown, key: KeyEvent) -> Next {
+    match (key.kind, key.code) {
+        (KeyEventKind::Release, _) => Next::GoOn,
+        (_, KeyCode::Char('c')) if key.modifiers.contains(KeyModifiers::CONTROL) => Next::Quit,
+        (_, KeyCode::Char(character)) => shown.key(character),
+        (_, KeyCode::Esc) => shown.key(' '),
+        _ => Next::GoOn,
+    }
+}
