@@ -68,7 +68,8 @@ pub fn headline(sample: &Sample) -> Fact {
         let words = format!("met: {required} required, {online} count");
         return fact("requirement", Mood::Good, words);
     }
-    let words = format!("NOT MET: {required} required, {online} count; durable writes are refused");
+    let words =
+        format!("NOT MET: {required} required, {online} count; writes that need it are refused");
     fact("requirement", Mood::Bad, words)
 }
 
@@ -193,7 +194,7 @@ mod tests {
         let fact = headline(&sample);
         assert_eq!(
             fact.words,
-            "NOT MET: 2 required, 1 count; durable writes are refused"
+            "NOT MET: 2 required, 1 count; writes that need it are refused"
         );
         assert_eq!(fact.mood, Mood::Bad);
     }

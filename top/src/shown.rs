@@ -77,7 +77,7 @@ impl Shown {
         Next::GoOn
     }
 
-    /// What the title says in place of the server's version: `connecting`, `reconnecting: …`,
+    /// What the title says in place of the server's version: `connecting`, `reconnecting …`,
     /// `PAUSED`, with the age of the figures. `None` if the figures are new.
     pub fn status(&self, now: Instant) -> Option<String> {
         let past = self.read_at.map(|read| now.saturating_duration_since(read));
@@ -90,7 +90,7 @@ impl Shown {
         }
         match (&self.trouble, age) {
             (Some(error), Some(age)) => {
-                Some(format!("reconnecting: {error}; figures of {age} s ago"))
+                Some(format!("reconnecting, figures of {age} s ago: {error}"))
             }
             (Some(error), None) => Some(format!("cannot connect, trying again: {error}")),
             (None, None) => Some("connecting".into()),
@@ -133,7 +133,7 @@ mod tests {
         let later = begin + Duration::from_secs(7);
         assert_eq!(
             shown.status(later).as_deref(),
-            Some("reconnecting: refused; figures of 7 s ago")
+            Some("reconnecting, figures of 7 s ago: refused")
         );
         assert_eq!(waiters(&shown), Some(3));
         shown.take(Ok(look(4)), later);

@@ -1,0 +1,8 @@
+//! `durable-top` on real servers: what it prints, and what it shows on a terminal.
+
+#![forbid(unsafe_code)]
+
+mod printed;
+mod program;
+mod screen;
+mod terminal;
