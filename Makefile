@@ -22,7 +22,7 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host test-python test-faults counter-test matrix image compose demo chaos chaos-check model bench bench-core bench-instructions bench-memory scaling fuzz lint clean
+.PHONY: help build install uninstall deps test test-host test-python test-faults counter-test matrix image compose demo chaos chaos-check monitoring-check model bench bench-core bench-instructions bench-memory scaling fuzz lint clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-18s %s\n", $$1, $$2 }'
@@ -57,7 +57,7 @@ uninstall: ## remove the installed module
 deps: ## install missing packages for building and testing (apt)
 	@docker/deps
 
-test: deps ## everything: unit and integration tests here, then on every server of the matrix, the image, Compose, the fault lab
+test: deps ## everything: unit and integration tests here, then on every server of the matrix, the image, Compose, monitoring, the fault lab
 	@if docker info >/dev/null 2>&1; then
 	    $(MAKE) --no-print-directory test-host IN_MATRIX=1
 	    docker/matrix
@@ -70,6 +70,7 @@ test: deps ## everything: unit and integration tests here, then on every server 
 	    $(MAKE) --no-print-directory test-host
 	    echo "no Docker engine answers: the matrix, the image and the Compose files are not tested"
 	fi
+	$(MAKE) --no-print-directory monitoring-check
 	$(MAKE) --no-print-directory chaos-check
 
 # First in the development profile: it checks arithmetic, runs debug assertions, and builds much
@@ -83,6 +84,13 @@ test-host: ## unit and integration tests on the server installed here
 	    cargo build --release --locked --package redis-durable
 	    DURABLE_TEST_MODULE="$(abspath $(target))/release/libredis_durable.so" cargo test --locked --package redis-durable --test integration
 	fi
+
+# The package of the exporter has its program's name. DURABLE_TEST_EXPORTER names another one.
+monitoring_deps := promtool=prometheus prometheus-redis-exporter
+monitoring-check: deps ## check monitoring/: alerts, dashboard and script against a server, redis_exporter and Prometheus
+	@docker/deps $(monitoring_deps)
+	cargo build --quiet --locked --package redis-durable
+	cargo test --locked --package durable-top --test monitoring
 
 # Not part of `make test`: it needs packages from PyPI, and some tests hold clients to a quarter of a
 # second. The packages are in a virtual environment, which is made again when their list changes.
