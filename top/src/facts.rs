@@ -37,40 +37,58 @@ pub fn server(sample: &Sample) -> String {
     )
 }
 
-/// What matters most about the server: one line.
-pub fn headline(sample: &Sample) -> Fact {
+/// What matters most about the server. Fits a screen of 80 columns.
+pub fn headlines(sample: &Sample) -> Vec<Fact> {
     if let Some(loading) = &sample.loading {
         let words = format!(
-            "the server is loading its data: {:.0} %, about {} s left",
+            "the server loads its data: {:.0} %, about {} s left",
             loading.percent, loading.seconds_left
         );
-        return fact("loading", Mood::Warning, words);
+        return vec![fact("loading", Mood::Warning, words)];
     }
     if !sample.has_module() {
-        let words = "the server has not loaded the module redis-durable: there is nothing to show";
-        return fact("module", Mood::Bad, words.into());
+        let words = "redis-durable is not loaded: there is nothing to show";
+        return vec![fact("module", Mood::Bad, words.into())];
     }
     if sample.role == Role::Replica {
-        let primary = sample.primary.as_ref();
-        let address = primary.map_or_else(|| UNKNOWN.into(), |primary| primary.address());
-        let (mood, link) = match primary.is_some_and(|primary| primary.link_up) {
-            true => (Mood::Plain, "up"),
-            false => (Mood::Bad, "DOWN"),
-        };
-        let words = format!(
-            "this is a replica of {address}, its link is {link}; durable writes are on the primary"
-        );
-        return fact("role", mood, words);
+        return replica(sample);
     }
     let required = sample.field("required_replicas").unwrap_or(0);
     let online = sample.field("replicas_online").unwrap_or(0);
-    if sample.field("requirement_met") == Some(1) {
-        let words = format!("met: {required} required, {online} count");
-        return fact("requirement", Mood::Good, words);
-    }
-    let words =
-        format!("NOT MET: {required} required, {online} count; writes that need it are refused");
-    fact("requirement", Mood::Bad, words)
+    let (mood, words) = match sample.field("requirement_met") {
+        Some(1) => (
+            Mood::Good,
+            format!("met: {required} required, {online} count"),
+        ),
+        _ => (
+            Mood::Bad,
+            format!(
+                "NOT MET: {required} required, {online} count; writes that need it are refused"
+            ),
+        ),
+    };
+    vec![fact("requirement", mood, words)]
+}
+
+fn replica(sample: &Sample) -> Vec<Fact> {
+    let primary = sample.primary.as_ref();
+    let address = primary.map_or_else(|| UNKNOWN.into(), |primary| primary.address());
+    let (mood, link) = match primary.is_some_and(|primary| primary.link_up) {
+        true => (Mood::Plain, "up"),
+        false => (Mood::Bad, "DOWN"),
+    };
+    vec![
+        fact(
+            "role",
+            mood,
+            format!("this is a replica of {address}, its link is {link}"),
+        ),
+        fact(
+            "",
+            Mood::Plain,
+            "look at the primary for its durable writes".into(),
+        ),
+    ]
 }
 
 /// The waits: how many, how long, how they ended. Without rates the totals are shown.
@@ -191,7 +209,7 @@ mod tests {
             ("replicas_online", 1),
             ("requirement_met", 0),
         ]);
-        let fact = headline(&sample);
+        let fact = &headlines(&sample)[0];
         assert_eq!(
             fact.words,
             "NOT MET: 2 required, 1 count; writes that need it are refused"
@@ -203,12 +221,12 @@ mod tests {
     fn a_replica_and_a_server_without_the_module_say_so() {
         let replica = "role:slave\nmaster_host:10.0.0.1\nmaster_port:6379\nmaster_link_status:up\n";
         let with_module = Sample::from_info(&format!("{replica}durable_version:0.1.0\n"));
-        assert!(headline(&with_module)
+        assert!(headlines(&with_module)[0]
             .words
             .starts_with("this is a replica of 10.0.0.1:6379, its link is up"));
-        assert!(headline(&Sample::from_info(replica))
+        assert!(headlines(&Sample::from_info(replica))[0]
             .words
-            .contains("has not loaded the module"));
+            .contains("is not loaded"));
     }
 
     #[test]

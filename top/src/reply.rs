@@ -90,7 +90,7 @@ fn is_flat_map(items: &[Value]) -> bool {
         .chunks_exact(2)
         .map(|pair| (&pair[0], &pair[1]))
         .unzip();
-    items.len() % 2 == 0
+    items.len().is_multiple_of(2)
         && names.iter().all(|name| is_text(name))
         && values.iter().any(|value| !is_text(value))
 }

@@ -14,7 +14,7 @@ use std::time::Instant;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Cell, Clear, Paragraph, Row, Sparkline, Table, Wrap};
+use ratatui::widgets::{Block, Cell, Clear, Padding, Paragraph, Row, Sparkline, Table, Wrap};
 use ratatui::Frame;
 
 use crate::facts::{self, Fact, Mood};
@@ -24,6 +24,9 @@ use crate::shown::Shown;
 
 /// Lines of a screen that has room for the curve.
 const TALL: u16 = 30;
+const CURVE: u16 = 7;
+/// The failover group leaves at least so many lines to the replicas: borders, head, two rows.
+const LINKS: u16 = 5;
 const KEYS: &str = " q quit   p pause   ? help";
 
 /// Colours, or none (NO_COLOR). Bold and reverse are no colours.
@@ -70,6 +73,8 @@ pub fn draw(frame: &mut Frame, shown: &Shown, palette: Palette, now: Instant) {
         .map(|sample| facts_of(sample, shown))
         .unwrap_or_default();
     let tall = area.height >= TALL && !shown.history.is_empty();
+    let above = 2 + lines.len() as u16 + 2 + if tall { CURVE } else { 0 };
+    let free = area.height.saturating_sub(above + LINKS);
     let [title, writes, curve, failover, replicas, keys] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(if lines.is_empty() {
@@ -77,19 +82,15 @@ pub fn draw(frame: &mut Frame, shown: &Shown, palette: Palette, now: Instant) {
         } else {
             lines.len() as u16 + 2
         }),
-        Constraint::Length(if tall { 7 } else { 0 }),
-        Constraint::Length(
-            group
-                .as_ref()
-                .map_or(0, |group| height(group).min(area.height / 3)),
-        ),
+        Constraint::Length(if tall { CURVE } else { 0 }),
+        Constraint::Length(group.as_ref().map_or(0, |group| height(group).min(free))),
         Constraint::Fill(1),
         Constraint::Length(1),
     ])
     .areas(area);
     draw_title(frame, title, shown, palette, now);
     if !lines.is_empty() {
-        let block = Block::bordered().title(" durable writes ");
+        let block = panel(" durable writes ".into());
         let lines: Vec<Line> = lines.iter().map(|fact| line(fact, palette)).collect();
         frame.render_widget(Paragraph::new(lines).block(block), writes);
     }
@@ -112,8 +113,19 @@ pub fn draw(frame: &mut Frame, shown: &Shown, palette: Palette, now: Instant) {
     }
 }
 
+fn panel<'a>(title: String) -> Block<'a> {
+    Block::bordered()
+        .title(title)
+        .padding(Padding::horizontal(1))
+}
+
+/// At the right end of a panel's lower border.
+fn more<'a>(count: usize) -> Line<'a> {
+    Line::from(format!(" {count} more do not fit ")).alignment(Alignment::Right)
+}
+
 fn facts_of(sample: &Sample, shown: &Shown) -> Vec<Fact> {
-    let mut facts = vec![facts::headline(sample)];
+    let mut facts = facts::headlines(sample);
     if sample.serves_writes() {
         facts.extend(facts::waits(sample, shown.rates.as_ref()));
     }
@@ -122,7 +134,7 @@ fn facts_of(sample: &Sample, shown: &Shown) -> Vec<Fact> {
 
 fn line<'a>(fact: &'a Fact, palette: Palette) -> Line<'a> {
     Line::from(vec![
-        Span::styled(format!(" {:<12} ", fact.label), palette.dim()),
+        Span::styled(format!("{:<12} ", fact.label), palette.dim()),
         Span::styled(fact.words.as_str(), palette.of(fact.mood)),
     ])
 }
@@ -173,7 +185,11 @@ fn height(group: &Group) -> u16 {
 }
 
 fn draw_group(frame: &mut Frame, area: Rect, group: &Group) {
-    let block = Block::bordered().title(" failover group ");
+    let mut block = panel(" failover group ".into());
+    let missing = height(group).saturating_sub(area.height);
+    if missing > 0 {
+        block = block.title_bottom(more(missing.into()));
+    }
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let [facts, members] = Layout::vertical([
@@ -181,7 +197,7 @@ fn draw_group(frame: &mut Frame, area: Rect, group: &Group) {
         Constraint::Fill(1),
     ])
     .areas(inner);
-    let line = |(name, words): &(String, String)| Line::from(format!(" {name:<12} {words}"));
+    let line = |(name, words): &(String, String)| Line::from(format!("{name:<12} {words}"));
     frame.render_widget(
         Paragraph::new(group.facts.iter().map(line).collect::<Vec<_>>()),
         facts,
@@ -199,17 +215,14 @@ fn draw_group(frame: &mut Frame, area: Rect, group: &Group) {
 
 fn draw_links(frame: &mut Frame, area: Rect, sample: &Sample, palette: Palette) {
     let rows = facts::links(sample);
-    let mut block = Block::bordered().title(format!(" replicas: {} ", facts::links_title(sample)));
+    let mut block = panel(format!(" replicas: {} ", facts::links_title(sample)));
     // Both borders and the head of the table.
     let room = usize::from(area.height.saturating_sub(3));
     if rows.len() > room {
-        block = block.title_bottom(
-            Line::from(format!(" {} more do not fit ", rows.len() - room))
-                .alignment(Alignment::Right),
-        );
+        block = block.title_bottom(more(rows.len() - room));
     }
     if let Some(error) = &sample.links_error {
-        let words = Paragraph::new(format!(" {error}")).wrap(Wrap { trim: false });
+        let words = Paragraph::new(error.as_str()).wrap(Wrap { trim: false });
         frame.render_widget(words.block(block), area);
         return;
     }
@@ -270,109 +283,4 @@ fn draw_help(frame: &mut Frame, area: Rect) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use ratatui::backend::TestBackend;
-    use ratatui::Terminal;
-
-    use crate::rates::Rates;
-    use crate::sample::Link;
-
-    use super::*;
-
-    /// The lines of a screen of this size.
-    fn lines(shown: &Shown, width: u16, height: u16) -> Vec<String> {
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test backend");
-        let palette = Palette { colours: true };
-        let draw = |frame: &mut Frame| super::draw(frame, shown, palette, Instant::now());
-        terminal.draw(draw).expect("it draws");
-        let cells = terminal.backend().buffer().content().iter();
-        let text: Vec<&str> = cells.map(|cell| cell.symbol()).collect();
-        text.chunks(width.into())
-            .map(|line| line.concat().trim_end().to_string())
-            .collect()
-    }
-
-    fn shown(links: usize, failover: Option<serde_json::Value>) -> Shown {
-        let mut sample = Sample::from_info(
-            "redis_version:7.0.15\nredis_mode:cluster\nrole:master\ndurable_version:0.1.0\n\
-             durable_required_replicas:1\ndurable_replicas_online:1\ndurable_requirement_met:1\n",
-        );
-        let link = |number| Link {
-            host: "10.0.0.7".into(),
-            port: number,
-            counts: number > 0,
-            reason: if number > 0 { "" } else { "no listening port" }.into(),
-            ..Link::default()
-        };
-        sample.links = Some((0..links as i64).map(link).collect());
-        sample.failover = failover;
-        let mut shown = Shown::new("h:1", Duration::from_secs(1));
-        shown.take(Ok((sample, Some(Rates::default()))), Instant::now());
-        shown
-    }
-
-    fn position(lines: &[String], text: &str) -> usize {
-        let found = lines.iter().position(|line| line.contains(text));
-        found.unwrap_or_else(|| panic!("no {text:?} in\n{}", lines.join("\n")))
-    }
-
-    #[test]
-    fn the_panels_stand_in_order_and_the_curve_only_on_a_tall_screen() {
-        let status = serde_json::json!({"state": "ready", "members": [{"id": "a", "novel": 7}]});
-        let shown = shown(2, Some(status));
-        let small = lines(&shown, 80, 24);
-        assert!(
-            small[0].contains("h:1") && small[0].contains("cluster, primary"),
-            "{small:?}"
-        );
-        let order = [
-            "requirement",
-            "failover group",
-            "novel",
-            "replicas: 2 links",
-            "q quit",
-        ];
-        let places = order.map(|text| position(&small, text));
-        assert!(places.is_sorted(), "{}", small.join("\n"));
-        assert!(!small.iter().any(|line| line.contains("highest 0 \u{2500}")));
-        position(
-            &lines(&shown, 120, 40),
-            "acknowledged per second, highest 0",
-        );
-    }
-
-    #[test]
-    fn nothing_that_fits_the_small_screen_is_cut() {
-        let mut shown = shown(2, None);
-        let rates = shown.rates.as_mut().expect("rates");
-        rates.acknowledged = 123_456.0;
-        rates.refused = 9.9;
-        let small = lines(&shown, 80, 24);
-        position(
-            &small,
-            "123456 acknowledged, 0 given up, 0 interrupted, 9.9 refused",
-        );
-        position(&small, "p50 0 µs, p99 0 µs, p99.9 0 µs, longest 0 µs");
-        position(&small, "no listening port");
-    }
-
-    #[test]
-    fn links_that_do_not_fit_are_counted() {
-        let small = lines(&shown(30, None), 80, 24);
-        position(&small, "no listening port");
-        // 24 lines less title, keys, the first panel of seven, and three of the table's own.
-        position(&small, "18 more do not fit");
-    }
-
-    #[test]
-    fn no_screen_is_too_small_to_draw() {
-        let status = serde_json::json!({"state": "ready", "members": ["a", "b", "c"]});
-        let mut shown = shown(9, Some(status));
-        shown.help = true;
-        for (width, height) in [(1, 1), (5, 3), (20, 6), (80, 10), (300, 100)] {
-            lines(&shown, width, height);
-        }
-    }
-}
+mod tests;

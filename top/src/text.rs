@@ -17,7 +17,9 @@ pub fn render(address: &str, sample: &Sample) -> String {
     if let Some(build) = sample.words.get("durable_build") {
         line(&mut text, "module", build);
     }
-    fact(&mut text, &facts::headline(sample));
+    for shown in facts::headlines(sample) {
+        fact(&mut text, &shown);
+    }
     if sample.serves_writes() {
         for shown in facts::waits(sample, None) {
             fact(&mut text, &shown);
@@ -124,6 +126,6 @@ a
             Sample::from_info("redis_version:7.0.15\nredis_mode:standalone\nrole:master\n");
         let text = render("h:1", &sample);
         assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(text.contains("has not loaded the module"), "{text}");
+        assert!(text.contains("redis-durable is not loaded"), "{text}");
     }
 }

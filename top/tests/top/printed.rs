@@ -97,7 +97,7 @@ fn a_replica_names_its_primary() {
 fn a_server_without_the_module_says_so_and_gets_no_unknown_command() {
     let server = Server::builder().module(false).start();
     let text = look(&server, &["--once"]);
-    assert!(text.contains("has not loaded the module"), "{text}");
+    assert!(text.contains("redis-durable is not loaded"), "{text}");
     // The redis crate itself sends commands that old servers do not know, so not through it.
     let stats = server.raw().call_text(&["INFO", "stats"]);
     assert!(stats.contains("total_error_replies:0\r\n"), "{stats}");
