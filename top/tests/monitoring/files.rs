@@ -29,6 +29,6 @@ pub fn promtool(arguments: &[&str]) -> String {
 pub fn try_promtool(arguments: &[&str]) -> Output {
     let output = Command::new("promtool").args(arguments).output();
     output.unwrap_or_else(|error| {
-        panic!("promtool does not run ({error}): install the package prometheus, or run make monitoring-check")
+        panic!("promtool does not run ({error}): run make monitoring-check, which installs it")
     })
 }

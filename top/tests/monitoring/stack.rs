@@ -1,4 +1,5 @@
-//! A primary with a replica, redis_exporter, `durable-top --prometheus` behind HTTP, and Prometheus.
+//! A primary with a replica, redis_exporter, `durable-top --prometheus` behind HTTP, and a
+//! Prometheus that scrapes both.
 
 use std::env;
 use std::fs::{self, File};
