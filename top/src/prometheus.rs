@@ -10,7 +10,7 @@ use crate::sample::{Link, Role, Sample};
 
 /// What is known of fields by name. A field of a newer module has no help, and is a counter if its
 /// name ends in `_total`.
-const HELP: [(&str, &str); 27] = [
+const HELP: [(&str, &str); 29] = [
     ("durable_waiters", "Clients that wait now."),
     (
         "durable_waiters_peak",
@@ -97,6 +97,11 @@ const HELP: [(&str, &str); 27] = [
         "durable_slothint_map_refreshes_total",
         "Refreshes of the slot map.",
     ),
+    (
+        "durable_failover_grants",
+        "Members that have granted in this term.",
+    ),
+    ("durable_failover_term", "The term of the failover group."),
     (
         "durable_failover_ready",
         "1 if the failover group can promote a replica now.",

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::DefaultTerminal;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use crate::screen::{self, Palette};
 use crate::shown::{Next, Shown};
@@ -24,8 +25,13 @@ const TICK: Duration = Duration::from_millis(50);
 
 pub fn run(watch: Watch, interval: Duration) -> io::Result<()> {
     let ended = Arc::new(AtomicBool::new(false));
-    for signal in [SIGHUP, SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&ended))?;
+    // Not SIGHUP: without a terminal there is nothing to restore, and the event reader never returns
+    // from a terminal that was hung up. By default the signal ends the program.
+    for signal in [SIGINT, SIGTERM] {
+        // In this order. Otherwise the first signal would set the flag and then find it set. The
+        // second one ends the program in any case.
+        flag::register_conditional_shutdown(signal, 1, Arc::clone(&ended))?;
+        flag::register(signal, Arc::clone(&ended))?;
     }
     let palette = Palette {
         colours: env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),

@@ -195,6 +195,28 @@ fn a_server_that_is_away_is_an_error_with_its_address() {
 }
 
 #[test]
+fn every_number_of_info_is_a_metric_with_help() {
+    let server = Server::builder().start();
+    let metrics = look(&server, &["--prometheus"]);
+    let numbers = server
+        .info("durable")
+        .into_iter()
+        .filter(|(_, value)| value.parse::<i64>().is_ok());
+    for (name, _) in numbers {
+        // A hash, which makes no curve.
+        if name != "durable_slothint_token" {
+            let value = format!("\n{name}{{server=\"{}\"}} ", server.addr());
+            assert!(metrics.contains(&value), "no {name} in\n{metrics}");
+            let help = format!("# HELP {name} ");
+            assert!(
+                metrics.contains(&help),
+                "{name} has no help in top/src/prometheus.rs"
+            );
+        }
+    }
+}
+
+#[test]
 fn without_a_terminal_the_screen_is_refused_with_what_works() {
     let refused = run(&[], None);
     assert_eq!(refused.code, Some(1));

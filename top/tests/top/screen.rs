@@ -2,7 +2,7 @@
 
 use testkit::{FakeReplica, Replicated, Server};
 
-use crate::terminal::Terminal;
+use crate::terminal::{wait_for_the_end_of_a_hung_up_program, Terminal};
 
 const SMALL: (u16, u16) = (80, 24);
 const LARGE: (u16, u16) = (120, 40);
@@ -59,6 +59,12 @@ fn ctrl_c_restores_the_terminal_too() {
     terminal.wait_for("requirement");
     terminal.press("\x03");
     assert!(terminal.wait_for_the_end().success());
+}
+
+#[test]
+fn the_program_ends_with_its_terminal() {
+    let server = Server::builder().start();
+    wait_for_the_end_of_a_hung_up_program(&server);
 }
 
 #[test]

@@ -17,30 +17,18 @@ use testkit::{eventually, eventually_some, Server};
 use crate::program::PROGRAM;
 
 pub struct Terminal {
-    program: Child,
+    program: Running,
     keys: File,
     screen: Arc<Mutex<vt100::Parser>>,
 }
 
+/// Killed when it is dropped.
+struct Running(Child);
+
 impl Terminal {
     /// Runs the program for a server, on a screen of this size.
     pub fn start(server: &Server, (columns, rows): (u16, u16), colours: bool) -> Terminal {
-        let (ours, theirs) = pair(columns, rows).expect("the kernel gives a pseudo-terminal");
-        let copy = || theirs.try_clone().expect("the terminal can be shared");
-        // A session of its own, with this terminal.
-        let mut command = Command::new("setsid");
-        command
-            .args(["--ctty", PROGRAM, "--interval", "0.1", "-p"])
-            .arg(server.port().to_string())
-            .env("TERM", "xterm-256color")
-            .env_remove("NO_COLOR")
-            .stdin(copy())
-            .stdout(copy())
-            .stderr(copy());
-        if !colours {
-            command.env("NO_COLOR", "1");
-        }
-        let program = command.spawn().expect("setsid of util-linux runs");
+        let (ours, program) = spawn(server, (columns, rows), colours);
         let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
         let (drawn, mut output) = (Arc::clone(&screen), ours.try_clone().expect("a copy"));
         thread::spawn(move || {
@@ -98,7 +86,7 @@ impl Terminal {
     #[track_caller]
     pub fn wait_for_the_end(&mut self) -> ExitStatus {
         let status = eventually_some("the program to end", || {
-            self.program.try_wait().expect("its state")
+            self.program.0.try_wait().expect("its state")
         });
         eventually("the terminal to be restored", || {
             let parser = self.screen.lock().expect("no reader panics");
@@ -123,12 +111,45 @@ impl Terminal {
     }
 }
 
-impl Drop for Terminal {
+impl Drop for Running {
     fn drop(&mut self) {
         // An error means that it has already ended.
-        let _ = self.program.kill();
-        let _ = self.program.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
+}
+
+/// The program on a new terminal, which goes away as soon as it has shown something.
+#[track_caller]
+pub fn wait_for_the_end_of_a_hung_up_program(server: &Server) {
+    let (mut ours, mut program) = spawn(server, (80, 24), true);
+    let shown = ours.read(&mut [0; 64]).expect("it shows something");
+    assert!(shown > 0);
+    drop(ours);
+    eventually("the program to end without its terminal", || {
+        program.0.try_wait().expect("its state").is_some()
+    });
+}
+
+/// Our end of a new terminal, and the program on the other one.
+fn spawn(server: &Server, (columns, rows): (u16, u16), colours: bool) -> (File, Running) {
+    let (ours, theirs) = pair(columns, rows).expect("the kernel gives a pseudo-terminal");
+    let copy = || theirs.try_clone().expect("the terminal can be shared");
+    // A session of its own, with this terminal.
+    let mut command = Command::new("setsid");
+    command
+        .args(["--ctty", PROGRAM, "--interval", "0.1", "-p"])
+        .arg(server.port().to_string())
+        .env("TERM", "xterm-256color")
+        .env_remove("NO_COLOR")
+        .stdin(copy())
+        .stdout(copy())
+        .stderr(copy());
+    if !colours {
+        command.env("NO_COLOR", "1");
+    }
+    let program = command.spawn().expect("setsid of util-linux runs");
+    (ours, Running(program))
 }
 
 /// Both ends: ours, and the program's.
