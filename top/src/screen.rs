@@ -29,38 +29,20 @@ const CURVE: u16 = 7;
 const LINKS: u16 = 5;
 const KEYS: &str = " q quit   p pause   ? help";
 
-/// Colours, or none (NO_COLOR). Bold and reverse are no colours.
-#[derive(Clone, Copy)]
-pub struct Palette {
-    pub colours: bool,
-}
-
-impl Palette {
-    fn of(self, mood: Mood) -> Style {
-        let bold = Style::new().add_modifier(Modifier::BOLD);
-        let (style, colour) = match mood {
-            Mood::Plain => return Style::new(),
-            Mood::Good => (Style::new(), Color::Green),
-            Mood::Warning => (bold, Color::Yellow),
-            Mood::Bad => (bold, Color::Red),
-        };
-        if self.colours {
-            style.fg(colour)
-        } else {
-            style
-        }
-    }
-
-    fn dim(self) -> Style {
-        if self.colours {
-            Style::new().fg(Color::DarkGray)
-        } else {
-            Style::new()
-        }
+/// crossterm leaves out colours where NO_COLOR is set. Bold and reverse are no colours.
+fn style(mood: Mood) -> Style {
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    match mood {
+        Mood::Plain => Style::new(),
+        Mood::Good => Style::new().fg(Color::Green),
+        Mood::Warning => bold.fg(Color::Yellow),
+        Mood::Bad => bold.fg(Color::Red),
     }
 }
 
-pub fn draw(frame: &mut Frame, shown: &Shown, palette: Palette, now: Instant) {
+const DIM: Style = Style::new().fg(Color::DarkGray);
+
+pub fn draw(frame: &mut Frame, shown: &Shown, now: Instant) {
     let area = frame.area();
     let group = shown
         .sample
@@ -88,10 +70,10 @@ pub fn draw(frame: &mut Frame, shown: &Shown, palette: Palette, now: Instant) {
         Constraint::Length(1),
     ])
     .areas(area);
-    draw_title(frame, title, shown, palette, now);
+    draw_title(frame, title, shown, now);
     if !lines.is_empty() {
         let block = panel(" durable writes ".into());
-        let lines: Vec<Line> = lines.iter().map(|fact| line(fact, palette)).collect();
+        let lines: Vec<Line> = lines.iter().map(|fact| line(fact)).collect();
         frame.render_widget(Paragraph::new(lines).block(block), writes);
     }
     if tall {
@@ -105,9 +87,9 @@ pub fn draw(frame: &mut Frame, shown: &Shown, palette: Palette, now: Instant) {
         .as_ref()
         .filter(|sample| sample.serves_writes())
     {
-        draw_links(frame, replicas, sample, palette);
+        draw_links(frame, replicas, sample);
     }
-    frame.render_widget(Paragraph::new(KEYS).style(palette.dim()), keys);
+    frame.render_widget(Paragraph::new(KEYS).style(DIM), keys);
     if shown.help {
         draw_help(frame, area);
     }
@@ -132,24 +114,21 @@ fn facts_of(sample: &Sample, shown: &Shown) -> Vec<Fact> {
     facts
 }
 
-fn line<'a>(fact: &'a Fact, palette: Palette) -> Line<'a> {
+fn line<'a>(fact: &'a Fact) -> Line<'a> {
     Line::from(vec![
-        Span::styled(format!("{:<12} ", fact.label), palette.dim()),
-        Span::styled(fact.words.as_str(), palette.of(fact.mood)),
+        Span::styled(format!("{:<12} ", fact.label), DIM),
+        Span::styled(fact.words.as_str(), style(fact.mood)),
     ])
 }
 
-fn draw_title(frame: &mut Frame, area: Rect, shown: &Shown, palette: Palette, now: Instant) {
+fn draw_title(frame: &mut Frame, area: Rect, shown: &Shown, now: Instant) {
     let mut spans = vec![Span::styled(
         format!(" durable-top {} ", shown.address),
         Style::new().add_modifier(Modifier::REVERSED),
     )];
     match (shown.status(now), &shown.sample) {
         (Some(status), _) => {
-            spans.push(Span::styled(
-                format!(" {status}"),
-                palette.of(Mood::Warning),
-            ));
+            spans.push(Span::styled(format!(" {status}"), style(Mood::Warning)));
         }
         (None, Some(sample)) => {
             let build = sample.words.get("durable_version");
@@ -213,7 +192,7 @@ fn draw_group(frame: &mut Frame, area: Rect, group: &Group) {
     frame.render_widget(Table::new(rows, widths).header(head), members);
 }
 
-fn draw_links(frame: &mut Frame, area: Rect, sample: &Sample, palette: Palette) {
+fn draw_links(frame: &mut Frame, area: Rect, sample: &Sample) {
     let rows = facts::links(sample);
     let mut block = panel(format!(" replicas: {} ", facts::links_title(sample)));
     // Both borders and the head of the table.
@@ -231,7 +210,7 @@ fn draw_links(frame: &mut Frame, area: Rect, sample: &Sample, palette: Palette) 
     let widths = widths(&columns, &cells);
     let table_rows = rows
         .into_iter()
-        .map(|(mood, cells)| Row::new(cells.map(Cell::from)).style(palette.of(mood)));
+        .map(|(mood, cells)| Row::new(cells.map(Cell::from)).style(style(mood)));
     let head = Row::new(columns).style(Style::new().add_modifier(Modifier::UNDERLINED));
     frame.render_widget(
         Table::new(table_rows, widths)

@@ -3,7 +3,6 @@
 //! A look may wait for a server that does not answer, so it has a thread of its own. Keys work
 //! meanwhile.
 
-use std::env;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -16,12 +15,14 @@ use ratatui::DefaultTerminal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use crate::screen::{self, Palette};
+use crate::screen;
 use crate::shown::{Next, Shown};
 use crate::watch::{Look, Watch};
 
-/// How often it is checked whether a look arrived. Also how often the age of figures is drawn.
+/// How often it is checked whether a look arrived.
 const TICK: Duration = Duration::from_millis(50);
+/// How often the screen is drawn without news. The age of figures changes.
+const REDRAW: Duration = Duration::from_millis(500);
 
 pub fn run(watch: Watch, interval: Duration) -> io::Result<()> {
     let ended = Arc::new(AtomicBool::new(false));
@@ -33,14 +34,11 @@ pub fn run(watch: Watch, interval: Duration) -> io::Result<()> {
         flag::register_conditional_shutdown(signal, 1, Arc::clone(&ended))?;
         flag::register(signal, Arc::clone(&ended))?;
     }
-    let palette = Palette {
-        colours: env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-    };
     let shown = Shown::new(watch.address(), interval);
     let (sender, looks) = mpsc::channel();
     thread::spawn(move || look_again_and_again(watch, interval, &sender));
     let mut terminal = ratatui::try_init()?;
-    let result = show(&mut terminal, shown, &looks, palette, &ended);
+    let result = show(&mut terminal, shown, &looks, &ended);
     ratatui::try_restore()?;
     result
 }
@@ -60,15 +58,21 @@ fn show(
     terminal: &mut DefaultTerminal,
     mut shown: Shown,
     looks: &Receiver<Result<Look, String>>,
-    palette: Palette,
     ended: &AtomicBool,
 ) -> io::Result<()> {
+    let mut drawn: Option<Instant> = None;
     while !ended.load(Ordering::Relaxed) {
         for look in looks.try_iter() {
             shown.take(look, Instant::now());
+            drawn = None;
         }
-        terminal.draw(|frame| screen::draw(frame, &shown, palette, Instant::now()))?;
+        if drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW) {
+            terminal.draw(|frame| screen::draw(frame, &shown, Instant::now()))?;
+            drawn = Some(Instant::now());
+        }
         if event::poll(TICK)? {
+            // Also for a new size of the terminal.
+            drawn = None;
             if let Event::Key(key) = event::read()? {
                 if pressed(&mut shown, key) == Next::Quit {
                     return Ok(());

@@ -13,8 +13,7 @@ use super::*;
 /// The lines of a screen of this size.
 fn lines(shown: &Shown, width: u16, height: u16) -> Vec<String> {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test backend");
-    let palette = Palette { colours: true };
-    let draw = |frame: &mut Frame| super::draw(frame, shown, palette, Instant::now());
+    let draw = |frame: &mut Frame| super::draw(frame, shown, Instant::now());
     terminal.draw(draw).expect("it draws");
     let cells = terminal.backend().buffer().content().iter();
     let text: Vec<&str> = cells.map(|cell| cell.symbol()).collect();
