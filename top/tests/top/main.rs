@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod group;
 mod printed;
 mod program;
 mod screen;
