@@ -119,12 +119,18 @@ impl Drop for Running {
     }
 }
 
-/// The program on a new terminal, which goes away as soon as it has shown something.
+/// The program on a new terminal, which goes away while it waits for keys.
 #[track_caller]
 pub fn wait_for_the_end_of_a_hung_up_program(server: &Server) {
     let (mut ours, mut program) = spawn(server, (80, 24), true);
-    let shown = ours.read(&mut [0; 64]).expect("it shows something");
-    assert!(shown > 0);
+    // It has to wait for keys already, so it gets one and shows what that does.
+    ours.write_all(b"p").expect("the terminal takes keys");
+    let mut shown = Vec::new();
+    while !String::from_utf8_lossy(&shown).contains("PAUSED") {
+        let mut bytes = [0; 4096];
+        let length = ours.read(&mut bytes).expect("it shows something");
+        shown.extend_from_slice(&bytes[..length]);
+    }
     drop(ours);
     eventually("the program to end without its terminal", || {
         program.0.try_wait().expect("its state").is_some()
