@@ -18,9 +18,12 @@ const FIRST: [&str; 4] = ["state", "reason", "term", "guaranteed"];
 const MEMBERS: &str = "members";
 
 impl Group {
-    /// `None` if the reply has nothing to show.
+    /// `None` if the reply has nothing to show, as while `durable.failover` is off.
     pub fn from_status(status: &Value) -> Option<Group> {
         let status = status.as_object()?;
+        if status.get("state").and_then(Value::as_str) == Some("off") {
+            return None;
+        }
         let known = FIRST.iter().filter_map(|name| status.get_key_value(*name));
         let others = status
             .iter()
@@ -113,6 +116,10 @@ mod tests {
     fn replies_of_other_shapes_are_shown_as_far_as_they_go() {
         assert_eq!(Group::from_status(&json!("OK")), None);
         assert_eq!(Group::from_status(&json!({})), None);
+        assert_eq!(
+            Group::from_status(&json!({"state": "off", "term": 0})),
+            None
+        );
         let group = Group::from_status(&json!({"members": ["a", "b"]})).expect("members");
         assert_eq!(
             (group.columns, group.members),
