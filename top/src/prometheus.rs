@@ -10,7 +10,7 @@ use crate::sample::{Link, Role, Sample};
 
 /// What is known of fields by name. A field of a newer module has no help, and is a counter if its
 /// name ends in `_total`.
-const HELP: [(&str, &str); 29] = [
+const HELP: [(&str, &str); 35] = [
     ("durable_waiters", "Clients that wait now."),
     (
         "durable_waiters_peak",
@@ -102,6 +102,27 @@ const HELP: [(&str, &str); 29] = [
         "Members that have granted in this term.",
     ),
     ("durable_failover_term", "The term of the failover group."),
+    (
+        "durable_failover_guaranteed",
+        "Acknowledgements that survive a failover.",
+    ),
+    (
+        "durable_failover_voter",
+        "1 if the vote of this member counts.",
+    ),
+    ("durable_failover_closed", "1 on a primary without a term."),
+    (
+        "durable_failover_promotions",
+        "Promotions that this member has asked for.",
+    ),
+    (
+        "durable_failover_messages_ignored",
+        "Messages of another group or version.",
+    ),
+    (
+        "durable_failover_messages_dropped",
+        "Messages that were dropped.",
+    ),
     (
         "durable_failover_ready",
         "1 if the failover group can promote a replica now.",
