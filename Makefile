@@ -124,7 +124,7 @@ test-faults: deps ## DURABLE.ONCE under faults: 100,000 increments by clients in
 # the lab itself is not: it only waits.
 lab := $(target)/debug/durable-chaos
 chaos_deps := ip=iproute2 unshare=util-linux
-chaos: deps ## break real servers and check what they promised (SEED= ROUNDS= SERVER= SCENARIO= SYSTEM=; needs root)
+chaos: deps ## break real servers and check what they promised (SEED= ROUNDS= SERVER= SCENARIO= SYSTEM= FAILOVER=1; needs root)
 	@docker/deps $(chaos_deps)
 	cargo build --quiet --release --locked --package redis-durable
 	cargo build --quiet --locked --package durable-chaos
@@ -133,7 +133,7 @@ chaos: deps ## break real servers and check what they promised (SEED= ROUNDS= SE
 	    server=$$(docker/server-files "$$SERVER")
 	fi
 	"$(lab)" --server "$$server" --module "$(target)/release/libredis_durable.so" --report "$(target)/chaos" \
-	    $${SERVER:+--called "$$SERVER"} $${SEED:+--seed "$$SEED"} $${ROUNDS:+--rounds "$$ROUNDS"} $${SCENARIO:+--scenario "$$SCENARIO"} $${SYSTEM:+--system "$$SYSTEM"} $${ROUND_SEED:+--round-seed "$$ROUND_SEED"}
+	    $${SERVER:+--called "$$SERVER"} $${SEED:+--seed "$$SEED"} $${ROUNDS:+--rounds "$$ROUNDS"} $${SCENARIO:+--scenario "$$SCENARIO"} $${SYSTEM:+--system "$$SYSTEM"} $${ROUND_SEED:+--round-seed "$$ROUND_SEED"} $${FAILOVER:+--failover}
 
 # The lab has to find what is wrong, and to say nothing else. Then a short run on the server
 # installed here and on a Valkey.
@@ -150,6 +150,7 @@ chaos-check: deps ## test the fault lab, and run it for some minutes (needs root
 	export DURABLE_TEST_MISTAKES="$(abspath $(target))/mistakes/debug/libredis_durable.so"
 	cargo test --locked --package durable-chaos --test lab -- --test-threads 1
 	"$(lab)" --seed 7 --rounds 12 --may-say-nothing 2 --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check"
+	"$(lab)" --seed 9 --rounds 6 --may-say-nothing 1 --failover --scenario kill,restart-empty,isolate,back-at-once,bumped-epoch,by-hand --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check-group"
 	if docker info >/dev/null 2>&1; then
 	    "$(lab)" --seed 8 --rounds 12 --may-say-nothing 2 --server "$$(docker/server-files valkey-forky)" --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check-valkey"
 	else

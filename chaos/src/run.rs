@@ -220,6 +220,9 @@ fn repeat(options: &Options, seed: u64) -> String {
     if let Some(seed) = options.round_seed {
         words.push_str(&format!(" ROUND_SEED={seed}"));
     }
+    if options.failover {
+        words.push_str(" FAILOVER=1");
+    }
     if let Some(name) = &options.called {
         words.push_str(&format!(" SERVER='{name}'"));
     } else if options.server.as_os_str() != "redis-server" {

@@ -1,6 +1,7 @@
 //! Scenarios in a cluster: the server promotes by itself.
 
 pub mod failures;
+mod groups;
 mod operators;
 mod outside;
 mod replicas;
@@ -208,5 +209,45 @@ pub const SCENARIOS: &[Scenario] = &[
         promised: Promise::All,
         weight: 1,
         play: outside::restart_empty_late,
+    },
+    Scenario {
+        name: "back-at-once",
+        kind: Kind::Cluster,
+        about: "The primary is shut down and comes back with its data within the node timeout.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: groups::back_at_once,
+    },
+    Scenario {
+        name: "frozen-voter",
+        kind: Kind::Cluster,
+        about: "The primary is killed, and a replica freezes at some moment of the election.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: groups::frozen_voter,
+    },
+    Scenario {
+        name: "split-voters",
+        kind: Kind::Cluster,
+        about: "The replicas do not hear each other, and the primary is killed; then they do.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: groups::split_voters,
+    },
+    Scenario {
+        name: "bumped-epoch",
+        kind: Kind::Cluster,
+        about: "The primary is cut off and replaced; it raises its epoch and comes back.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: groups::bumped_epoch,
+    },
+    Scenario {
+        name: "whole-shard",
+        kind: Kind::Cluster,
+        about: "All nodes of the shard are killed and come back; a failover group waits for an operator.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: groups::whole_shard,
     },
 ];

@@ -100,6 +100,7 @@ fn each_twin_that_the_module_has_is_tested() {
         "durable.call",
         "durable.wait",
         "durable.replicas",
+        "durable.failover",
         "durable.help",
     ];
     let twins = names.iter().filter(|name| name.starts_with("durable."));

@@ -1,0 +1,89 @@
+//! What is hard for a failover group (`--failover`). Without one, the cluster promises less here.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use rand::RngExt;
+
+use crate::lab::Lab;
+use crate::node::Node;
+use crate::system::NODE_TIMEOUT;
+
+/// The primary comes back with its data before the cluster has noticed.
+pub fn back_at_once(lab: &mut Lab) -> Result<()> {
+    let (primary, _, _) = lab.members()?;
+    lab.work(500, 1000)?;
+    primary.shut_down();
+    lab.fault(format!("shut down {}", primary.name));
+    lab.start(primary)?;
+    lab.wait_for_promotion(primary)?;
+    lab.work(300, 800)
+}
+
+/// A replica freezes at some moment of the election.
+pub fn frozen_voter(lab: &mut Lab) -> Result<()> {
+    let (primary, one, two) = lab.members()?;
+    let victim = if lab.random.random() { one } else { two };
+    lab.work(500, 1000)?;
+    lab.kill(primary);
+    lab.work(0, 2 * NODE_TIMEOUT)?;
+    lab.freeze(victim);
+    lab.work(300, 2500)?;
+    lab.thaw(victim);
+    lab.wait_for_promotion(primary)?;
+    lab.work(200, 600)?;
+    lab.start(primary)
+}
+
+/// Both replicas want to be primary, and do not hear each other at first.
+pub fn split_voters(lab: &mut Lab) -> Result<()> {
+    let (primary, one, two) = lab.members()?;
+    lab.work(500, 1000)?;
+    lab.cut(&[one], &[two]);
+    lab.work(200, 800)?;
+    lab.kill(primary);
+    lab.work(NODE_TIMEOUT, 3 * NODE_TIMEOUT)?;
+    lab.heal();
+    lab.wait_for_promotion(primary)?;
+    lab.work(200, 600)?;
+    lab.start(primary)
+}
+
+/// The old primary comes back with a higher epoch than the new one, and takes the slots.
+pub fn bumped_epoch(lab: &mut Lab) -> Result<()> {
+    let (primary, _, _) = lab.members()?;
+    lab.work(500, 1000)?;
+    lab.cut(&[primary], &lab.all_but(&[primary]));
+    lab.wait_for_promotion(primary)?;
+    lab.work(500, 1500)?;
+    for _ in 0..5 {
+        lab.command(primary, &["CLUSTER", "BUMPEPOCH"]);
+    }
+    lab.heal();
+    lab.work(2000, 3000)
+}
+
+/// All members restart. An operator opens the primary.
+pub fn whole_shard(lab: &mut Lab) -> Result<()> {
+    let (primary, one, two) = lab.members()?;
+    lab.work(500, 1000)?;
+    for node in [primary, one, two] {
+        lab.kill(node);
+    }
+    for node in [primary, one, two] {
+        lab.start(node)?;
+    }
+    if !lab.system.is_group {
+        return lab.work(500, 1000);
+    }
+    let waits = || is_closed(primary);
+    lab.wait_at_most(Duration::from_secs(10), waits)?;
+    lab.work(1500, 2500)?;
+    lab.must(primary, &["DURABLE.FAILOVER", "ACCEPT-LOSS"])?;
+    lab.work(500, 1000)
+}
+
+fn is_closed(node: &Node) -> bool {
+    let info = node.run::<String>(&["INFO", "durable"]).unwrap_or_default();
+    info.contains("durable_failover_closed:1")
+}
