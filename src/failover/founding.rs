@@ -18,8 +18,8 @@ use crate::config;
 use crate::event_loop;
 use crate::ffi::{Blocked, Ctx, HandleId, Waiting};
 
-/// How long START tries, in milliseconds.
-const PATIENCE: u64 = 5000;
+/// How long START tries, in milliseconds. Members have to write to their disks meanwhile.
+const PATIENCE: u64 = 10_000;
 
 /// A group that is being formed.
 #[derive(Debug)]

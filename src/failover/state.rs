@@ -63,6 +63,7 @@ pub fn load() {
 /// Frees the memory.
 pub(super) fn unload() {
     STATE.clear();
+    show(&State::default());
 }
 
 /// Works with the state. `work` must not call into the server.

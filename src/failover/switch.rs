@@ -20,10 +20,9 @@ pub fn load(ctx: &Ctx) {
     apply(ctx);
 }
 
-/// The module is unloaded.
+/// The module is unloaded, or its load has failed.
 pub fn unload() {
     ON.store(false, Ordering::Relaxed);
-    state::with(|state| *state = state::State::default());
     state::unload();
 }
 

@@ -17,8 +17,7 @@ fn start_forms_a_group_and_writes_go_on() {
     assert_eq!(info(primary, "state"), "no group");
     let key = group.key();
     primary.run::<()>(&["DURABLE.SET", &key, "before"]);
-    assert_eq!(primary.run::<String>(&["DURABLE.FAILOVER", "START"]), "OK");
-    group.wait_until_ready();
+    group.form();
     assert_eq!(info(primary, "state"), "primary");
     assert_eq!(info(primary, "term"), "1");
     assert_eq!(info(primary, "grants"), "2");
@@ -67,13 +66,12 @@ fn start_says_what_is_missing_and_changes_nothing() {
     assert_eq!(info(primary, "state"), "no group");
     one.run::<()>(&["CONFIG", "SET", "durable.failover-replicas", "1"]);
     // One replica may have accepted already. It accepts the next invitation of the same primary.
-    assert_eq!(primary.run::<String>(&start), "OK");
-    group.wait_until_ready();
+    group.form();
     assert!(error(primary, &start).contains("belongs to a group already"));
 }
 
 #[test]
-fn a_member_without_the_setting_is_named_after_five_seconds() {
+fn a_member_without_the_setting_is_named() {
     let group = Group::unformed();
     let [primary, one, _] = group.shard();
     one.run::<()>(&["CONFIG", "SET", "durable.failover", "no"]);

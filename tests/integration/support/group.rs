@@ -53,10 +53,19 @@ impl Group {
     /// A group that is ready for a failover.
     pub fn formed() -> Group {
         let group = Group::unformed();
-        let [primary, ..] = group.shard();
-        assert_eq!(primary.run::<String>(&["DURABLE.FAILOVER", "START"]), "OK");
-        group.wait_until_ready();
+        group.form();
         group
+    }
+
+    /// Forms the group, and waits until it is ready. On a busy disk the members may not answer in
+    /// time; then START is sent again, as an operator would.
+    pub fn form(&self) {
+        let [primary, ..] = self.shard();
+        eventually("START to form the group", || {
+            let started = primary.try_run::<String>(&["DURABLE.FAILOVER", "START"]);
+            started.is_ok_and(|reply| reply == "OK") || info(primary, "state") == "primary"
+        });
+        self.wait_until_ready();
     }
 
     /// A formed group that notices within a second or two that a node has failed.
