@@ -64,8 +64,7 @@ fn arguments_and_changes_survive_a_rewrite_and_a_restart() {
 
 #[test]
 fn a_bad_argument_refuses_the_load_and_the_log_says_why() {
-    let names =
-        "the names are replicas, replica-allow, call-allow, failover, failover-strict, \
+    let names = "the names are replicas, replica-allow, call-allow, failover, failover-strict, \
                  expected-replicas, fsync, timeout-ms, max-waiters, max-waiters-per-user, \
                  once-ttl-ms, slothint-max-age-ms, failover-replicas";
     let cases: [(&[&str], &str); 11] = [
