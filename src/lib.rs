@@ -35,5 +35,9 @@ use std::ffi::{c_int, CStr};
 /// The module's name: the prefix of its settings and INFO fields, and the name of its ACL category.
 const NAME: &CStr = c"durable";
 
-/// Version 0.1.0 as one number, with two digits for each part.
-const VERSION: c_int = 100;
+/// The crate's version as MODULE LIST shows it: 10203 for version 1.2.3. A version that has no such
+/// number does not compile.
+const VERSION: c_int = match durable_core::version::number(env!("CARGO_PKG_VERSION")) {
+    Some(number) => number,
+    None => panic!("the crate's version needs three parts of at most two digits"),
+};

@@ -18,6 +18,7 @@
 //! | differences between servers | [`servers`] |
 //! | replies of the server | [`client_list`], [`acl_rules`] |
 //! | numbers with a unit | [`units`] |
+//! | the number of a version | [`version`] |
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -51,3 +52,4 @@ pub mod slot_map;
 pub mod stats;
 pub mod topology;
 pub mod units;
+pub mod version;

@@ -1,5 +1,8 @@
 //! INFO durable and the latency monitor.
 
+use std::collections::HashMap;
+
+use testkit::redis::Value;
 use testkit::{eventually, FakeReplica, Replicated, Server};
 
 use crate::support::{
@@ -237,6 +240,23 @@ fn the_build_is_the_version_and_a_commit() {
         !commit.is_empty() && commit.bytes().all(|b| b.is_ascii_graphic()),
         "{build}"
     );
+}
+
+#[test]
+fn module_list_shows_the_version_as_one_number() {
+    let server = Server::builder().start();
+    let modules: Vec<HashMap<String, Value>> = server.run(&["MODULE", "LIST"]);
+    let ours = modules
+        .iter()
+        .find(|module| module["name"] == Value::BulkString(b"durable".to_vec()))
+        .unwrap_or_else(|| panic!("the module is not listed: {modules:?}"));
+    let version = &server.info("durable")["durable_version"];
+    // Two digits for each part: 10203 for 1.2.3.
+    let number = version
+        .split('.')
+        .map(|part| part.parse::<i64>().expect("a part of the version"))
+        .fold(0, |number, part| number * 100 + part);
+    assert_eq!(ours["ver"], Value::Int(number), "version {version}");
 }
 
 /// A wait that takes longer than two milliseconds, by the server's own clock.
