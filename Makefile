@@ -22,7 +22,7 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host test-python test-faults counter-test matrix image compose demo chaos chaos-check monitoring-check model bench bench-core bench-instructions bench-memory scaling fuzz lint clean
+.PHONY: help build install uninstall deps test test-host test-python test-faults counter-test matrix image compose demo chaos chaos-check monitoring-check model bench bench-core bench-instructions bench-memory scaling fuzz lint audit clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-18s %s\n", $$1, $$2 }'
@@ -207,10 +207,19 @@ fuzz: ## fuzz the option parser and whole argument vectors, SECONDS_EACH=60 (ins
 	    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$$name" -- -max_total_time="$${SECONDS_EACH:-60}"
 	done
 
-lint: ## check formatting, clippy (warnings are errors), and that the fuzz targets compile
+# Without advisories: they are in a git repository that not every machine reaches. `make audit` looks
+# at them.
+lint: ## check formatting, clippy (warnings are errors), that the fuzz targets compile, and the dependencies' licences and sources
 	@cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo check --locked --quiet --manifest-path fuzz/Cargo.toml --no-default-features --target-dir "$(target)/fuzz-check"
+	PATH=$$(packaging/tools cargo-deny):$$PATH
+	cargo deny --locked --workspace check --hide-inclusion-graph bans licenses sources
+	cargo deny --locked --manifest-path fuzz/Cargo.toml check --hide-inclusion-graph bans sources
+
+audit: ## compare the dependencies with the advisories of the RustSec database (downloads it from GitHub)
+	@PATH=$$(packaging/tools cargo-deny):$$PATH
+	cargo deny --locked --workspace check --hide-inclusion-graph advisories
 
 clean: ## remove build output
 	@cargo clean
