@@ -22,7 +22,7 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host test-python test-faults counter-test matrix image compose demo chaos chaos-check monitoring-check model bench bench-core bench-instructions bench-memory scaling fuzz lint audit clean
+.PHONY: help build install uninstall deps test test-host test-python test-faults counter-test matrix image compose demo chaos chaos-check monitoring-check model bench bench-core bench-instructions bench-memory scaling fuzz lint audit dist dist-check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-18s %s\n", $$1, $$2 }'
@@ -57,7 +57,7 @@ uninstall: ## remove the installed module
 deps: ## install missing packages for building and testing (apt)
 	@docker/deps
 
-test: deps ## everything: unit and integration tests here, then on every server of the matrix, the image, Compose, monitoring, the fault lab
+test: deps ## everything: unit and integration tests here, then on every server of the matrix, the image, Compose, the packages, monitoring, the fault lab
 	@if docker info >/dev/null 2>&1; then
 	    $(MAKE) --no-print-directory test-host IN_MATRIX=1
 	    docker/matrix
@@ -66,9 +66,10 @@ test: deps ## everything: unit and integration tests here, then on every server 
 	    docker/make-image "$$image"
 	    docker/image-check "$$image"
 	    docker/compose-check "$$image"
+	    $(MAKE) --no-print-directory dist-check
 	else
 	    $(MAKE) --no-print-directory test-host
-	    echo "no Docker engine answers: the matrix, the image and the Compose files are not tested"
+	    echo "no Docker engine answers: the matrix, the image, the Compose files and the packages are not tested"
 	fi
 	$(MAKE) --no-print-directory monitoring-check
 	$(MAKE) --no-print-directory chaos-check
@@ -167,6 +168,16 @@ counter-test: ## count while you kill and restart servers of your own: HOST=… 
 # Not part of `make test`: the searches have time limits, so a slow machine finds less.
 model: ## search the model of failover for lost writes, with every rule and without each of them
 	@cargo test --release --locked --package durable-failover --features weakened --test model -- --test-threads 1
+
+# Links with Zig, so the library needs no newer glibc than Rust itself. Tools of fixed versions are
+# installed once, in a directory of their own (packaging/tools).
+dist: deps ## the files of a release, in target/dist/: tarball, packages, sums, bill of materials (TARGET=aarch64-unknown-linux-gnu, …-musl)
+	@packaging/make-dist $(TARGET)
+
+dist-check: deps ## build the files of a release, and test them in clean containers
+	@docker/deps strip=binutils
+	files=$$(packaging/make-dist)
+	packaging/check "$$files"
 
 matrix: ## the integration tests in a container for each supported server
 	@docker/matrix
