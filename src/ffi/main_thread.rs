@@ -7,18 +7,20 @@
 use std::cell::RefCell;
 use std::sync::OnceLock;
 
-/// The thread that loaded the module: the server's main thread.
-static MAIN: OnceLock<libc::pthread_t> = OnceLock::new();
+/// The thread that loaded the module: the server's main thread. As a number, because musl's type is a
+/// pointer, which a static variable may not hold.
+static MAIN: OnceLock<usize> = OnceLock::new();
 
 /// The module is loaded on this thread.
 pub(super) fn load() {
-    MAIN.get_or_init(this_thread);
+    MAIN.get_or_init(|| this_thread() as usize);
 }
 
 /// True on the server's main thread.
 #[inline(never)]
 pub(super) fn is_here() -> bool {
-    MAIN.get().is_some_and(|&main| is_this_thread(main))
+    MAIN.get()
+        .is_some_and(|&main| is_this_thread(main as libc::pthread_t))
 }
 
 /// A value that only the thread that made it can reach.
