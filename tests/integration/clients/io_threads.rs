@@ -56,7 +56,7 @@ fn a_lone_client_is_answered_without_anybody_else_waking_the_server() {
     }
 }
 
-/// Moving clients between threads is slow, so docs/operations.md recommends tracking.
+/// Moving clients between threads is slow, so docs/operations/io-threads.md recommends tracking.
 #[test]
 fn a_client_with_tracking_on_stays_on_the_main_thread() {
     let group = with_io_threads();

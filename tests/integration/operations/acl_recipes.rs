@@ -1,4 +1,4 @@
-//! The recipes of docs/operations.md, section "Access control": what each user may do and may not
+//! The recipes of docs/operations/acl.md: what each user may do and may not
 //! do. The rules are read from the page.
 
 use testkit::differences::PUTS_MODULE_COMMANDS_INTO_CATEGORIES;
@@ -6,12 +6,12 @@ use testkit::{RawConn, Server};
 
 use crate::support::say;
 
-const OPERATIONS: &str = include_str!("../../../docs/operations.md");
+const PAGE: &str = include_str!("../../../docs/operations/acl.md");
 
 /// The ACL SETUSER command on the page whose rules contain `part`.
 #[track_caller]
 fn recipe(part: &str) -> &'static str {
-    let mut spans = OPERATIONS.split('`');
+    let mut spans = PAGE.split('`');
     spans
         .find(|span| span.starts_with("ACL SETUSER ") && span.contains(part))
         .unwrap_or_else(|| panic!("no recipe contains {part}"))
