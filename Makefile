@@ -22,7 +22,7 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host test-python test-faults counter-test matrix image compose demo chaos chaos-check monitoring-check model bench bench-core bench-instructions bench-memory scaling fuzz lint audit dist dist-check clean
+.PHONY: help build install uninstall deps test test-host test-python test-faults counter-test matrix image compose demo chaos chaos-check monitoring-check docs docs-fill docs-write book model bench bench-core bench-instructions bench-memory scaling fuzz lint audit dist dist-check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-18s %s\n", $$1, $$2 }'
@@ -67,11 +67,13 @@ test: deps ## everything: unit and integration tests here, then on every server 
 	    docker/image-check "$$image"
 	    docker/compose-check "$$image"
 	    $(MAKE) --no-print-directory dist-check
+	    $(MAKE) --no-print-directory docs SERVER=redis-forky
 	else
 	    $(MAKE) --no-print-directory test-host
 	    echo "no Docker engine answers: the matrix, the image, the Compose files and the packages are not tested"
 	fi
 	$(MAKE) --no-print-directory monitoring-check
+	$(MAKE) --no-print-directory docs
 	$(MAKE) --no-print-directory chaos-check
 
 # First in the development profile: it checks arithmetic, runs debug assertions, and builds much
@@ -164,6 +166,36 @@ chaos-check: deps ## test the fault lab, and run it for some minutes (needs root
 counter-test: ## count while you kill and restart servers of your own: HOST=… PORT=… [PASSWORD=…] [SECONDS=60] [CLUSTER=1|SENTINEL=name] [TLS=1] [ARGS="--help"]
 	@cargo run --quiet --locked --package durable-counter-test -- "$(or $(HOST),127.0.0.1):$(or $(PORT),6379)" \
 	    --seconds "$(or $(SECONDS),60)" $(if $(CLUSTER),--cluster) $(if $(SENTINEL),--sentinel "$(SENTINEL)") $(if $(TLS),--tls) $(ARGS)
+
+# The development profile is enough: the examples wait for servers. DURABLE_TEST_MODULE names a
+# library that is already there. Some examples need Redis 7.2 or later, so `make test` also runs them
+# on a server of the matrix.
+docs_tool = cargo run --quiet --locked --package durable-docs --
+docs: deps ## execute the examples of README.md and docs/, and check the links (PAGES="docs/once.md" SERVER=redis-forky)
+	@if [ -z "$${DURABLE_TEST_MODULE:-}" ]; then cargo build --quiet --locked --package redis-durable; fi
+	if [ -n "$(SERVER)" ]; then
+	    server="$(SERVER)"
+	    if [ ! -e "$$server" ]; then server=$$(docker/server-files "$$server"); fi
+	    export DURABLE_TEST_SERVER="$$server"
+	fi
+	$(docs_tool) check $(PAGES)
+
+docs-fill: deps ## write the replies into these pages that have `?` in their place (PAGES="docs/once.md")
+	@if [ -z "$${DURABLE_TEST_MODULE:-}" ]; then cargo build --quiet --locked --package redis-durable; fi
+	$(docs_tool) fill $(PAGES)
+
+docs-write: deps ## write the pages of the family, such as docs/commands/durable.incr.md (on Redis 7.0)
+	@if [ -z "$${DURABLE_TEST_MODULE:-}" ]; then cargo build --quiet --locked --package redis-durable; fi
+	$(docs_tool) write
+
+# Not part of `make test`: to build mdBook takes minutes.
+mdbook := $(target)/mdbook/bin/mdbook
+book: ## make target/book from docs/, with mdBook (installs it from crates.io into target/mdbook, some minutes)
+	@if [ ! -x "$(mdbook)" ]; then
+	    cargo install --quiet --locked --version 0.5.4 --root "$(target)/mdbook" mdbook
+	fi
+	"$(mdbook)" build docs --dest-dir "$(abspath $(target))/book"
+	echo "$(abspath $(target))/book/index.html"
 
 # Not part of `make test`: the searches have time limits, so a slow machine finds less.
 model: ## search the model of failover for lost writes, with every rule and without each of them

@@ -150,7 +150,8 @@ fn input(line: &str) -> Option<(Input<'_>, Option<&str>)> {
     }
     let end = line.find(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit())?;
     let (client, rest) = line.split_at(end);
-    if client.is_empty() {
+    // `2> "x"` is an element of a push message.
+    if !client.starts_with(|c: char| c.is_ascii_lowercase()) {
         return None;
     }
     if let Some(words) = rest.strip_prefix("> ") {
@@ -347,10 +348,10 @@ mod tests {
 
     #[test]
     fn lines_of_a_reply_are_not_taken_for_input() {
-        let lines = ["primary> GET k", "\"x> y\"", "1) (integer) 3", "a< OK", "# a moment later", "$ true"];
+        let lines = ["primary> GET k", "\"x> y\"", "1) (integer) 3", "2> \"k\"", "a< OK", "# a moment later", "$ true"];
         let steps = steps(&lines).expect("steps");
         assert_eq!(steps.len(), 3);
-        assert_eq!(steps[0].expected, ["\"x> y\"", "1) (integer) 3"]);
+        assert_eq!(steps[0].expected, ["\"x> y\"", "1) (integer) 3", "2> \"k\""]);
         assert_eq!(steps[1].expected, ["OK"]);
         assert!(steps[2].eventually && !steps[1].eventually);
     }

@@ -31,12 +31,16 @@ use std::fs;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{anyhow, bail, ensure, Result};
 
 use page::{Block, Mark, Page};
 use setup::{root, Kind, Setup, Wanted};
 use workspace::Workspace;
+
+/// How many pages are checked at once.
+const WORKERS: usize = 3;
 
 fn main() -> ExitCode {
     match call() {
@@ -89,20 +93,29 @@ fn check(chosen: &[String]) -> Result<()> {
     let pages = all_pages()?;
     let mut problems = Vec::new();
     let is_chosen = |page: &&Page| chosen.is_empty() || chosen.iter().any(|name| page.path == Path::new(name));
-    let mut servers = Pool::default();
-    let mut executed = 0;
-    let mut skipped = 0;
-    for page in pages.iter().filter(is_chosen) {
-        for block in &page.blocks {
-            match check_block(&mut servers, block) {
-                Ok(Checked::Executed) => executed += 1,
-                Ok(Checked::Otherwise) => {}
-                Ok(Checked::NotOnThisServer) => skipped += 1,
-                Err(error) => problems.push(format!("{}:{}: {error:#}", page.path.display(), block.line)),
+    let wanted: Vec<&Page> = pages.iter().filter(is_chosen).collect();
+    let counts = Counts::default();
+    let next = AtomicUsize::new(0);
+    // Mostly they wait for servers.
+    std::thread::scope(|scope| {
+        let worker = || {
+            let mut servers = Pool::default();
+            let mut problems = Vec::new();
+            while let Some(page) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
+                problems.extend(check_page(&mut servers, page, &counts));
+                servers.page_ends();
+            }
+            problems
+        };
+        let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(worker)).collect();
+        for worker in workers {
+            match worker.join() {
+                Ok(found) => problems.extend(found),
+                Err(_) => problems.push("a worker panicked".into()),
             }
         }
-        servers.page_ends();
-    }
+    });
+    let mut servers = Pool::default();
     if chosen.is_empty() {
         problems.extend(links::problems(&root(), &pages));
         problems.extend(links::unlisted(&pages));
@@ -111,16 +124,39 @@ fn check(chosen: &[String]) -> Result<()> {
         problems.extend(family::check(&root(), replicated).err().map(|error| format!("{error:#}")));
         problems.extend(missing_pages(replicated, &pages));
     }
+    problems.sort();
     for problem in &problems {
         println!("{problem}\n");
     }
     ensure!(problems.is_empty(), "{} problems in the documentation", problems.len());
-    let not_here = match skipped {
+    let (executed, not_here) = (counts.executed.into_inner(), counts.not_here.into_inner());
+    let not_here = match not_here {
         0 => String::new(),
         count => format!(", {count} not executed because this server lacks what they show"),
     };
     println!("{} pages, {executed} examples executed{not_here}", pages.len());
     Ok(())
+}
+
+#[derive(Default)]
+struct Counts {
+    executed: AtomicUsize,
+    not_here: AtomicUsize,
+}
+
+fn check_page(servers: &mut Pool, page: &Page, counts: &Counts) -> Vec<String> {
+    let mut problems = Vec::new();
+    for block in &page.blocks {
+        match check_block(servers, block) {
+            Ok(Checked::Executed) => drop(counts.executed.fetch_add(1, Ordering::Relaxed)),
+            Ok(Checked::Otherwise) => {}
+            Ok(Checked::NotOnThisServer) => drop(counts.not_here.fetch_add(1, Ordering::Relaxed)),
+            Err(error) => {
+                problems.push(format!("{}:{}: {error:#}", page.path.display(), block.line));
+            }
+        }
+    }
+    problems
 }
 
 /// Each command of the module has a page.
