@@ -12,17 +12,14 @@
 //!
 //! `expected.rs` says how replies are compared. Each client keeps its connection within a block.
 
-use std::collections::HashMap;
 use std::process::Command;
 
-use anyhow::{anyhow, bail, ensure, Context, Result};
-use testkit::{eventually, RawConn};
+use anyhow::{bail, ensure, Context, Result};
+use testkit::eventually;
 
+use crate::clients::{Clients, TOKEN};
 use crate::expected::matches;
-use crate::reply;
 use crate::setup::Setup;
-
-const TOKEN: &str = "<token>";
 
 /// What a reader sees as one step: a line of input, and what comes back.
 struct Step<'t> {
@@ -50,12 +47,7 @@ pub struct Outcome {
 
 pub fn run(setup: &Setup, code: &str, resp3: bool) -> Result<Outcome> {
     let lines: Vec<&str> = code.lines().collect();
-    let mut clients = Clients {
-        setup,
-        resp3,
-        open: HashMap::new(),
-        token: String::new(),
-    };
+    let mut clients = Clients::new(setup, resp3);
     let mut outcome = Outcome {
         filled: code.to_owned(),
         changed_servers: false,
@@ -69,7 +61,12 @@ pub fn run(setup: &Setup, code: &str, resp3: bool) -> Result<Outcome> {
             actual = take(clients, &step)?;
             let found: Vec<&str> = actual.lines().collect();
             let shown = matches(&step.expected, &found);
-            if let Some(token) = step.expected.iter().zip(&found).find_map(|(page, real)| captured(page, real)) {
+            if let Some(token) = step
+                .expected
+                .iter()
+                .zip(&found)
+                .find_map(|(page, real)| captured(page, real))
+            {
                 clients.token = token.to_owned();
             }
             Ok(shown)
@@ -79,11 +76,13 @@ pub fn run(setup: &Setup, code: &str, resp3: bool) -> Result<Outcome> {
         if !shown && step.eventually && !wants_to_know {
             let mut failure = None;
             let wait = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                eventually("the reply on the page", || match is_as_shown(&mut clients) {
-                    Ok(shown) => shown,
-                    Err(error) => {
-                        failure = Some(error);
-                        true
+                eventually("the reply on the page", || {
+                    match is_as_shown(&mut clients) {
+                        Ok(shown) => shown,
+                        Err(error) => {
+                            failure = Some(error);
+                            true
+                        }
                     }
                 });
             }));
@@ -164,8 +163,19 @@ fn input(line: &str) -> Option<(Input<'_>, Option<&str>)> {
 /// Commands after which the servers are not used for another page.
 fn changes_servers(input: &Input<'_>) -> bool {
     const CHANGES: [&str; 13] = [
-        "CONFIG", "ACL", "REPLICAOF", "DEBUG", "CLUSTER", "MODULE", "FAILOVER", "SENTINEL",
-        "FUNCTION", "SHUTDOWN", "CLIENT", "SCRIPT", "REPLCONF",
+        "CONFIG",
+        "ACL",
+        "REPLICAOF",
+        "DEBUG",
+        "CLUSTER",
+        "MODULE",
+        "FAILOVER",
+        "SENTINEL",
+        "FUNCTION",
+        "SHUTDOWN",
+        "CLIENT",
+        "SCRIPT",
+        "REPLCONF",
     ];
     match input {
         Input::Command { words, .. } => {
@@ -193,7 +203,10 @@ fn take(clients: &mut Clients<'_>, step: &Step<'_>) -> Result<String> {
         Input::Command { client, words } => {
             let command = clients.words(words)?;
             clients.connection(client)?.send(&command);
-            if command.first().is_some_and(|word| word.eq_ignore_ascii_case(b"INFO")) {
+            if command
+                .first()
+                .is_some_and(|word| word.eq_ignore_ascii_case(b"INFO"))
+            {
                 return clients.read_text(client);
             }
             clients.read(client)
@@ -208,106 +221,6 @@ fn captured<'r>(page: &str, real: &'r str) -> Option<&'r str> {
     let (before, after) = page.split_once(TOKEN)?;
     let after = after.split(" ← ").next().unwrap_or_default().trim_end();
     real.strip_prefix(before)?.strip_suffix(after)
-}
-
-struct Clients<'s> {
-    setup: &'s Setup,
-    resp3: bool,
-    open: HashMap<String, RawConn>,
-    /// What the last reply had for `<token>`.
-    token: String,
-}
-
-impl Clients<'_> {
-    fn connection(&mut self, client: &str) -> Result<&mut RawConn> {
-        if !self.open.contains_key(client) {
-            let server = match self.setup.server(client) {
-                Some(server) => server,
-                None if client.len() == 1 => self.setup.first(),
-                None => bail!("there is no server called {client} here"),
-            };
-            let mut connection = server.raw();
-            if self.resp3 {
-                connection.hello3();
-            }
-            self.open.insert(client.to_owned(), connection);
-        }
-        self.open
-            .get_mut(client)
-            .ok_or_else(|| anyhow!("no connection of {client}"))
-    }
-
-    fn words(&self, line: &str) -> Result<Vec<Vec<u8>>> {
-        words_of(&self.setup.to_real(&line.replace(TOKEN, &self.token)))
-    }
-
-    /// redis-cli prints the reply to INFO as it is.
-    fn read_text(&mut self, client: &str) -> Result<String> {
-        let bytes = self.connection(client)?.read_reply_bytes();
-        let text = String::from_utf8_lossy(&bytes).replace("\r\n", "\n");
-        let (_, text) = text.split_once('\n').context("a reply in one line")?;
-        Ok(self.setup.to_page(text.trim_end()))
-    }
-
-    fn read(&mut self, client: &str) -> Result<String> {
-        let bytes = self.connection(client)?.read_reply_bytes();
-        let shown = reply::shown(&bytes)?;
-        Ok(self.setup.to_page(&shown))
-    }
-
-    /// Sends a command, and returns once the server has blocked its client.
-    fn send_and_wait(&mut self, client: &str, words: &str) -> Result<()> {
-        let command = self.words(words)?;
-        let server = self.setup.server(client).unwrap_or_else(|| self.setup.first());
-        let blocked = || -> usize {
-            let info: String = server.run(&["INFO", "clients"]);
-            let field = info.lines().find_map(|line| line.strip_prefix("blocked_clients:"));
-            field.and_then(|digits| digits.trim().parse().ok()).unwrap_or(0)
-        };
-        let before = blocked();
-        self.connection(client)?.send(&command);
-        eventually("the client to be blocked", || blocked() > before);
-        ensure!(
-            !self.connection(client)?.is_readable_now(),
-            "{client} got a reply: {}",
-            self.read(client)?
-        );
-        Ok(())
-    }
-}
-
-/// The words of a command as redis-cli splits them: quoted words may contain spaces and escapes.
-fn words_of(line: &str) -> Result<Vec<Vec<u8>>> {
-    let mut words = Vec::new();
-    let mut rest = line.trim();
-    while !rest.is_empty() {
-        let Some(quoted) = rest.strip_prefix('"') else {
-            let (word, after) = rest.split_once(' ').unwrap_or((rest, ""));
-            words.push(word.as_bytes().to_vec());
-            rest = after.trim_start();
-            continue;
-        };
-        let mut word = Vec::new();
-        let mut characters = quoted.char_indices();
-        let end = loop {
-            let (at, c) = characters.next().context("a quote is not closed")?;
-            let mut encoded = [0; 4];
-            match c {
-                '"' => break at,
-                '\\' => match characters.next().map(|(_, c)| c) {
-                    Some('n') => word.push(b'\n'),
-                    Some('r') => word.push(b'\r'),
-                    Some('t') => word.push(b'\t'),
-                    Some(c) => word.extend(c.encode_utf8(&mut encoded).bytes()),
-                    None => bail!("a quote is not closed"),
-                },
-                c => word.extend(c.encode_utf8(&mut encoded).bytes()),
-            }
-        };
-        words.push(word);
-        rest = quoted[end + 1..].trim_start();
-    }
-    Ok(words)
 }
 
 /// Signals to servers go through the test kit, which waits until they have arrived.
@@ -339,19 +252,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_split_as_redis_cli_splits_them() {
-        let words = words_of(r#"EVAL "return \"a b\"" 1  k"#).expect("four words");
-        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        assert_eq!(words, [&b"EVAL"[..], b"return \"a b\"", b"1", b"k"]);
-        assert!(words_of("GET \"k").is_err());
-    }
-
-    #[test]
     fn lines_of_a_reply_are_not_taken_for_input() {
-        let lines = ["primary> GET k", "\"x> y\"", "1) (integer) 3", "2> \"k\"", "a< OK", "# a moment later", "$ true"];
+        let lines = [
+            "primary> GET k",
+            "\"x> y\"",
+            "1) (integer) 3",
+            "2> \"k\"",
+            "a< OK",
+            "# a moment later",
+            "$ true",
+        ];
         let steps = steps(&lines).expect("steps");
         assert_eq!(steps.len(), 3);
-        assert_eq!(steps[0].expected, ["\"x> y\"", "1) (integer) 3", "2> \"k\""]);
+        assert_eq!(
+            steps[0].expected,
+            ["\"x> y\"", "1) (integer) 3", "2> \"k\""]
+        );
         assert_eq!(steps[1].expected, ["OK"]);
         assert!(steps[2].eventually && !steps[1].eventually);
     }

@@ -39,7 +39,12 @@ fn matches_line(expected: &str, actual: &str) -> bool {
     let mut pieces: Vec<&str> = rest.split('…').collect();
     let last = pieces.pop().unwrap_or_default();
     for piece in pieces {
-        let Some(at) = left.char_indices().skip(1).map(|(at, _)| at).find(|&at| left[at..].starts_with(piece)) else {
+        let Some(at) = left
+            .char_indices()
+            .skip(1)
+            .map(|(at, _)| at)
+            .find(|&at| left[at..].starts_with(piece))
+        else {
             return false;
         };
         left = &left[at + piece.len()..];
@@ -71,7 +76,10 @@ mod tests {
 
     #[test]
     fn a_line_that_is_a_hole_matches_lines() {
-        assert!(matches(&["1) a", "   …", "3) c"], &["1) a", "2) b", "3) c"]));
+        assert!(matches(
+            &["1) a", "   …", "3) c"],
+            &["1) a", "2) b", "3) c"]
+        ));
         assert!(matches(&["1) a", "…"], &["1) a"]));
         assert!(!matches(&["1) a", "…", "9) z"], &["1) a", "2) b"]));
     }

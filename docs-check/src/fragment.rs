@@ -2,9 +2,9 @@
 //! are parsed, a shell script has no syntax error and names targets and files that exist.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::io::Write as _;
 
 use anyhow::{bail, ensure, Context, Result};
 use testkit::{module_path, Server};
@@ -14,7 +14,9 @@ pub fn check(root: &Path, language: &str, code: &str) -> Result<()> {
     match language {
         "conf" => redis_conf(code),
         "ini" => ini(code),
-        "json" => serde_json::from_str::<serde_json::Value>(code).map(drop).context("no JSON"),
+        "json" => serde_json::from_str::<serde_json::Value>(code)
+            .map(drop)
+            .context("no JSON"),
         "yaml" => {
             let documents = YamlLoader::load_from_str(code).context("no YAML")?;
             ensure!(!documents.is_empty(), "no YAML document");
@@ -39,12 +41,17 @@ fn redis_conf(code: &str) -> Result<()> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let (name, value) = line.split_once(' ').with_context(|| format!("no setting: {line}"))?;
+        let (name, value) = line
+            .split_once(' ')
+            .with_context(|| format!("no setting: {line}"))?;
         match name {
             "loadmodule" => {
                 let mut words = value.split_whitespace();
                 let path = words.next().unwrap_or_default();
-                ensure!(path.ends_with("libredis_durable.so"), "another module: {path}");
+                ensure!(
+                    path.ends_with("libredis_durable.so"),
+                    "another module: {path}"
+                );
                 let arguments: Vec<&str> = words.collect();
                 builder = builder.module_args(&arguments);
             }
@@ -58,7 +65,10 @@ fn redis_conf(code: &str) -> Result<()> {
         Ok(server) => server,
         Err(log) => bail!("a server does not start with these lines, its log:\n{log}"),
     };
-    for (name, value) in lines.iter().filter(|(name, _)| name.starts_with("durable.")) {
+    for (name, value) in lines
+        .iter()
+        .filter(|(name, _)| name.starts_with("durable."))
+    {
         let found: Vec<String> = server.run(&["CONFIG", "GET", name]);
         let found = found.get(1).cloned().unwrap_or_default();
         let wanted = value.trim_matches('"');
@@ -72,7 +82,10 @@ fn ini(code: &str) -> Result<()> {
     for line in code.lines().map(str::trim) {
         let is_section = line.starts_with('[') && line.ends_with(']');
         let is_comment = line.is_empty() || line.starts_with('#');
-        ensure!(is_section || is_comment || line.contains('='), "no line of a unit file: {line}");
+        ensure!(
+            is_section || is_comment || line.contains('='),
+            "no line of a unit file: {line}"
+        );
     }
     Ok(())
 }
@@ -89,15 +102,25 @@ fn shell(root: &Path, code: &str) -> Result<()> {
         input.write_all(code.as_bytes())?;
     }
     let output = bash.wait_with_output()?;
-    ensure!(output.status.success(), "bash: {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "bash: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let makefile = fs::read_to_string(root.join("Makefile")).context("reading the Makefile")?;
     for line in code.lines() {
-        let words: Vec<&str> = line.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
+        let words: Vec<&str> = line
+            .split_whitespace()
+            .take_while(|word| !word.starts_with('#'))
+            .collect();
         for pair in words.windows(2) {
             let [program, argument] = pair else { continue };
             if *program == "make" && argument.starts_with(|c: char| c.is_ascii_lowercase()) {
                 let target = format!("\n{argument}:");
-                ensure!(makefile.contains(&target), "the Makefile has no target {argument}");
+                ensure!(
+                    makefile.contains(&target),
+                    "the Makefile has no target {argument}"
+                );
             }
             if *program == "-f" && argument.starts_with("docker/") {
                 ensure!(root.join(argument).is_file(), "there is no {argument}");
@@ -112,7 +135,11 @@ fn python(code: &str) -> Result<()> {
         .args(["-c", "import ast, sys; ast.parse(sys.argv[1])", code])
         .output()
         .context("starting python3")?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(())
 }
 
@@ -144,7 +171,10 @@ mod tests {
             ("json", "{\"a\": 1}"),
             ("yaml", "a: [1]"),
             ("ini", "[Service]\nExecPaths=/usr"),
-            ("sh", "sudo make install   # once\ndocker compose -f docker/compose.yaml up -d"),
+            (
+                "sh",
+                "sudo make install   # once\ndocker compose -f docker/compose.yaml up -d",
+            ),
             ("python", "def f():\n    await_ = 1\n"),
         ] {
             check(&root(), language, code).unwrap_or_else(|error| panic!("{code}: {error:#}"));

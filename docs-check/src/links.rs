@@ -8,8 +8,10 @@ use crate::page::Page;
 
 /// What is wrong with the links of the pages, one line for each.
 pub fn problems(root: &Path, pages: &[Page]) -> Vec<String> {
-    let by_path: HashMap<&Path, &Page> =
-        pages.iter().map(|page| (page.path.as_path(), page)).collect();
+    let by_path: HashMap<&Path, &Page> = pages
+        .iter()
+        .map(|page| (page.path.as_path(), page))
+        .collect();
     let mut problems = Vec::new();
     for page in pages {
         for link in page.links.iter().filter(|link| !is_web(&link.target)) {
@@ -101,14 +103,25 @@ mod tests {
     fn a_link_to_a_missing_file_or_heading_is_found() {
         let root = crate::setup::root();
         let pages = [
-            page("docs/a.md", "# A\n[1](b.md#there) [2](b.md#gone) [3](../README.md) [4](no.md)\n"),
+            page(
+                "docs/a.md",
+                "# A\n[1](b.md#there) [2](b.md#gone) [3](../README.md) [4](no.md)\n",
+            ),
             page("docs/b.md", "# There\n"),
         ];
         std::fs::metadata(root.join("README.md")).expect("a README");
         let found = problems(&root, &pages);
         // docs/b.md is no file of the repository, docs/no.md neither.
-        assert!(found.iter().any(|line| line == "docs/a.md:2: there is no docs/no.md"), "{found:?}");
-        assert!(!found.iter().any(|line| line.contains("README")), "{found:?}");
+        assert!(
+            found
+                .iter()
+                .any(|line| line == "docs/a.md:2: there is no docs/no.md"),
+            "{found:?}"
+        );
+        assert!(
+            !found.iter().any(|line| line.contains("README")),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -119,6 +132,9 @@ mod tests {
             page("docs/b.md", ""),
             page("README.md", ""),
         ];
-        assert_eq!(unlisted(&pages), ["docs/SUMMARY.md does not list docs/b.md"]);
+        assert_eq!(
+            unlisted(&pages),
+            ["docs/SUMMARY.md does not list docs/b.md"]
+        );
     }
 }

@@ -11,14 +11,27 @@ use anyhow::{ensure, Context, Result};
 
 const PAGE: &str = "docs/operations/log-lines.md";
 
-/// Texts that reach the log through a variable: the file, the words before them in the source, and
-/// how many there are. A new one has to be counted here and to be put on the page.
-const CALLS: [&str; 4] = [".log_warning(", ".log_notice(", "LogLine::Warning(", "LogLine::Notice("];
+/// The calls that write a line.
+const CALLS: [&str; 4] = [
+    ".log_warning(",
+    ".log_notice(",
+    "LogLine::Warning(",
+    "LogLine::Notice(",
+];
 
-/// Where a call passes a variable, and the pattern after which its texts are in the source.
+/// Variables that calls pass, the file that has their texts, and the words before each text there. A
+/// call with another variable fails: its texts have to be found, too.
 const VARIABLES: [(&str, &str, &str); 8] = [
-    ("NO_CATEGORIES", "src/commands.rs", "const NO_CATEGORIES: &str ="),
-    ("ALREADY_LOADED", "src/load.rs", "const ALREADY_LOADED: &str ="),
+    (
+        "NO_CATEGORIES",
+        "src/commands.rs",
+        "const NO_CATEGORIES: &str =",
+    ),
+    (
+        "ALREADY_LOADED",
+        "src/load.rs",
+        "const ALREADY_LOADED: &str =",
+    ),
     ("&why", "src/ffi/events.rs", "Err("),
     ("reason", "src/load.rs", "Err("),
     ("obstacle", "src/unload.rs", "Some("),
@@ -55,7 +68,11 @@ fn calls(root: &Path) -> Result<Vec<(String, String)>> {
         for file in sources(&root.join(directory))? {
             let source = fs::read_to_string(&file)?;
             let source = source.split("#[cfg(test)]").next().unwrap_or_default();
-            let name = file.strip_prefix(root).unwrap_or(&file).display().to_string();
+            let name = file
+                .strip_prefix(root)
+                .unwrap_or(&file)
+                .display()
+                .to_string();
             if name.contains("/tests") {
                 continue;
             }
@@ -63,7 +80,9 @@ fn calls(root: &Path) -> Result<Vec<(String, String)>> {
                 for (at, _) in source.match_indices(call) {
                     let arguments = in_parentheses(&source[at + call.len() - 1..]);
                     if !arguments.contains('"') {
-                        let known = VARIABLES.iter().any(|(variable, ..)| arguments.contains(variable) || arguments == "text");
+                        let known = VARIABLES.iter().any(|(variable, ..)| {
+                            arguments.contains(variable) || arguments == "text"
+                        });
                         ensure!(
                             known,
                             "{name} logs {arguments}: add it to VARIABLES, and its texts to {PAGE}"
@@ -75,13 +94,19 @@ fn calls(root: &Path) -> Result<Vec<(String, String)>> {
             for (_, place, before) in VARIABLES {
                 if name == place {
                     for (at, _) in source.match_indices(before) {
-                        found.push((name.clone(), statement(&source[at + before.len()..]).to_owned()));
+                        found.push((
+                            name.clone(),
+                            statement(&source[at + before.len()..]).to_owned(),
+                        ));
                     }
                 }
             }
         }
     }
-    ensure!(found.len() > 10, "the source writes fewer lines than expected");
+    ensure!(
+        found.len() > 10,
+        "the source writes fewer lines than expected"
+    );
     Ok(found)
 }
 
@@ -147,10 +172,18 @@ fn fixed_parts(code: &str) -> Vec<String> {
         let mut pieces = Vec::new();
         while let Some((piece, after)) = rest.split_once('{') {
             pieces.push(piece.to_owned());
-            rest = after.split_once('}').map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+            rest = after
+                .split_once('}')
+                .map(|(_, rest)| rest.to_owned())
+                .unwrap_or_default();
         }
         pieces.push(rest);
-        parts.extend(pieces.iter().map(|piece| piece.trim().to_owned()).filter(|piece| piece.len() > 11));
+        parts.extend(
+            pieces
+                .iter()
+                .map(|piece| piece.trim().to_owned())
+                .filter(|piece| piece.len() > 11),
+        );
     }
     parts
 }
@@ -165,8 +198,12 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_format_string_are_its_fixed_text() {
-        let code = "&format!(\n  \"not loaded: {reason}, the module\\\n     stays {} away\", x)";
-        assert_eq!(fixed_parts(code), ["not loaded:".to_owned(), ", the modulestays".into()][1..]);
+        let code = r#"&format!("not loaded at all: {reason}, the module \
+            stays {} away", x)"#;
+        assert_eq!(
+            fixed_parts(code),
+            ["not loaded at all:", ", the module stays"]
+        );
         assert_eq!(in_parentheses("(a(b) \")\" c) d"), "a(b) \")\" c");
     }
 }

@@ -47,8 +47,8 @@ pub struct Link {
 impl Page {
     pub fn read(root: &Path, path: &Path) -> Result<Page> {
         let full = root.join(path);
-        let text = fs::read_to_string(&full)
-            .with_context(|| format!("reading {}", full.display()))?;
+        let text =
+            fs::read_to_string(&full).with_context(|| format!("reading {}", full.display()))?;
         Ok(Page::parse(path, text))
     }
 
@@ -145,13 +145,20 @@ mod tests {
 
     #[test]
     fn headings_get_the_anchors_of_github() {
-        assert_eq!(anchor("`DURABLE.CALL` in MONITOR, in a cluster"), "durablecall-in-monitor-in-a-cluster");
-        assert_eq!(anchor("FSYNC and `appendfsync everysec`"), "fsync-and-appendfsync-everysec");
+        assert_eq!(
+            anchor("`DURABLE.CALL` in MONITOR, in a cluster"),
+            "durablecall-in-monitor-in-a-cluster"
+        );
+        assert_eq!(
+            anchor("FSYNC and `appendfsync everysec`"),
+            "fsync-and-appendfsync-everysec"
+        );
     }
 
     #[test]
     fn a_block_has_its_words_its_code_and_the_mark_before_it() {
-        let text = "# T\n\n<!-- not run: needs\nDocker -->\n```sh big\nls\n```\n\n[a](b.md#c)\n\n# T\n";
+        let text =
+            "# T\n\n<!-- not run: needs\nDocker -->\n```sh big\nls\n```\n\n[a](b.md#c)\n\n# T\n";
         let page = Page::parse(Path::new("p.md"), text.into());
         assert_eq!(page.anchors, ["t", "t-1"]);
         let block = &page.blocks[0];

@@ -115,7 +115,8 @@ impl Setup {
     /// The server with this name in the pages.
     pub fn server(&self, name: &str) -> Option<&Server> {
         let mut all = self.all().into_iter();
-        all.find(|(known, ..)| known == name).map(|(.., server)| server)
+        all.find(|(known, ..)| known == name)
+            .map(|(.., server)| server)
     }
 
     /// The server that a further client (`a>`) talks to.
@@ -137,13 +138,19 @@ impl Setup {
 
     /// A command with the ports and ids of the running servers.
     pub fn to_real(&self, command: &str) -> String {
-        let pairs = self.names.iter().map(|(page, real)| (page.as_str(), real.as_str()));
+        let pairs = self
+            .names
+            .iter()
+            .map(|(page, real)| (page.as_str(), real.as_str()));
         exchange(command, pairs)
     }
 
     /// A reply with the ports and ids of the page.
     pub fn to_page(&self, reply: &str) -> String {
-        let pairs = self.names.iter().map(|(page, real)| (real.as_str(), page.as_str()));
+        let pairs = self
+            .names
+            .iter()
+            .map(|(page, real)| (real.as_str(), page.as_str()));
         exchange(reply, pairs)
     }
 
@@ -198,7 +205,9 @@ fn replicated(replicas: usize, append_only: bool) -> Replicated {
     let describe = move |builder: ServerBuilder| {
         let builder = with_module(builder, replicas);
         if append_only {
-            return builder.config("appendonly", "yes").config("appendfsync", "always");
+            return builder
+                .config("appendonly", "yes")
+                .config("appendfsync", "always");
         }
         builder
     };
@@ -286,7 +295,10 @@ mod tests {
     fn only_whole_words_are_exchanged() {
         let pairs = [("6379", "41000"), ("<id of node1>", "ab12")];
         assert_eq!(
-            exchange("127.0.0.1:6379 16379 63790 <id of node1>", pairs.into_iter()),
+            exchange(
+                "127.0.0.1:6379 16379 63790 <id of node1>",
+                pairs.into_iter()
+            ),
             "127.0.0.1:41000 16379 63790 ab12"
         );
     }

@@ -13,7 +13,9 @@ pub struct CommandDocs {
 
 pub fn of(server: &Server, name: &str) -> Result<CommandDocs> {
     let reply: Vec<Value> = server.run(&["COMMAND", "DOCS", name]);
-    let docs = reply.get(1).with_context(|| format!("no COMMAND DOCS of {name}"))?;
+    let docs = reply
+        .get(1)
+        .with_context(|| format!("no COMMAND DOCS of {name}"))?;
     let mut words = vec![name.to_owned()];
     words.extend(elements(field(docs, "arguments")).iter().map(argument));
     Ok(CommandDocs {
@@ -37,7 +39,10 @@ fn argument(docs: &Value) -> String {
     let flags: Vec<String> = elements(field(docs, "flags")).iter().map(text).collect();
     let has = |flag: &str| flags.iter().any(|known| known == flag);
     let token = field(docs, "token").map(text);
-    let parts: Vec<String> = elements(field(docs, "arguments")).iter().map(argument).collect();
+    let parts: Vec<String> = elements(field(docs, "arguments"))
+        .iter()
+        .map(argument)
+        .collect();
     let kind = field(docs, "type").map(text).unwrap_or_default();
     let inner = match kind.as_str() {
         "oneof" => parts.join(" | "),
@@ -55,7 +60,11 @@ fn argument(docs: &Value) -> String {
         return format!("[{shown} ...]");
     }
     if has("multiple") {
-        let again = if has("multiple_token") { &shown } else { &inner };
+        let again = if has("multiple_token") {
+            &shown
+        } else {
+            &inner
+        };
         shown = format!("{shown} [{again} ...]");
     }
     if has("optional") {
@@ -70,7 +79,9 @@ fn field<'a>(map: &'a Value, name: &str) -> Option<&'a Value> {
         return None;
     };
     let mut pairs = parts.chunks_exact(2);
-    pairs.find(|pair| text(&pair[0]) == name).map(|pair| &pair[1])
+    pairs
+        .find(|pair| text(&pair[0]) == name)
+        .map(|pair| &pair[1])
 }
 
 fn text(value: &Value) -> String {

@@ -52,7 +52,10 @@ pub fn check(root: &Path, setup: &Setup) -> Result<()> {
 
 /// The names of the commands whose pages are written.
 pub fn names() -> Vec<String> {
-    table::ROWS.iter().map(|row| format!("DURABLE.{}", row.name)).collect()
+    table::ROWS
+        .iter()
+        .map(|row| format!("DURABLE.{}", row.name))
+        .collect()
 }
 
 fn path_of(name: &str) -> PathBuf {

@@ -21,26 +21,64 @@ pub fn text(setup: &Setup, row: &Row) -> Result<String> {
     let docs = syntax::of(setup.first(), &name)?;
     let mut page = String::new();
     writeln!(page, "# {name}\n")?;
-    writeln!(page, "<!-- Written by `make docs-write` from docs-check/src/family/table.rs. -->\n")?;
+    writeln!(
+        page,
+        "<!-- Written by `make docs-write` from docs-check/src/family/table.rs. -->\n"
+    )?;
     writeln!(page, "```syntax\n{}\n```\n", docs.syntax)?;
     writeln!(page, "| | |\n|---|---|")?;
-    writeln!(page, "| Available since | 0.1.0, as [{0}]({1}) of the server |", row.name, native(row.name))?;
+    writeln!(
+        page,
+        "| Available since | 0.1.0, as [{0}]({1}) of the server |",
+        row.name,
+        native(row.name)
+    )?;
     writeln!(page, "| Complexity | {} |", docs.complexity)?;
-    writeln!(page, "| ACL categories | {} ([details](../operations/acl.md)) |\n", categories(setup, row.name)?)?;
+    writeln!(
+        page,
+        "| ACL categories | {} ([details](../operations/acl.md)) |\n",
+        categories(setup, row.name)?
+    )?;
     writeln!(page, "{}\n", wrapped(&format!("{} {PROMISE}", row.what)))?;
-    writeln!(page, "{}\n", if row.takes_options { TAKES } else { TAKES_NOT })?;
-    writeln!(page, "## Example\n\n```console\n{}```\n", session(setup, row.example)?)?;
-    writeln!(page, "## Replies\n\nAs those of `{}`, byte for byte:\n", row.name)?;
-    writeln!(page, "| command | when | RESP2 | RESP3 |\n|---|---|---|---|")?;
+    writeln!(
+        page,
+        "{}\n",
+        if row.takes_options { TAKES } else { TAKES_NOT }
+    )?;
+    writeln!(
+        page,
+        "## Example\n\n```console\n{}```\n",
+        session(setup, row.example)?
+    )?;
+    writeln!(
+        page,
+        "## Replies\n\nAs those of `{}`, byte for byte:\n",
+        row.name
+    )?;
+    writeln!(
+        page,
+        "| command | when | RESP2 | RESP3 |\n|---|---|---|---|"
+    )?;
     for case in row.cases {
         let (two, three) = (answer(setup, case, false)?, answer(setup, case, true)?);
-        writeln!(page, "| `{}` | {} | {two} | {three} |", case.command, case.when)?;
+        writeln!(
+            page,
+            "| `{}` | {} | {two} | {three} |",
+            case.command, case.when
+        )?;
     }
     writeln!(page, "\n## Errors\n\n{ERRORS}\n")?;
     let wrong = wrong_use(row);
     writeln!(page, "```console\n{}```\n", session(setup, &[&wrong])?)?;
-    writeln!(page, "## Sent twice\n\n{}\n", wrapped(&format!("{} {SENT_TWICE}", row.again)))?;
-    writeln!(page, "## History\n\n| version | change |\n|---|---|\n| 0.1.0 | added |")?;
+    writeln!(
+        page,
+        "## Sent twice\n\n{}\n",
+        wrapped(&format!("{} {SENT_TWICE}", row.again))
+    )?;
+    writeln!(
+        page,
+        "## History\n\n| version | change |\n|---|---|\n| 0.1.0 | added |"
+    )?;
     Ok(page)
 }
 
@@ -75,12 +113,19 @@ const ERRORS: &str = "Errors of the plain command come at once, unchanged, and p
 const SENT_TWICE: &str = "After an unknown outcome, [DURABLE.ONCE](durable.once.md) makes it safe.";
 
 fn native(name: &str) -> String {
-    format!("https://redis.io/docs/latest/commands/{}/", name.to_ascii_lowercase())
+    format!(
+        "https://redis.io/docs/latest/commands/{}/",
+        name.to_ascii_lowercase()
+    )
 }
 
 /// More replicas than there are, or an option where none is taken.
 fn wrong_use(row: &Row) -> String {
-    let first = row.cases.first().map(|case| case.command).unwrap_or_default();
+    let first = row
+        .cases
+        .first()
+        .map(|case| case.command)
+        .unwrap_or_default();
     let count = if row.takes_options { 3 } else { 2 };
     format!("{first} REPLICAS {count}")
 }
@@ -119,7 +164,12 @@ fn session(setup: &Setup, commands: &[&str]) -> Result<String> {
 fn answer(setup: &Setup, case: &Case, resp3: bool) -> Result<String> {
     setup.clear();
     let mut conn = setup.first().raw();
-    for command in case.before.split(';').map(str::trim).filter(|command| !command.is_empty()) {
+    for command in case
+        .before
+        .split(';')
+        .map(str::trim)
+        .filter(|command| !command.is_empty())
+    {
         let reply = send(&mut conn, command);
         if reply.starts_with(b"-") {
             bail!("{command}: {}", reply::shown(&reply)?);

@@ -21,10 +21,17 @@ pub struct Case {
 }
 
 const fn case(command: &'static str, when: &'static str, before: &'static str) -> Case {
-    Case { command, when, before }
+    Case {
+        command,
+        when,
+        before,
+    }
 }
 
 const HARMLESS: &str = "Harmless, if no other client writes the same data in between.";
+
+const HARMLESS_ZERO: &str =
+    "Harmless, if no other client writes the same data in between. The second reply is 0.";
 
 /// All but SET, whose page is written by hand.
 pub const ROWS: [Row; 32] = [
@@ -137,7 +144,7 @@ pub const ROWS: [Row; 32] = [
             case("DURABLE.DEL cart:1 cart:2", "none exists", ""),
         ],
         example: &["DURABLE.MSET cart:1 a cart:2 b", "DURABLE.DEL cart:1 cart:2 cart:3", "DURABLE.CALL REPLICAS 2 DEL cart:1"],
-        again: "Harmless, if no other client writes the same data in between. The second reply is 0.",
+        again: HARMLESS_ZERO,
     },
     Row {
         name: "UNLINK",
@@ -148,7 +155,7 @@ pub const ROWS: [Row; 32] = [
             case("DURABLE.UNLINK cart:1 cart:2", "none exists", ""),
         ],
         example: &["DURABLE.MSET cart:1 a cart:2 b", "DURABLE.UNLINK cart:1 cart:2"],
-        again: "Harmless, if no other client writes the same data in between. The second reply is 0.",
+        again: HARMLESS_ZERO,
     },
     Row {
         name: "EXPIRE",
@@ -182,7 +189,7 @@ pub const ROWS: [Row; 32] = [
             case("DURABLE.PERSIST session:1", "it does not expire, or there is no such key", ""),
         ],
         example: &["DURABLE.SET session:1 ada EX 60", "DURABLE.PERSIST session:1 REPLICAS 2", "TTL session:1"],
-        again: "Harmless, if no other client writes the same data in between. The second reply is 0.",
+        again: HARMLESS_ZERO,
     },
     Row {
         name: "RENAME",
@@ -204,7 +211,7 @@ pub const ROWS: [Row; 32] = [
             case("DURABLE.HSET user:7 name ada age 36", "the fields are there", "HSET user:7 name bob age 1"),
         ],
         example: &["DURABLE.HSET user:7 name ada age 36", "HGET user:7 name"],
-        again: "Harmless, if no other client writes the same data in between. The second reply is 0.",
+        again: HARMLESS_ZERO,
     },
     Row {
         name: "HSETNX",
@@ -226,7 +233,7 @@ pub const ROWS: [Row; 32] = [
             case("DURABLE.HDEL user:7 age", "it is not there", ""),
         ],
         example: &["DURABLE.HSET user:7 name ada age 36", "DURABLE.HDEL user:7 age size"],
-        again: "Harmless, if no other client writes the same data in between. The second reply is 0.",
+        again: HARMLESS_ZERO,
     },
     Row {
         name: "HINCRBY",
@@ -306,7 +313,7 @@ pub const ROWS: [Row; 32] = [
             case("DURABLE.SADD tags red blue", "both are there", "SADD tags red blue"),
         ],
         example: &["DURABLE.SADD tags red blue", "DURABLE.SADD tags red", "SISMEMBER tags red"],
-        again: "Harmless, if no other client writes the same data in between. The second reply is 0.",
+        again: HARMLESS_ZERO,
     },
     Row {
         name: "SREM",
@@ -317,7 +324,7 @@ pub const ROWS: [Row; 32] = [
             case("DURABLE.SREM tags red green", "there is no such key", ""),
         ],
         example: &["DURABLE.SADD tags red blue", "DURABLE.SREM tags red green"],
-        again: "Harmless, if no other client writes the same data in between. The second reply is 0.",
+        again: HARMLESS_ZERO,
     },
     Row {
         name: "ZADD",
@@ -340,7 +347,7 @@ pub const ROWS: [Row; 32] = [
             case("DURABLE.ZREM board ada eve", "there is no such key", ""),
         ],
         example: &["DURABLE.ZADD board 10 ada 20 bob", "DURABLE.ZREM board ada"],
-        again: "Harmless, if no other client writes the same data in between. The second reply is 0.",
+        again: HARMLESS_ZERO,
     },
     Row {
         name: "ZINCRBY",
