@@ -57,6 +57,7 @@ pub fn check(chosen: &[String]) -> Result<()> {
                 .map(|error| format!("{error:#}")),
         );
         problems.extend(missing_pages(replicated, &pages));
+        problems.extend(missing_fields(replicated, &pages));
     }
     problems.sort();
     for problem in &problems {
@@ -110,6 +111,27 @@ fn missing_pages(setup: &Setup, pages: &[Page]) -> Vec<String> {
     let missing = wanted.filter(|path| !pages.iter().any(|page| page.path == *path));
     missing
         .map(|path| format!("there is no {}", path.display()))
+        .collect()
+}
+
+/// Each field of INFO is on the page about operating. A `…` there stands for the ends of names.
+fn missing_fields(setup: &Setup, pages: &[Page]) -> Vec<String> {
+    const PAGE: &str = "docs/operations.md";
+    let Some(page) = pages.iter().find(|page| page.path == Path::new(PAGE)) else {
+        return vec![format!("there is no {PAGE}")];
+    };
+    let info: String = setup.first().run(&["INFO", "durable"]);
+    let fields = info
+        .lines()
+        .filter_map(|line| Some(line.split_once(':')?.0));
+    let is_there = |field: &str| {
+        let mut begins = field.match_indices('_').map(|(at, _)| &field[..=at]);
+        page.text.contains(&format!("`{field}`"))
+            || begins.any(|begin| page.text.contains(&format!("`{begin}…`")))
+    };
+    let missing = fields.filter(|field| !is_there(field));
+    missing
+        .map(|field| format!("{PAGE} lacks {field}"))
         .collect()
 }
 
