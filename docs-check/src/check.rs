@@ -142,12 +142,19 @@ enum Checked {
 }
 
 fn check_block(servers: &mut Pool, block: &Block) -> Result<Checked> {
+    let (language, words) = block
+        .words
+        .split_first()
+        .ok_or_else(|| anyhow!("a block without a language"))?;
     match &block.mark {
         Some(Mark::NotRun(why)) => {
             ensure!(
                 why.len() > 8,
                 "the reason is missing: <!-- not run: why -->"
             );
+            if language == "python" {
+                fragment::python(&block.code)?;
+            }
             return Ok(Checked::Otherwise);
         }
         Some(Mark::RunBy(place)) => {
@@ -156,10 +163,6 @@ fn check_block(servers: &mut Pool, block: &Block) -> Result<Checked> {
         }
         None => {}
     }
-    let (language, words) = block
-        .words
-        .split_first()
-        .ok_or_else(|| anyhow!("a block without a language"))?;
     match language.as_str() {
         "console" => {
             let wanted = Wanted::parse(words)?;
