@@ -10,6 +10,8 @@ use std::path::Path;
 use anyhow::{ensure, Context, Result};
 
 const PAGE: &str = "docs/operations/log-lines.md";
+/// The lines of failover groups.
+const FAILOVER_PAGE: &str = "docs/failover.md";
 
 /// The calls that write a line.
 const CALLS: [&str; 4] = [
@@ -42,7 +44,9 @@ const VARIABLES: [(&str, &str, &str); 8] = [
 
 pub fn check(root: &Path) -> Result<()> {
     let page = fs::read_to_string(root.join(PAGE)).with_context(|| format!("reading {PAGE}"))?;
-    let page = squeezed(&page);
+    let failover = fs::read_to_string(root.join(FAILOVER_PAGE))
+        .with_context(|| format!("reading {FAILOVER_PAGE}"))?;
+    let page = squeezed(&format!("{page}\n{failover}"));
     let mut missing = Vec::new();
     for (file, call) in calls(root)? {
         for part in fixed_parts(&call) {
@@ -55,7 +59,7 @@ pub fn check(root: &Path) -> Result<()> {
     missing.dedup();
     ensure!(
         missing.is_empty(),
-        "{PAGE} lacks these texts of the log:\n{}",
+        "{PAGE} and {FAILOVER_PAGE} lack these texts of the log:\n{}",
         missing.join("\n")
     );
     Ok(())
