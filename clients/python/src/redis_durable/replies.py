@@ -55,7 +55,7 @@ class SlotMap(NamedTuple):
 
 
 class ReplicaLink(NamedTuple):
-    """A replica link of the primary. docs/operations.md of the module explains the fields."""
+    """A replica link of the primary. Its fields: docs/commands/durable.replicas.md of the module."""
 
     host: str
     port: int
