@@ -103,6 +103,14 @@ def test_slot_hints_are_typed(kind, protocol, cluster, opened):
     assert sum(each.last - each.first + 1 for each in whole.ranges) == 16384
     assert len(whole.owners) == 3
     assert durable.slothint_map(whole.token) is None
+    rows = durable.slothint_slots()
+    ranges = [(each.first, each.last, whole.owners[each.owner]) for each in whole.ranges]
+    assert sorted(rows) == sorted(ranges)
+    slots = {key_slot(key.encode()): cluster.owner_of(key).port for key in keys}
+    asked = durable.slothint_slots(*keys)
+    assert {
+        slot: row.owner.port for row in asked for slot in range(row.first, row.last + 1)
+    } == slots
 
 
 def keys_of(owner, cluster, count):
@@ -179,6 +187,20 @@ def test_prefill_spares_the_redirections(kind, protocol, cluster, opened):
     assert asking.run(prefill, asking.client, []) == 0
     for key in keys:
         other.control.delete(key)
+    cluster.move_slots(slots, other, owner)
+
+
+def test_prefill_without_keys_corrects_all_slots(kind, protocol, cluster, opened):
+    client = opened(kind, cluster.nodes[0].port, protocol=protocol)
+    client.get("warm")
+    owner, other = cluster.primaries()[1:3]
+    keys, slots = keys_of(owner, cluster, 20)
+    cluster.move_slots(slots, owner, other)
+    cluster.reset_statistics()
+    assert client.run(prefill, client.client) == 20
+    assert [client.get(key) for key in keys] == [None] * 20
+    assert (cluster.moved(), cluster.calls("slothint.slots")) == (0, 1)
+    assert client.run(prefill, client.client) == 0
     cluster.move_slots(slots, other, owner)
 
 

@@ -8,7 +8,7 @@ import valkey
 import valkey.asyncio
 
 import redis_durable
-from redis_durable import AsyncDurable, Durable, durable, prefill
+from redis_durable import AsyncDurable, Durable, SlotRow, durable, prefill
 
 assert_type(durable(redis.Redis()), Durable)
 assert_type(durable(redis.RedisCluster()), Durable)
@@ -26,6 +26,7 @@ def sync(client: redis.Redis) -> None:
     assert_type(d.hset("k", "f", "v"), int)
     assert_type(d.zincrby("k", 1.5, "m", fsync=1), float)
     assert_type(d.wait(key="k"), int)
+    assert_type(d.slothint_slots("k"), tuple[SlotRow, ...])
     d.set("k", "v", replicas="most")  # type: ignore[arg-type]
     d.set("k", "v", replica=2)  # type: ignore[call-arg]
     try:
@@ -42,3 +43,4 @@ async def with_asyncio(client: redis.asyncio.RedisCluster) -> None:
 
 
 assert_type(prefill(redis.RedisCluster(), ["k"]), int)
+assert_type(prefill(redis.RedisCluster()), int)

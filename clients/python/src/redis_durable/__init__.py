@@ -27,7 +27,16 @@ from redis_durable.errors import (
 )
 from redis_durable.libraries import recognize
 from redis_durable.prefill import prefill
-from redis_durable.replies import Hint, Node, Owner, ReplicaLink, SlotHint, SlotMap, SlotRange
+from redis_durable.replies import (
+    Hint,
+    Node,
+    Owner,
+    ReplicaLink,
+    SlotHint,
+    SlotMap,
+    SlotRange,
+    SlotRow,
+)
 from redis_durable.requirement import Replicas
 
 if TYPE_CHECKING:
@@ -49,6 +58,7 @@ __all__ = [
     "SlotHint",
     "SlotMap",
     "SlotRange",
+    "SlotRow",
     "Unacked",
     "Unblocked",
     "durable",

@@ -34,9 +34,11 @@ from redis_durable.replies import (
     ReplicaLink,
     SlotHint,
     SlotMap,
+    SlotRow,
     replica_links,
     slot_hint,
     slot_map,
+    slot_rows,
 )
 from redis_durable.requirement import Requirement, take
 from redis_durable.sending import ClusterSender, Sender, SingleSender
@@ -177,6 +179,11 @@ class Durable(Commands):
         """SLOTHINT.MAP: the whole map; None if `token` is still current."""
         words = ("SLOTHINT.MAP",) if token is None else ("SLOTHINT.MAP", token)
         return slot_map(self._send(words, "SLOTHINT.MAP", {}, self._sender.any_node()))
+
+    def slothint_slots(self, *keys: Key) -> tuple[SlotRow, ...]:
+        """SLOTHINT.SLOTS: the owners of these keys' slots, or of all slots without keys."""
+        words = ("SLOTHINT.SLOTS", *keys)
+        return slot_rows(self._send(words, "SLOTHINT.SLOTS", {}, self._sender.any_node()))
 
     def _family(self, method: str, *arguments: Any, **options: Any) -> Any:
         requirement = self._settings.requirement(take(options))

@@ -15,9 +15,11 @@ from redis_durable.replies import (
     ReplicaLink,
     SlotHint,
     SlotMap,
+    SlotRow,
     replica_links,
     slot_hint,
     slot_map,
+    slot_rows,
 )
 from redis_durable.requirement import Requirement, take
 from redis_durable.sending_async import AsyncClusterSender, AsyncSender, AsyncSingleSender
@@ -106,6 +108,13 @@ class AsyncDurable(AsyncCommands):
         """SLOTHINT.MAP, as `Durable.slothint_map`."""
         words = ("SLOTHINT.MAP",) if token is None else ("SLOTHINT.MAP", token)
         return slot_map(await self._send(words, "SLOTHINT.MAP", {}, await self._sender.any_node()))
+
+    async def slothint_slots(self, *keys: Key) -> tuple[SlotRow, ...]:
+        """SLOTHINT.SLOTS, as `Durable.slothint_slots`."""
+        words = ("SLOTHINT.SLOTS", *keys)
+        return slot_rows(
+            await self._send(words, "SLOTHINT.SLOTS", {}, await self._sender.any_node())
+        )
 
     async def _family(self, method: str, *arguments: Any, **options: Any) -> Any:
         requirement = self._settings.requirement(take(options))

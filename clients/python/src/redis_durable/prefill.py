@@ -1,9 +1,11 @@
-"""Fills the slot cache of a cluster's client for a batch of keys, by one SLOTHINT.
+"""Fills the slot cache of a cluster's client in one round trip.
 
 The libraries read the whole map of slots when a client starts. After slots have moved, the client
 learns of one slot with each MOVED. It reads the whole map again after each fifth MOVED
-(`reinitialize_steps`), a broken connection or CLUSTERDOWN. `prefill` corrects the slots of many
-keys in one round trip before a batch uses them.
+(`reinitialize_steps`), a broken connection or CLUSTERDOWN. `prefill` corrects it before that:
+
+* The slots of a batch of keys, by SLOTHINT: its reply names each owner once.
+* All slots, by SLOTHINT.SLOTS: its reply has a row for each range of slots.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, overload
 
 from redis_durable.libraries import Kind, recognize
-from redis_durable.replies import Node, Owner, SlotHint, slot_hint
+from redis_durable.replies import Node, Owner, slot_hint, slot_rows
 from redis_durable.sending import ClusterSender
 from redis_durable.sending_async import AsyncClusterSender
+from redis_durable.words import Words
 
 if TYPE_CHECKING:
     from redis_durable.clients import AsyncClient, SyncClient
@@ -23,14 +26,15 @@ if TYPE_CHECKING:
 
 
 @overload
-def prefill(cluster: AsyncClient, keys: Iterable[Key]) -> Awaitable[int]: ...
+def prefill(cluster: AsyncClient, keys: Iterable[Key] | None = None) -> Awaitable[int]: ...
 @overload
-def prefill(cluster: SyncClient, keys: Iterable[Key]) -> int: ...
-def prefill(cluster: Any, keys: Iterable[Key]) -> int | Awaitable[int]:
+def prefill(cluster: SyncClient, keys: Iterable[Key] | None = None) -> int: ...
+def prefill(cluster: Any, keys: Iterable[Key] | None = None) -> int | Awaitable[int]:
     """Asks for the owners of these keys, and corrects the client's slot cache for their slots.
 
-    Returns how many slots had another owner in the cache. Other slots are left as they are, and so
-    are slots that have no owner. For a client of asyncio, await it. Without keys nothing is sent.
+    Without `keys` it does so for all slots. Returns how many slots had another owner in the cache.
+    Other slots are left as they are, and so are slots that have no owner. For a client of asyncio,
+    await it. With an empty batch nothing is sent.
 
     It gains a round trip for each slot that has moved since the client last saw the map. It gains
     nothing if none has: then it costs one round trip.
@@ -41,26 +45,43 @@ def prefill(cluster: Any, keys: Iterable[Key]) -> int | Awaitable[int]:
             f"prefill() takes a client of a cluster, not {type(cluster).__name__}: "
             "a single server has no slots. Nothing was sent"
         )
-    batch = tuple(keys)
+    words: Words = ("SLOTHINT.SLOTS",) if keys is None else ("SLOTHINT", *keys)
     if found.is_async:
-        return _prefill_async(cluster, AsyncClusterSender(cluster, found.library), batch)
-    if not batch:
+        return _prefill_async(cluster, AsyncClusterSender(cluster, found.library), words)
+    if words == ("SLOTHINT",):
         return 0
     sender = ClusterSender(cluster, found.library)
     node = sender.any_node()
-    hint = slot_hint(sender.send(("SLOTHINT", *batch), "SLOTHINT", {}, node))
-    return _fill(cluster, hint, node, {})
+    reply = sender.send(words, words[0], {}, node)
+    return _fill(cluster, _owned(words, reply), node, {})
 
 
-async def _prefill_async(cluster: Any, sender: AsyncClusterSender, batch: tuple[Key, ...]) -> int:
-    if not batch:
+async def _prefill_async(cluster: Any, sender: AsyncClusterSender, words: Words) -> int:
+    if words == ("SLOTHINT",):
         return 0
     node = await sender.any_node()
-    hint = slot_hint(await sender.send(("SLOTHINT", *batch), "SLOTHINT", {}, node))
-    return _fill(cluster, hint, node, cluster.nodes_manager.connection_kwargs)
+    reply = await sender.send(words, words[0], {}, node)
+    return _fill(cluster, _owned(words, reply), node, cluster.nodes_manager.connection_kwargs)
 
 
-def _fill(cluster: Any, hint: SlotHint, asked: Any, node_settings: dict[str, Any]) -> int:
+def _owned(words: Words, reply: Any) -> list[tuple[Owner, Iterable[int]]]:
+    """The owners in the reply, each with slots that it owns."""
+    if words[0] == "SLOTHINT.SLOTS":
+        return [(row.owner, range(row.first, row.last + 1)) for row in slot_rows(reply)]
+    hint = slot_hint(reply)
+    slots: list[set[int]] = [set() for _ in hint.owners]
+    for slot, index in hint.hints:
+        if index is not None:
+            slots[index].add(slot)
+    return list(zip(hint.owners, slots, strict=True))
+
+
+def _fill(
+    cluster: Any,
+    owned: list[tuple[Owner, Iterable[int]]],
+    asked: Any,
+    node_settings: dict[str, Any],
+) -> int:
     """Writes the owners into the cache. `asked` is the node that gave them."""
     manager = cluster.nodes_manager
     # Another thread may be replacing the whole map. The clients of asyncio have no lock for it, and
@@ -80,17 +101,13 @@ def _fill(cluster: Any, hint: SlotHint, asked: Any, node_settings: dict[str, Any
             return node
 
         changed = 0
-        owners: dict[int, list[Any]] = {}
-        for slot, index in dict(hint.hints).items():
-            if index is None:
-                continue
-            if index not in owners:
-                owner = hint.owners[index]
-                owners[index] = [known(owner, "primary")]
-                owners[index] += [known(replica, "replica") for replica in owner.replicas]
-            cached = manager.slots_cache.get(slot)
-            if not cached or cached[0] != owners[index][0]:
-                # A list of its own: after a MOVED the client changes it in place.
-                manager.slots_cache[slot] = list(owners[index])
-                changed += 1
+        for owner, slots in owned:
+            nodes = [known(owner, "primary")]
+            nodes += [known(replica, "replica") for replica in owner.replicas]
+            for slot in slots:
+                cached = manager.slots_cache.get(slot)
+                if not cached or cached[0] != nodes[0]:
+                    # A list of its own: after a MOVED the client changes it in place.
+                    manager.slots_cache[slot] = list(nodes)
+                    changed += 1
         return changed

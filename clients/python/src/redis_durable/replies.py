@@ -1,4 +1,4 @@
-"""The replies of SLOTHINT, SLOTHINT.MAP and DURABLE.REPLICAS as named tuples."""
+"""The replies of the SLOTHINT commands and of DURABLE.REPLICAS as named tuples."""
 
 from __future__ import annotations
 
@@ -54,6 +54,14 @@ class SlotMap(NamedTuple):
     ranges: tuple[SlotRange, ...]
 
 
+class SlotRow(NamedTuple):
+    """A row of SLOTHINT.SLOTS: slots from first to last, and their owner."""
+
+    first: int
+    last: int
+    owner: Owner
+
+
 class ReplicaLink(NamedTuple):
     """A replica link of the primary. Its fields: docs/commands/durable.replicas.md of the module."""
 
@@ -84,6 +92,14 @@ def slot_map(reply: Any) -> SlotMap | None:
         return None
     token, owners, ranges = reply
     return SlotMap(int(token), _owners(owners), tuple(SlotRange(*each) for each in ranges))
+
+
+def slot_rows(reply: Any) -> tuple[SlotRow, ...]:
+    """The rows have the shape of CLUSTER SLOTS: each node with host, port, id and metadata."""
+    return tuple(
+        SlotRow(first, last, Owner(*_node(owner[:3]), tuple(_node(each[:3]) for each in replicas)))
+        for first, last, owner, *replicas in reply
+    )
 
 
 def replica_links(reply: Any) -> list[ReplicaLink]:
