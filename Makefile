@@ -57,7 +57,7 @@ uninstall: ## remove the installed module
 deps: ## install missing packages for building and testing (apt)
 	@docker/deps
 
-test: deps ## everything: unit and integration tests here, then on every server of the matrix, the image, Compose, the packages, monitoring, the fault lab
+test: deps ## everything: unit and integration tests here, then on every server of the matrix, the image, Compose, the packages, monitoring, the Python package, the fault lab
 	@if docker info >/dev/null 2>&1; then
 	    $(MAKE) --no-print-directory test-host IN_MATRIX=1
 	    docker/matrix
@@ -74,6 +74,7 @@ test: deps ## everything: unit and integration tests here, then on every server 
 	fi
 	$(MAKE) --no-print-directory monitoring-check
 	$(MAKE) --no-print-directory docs
+	$(MAKE) --no-print-directory test-python
 	$(MAKE) --no-print-directory chaos-check
 
 # First in the development profile: it checks arithmetic, runs debug assertions, and builds much
@@ -95,8 +96,7 @@ monitoring-check: deps ## check monitoring/: alerts, dashboard and script agains
 	cargo build --quiet --locked --package redis-durable
 	cargo test --locked --package durable-top --test monitoring
 
-# Not part of `make test`: it needs packages from PyPI, and some tests hold clients to a quarter of a
-# second. The packages are in a virtual environment, which is made again when their list changes.
+# The packages from PyPI are in a virtual environment, which is made again when their list changes.
 # Most tests wait for servers, so four run at once. DURABLE_TEST_MODULE names a library that is
 # already there.
 python_env := $(target)/python-client

@@ -3,9 +3,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import impatience as patience
 import kinds
 import pytest
-from servers import Cluster, Replicated, patiently
+from servers import PATIENCE, Cluster, Replicated
 
 
 @pytest.fixture(scope="session")
@@ -34,16 +35,22 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def opened() -> Iterator[Callable[..., kinds.Blocking]]:
-    """Opens clients, and closes them after the test."""
+    """Opens clients, and closes them after the test. They wait as long as a busy machine needs."""
     clients: list[kinds.Blocking] = []
 
     def open(kind: kinds.Kind, port: int, **settings: Any) -> kinds.Blocking:
-        clients.append(patiently(lambda: kind.open(port, **settings)))
+        clients.append(kind.open(port, **{"socket_timeout": PATIENCE, **settings}))
         return clients[-1]
 
     yield open
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def impatience(monkeypatch: pytest.MonkeyPatch) -> patience.Impatience:
+    """Lets clients give up where the test says so."""
+    return patience.install(monkeypatch)
 
 
 @pytest.fixture(params=kinds.ALL, ids=lambda kind: kind.name)

@@ -65,21 +65,6 @@ def eventually(what: str, condition: Callable[[], Any]) -> Any:
         time.sleep(0.01)
 
 
-def patiently(action: Callable[[], Any]) -> Any:
-    """Does it again after a timeout, for clients with a timeout that a busy machine exceeds."""
-
-    def once() -> tuple[Any] | None:
-        try:
-            return (action(),)
-        except Exception as error:
-            # A client of a cluster that reaches no node in time raises its cluster exception.
-            if not type(error).__name__.endswith(("TimeoutError", "ClusterException")):
-                raise
-            return None
-
-    return eventually("an answer in time", once)[0]
-
-
 class Port:
     """A free port. The socket stays bound and never listens, so that nobody else gets the port."""
 
@@ -108,8 +93,8 @@ class Server:
             "repl-diskless-sync-delay": 0,
             "repl-ping-replica-period": 1,
             "loadmodule": module_path(),
-            # A busy machine needs longer than the default of a second, and redis-py waits for five.
-            "durable.timeout-ms": 4000,
+            # A busy machine needs longer than the default of a second.
+            "durable.timeout-ms": 50_000,
         }
         if settings.get("cluster-enabled"):
             self._settings["cluster-port"] = self._bus.number

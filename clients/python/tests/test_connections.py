@@ -7,9 +7,7 @@ import importlib
 
 import kinds
 import pytest
-from servers import Sentinel, eventually, patiently
-
-from redis_durable import requirement
+from servers import Sentinel, eventually
 
 KEY = "{connection}k"
 SINGLE = [kind for kind in kinds.ALL if not kind.cluster]
@@ -28,22 +26,23 @@ def test_a_connection_is_given_back(kind, place, opened):
     place.primary(KEY).control.delete(KEY)
 
 
-def test_a_late_reply_answers_no_other_command(kind, place, opened, monkeypatch):
-    monkeypatch.setattr(requirement, "SERVER_TIMEOUT_MS", 50)
-    client = opened(kind, place.port, socket_timeout=0.2, socket_connect_timeout=10)
-    durable = client.durable()
-    assert patiently(lambda: durable.set(KEY, "text")) is True
+def test_a_late_reply_answers_no_other_command(kind, place, opened, impatience):
+    client = opened(kind, place.port)
+    durable = client.durable(timeout_ms=50_000)
+    assert durable.set(KEY, "text") is True
+    impatience.with_command("APPEND")
     for replica in place.replicas(KEY):
         replica.pause()
     try:
         with pytest.raises(Exception, match="[Tt]ime(d )?out"):
             durable.append("{connection}other", "x")
     finally:
+        impatience.end()
         for node in place.servers.nodes if place.is_cluster else place.servers.replicas:
             node.resume()
     eventually("the late reply", lambda: place.primary(KEY).field("durable_waiters") == 0)
-    assert patiently(lambda: durable.get(KEY)) == b"text"
-    assert patiently(lambda: client.get(KEY)) == b"text"
+    assert durable.get(KEY) == b"text"
+    assert client.get(KEY) == b"text"
     place.primary(KEY).control.delete(KEY, "{connection}other")
     place.wait_until_ready()
 
@@ -52,7 +51,7 @@ def test_a_late_reply_answers_no_other_command(kind, place, opened, monkeypatch)
     "kind", [kind for kind in kinds.ALL if kind.is_async], ids=lambda kind: kind.name
 )
 def test_a_cancelled_task_leaves_no_reply_behind(kind, place, opened):
-    client = opened(kind, place.port, socket_timeout=60)
+    client = opened(kind, place.port)
     durable = client.durable(timeout_ms=50_000)
     primary = place.primary(KEY)
     assert durable.set(KEY, "text") is True

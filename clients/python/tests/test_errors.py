@@ -77,7 +77,7 @@ def test_a_frozen_replica_raises_unacked_and_the_write_is_there(kind, place, ope
 @pytest.mark.parametrize("library", ["redis", "valkey"])
 def test_a_client_that_is_unblocked_raises_unblocked(library, is_async, broken, opened):
     primary = broken.primary
-    client = opened(kinds.Kind(library, False, is_async), primary.port, socket_timeout=60)
+    client = opened(kinds.Kind(library, False, is_async), primary.port)
     durable = client.durable(timeout_ms=50_000)
     for replica in broken.replicas:
         replica.pause()
@@ -97,7 +97,7 @@ def test_a_client_that_is_unblocked_raises_unblocked(library, is_async, broken, 
 def test_too_many_waits_raise_overloaded(library, is_async, broken, opened):
     primary = broken.primary
     primary.run("CONFIG", "SET", "durable.max-waiters", 1)
-    waiting = opened(kinds.Kind(library, False, is_async), primary.port, socket_timeout=60)
+    waiting = opened(kinds.Kind(library, False, is_async), primary.port)
     first = waiting.durable(timeout_ms=50_000)
     second = opened(kinds.Kind(library, False, is_async), primary.port).durable()
     for replica in broken.replicas:

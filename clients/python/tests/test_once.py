@@ -54,6 +54,38 @@ def test_it_goes_on_through_unacked(kind, place, opened):
     place.wait_until_ready()
 
 
+def test_it_goes_on_through_timeouts_of_the_client(kind, place, opened, impatience):
+    primary = place.primary(KEY)
+    primary.control.delete(KEY)
+    client = opened(kind, place.port)
+    durable = client.durable(timeout_ms=50_000)
+    frozen = place.replicas(KEY)
+    durable.wait(**({"key": KEY} if kind.cluster else {}))
+    for replica in frozen:
+        replica.pause()
+    before = calls(primary)
+    impatience.with_servers(frozen)
+    impatience.with_command("DURABLE.ONCE")
+    replies = []
+    writer = threading.Thread(target=lambda: replies.append(durable.once("INCR", KEY)))
+    try:
+        writer.start()
+        eventually("three tries", lambda: calls(primary) >= before + 3)
+    finally:
+        impatience.end()
+        for replica in frozen:
+            replica.resume()
+    writer.join()
+    assert replies == [1]
+    assert primary.control.get(KEY) == "1"
+    primary.control.delete(KEY)
+    place.wait_until_ready()
+
+
+def calls(primary):
+    return primary.info("commandstats").get("cmdstat_durable.once", {}).get("calls", 0)
+
+
 @pytest.fixture
 def lasting():
     """A primary that keeps its data, and a replica."""
@@ -70,14 +102,11 @@ def test_it_goes_on_through_killed_primaries(kind, lasting, opened):
     stop = threading.Event()
 
     def write(client):
-        durable = client.durable(timeout_ms=200)
+        durable = client.durable()
         while not stop.is_set():
             replies.append(durable.once("INCR", KEY))
 
-    writers = [
-        threading.Thread(target=write, args=(opened(kind, primary.port, socket_timeout=0.4),))
-        for _ in range(2)
-    ]
+    writers = [threading.Thread(target=write, args=(opened(kind, primary.port),)) for _ in range(2)]
     for writer in writers:
         writer.start()
 
@@ -105,7 +134,7 @@ def test_it_goes_on_through_a_failover(kind, cluster, opened):
     replica = cluster.replica_of(owner)
     owner.control.delete(KEY)
     others = [node for node in cluster.nodes if node is not owner]
-    client = opened(kind, others[0].port, socket_timeout=1.1)
+    client = opened(kind, others[0].port)
     # The former owner does not come back before the end: nobody else counts for the new one.
     durable = client.durable(replicas=0)
     assert durable.once("INCR", KEY) == 1
