@@ -77,12 +77,19 @@ test: deps ## everything: unit and integration tests here, then on every server 
 	$(MAKE) --no-print-directory test-python
 	$(MAKE) --no-print-directory chaos-check
 
+# The clients of the examples, by a program or a file, and Debian's package of it.
+client_deps := node=nodejs /usr/share/nodejs/redis=node-redis php=php-cli /usr/lib/php/*/redis.so=php-redis \
+    ruby=ruby /usr/share/rubygems-integration/all/gems/redis-*=ruby-redis jq=jq \
+    go=golang-go /usr/share/gocode/src/gopkg.in/redis.v5=golang-gopkg-redis.v5-dev \
+    /usr/include/hiredis/hiredis.h=libhiredis-dev
+
 # First in the development profile: it checks arithmetic, runs debug assertions, and builds much
 # faster. Then the integration tests again, on the release library. Each library is built by name,
 # because cargo does not build a cdylib for the tests of its own package. The matrix runs the release
 # library itself.
 test-host: ## unit and integration tests on the server installed here
-	@cargo build --locked --package redis-durable
+	@docker/deps $(client_deps)
+	cargo build --locked --package redis-durable
 	cargo test --locked --workspace
 	if [ -z "$(IN_MATRIX)" ]; then
 	    cargo build --release --locked --package redis-durable
