@@ -149,7 +149,7 @@ function setAll(Redis $seed, string $host, array $keys): int
 }
 
 /**
- * Returns the keys to write again. A pipeline raises the first error only, so these are all of them.
+ * Returns the keys to write again. A pipeline has one exception for all, so these are all keys.
  *
  * @param string[] $keys
  */

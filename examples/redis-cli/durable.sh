@@ -9,7 +9,7 @@ set -euo pipefail
 
 what=$1 host=$2 port=$3
 
-# -e: errors go to standard error, and the exit status is 1. --no-raw would quote the replies.
+# -e: the exit status is 1 after an error reply.
 call() { redis-cli -e -h "$host" -p "$port" "$@"; }
 
 # Prints the reply. If it is an error, prints that and returns 1.
@@ -70,7 +70,10 @@ fence() {
         return
     fi
     case $output in
-        *UNACKED*"errors: 1,"*) echo "executed, not confirmed: $(grep -o 'UNACKED.*' <<<"$output")" ;;
+        # One error, and it is that of the fence.
+        *UNACKED*"errors: 1,"*)
+            echo "executed, not confirmed: $(grep -o 'UNACKED.*' <<<"$output")"
+            ;;
         *) echo "$output" >&2; return 1 ;;
     esac
 }

@@ -98,7 +98,7 @@ def set_all(seed, host, keys)
   owners.size
 end
 
-# Returns the keys to write again. A pipeline raises the first error only, so these are all of them.
+# Returns the keys to write again. A pipeline raises the first error only, so these are all keys.
 def set_batch(owner, keys)
   owner.pipelined do |pipeline|
     keys.each { |key| pipeline.set(key, "v") }

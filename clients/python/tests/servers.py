@@ -388,6 +388,11 @@ class Cluster:
         found = (node.info("commandstats").get(f"cmdstat_{command}") for node in self.nodes)
         return sum(each["calls"] for each in found if each)
 
+    def slot_hints(self) -> int:
+        """How many SLOTHINT commands of clients they have answered. The module sends some of its
+        own, so the statistics of commands do not tell it."""
+        return sum(node.field("durable_slothint_requests_total") for node in self.nodes)
+
     def stop(self) -> None:
         for node in self.nodes:
             node.stop()

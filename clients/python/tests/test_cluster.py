@@ -175,7 +175,7 @@ def test_prefill_spares_the_redirections(kind, protocol, cluster, opened):
     assert [asking.durable().set(key, "v") for key in keys] == [True] * 40
     assert [asking.get(key) for key in keys] == [b"v"] * 40
     assert cluster.moved() == 0
-    assert cluster.calls("slothint") == 1
+    assert cluster.slot_hints() == 1
     assert [not_asking.get(key) for key in keys] == [b"v"] * 40
     assert cluster.moved() == 40
     # The replicas are known too, and what was right is left alone.
@@ -199,7 +199,7 @@ def test_prefill_without_keys_corrects_all_slots(kind, protocol, cluster, opened
     cluster.reset_statistics()
     assert client.run(prefill, client.client) == 20
     assert [client.get(key) for key in keys] == [None] * 20
-    assert (cluster.moved(), cluster.calls("slothint.slots")) == (0, 1)
+    assert (cluster.moved(), cluster.slot_hints()) == (0, 1)
     assert client.run(prefill, client.client) == 0
     cluster.move_slots(slots, other, owner)
 

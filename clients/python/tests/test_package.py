@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import sysconfig
@@ -79,6 +80,33 @@ def test_the_examples_of_the_readme_run(pair, cluster, capsys):
     assert names["moved"] == 0
     assert client.getdel("readme") == b"v"
     client.close()
+
+
+def test_the_examples_of_the_page_run(pair, cluster, capsys):
+    page = (PACKAGE / "../../docs/clients/python.md").resolve().read_text()
+    parts = [part.split("```")[0] for part in page.split("```python\n")[1:]]
+    assert len(parts) == 4
+    for key in ("order:1", "orders"):
+        pair.primary.control.delete(key)
+    code = "\n".join(parts)
+    code = code.replace(
+        "redis.Redis()", f"redis.Redis(port={pair.primary.port}, socket_timeout=60)"
+    )
+    code = code.replace("timeout_ms=1000", "timeout_ms=50_000")
+    node = f"'127.0.0.1', {cluster.nodes[0].port}, socket_timeout=60"
+    code = code.replace("redis.RedisCluster()", f"redis.RedisCluster({node})")
+    names = {}
+    exec(code, names)
+    printed = capsys.readouterr().out
+    assert re.fullmatch(
+        "order:1 is durable\norders: 1\n100 writes, acknowledged by [12] replicas\n"
+        "0 slots had moved\n",
+        printed,
+    )
+    names["cluster"].delete(*names["keys"])
+    names["cluster"].close()
+    pair.primary.control.delete("order:1", *names["keys"])
+    names["r"].close()
 
 
 def test_the_asyncio_methods_are_up_to_date():
