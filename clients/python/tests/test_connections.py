@@ -97,9 +97,11 @@ def test_once_goes_on_through_a_failover_by_sentinel(kind, broken):
         package = kind.library + (".asyncio" if kind.is_async else "")
         module = importlib.import_module(f"{package}.sentinel")
         client = kinds.Blocking(
-            lambda: module.Sentinel([("127.0.0.1", sentinel.port)]).master_for("main")
+            lambda: module.Sentinel([("127.0.0.1", sentinel.port)]).master_for(
+                "main", socket_timeout=60
+            )
         )
-        durable = client.durable(timeout_ms=4000)
+        durable = client.durable(timeout_ms=40_000)
         assert durable.incr(KEY) == 1
         assert durable.once("INCR", KEY) == 2
         former = broken.primary

@@ -26,7 +26,7 @@ def test_the_same_id_repeats_the_first_reply(kind, place, opened):
     operation = f"{kind.name}-{time.time_ns()}"
     assert [durable.once("INCR", KEY, id=operation) for _ in range(3)] == [1, 1, 1]
     assert durable.once("INCR", KEY) == 2
-    assert durable.once("INCR", KEY, replicas=1, timeout_ms=4000) == 3
+    assert durable.once("INCR", KEY, replicas=1, timeout_ms=40_000) == 3
     place.primary(KEY).control.delete(KEY)
 
 

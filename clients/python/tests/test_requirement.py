@@ -86,7 +86,7 @@ def test_options_reach_the_server(kind, place, opened):
     expected = primary.run("CONFIG", "GET", "durable.expected-replicas")
     for node in place.servers.nodes if place.is_cluster else [primary]:
         node.run("CONFIG", "SET", "durable.expected-replicas", everyone)
-    durable = client.durable(replicas="all", timeout_ms=4000)
+    durable = client.durable(replicas="all", timeout_ms=40_000)
     try:
         assert durable.set(KEY, "v") is True
         assert durable.set(KEY, "v", replicas="MAJORITY") is True
@@ -95,8 +95,8 @@ def test_options_reach_the_server(kind, place, opened):
         assert durable.wait(**target) == everyone
         assert durable.wait(replicas=0, **target) in range(everyone + 1)
         for send in (
-            lambda: durable.append(KEY, "w", replicas=everyone, fsync=1),
-            lambda: durable.rpush("{option}l", "w", replicas=everyone, fsync=1),
+            lambda: durable.append(KEY, "w", replicas=everyone, fsync=1, timeout_ms=50),
+            lambda: durable.rpush("{option}l", "w", replicas=everyone, fsync=1, timeout_ms=50),
         ):
             # Redis 7.0 has no fsync reports; later versions need an append-only file.
             try:

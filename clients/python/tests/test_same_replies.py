@@ -100,7 +100,7 @@ def test_every_method_answers_like_the_plain_one(kind, place, opened, protocol, 
         prepare(before)
         plain = getattr(client, method)(*arguments, **options)
         # Without options, and with: the variadic ones then go through DURABLE.CALL.
-        for requirement in ({}, {"replicas": 1, "timeout_ms": 4000}):
+        for requirement in ({}, {"replicas": 1, "timeout_ms": 40_000}):
             prepare(before)
             found = getattr(durable, method)(*arguments, **options, **requirement)
             what = (method, arguments, options, requirement)
