@@ -57,7 +57,7 @@ uninstall: ## remove the installed module
 deps: ## install missing packages for building and testing (apt)
 	@docker/deps
 
-test: deps ## everything: unit and integration tests here, then on every server of the matrix, the image, Compose, the packages, monitoring, the Python package, the fault lab
+test: deps ## everything: unit and integration tests here, then on every server of the matrix, the image, Compose, the documentation, monitoring, the Python package, the fault lab
 	@if docker info >/dev/null 2>&1; then
 	    $(MAKE) --no-print-directory test-host IN_MATRIX=1
 	    docker/matrix
@@ -66,14 +66,13 @@ test: deps ## everything: unit and integration tests here, then on every server 
 	    docker/make-image "$$image"
 	    docker/image-check "$$image"
 	    docker/compose-check "$$image"
-	    $(MAKE) --no-print-directory dist-check
 	    $(MAKE) --no-print-directory docs SERVER=redis-forky
 	else
 	    $(MAKE) --no-print-directory test-host
-	    echo "no Docker engine answers: the matrix, the image, the Compose files and the packages are not tested"
+	    $(MAKE) --no-print-directory docs
+	    echo "no Docker engine answers: the matrix, the image and the Compose files are not tested"
 	fi
 	$(MAKE) --no-print-directory monitoring-check
-	$(MAKE) --no-print-directory docs
 	$(MAKE) --no-print-directory test-python
 	$(MAKE) --no-print-directory chaos-check
 
@@ -159,10 +158,10 @@ chaos-check: deps ## test the fault lab, and run it for some minutes (needs root
 	export DURABLE_TEST_MODULE="$(abspath $(target))/release/libredis_durable.so"
 	export DURABLE_TEST_MISTAKES="$(abspath $(target))/mistakes/debug/libredis_durable.so"
 	cargo test --locked --package durable-chaos --test lab -- --test-threads 1
-	"$(lab)" --seed 7 --rounds 12 --may-say-nothing 2 --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check"
+	"$(lab)" --seed 7 --rounds 8 --may-say-nothing 2 --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check"
 	"$(lab)" --seed 9 --rounds 6 --may-say-nothing 1 --failover --scenario kill,restart-empty,isolate,back-at-once,bumped-epoch,by-hand --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check-group"
 	if docker info >/dev/null 2>&1; then
-	    "$(lab)" --seed 8 --rounds 12 --may-say-nothing 2 --server "$$(docker/server-files valkey-forky)" --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check-valkey"
+	    "$(lab)" --seed 8 --rounds 8 --may-say-nothing 2 --server "$$(docker/server-files valkey-forky)" --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check-valkey"
 	else
 	    echo "no Docker engine answers: the run on Valkey is skipped"
 	fi
