@@ -33,7 +33,8 @@ impl ServerEvents for Events {
             || registry::needs_turns()
             || moved_keys::needs_turns()
             || slothint::needs_turns()
-            || resets::is_pending();
+            || resets::is_pending()
+            || failover::needs_turns();
         event_loop::cron(ctx, hz, needed);
         turn::cron(ctx, hz);
         refresh::cron(ctx);
@@ -74,5 +75,9 @@ impl ServerEvents for Events {
 
     fn data_replaced(_: &Ctx) {
         failover::data_replaced();
+    }
+
+    fn data_flushed(_: &Ctx) {
+        failover::data_flushed();
     }
 }

@@ -101,6 +101,14 @@ pub fn changes() -> u64 {
     CHANGES.load(Ordering::Relaxed)
 }
 
+/// Turns `durable.failover` on, for a server that is a member of a group already.
+pub fn turn_failover_on() {
+    change(|config| {
+        config.failover = true;
+        true
+    });
+}
+
 /// Sets a setting. `set` returns false for a value that it does not accept.
 fn change(set: impl FnOnce(&mut Config) -> bool) -> bool {
     let accepted = CONFIG.with(set);

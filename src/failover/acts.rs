@@ -60,6 +60,9 @@ pub fn carry_out(ctx: &Ctx, acts: Vec<Act>) {
                 ctx.log_notice(&format!("failover: {text}"));
                 if text.contains("not vote") {
                     state::with(|state| state.last_refusal = text);
+                } else if text.contains("holds term") {
+                    // It was about an election that is over.
+                    state::with(|state| state.last_refusal.clear());
                 }
             }
         }
@@ -128,9 +131,14 @@ fn write(ctx: &Ctx, promise: durable_failover::Ballot) {
         let (Some(shard), Some(node)) = (&state.shard, state.node) else {
             return false;
         };
-        state.sequence = state.sequence.saturating_add(1);
+        // One at a time. What was promised meanwhile is written next.
+        if state.is_writing {
+            return true;
+        }
         let record = Record {
-            sequence: state.sequence,
+            // A write that failed may have left a torn record. It is repeated in the same place, so
+            // that the other one stays whole.
+            sequence: state.sequence.saturating_add(1),
             node,
             definition: shard.definition().clone(),
             promise,
@@ -183,7 +191,16 @@ pub fn after_writing(ctx: &Ctx) {
         }
         match outcome.result {
             Ok(()) => {
-                let acts = with_shard(|shard| shard.persisted(outcome.promise));
+                let acts = state::with(|state| {
+                    state.sequence = state.sequence.max(outcome.sequence);
+                    let shard = state.shard.as_mut();
+                    let written = |shard: &mut Shard| {
+                        let mut acts = shard.persisted(outcome.promise);
+                        acts.extend(shard.unwritten().map(Act::Persist));
+                        acts
+                    };
+                    shard.map(written).unwrap_or_default()
+                });
                 carry_out(ctx, acts);
             }
             Err(why) => failed(ctx, &why),
@@ -210,6 +227,7 @@ pub fn role_changed(ctx: &Ctx, is_primary: bool) {
         let changed = |shard: &mut Shard| shard.role_changed(is_primary, position, now);
         shard.map(changed).unwrap_or_default()
     });
+    state::with(|state| state.last_refusal.clear());
     // Only lines for the log: the server is in the middle of a change.
     for act in acts {
         if let Act::Log(text) = act {

@@ -17,6 +17,13 @@ impl BusReceiver for Bus {
     fn received(ctx: &Ctx, from: [u8; NODE_ID], bytes: &[u8]) {
         // The server goes on delivering after the setting was turned off.
         if !super::is_on() {
+            let is_status =
+                matches!(decode(bytes), Ok(envelope) if matches!(envelope.body, Body::Status(_)));
+            state::with(|state| {
+                if let Some((_, heard)) = state.leaving.as_mut().filter(|_| is_status) {
+                    *heard = view::now();
+                }
+            });
             return;
         }
         let needs_timer = state::with(|state| {
@@ -54,6 +61,7 @@ impl Timer for Inbox {
             match envelope.body {
                 Body::Invite(definition) => founding::invited(ctx, from, definition),
                 Body::Accept => founding::accepted(ctx, from, envelope.group),
+                Body::Withdraw => founding::withdrawn(ctx, from, envelope.group),
                 Body::Decline(why) => founding::declined(ctx, from, envelope.group, why),
                 body => pass_on(ctx, from, (envelope.group, envelope.list), &body),
             }

@@ -18,7 +18,7 @@ impl Command for DurableFailover {
     fn run(ctx: &Ctx, args: Args<'_>) {
         let word = args.get(1).unwrap_or_default();
         let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
-        if is(psync::NOT_SERVED) {
+        if psync::NOT_SERVED.iter().any(|name| is(name)) {
             return ctx.reply_error(psync::REFUSAL);
         }
         if args.len() != 2 {

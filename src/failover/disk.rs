@@ -4,14 +4,14 @@
 //! disk, and the event loop must not wait for it. So a thread of the module writes, and wakes the
 //! event loop when it is done. It touches nothing of the server but that call.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use durable_failover::{Ballot, Record, FILE};
 
@@ -36,7 +36,6 @@ pub struct Outcome {
 pub struct Disk {
     jobs: Option<Sender<Record>>,
     outcomes: Arc<Mutex<Vec<Outcome>>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 /// What a file holds.
@@ -75,14 +74,13 @@ impl Disk {
         let (jobs, inbox) = channel();
         let outcomes = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&outcomes);
-        let thread = thread::Builder::new()
+        thread::Builder::new()
             .name("durable-file".into())
             .spawn(move || work(&path, &inbox, &told))
             .ok()?;
         Some(Disk {
             jobs: Some(jobs),
             outcomes,
-            thread: Some(thread),
         })
     }
 
@@ -102,13 +100,10 @@ impl Disk {
 }
 
 impl Drop for Disk {
-    /// Waits for the thread: its code must not run when the library is unmapped. That takes as long
-    /// as the write that it is in.
+    /// The thread ends by itself after the write that it is in. Its code stays mapped: a module that
+    /// has heard the cluster's bus is not unloaded.
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -134,27 +129,38 @@ fn work(path: &Path, inbox: &Receiver<Record>, told: &Mutex<Vec<Outcome>>) {
 }
 
 fn put(path: &Path, file: &mut Option<File>, record: &Record) -> io::Result<()> {
+    let (slot, place) = record.slot();
     let file = match file {
         Some(file) => file,
-        None => file.insert(open(path)?),
+        None => file.insert(open(path, &slot, place)?),
     };
-    let (slot, place) = record.slot();
     file.write_all_at(&slot, place)?;
     file.sync_data()
 }
 
-/// Opens the file. Makes it, with both slots allocated, if it is not there: what cannot be
-/// allocated later must not be needed later.
-fn open(path: &Path) -> io::Result<File> {
+/// Opens the file. If it is not there, makes it with both slots allocated, because what cannot be
+/// allocated later must not be needed later, and with the first record in it. It gets its name only
+/// when all of that is on disk: a file without a record would be a damaged one.
+fn open(path: &Path, slot: &[u8], place: u64) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
     match options.open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         opened => return opened,
     }
-    let mut file = options.create_new(true).open(path)?;
-    file.write_all(&[0; FILE])?;
-    file.sync_all()?;
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    let unfinished = PathBuf::from(unfinished);
+    let mut file = options.create(true).truncate(true).open(&unfinished)?;
+    let made = file
+        .write_all(&[0; FILE])
+        .and_then(|()| file.write_all_at(slot, place))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&unfinished, path));
+    if let Err(error) = made {
+        let _ = fs::remove_file(&unfinished);
+        return Err(error);
+    }
     if let Some(folder) = path.parent() {
         File::open(folder)?.sync_all()?;
     }

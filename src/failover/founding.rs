@@ -13,8 +13,9 @@ use durable_failover::{
 };
 
 use super::disk::{Disk, Outcome};
-use super::{acts, state, switch, view};
+use super::{acts, links, state, switch, view};
 use crate::config;
+use crate::durable::admission::configured;
 use crate::event_loop;
 use crate::ffi::{Blocked, Ctx, HandleId, Waiting};
 
@@ -67,6 +68,8 @@ fn left(handle: HandleId) {
 
 /// `DURABLE.FAILOVER START`
 pub fn start(ctx: &Ctx) {
+    // CONFIG SET may have come a moment ago.
+    switch::apply(ctx);
     let definition = match definition(ctx) {
         Ok(definition) => definition,
         Err(why) => return ctx.reply_error_text(&format!("ERR {why}; nothing was changed")),
@@ -146,6 +149,19 @@ fn definition(ctx: &Ctx) -> Result<Definition, String> {
              {expected}"
         ));
     }
+    if ctx.setting(c"dir").is_none() {
+        return Err("the module needs the server's command CONFIG, which was renamed".into());
+    }
+    let required = configured().map_or(0, |requirement| requirement.need.replicas);
+    if required < u32::from(acknowledgements) {
+        return Err(format!(
+            "durable.replicas requires {required}, fewer than durable.failover-replicas \
+             {acknowledgements}: a failover could lose what a durable command without options writes"
+        ));
+    }
+    if let Some(missing) = links::not_linked(ctx, &replicas) {
+        return Err(missing);
+    }
     let definition = Definition {
         id: GroupId(random(ctx)),
         version: 1,
@@ -196,7 +212,8 @@ pub fn cron(ctx: &Ctx) {
     give_up(
         ctx,
         &format!(
-            "no answer from {missing}: is the module loaded there, with durable.failover yes?"
+            "no answer from {missing}: is the module loaded there, with durable.failover yes? Members \
+             that have agreed keep the settings of a group: START again, or durable.failover no there"
         ),
     );
 }
@@ -229,19 +246,58 @@ fn bytes(group: GroupId, body: Body) -> Vec<u8> {
     encode(&Envelope { group, list, body })
 }
 
-/// Ends it without a group.
+/// Ends it without a group, and tells those who have accepted.
 pub fn give_up(ctx: &Ctx, why: &str) {
-    let founding = state::with(|state| state.founding.take());
-    if let Some(Founding {
-        caller: Some((_, blocked)),
-        ..
-    }) = founding
-    {
+    let Some(founding) = state::with(|state| state.founding.take()) else {
+        return;
+    };
+    if founding.me == MemberId(0) {
+        for &node in founding.definition.members.iter().skip(1) {
+            answer_to(ctx, node, founding.definition.id, Body::Withdraw);
+        }
+    }
+    if let Some((_, blocked)) = founding.caller {
         let error = format!("ERR no group was formed: {why}");
         blocked.hold(|ctx| ctx.reply_error_text(&error));
         blocked.unblock();
-        ctx.log_warning(&format!("failover: no group was formed: {why}"));
     }
+    ctx.log_warning(&format!("failover: no group was formed: {why}"));
+}
+
+/// The primary has given a group up that this server has accepted.
+pub fn withdrawn(ctx: &Ctx, from: NodeId, group: GroupId) {
+    let never_began = state::with(|state| {
+        state.founding = None;
+        let shard = state.shard.as_ref()?;
+        let is_it = shard.definition().id == group;
+        (is_it && never_began(shard, from)).then(|| state.before.take())
+    });
+    let Some(before) = never_began else { return };
+    state::with(|state| {
+        state.shard = None;
+        state.disk = None;
+        state.confirmed = None;
+    });
+    let path = switch::path(ctx);
+    if let Err(why) = std::fs::remove_file(&path) {
+        ctx.log_warning(&format!(
+            "failover: {} cannot be removed: {why}",
+            path.display()
+        ));
+    }
+    if let Some(before) = before {
+        switch::set(ctx, before);
+    }
+    crate::durable::state::restrict_to(None);
+    ctx.log_notice("failover: its primary has formed no group: this server is no member");
+}
+
+/// A group of this founder that has never had a term as far as this member knows.
+fn never_began(shard: &Shard, founder: NodeId) -> bool {
+    let member = shard.member();
+    member.promise() == Member::founding_ballot(MemberId(0))
+        && !member.is_voter()
+        && shard.definition().members.first() == Some(&founder)
 }
 
 /// A primary asks this server to be a member of its group.
@@ -295,12 +351,7 @@ fn considered(ctx: &Ctx, from: NodeId, definition: &Definition) -> Result<bool, 
                 return Ok(true);
             }
             // A group that never began: the same primary invites again.
-            let first = Member::founding_ballot(MemberId(0));
-            let member = shard.member();
-            let never_began = member.promise() == first
-                && !member.is_voter()
-                && shard.definition().members.first() == Some(&from);
-            if !never_began {
+            if !never_began(shard, from) {
                 return Err(Decline::Member(shard.definition().id));
             }
         }

@@ -14,7 +14,8 @@ use crate::ffi;
 use crate::ffi::Ctx;
 use std::sync::atomic::Ordering;
 
-type Address = (Vec<u8>, u16);
+/// A host and a port.
+pub type Address = (Vec<u8>, u16);
 
 /// The server reported that a replica came online or went.
 pub fn links_changed(ctx: &Ctx) {
@@ -31,31 +32,43 @@ pub fn look(ctx: &Ctx) {
 }
 
 fn compare(ctx: &Ctx, reported: bool) {
-    let Some(links) = online_links(ctx) else {
-        return;
-    };
+    let links = online_links(ctx);
     let addresses = member_addresses(ctx);
     state::with(|state| {
         let Some(shard) = &mut state.shard else {
             return;
+        };
+        // Without a list nothing is known: nobody counts until the next one.
+        let (links, is_known) = match links {
+            Some(links) => (links, true),
+            None => (Vec::new(), false),
         };
         let number = |links: &[Address], address: &Address| {
             links.iter().filter(|&link| link == address).count()
         };
         let mut changed = Vec::new();
         let mut linked = vec![false; addresses.len()];
-        for ((place, address), is_linked) in addresses.iter().zip(&mut linked) {
-            let Some(address) = address else { continue };
-            let now = number(&links, address);
+        for (index, ((place, address), is_linked)) in addresses.iter().zip(&mut linked).enumerate()
+        {
+            let before = state
+                .addresses
+                .get(index)
+                .and_then(|(_, address)| address.as_ref());
+            let now = address
+                .as_ref()
+                .map_or(0, |address| number(&links, address));
             *is_linked = now > 0 && *place != shard.me();
-            if now != number(&state.links, address) {
+            let then = before.map_or(0, |before| number(&state.links, before));
+            // A link cannot be told from another one while its member's address is not known.
+            if address.is_none() || before != address.as_ref() || now != then {
                 changed.push(*place);
             }
         }
-        if reported && links == state.links {
+        if !is_known || (reported && links == state.links) {
             changed = addresses.iter().map(|&(place, _)| place).collect();
         }
         state.links = links;
+        state.addresses = addresses;
         shard.links_changed(&changed, &linked);
     });
 }
@@ -84,6 +97,27 @@ pub fn count(ctx: &Ctx) {
     }
 }
 
+/// Says which of these replicas has no link under the address that the cluster knows. Its
+/// confirmations could never count.
+pub fn not_linked(ctx: &Ctx, replicas: &[NodeId]) -> Option<String> {
+    let links = online_links(ctx).unwrap_or_default();
+    let is_linked = |node: &&NodeId| {
+        let id = acts::id_text(&node.to_string());
+        let known = id.and_then(|id| ctx.cluster_node(&id));
+        known.is_some_and(|known| links.contains(&(known.ip, known.port)))
+    };
+    let missing = replicas.iter().find(|node| !is_linked(node))?;
+    let listed: Vec<String> = links
+        .iter()
+        .map(|(host, port)| format!("{}:{port}", String::from_utf8_lossy(host)))
+        .collect();
+    Some(format!(
+        "replica {missing} has no link under the address that the cluster knows; the links are {}. \
+         Are replica-announce-ip and cluster-announce-ip the same?",
+        listed.join(", ")
+    ))
+}
+
 /// The hosts and ports of the online links.
 fn online_links(ctx: &Ctx) -> Option<Vec<Address>> {
     let reply = ctx.ask(c"ROLE", &[])?;
@@ -93,7 +127,7 @@ fn online_links(ctx: &Ctx) -> Option<Vec<Address>> {
 }
 
 /// The addresses of all members, as the cluster knows them.
-fn member_addresses(ctx: &Ctx) -> Vec<(MemberId, Option<Address>)> {
+pub fn member_addresses(ctx: &Ctx) -> Vec<(MemberId, Option<Address>)> {
     let nodes: Vec<(MemberId, NodeId)> = state::with(|state| {
         let Some(shard) = &state.shard else {
             return Vec::new();

@@ -75,7 +75,9 @@ pub fn admits(replicas: u32) -> Result<(), Refusal> {
 /// The server's cron ran.
 pub fn cron(ctx: &Ctx) {
     switch::apply(ctx);
-    if is_on() {
+    if !is_on() {
+        switch::restore_settings(ctx);
+    } else {
         founding::cron(ctx);
         acts::tick(ctx);
     }
@@ -86,6 +88,11 @@ pub fn turn_ends(ctx: &Ctx) {
     if disk::has_news() {
         acts::after_writing(ctx);
     }
+}
+
+/// Whether the turns of the event loop are needed: the end of a writing is noticed in one.
+pub fn needs_turns() -> bool {
+    is_on() && state::read(|state| state.is_writing).unwrap_or(false)
 }
 
 /// This server became a primary or a replica.
@@ -101,6 +108,21 @@ pub fn data_replaced() {
         state::with(|state| {
             if let Some(shard) = &mut state.shard {
                 shard.data_replaced();
+            }
+        });
+    }
+}
+
+/// A database is being emptied. A primary with a term does that for a client, and it is in its
+/// stream. On a replica it may be in the stream too; then the primary confirms it again within a
+/// second. But it may also be CLUSTER RESET, and the data are gone.
+pub fn data_flushed() {
+    if MEMBER.load(Ordering::Relaxed) {
+        state::with(|state| {
+            if let Some(shard) = &mut state.shard {
+                if shard.member().term().is_none() {
+                    shard.data_replaced();
+                }
             }
         });
     }

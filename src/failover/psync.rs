@@ -10,10 +10,10 @@ use std::sync::atomic::Ordering;
 use durable_failover::Position;
 
 use super::{state, view, CLOSED, MEMBER};
-use crate::ffi::{Ctx, IncomingCommand};
+use crate::ffi::{Ctx, IncomingCommand, OwnString};
 
-/// The word after DURABLE.FAILOVER in a refused PSYNC.
-pub const NOT_SERVED: &[u8] = b"NOT-SERVED";
+/// The words after DURABLE.FAILOVER in a refused command of a replica.
+pub const NOT_SERVED: [&[u8]; 2] = [b"PSYNC", b"SYNC"];
 
 /// The reply to a refused PSYNC.
 pub const REFUSAL: &CStr =
@@ -24,8 +24,7 @@ pub fn sent(command: &mut IncomingCommand) {
     let is_member = MEMBER.load(Ordering::Relaxed);
     let is_closed = CLOSED.load(Ordering::Relaxed);
     if (is_member || is_closed) && !serves(command) {
-        command.replace_word(0, b"durable.failover");
-        command.replace_word(1, NOT_SERVED);
+        command.insert_word(0, OwnString::new(b"durable.failover"));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use durable_failover::{Act, Envelope, NodeId, ServerSettings, Shard};
+use durable_failover::{Act, Envelope, MemberId, NodeId, ServerSettings, Shard};
 use lazy_static::lazy_static;
 
 use super::disk::Disk;
@@ -39,8 +39,13 @@ pub struct State {
     pub later: Vec<Act>,
     /// The online links at the last look, by host and port.
     pub links: Vec<(Vec<u8>, u16)>,
+    /// The addresses of the members at the last look.
+    pub addresses: Vec<(MemberId, Option<(Vec<u8>, u16)>)>,
     /// The addresses that may count, as they were passed on.
     pub confirmed: Option<Vec<(Vec<u8>, u16)>>,
+    /// This server was a member and was turned off: the settings to give back, and when another
+    /// member was heard last, in milliseconds.
+    pub leaving: Option<(ServerSettings, u64)>,
     /// A group that is being formed.
     pub founding: Option<Founding>,
     /// Messages that could not be read, or were of another group.

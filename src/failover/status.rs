@@ -18,7 +18,7 @@ use std::ffi::{CStr, CString};
 
 use durable_failover::{MemberId, Shard};
 
-use super::{state, view};
+use super::{links, state, view};
 use crate::ffi::info::Value;
 use crate::ffi::Ctx;
 
@@ -40,6 +40,7 @@ struct Shown {
 /// One member.
 struct OneShown {
     node: String,
+    address: String,
     is_self: bool,
     role: &'static str,
     is_voter: bool,
@@ -50,6 +51,7 @@ struct OneShown {
 
 fn shown(ctx: &Ctx) -> Shown {
     let view = view::read(ctx);
+    let addresses = links::member_addresses(ctx);
     state::with(|state| {
         let mut shown = Shown {
             state: "off",
@@ -90,9 +92,11 @@ fn shown(ctx: &Ctx) -> Shown {
         shown.votes = shard.group().votes().into();
         shown.term = own.term.unwrap_or(own.log_term).counter;
         shown.is_voter = own.is_voter;
-        shown.confirmed = u64::try_from(member.grants()).unwrap_or(u64::MAX);
+        let counting = state.confirmed.as_ref().map_or(0, Vec::len);
+        shown.confirmed = u64::try_from(counting).unwrap_or(u64::MAX);
         shown.members = (0..shard.group().members())
             .map(|place| one(shard, MemberId(place), &own, view.now))
+            .map(|member| with_address(member, shard, &addresses))
             .collect();
         shown.reason = reason(shard, &shown);
         shown.is_ready = shown.reason.is_empty();
@@ -112,6 +116,7 @@ fn one(shard: &Shard, place: MemberId, own: &durable_failover::Status, now: u64)
     let age = heard_at.map(|at| now.saturating_sub(at));
     OneShown {
         node: shard.name(place),
+        address: String::new(),
         is_self,
         role: match status {
             None => "unknown",
@@ -130,6 +135,19 @@ fn one(shard: &Shard, place: MemberId, own: &durable_failover::Status, now: u64)
     }
 }
 
+/// Adds where the cluster knows a member to be: `10.0.0.3:6379`.
+fn with_address(
+    mut member: OneShown,
+    shard: &Shard,
+    addresses: &[(MemberId, Option<links::Address>)],
+) -> OneShown {
+    let is_it = |&&(place, _): &&(MemberId, _)| shard.name(place) == member.node;
+    if let Some((_, Some((host, port)))) = addresses.iter().find(is_it) {
+        member.address = format!("{}:{port}", String::from_utf8_lossy(host));
+    }
+    member
+}
+
 /// Older states are not counted on, in milliseconds.
 const FRESH: i64 = 3000;
 
@@ -142,6 +160,13 @@ fn reason(shard: &Shard, shown: &Shown) -> String {
     let others = || shown.members.iter().filter(|member| !member.is_self);
     let voters = others().filter(is_heard).filter(|member| member.is_voter);
     let voters = u64::try_from(voters.count()).unwrap_or(0);
+    // What counts for a replica is who could vote if the primary were gone.
+    let electors = others()
+        .filter(is_heard)
+        .filter(|one| one.is_voter && one.role == "replica");
+    let electors = u64::try_from(electors.count())
+        .unwrap_or(0)
+        .saturating_add(1);
     let missing: Vec<String> = others().filter_map(complaint).collect();
     let missing = missing.join("; ");
     let needed = shown.votes;
@@ -149,16 +174,15 @@ fn reason(shard: &Shard, shown: &Shown) -> String {
         "replica" if !shown.is_voter => "this member is no voter: it restarted, or its data were \
              replaced, and its primary has not confirmed them yet"
             .into(),
-        "replica" if voters.saturating_add(1) < needed => format!(
-            "{} of {needed} voters, this member included; {missing}",
-            voters.saturating_add(1)
+        "replica" if electors < needed => format!(
+            "{electors} of {needed} voters without the primary, this member included; {missing}"
         ),
         "replica" => String::new(),
         "closed" => {
             format!("this primary holds no term: its group has not voted for it; {missing}")
         }
         _ if shown.confirmed < shown.guaranteed => format!(
-            "{} of {} replicas have confirmed, so no write is acknowledged; {missing}",
+            "{} of {} replicas have confirmed, so a failover could lose what is written; {missing}",
             shown.confirmed, shown.guaranteed
         ),
         _ if voters < needed => {
@@ -170,7 +194,11 @@ fn reason(shard: &Shard, shown: &Shown) -> String {
 
 /// What keeps another member from voting.
 fn complaint(member: &OneShown) -> Option<String> {
-    let node = &member.node;
+    let node = if member.address.is_empty() {
+        &member.node
+    } else {
+        &member.address
+    };
     Some(match member.heard_ms {
         ..0 => format!("{node} was never heard of"),
         0..FRESH if member.is_voter => return None,
@@ -196,8 +224,9 @@ pub fn reply(ctx: &Ctx) {
     ctx.reply_bytes(b"members");
     ctx.reply_array(shown.members.len());
     for member in shown.members {
-        ctx.reply_map(7);
+        ctx.reply_map(8);
         text(ctx, c"node", &member.node);
+        text(ctx, c"address", &member.address);
         number(ctx, c"self", member.is_self.into());
         text(ctx, c"role", member.role);
         number(ctx, c"voter", member.is_voter.into());

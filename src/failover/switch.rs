@@ -16,7 +16,20 @@ use crate::ffi::Ctx;
 
 /// Applies the setting while the module is being loaded: a primary that has restarted is closed
 /// before it serves anybody.
+///
+/// A server that has the file of a group is a member, whatever the setting says: it may have been set
+/// by CONFIG SET and lost in the restart. Open and perhaps empty, it would be copied by the others.
 pub fn load(ctx: &Ctx) {
+    let is_off = !config::read(|config| config.failover);
+    if is_off && ctx.own_node().is_some() && !matches!(disk::read(&path(ctx)), Found::Nothing) {
+        config::turn_failover_on();
+        ctx.log_warning(&format!(
+            "failover: durable.failover is no, but {} says that this server is a member of a group: \
+             it is one. Put durable.failover yes into its configuration, or delete the file on all \
+             members",
+            path(ctx).display()
+        ));
+    }
     apply(ctx);
 }
 
@@ -41,6 +54,7 @@ pub fn apply(ctx: &Ctx) {
 
 fn turn_on(ctx: &Ctx) {
     ON.store(true, Ordering::Relaxed);
+    state::with(|state| state.leaving = None);
     let node = ctx.own_node().and_then(|id| NodeId::parse(&id));
     let Some(node) = node else {
         ctx.log_warning(
@@ -113,6 +127,7 @@ fn turn_off(ctx: &Ctx) {
     if ctx.own_node().is_none() {
         return;
     }
+    super::founding::give_up(ctx, "durable.failover was turned off");
     let (before, timer) = state::with(|state| {
         let before = state.shard.is_some().then_some(state.before).flatten();
         (before, state.timer.take())
@@ -120,21 +135,40 @@ fn turn_off(ctx: &Ctx) {
     if let Some(timer) = timer {
         ctx.stop_timer(timer);
     }
-    super::founding::give_up(ctx, "durable.failover was turned off");
-    let was_member = before.is_some();
-    state::with(|state| *state = state::State::default());
-    if let Some(before) = before {
-        set(ctx, before);
-    }
+    let now = view::now();
+    state::with(|state| {
+        *state = state::State::default();
+        state.leaving = before.map(|before| (before, now));
+    });
     crate::durable::state::restrict_to(None);
-    if was_member {
+    if before.is_some() {
         ctx.log_warning(
-            "failover: durable.failover is off: this server does not vote any more, and \
-             acknowledged writes do not survive every failover. Its group does without it, as if it \
-             were down",
+            "failover: durable.failover is off: this server does not vote any more. Turn it off on \
+             all members of the group. Until then the server holds no elections of its own, because \
+             it may lack what the others have acknowledged",
         );
     }
 }
+
+/// A member that was turned off gives the server its settings back once no other member is heard.
+pub fn restore_settings(ctx: &Ctx) {
+    let now = view::now();
+    let before = state::with(|state| {
+        let is_quiet =
+            |&mut (_, heard): &mut (ServerSettings, u64)| now.saturating_sub(heard) >= QUIET;
+        state.leaving.take_if(is_quiet)
+    });
+    if let Some((before, _)) = before {
+        set(ctx, before);
+        ctx.log_notice(
+            "failover: no member of the group is heard: the server's settings are as before",
+        );
+    }
+}
+
+/// After this time without a message nobody takes part in the group any more, in milliseconds.
+/// Members tell their state once a second.
+const QUIET: u64 = 4000;
 
 /// The settings of the server that a group needs otherwise, as they are.
 pub fn current(ctx: &Ctx) -> ServerSettings {
@@ -148,7 +182,8 @@ pub fn current(ctx: &Ctx) -> ServerSettings {
 const NO_FAILOVER: &CStr = c"cluster-replica-no-failover";
 const MIGRATION: &CStr = c"cluster-allow-replica-migration";
 
-fn set(ctx: &Ctx, settings: ServerSettings) {
+/// Sets them.
+pub fn set(ctx: &Ctx, settings: ServerSettings) {
     let word = |on: bool| if on { c"yes" } else { c"no" };
     for (name, value) in [
         (NO_FAILOVER, word(settings.no_failover)),

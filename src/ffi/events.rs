@@ -29,6 +29,8 @@ pub trait ServerEvents {
     fn role_changed(ctx: &Ctx, primary: bool);
     /// A full synchronization begins to replace the data.
     fn data_replaced(ctx: &Ctx);
+    /// A database or all are being emptied: by FLUSHALL, FLUSHDB or CLUSTER RESET.
+    fn data_flushed(ctx: &Ctx);
 }
 
 /// The version of the records that events come with.
@@ -52,6 +54,7 @@ impl Ctx {
         self.subscribe::<E, { raw::REDISMODULE_EVENT_MODULE_CHANGE }>()?;
         self.subscribe::<E, { raw::REDISMODULE_EVENT_CONFIG }>()?;
         self.subscribe::<E, { raw::REDISMODULE_EVENT_LOADING }>()?;
+        self.subscribe::<E, { raw::REDISMODULE_EVENT_FLUSHDB }>()?;
         self.subscribe::<E, { raw::REDISMODULE_EVENT_REPL_ASYNC_LOAD }>()?;
         self.subscribe::<E, { raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED }>()
     }
@@ -151,6 +154,9 @@ unsafe extern "C" fn on_event<E: ServerEvents, const ID: u64>(
                 ctx,
                 which == raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER,
             );
+        }
+        raw::REDISMODULE_EVENT_FLUSHDB if which == raw::REDISMODULE_SUBEVENT_FLUSHDB_START => {
+            E::data_flushed(ctx);
         }
         raw::REDISMODULE_EVENT_LOADING if which == raw::REDISMODULE_SUBEVENT_LOADING_REPL_START => {
             E::data_replaced(ctx);

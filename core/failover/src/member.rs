@@ -239,7 +239,12 @@ impl Member {
             self.outbox.clear();
             self.promise = ballot;
         }
-        self.outbox.extend(messages);
+        for message in messages {
+            // The same challenge comes again and again while a slow disk writes.
+            if !self.outbox.contains(&message) {
+                self.outbox.push(message);
+            }
+        }
         if self.persisted >= self.promise {
             return self.persisted(self.promise);
         }

@@ -104,6 +104,10 @@ pub struct Shard {
     not_before: u64,
     /// Since when a replica has had a reason to stand.
     reason_since: Option<u64>,
+    /// It has said that it hears too few voters to stand.
+    is_alone: bool,
+    /// Elections that it has not won.
+    failures: u32,
     /// When FORCE was called.
     forced_at: Option<u64>,
     told_at: Option<u64>,
@@ -141,6 +145,8 @@ impl Shard {
             challenge: None,
             not_before: 0,
             reason_since: None,
+            is_alone: false,
+            failures: 0,
             forced_at: None,
             told_at: None,
             told: None,
@@ -257,6 +263,7 @@ impl Shard {
     pub fn role_changed(&mut self, is_primary: bool, position: Position, now: u64) -> Vec<Act> {
         self.challenge = None;
         self.reason_since = None;
+        self.failures = 0;
         self.forced_at = None;
         self.told_at = None;
         for peer in &mut self.peers {
@@ -300,8 +307,8 @@ impl Shard {
             return;
         };
         for replica in self.member.others() {
-            let peer = self.peers.get(usize::from(replica.0));
-            if !peer.is_some_and(|peer| peer.is_linked) || self.member.has_granted(replica) {
+            let is_linked = self.peer(replica).is_some_and(|peer| peer.is_linked);
+            if !is_linked || self.member.has_granted(replica) {
                 continue;
             }
             if let Some(challenge) = self.member.challenge(replica, position) {

@@ -43,6 +43,8 @@ pub enum Body {
     Accept,
     /// It is not.
     Decline(Decline),
+    /// The group of an invitation was not formed: whoever has accepted is no member.
+    Withdraw,
 }
 
 /// The state of a member.

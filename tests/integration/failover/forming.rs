@@ -42,7 +42,7 @@ fn start_forms_a_group_and_writes_go_on() {
 #[test]
 fn start_says_what_is_missing_and_changes_nothing() {
     let group = Group::unformed();
-    let [primary, one, _] = group.shard();
+    let [primary, one, two] = group.shard();
     let start = ["DURABLE.FAILOVER", "START"];
     assert!(error(one, &start)
         .contains("START needs a primary, this is a replica; nothing was changed"));
@@ -64,8 +64,18 @@ fn start_says_what_is_missing_and_changes_nothing() {
         "{text}"
     );
     assert_eq!(info(primary, "state"), "no group");
+    // The other replica may have accepted already.
+    eventually("it to be no member", || {
+        info(two, "state") == "no group" && setting(two, "cluster-replica-no-failover") == "no"
+    });
     one.run::<()>(&["CONFIG", "SET", "durable.failover-replicas", "1"]);
-    // One replica may have accepted already. It accepts the next invitation of the same primary.
+    primary.run::<()>(&["CONFIG", "SET", "durable.failover-replicas", "2"]);
+    let text = error(primary, &start);
+    assert!(
+        text.contains("durable.replicas requires 1, fewer than durable.failover-replicas 2"),
+        "{text}"
+    );
+    primary.run::<()>(&["CONFIG", "SET", "durable.failover-replicas", "1"]);
     group.form();
     assert!(error(primary, &start).contains("belongs to a group already"));
 }
@@ -89,7 +99,7 @@ fn a_member_without_the_setting_is_named() {
 #[test]
 fn a_group_changes_settings_of_the_server_and_gives_them_back() {
     let group = Group::formed();
-    let [primary, ..] = group.shard();
+    let [primary, one, two] = group.shard();
     assert_eq!(setting(primary, "cluster-replica-no-failover"), "yes");
     assert_eq!(setting(primary, "cluster-allow-replica-migration"), "no");
     for (name, value) in [
@@ -102,12 +112,22 @@ fn a_group_changes_settings_of_the_server_and_gives_them_back() {
             "{text}"
         );
     }
-    primary.run::<()>(&["CONFIG", "SET", "durable.failover", "no"]);
-    eventually("the settings to be as before", || {
-        setting(primary, "cluster-replica-no-failover") == "no"
-            && setting(primary, "cluster-allow-replica-migration") == "yes"
-    });
-    assert_eq!(info(primary, "state"), "");
+    let turn_off = |member: &Server| {
+        member.run::<()>(&["CONFIG", "SET", "durable.failover", "no"]);
+        eventually("it to be off", || info(member, "state").is_empty());
+    };
+    turn_off(one);
+    // The others still vote without it, and the server of this one must not promote it.
+    one.wait_for_log("Turn it off on all members of the group");
+    assert_eq!(setting(one, "cluster-replica-no-failover"), "yes");
+    turn_off(two);
+    turn_off(primary);
+    for member in [primary, one, two] {
+        eventually("the settings to be as before", || {
+            setting(member, "cluster-replica-no-failover") == "no"
+                && setting(member, "cluster-allow-replica-migration") == "yes"
+        });
+    }
 }
 
 #[test]

@@ -18,10 +18,15 @@ pub type Status = HashMap<String, redis::Value>;
 impl Group {
     /// A shard whose members have `durable.failover yes`, and no group yet.
     pub fn unformed() -> Group {
+        Group::with(&["failover", "yes", "expected-replicas", "2"])
+    }
+
+    /// A shard whose nodes load the module with these arguments.
+    pub fn with(arguments: &'static [&'static str]) -> Group {
         let cluster = Cluster::builder(5, 0)
             .node(|_, builder| {
                 builder
-                    .module_args(&["failover", "yes", "expected-replicas", "2"])
+                    .module_args(arguments)
                     .config("cluster-require-full-coverage", "no")
                     .config("repl-diskless-sync-delay", "0")
                     .config("cluster-replica-no-failover", "no")
@@ -82,12 +87,12 @@ impl Group {
         SHARD.map(|index| &self.cluster.nodes[index])
     }
 
-    /// Waits until all members could take part in a failover.
+    /// Waits until all members could take part in a failover, and the primary takes durable writes.
     pub fn wait_until_ready(&self) {
         eventually("the group to be ready for a failover", || {
-            let [primary, ..] = self.shard();
             let mut members = self.shard().into_iter();
-            members.all(|member| info(member, "ready") == "1") && primary.is_alive()
+            let are_ready = members.all(|member| info(member, "ready") == "1");
+            are_ready && self.holder().is_some_and(counts_one)
         });
     }
 

@@ -28,9 +28,13 @@ impl Shard {
                     peer.heard_at = Some(view.now);
                     peer.status = Some(*status);
                 }
+                // It has confirmed, and its data were emptied since: it has to confirm again.
+                if !status.is_voter && self.member.has_granted(from) {
+                    self.member.link_changed(from);
+                }
             }
             Body::Protocol(message) => self.protocol(from, *message, view, &mut acts),
-            Body::Invite(_) | Body::Accept | Body::Decline(_) => {}
+            Body::Invite(_) | Body::Accept | Body::Decline(_) | Body::Withdraw => {}
         }
         acts
     }

@@ -6,9 +6,12 @@ use crate::{Ballot, MemberId, Refusal, Status};
 /// How long a replica waits for each voter that has more of the stream, in milliseconds.
 const FOR_EACH_BETTER: u64 = 300;
 /// How long after an election the next one may begin, in milliseconds, and how much later for each
-/// place in the list: two members that stand together would go on standing together.
+/// place in the list: two members that stand together would go on standing together. Each election
+/// that is not won doubles it, up to [`DOUBLED`] times: a vote is written to disk first, and a new
+/// ballot would void one that is on its way to a slow disk.
 const NEXT_ELECTION: u64 = 1000;
 const FOR_EACH_PLACE: u64 = 230;
+const DOUBLED: u32 = 4;
 /// How long a primary that holds a term bears with a member that has promised a later ballot, in
 /// milliseconds. Such a member cannot confirm. Then the primary stands again, above that ballot.
 /// Shorter if too few have confirmed, so that no write is acknowledged.
@@ -22,17 +25,34 @@ impl Shard {
     /// Stands if there is a reason.
     pub(super) fn consider_standing(&mut self, view: &View, acts: &mut Vec<Act>) {
         let Some(delay) = self.reason_to_stand(view) else {
-            self.reason_since = None;
+            (self.reason_since, self.is_alone, self.failures) = (None, false, 0);
             return;
         };
+        let voters = self.voters_heard(view.now);
+        let needed = usize::from(self.group.votes());
+        if voters < needed {
+            // A member that stands in vain would only promise ballots that the others have to catch
+            // up with.
+            self.reason_since = None;
+            if !std::mem::replace(&mut self.is_alone, true) {
+                acts.push(Act::Log(format!(
+                    "cannot stand for election: hears {voters} of {needed} voters, this member \
+                     counted; see DURABLE.FAILOVER STATUS"
+                )));
+            }
+            return;
+        }
+        self.is_alone = false;
         let since = *self.reason_since.get_or_insert(view.now);
         if view.now < since.saturating_add(delay) || view.now < self.not_before {
             return;
         }
-        if !self.can_persist || self.member.awaits_promotion() {
+        if !self.can_persist || self.unwritten().is_some() || self.member.awaits_promotion() {
             return;
         }
-        let later = NEXT_ELECTION.saturating_add(FOR_EACH_PLACE * u64::from(self.me.0));
+        let place = FOR_EACH_PLACE * u64::from(self.me.0);
+        let later = (NEXT_ELECTION << self.failures.min(DOUBLED)).saturating_add(place);
+        self.failures = self.failures.saturating_add(1);
         self.not_before = view.now.saturating_add(later);
         acts.push(Act::Stand);
     }
@@ -94,7 +114,7 @@ impl Shard {
 
     /// How long to wait before standing, in milliseconds. `None` without a reason.
     fn reason_to_stand(&self, view: &View) -> Option<u64> {
-        if !self.member.is_voter() || !self.hears_enough(view.now) {
+        if !self.member.is_voter() {
             return None;
         }
         match view.role {
@@ -134,15 +154,14 @@ impl Shard {
         })
     }
 
-    /// Whether enough voters are heard to win. A member that stands in vain would only promise
-    /// ballots that the others have to catch up with.
-    fn hears_enough(&self, now: u64) -> bool {
+    /// How many voters are heard, this member counted.
+    fn voters_heard(&self, now: u64) -> usize {
         let can_vote = |other| {
             let status = self.fresh(other, now);
             status.is_some_and(|status| status.is_voter && status.can_persist)
         };
         let voters = self.member.others().filter(|&other| can_vote(other));
-        voters.count().saturating_add(1) >= usize::from(self.group.votes())
+        voters.count().saturating_add(1)
     }
 
     /// The primary says that it holds no term, and it will not get one: it is no voter, or some
