@@ -17,6 +17,9 @@ use std::sync::atomic::Ordering;
 /// A host and a port.
 pub type Address = (Vec<u8>, u16);
 
+/// A member, and its address if the cluster knows one.
+pub type MemberAddress = (MemberId, Option<Address>);
+
 /// The server reported that a replica came online or went.
 pub fn links_changed(ctx: &Ctx) {
     if MEMBER.load(Ordering::Relaxed) {
@@ -79,7 +82,7 @@ pub fn count(ctx: &Ctx) {
     let confirmed = state::with(|state| {
         let confirmed = state.shard.as_ref().map(|shard| {
             let counting: Vec<MemberId> = shard.counting().collect();
-            let counts = |(place, _): &&(MemberId, Option<Address>)| counting.contains(place);
+            let counts = |(place, _): &&MemberAddress| counting.contains(place);
             let counting = addresses.iter().filter(counts);
             counting
                 .filter_map(|(_, address)| address.clone())
@@ -127,7 +130,7 @@ fn online_links(ctx: &Ctx) -> Option<Vec<Address>> {
 }
 
 /// The addresses of all members, as the cluster knows them.
-pub fn member_addresses(ctx: &Ctx) -> Vec<(MemberId, Option<Address>)> {
+pub fn member_addresses(ctx: &Ctx) -> Vec<MemberAddress> {
     let nodes: Vec<(MemberId, NodeId)> = state::with(|state| {
         let Some(shard) = &state.shard else {
             return Vec::new();

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use durable_failover::{Act, Envelope, MemberId, NodeId, ServerSettings, Shard};
+use durable_failover::{Act, Envelope, NodeId, ServerSettings, Shard};
 use lazy_static::lazy_static;
 
 use super::disk::Disk;
 use super::founding::Founding;
+use super::links::{Address, MemberAddress};
 use super::show;
 use crate::ffi::cluster::NODE_ID;
 use crate::ffi::main_thread::MainThread;
@@ -38,11 +39,11 @@ pub struct State {
     /// What is to be done once there is a context.
     pub later: Vec<Act>,
     /// The online links at the last look, by host and port.
-    pub links: Vec<(Vec<u8>, u16)>,
+    pub links: Vec<Address>,
     /// The addresses of the members at the last look.
-    pub addresses: Vec<(MemberId, Option<(Vec<u8>, u16)>)>,
+    pub addresses: Vec<MemberAddress>,
     /// The addresses that may count, as they were passed on.
-    pub confirmed: Option<Vec<(Vec<u8>, u16)>>,
+    pub confirmed: Option<Vec<Address>>,
     /// This server was a member and was turned off: the settings to give back, and when another
     /// member was heard last, in milliseconds.
     pub leaving: Option<(ServerSettings, u64)>,

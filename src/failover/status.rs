@@ -139,7 +139,7 @@ fn one(shard: &Shard, place: MemberId, own: &durable_failover::Status, now: u64)
 fn with_address(
     mut member: OneShown,
     shard: &Shard,
-    addresses: &[(MemberId, Option<links::Address>)],
+    addresses: &[links::MemberAddress],
 ) -> OneShown {
     let is_it = |&&(place, _): &&(MemberId, _)| shard.name(place) == member.node;
     if let Some((_, Some((host, port)))) = addresses.iter().find(is_it) {

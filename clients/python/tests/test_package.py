@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import textwrap
 import venv
 import zipfile
 from pathlib import Path
@@ -65,7 +66,8 @@ def patient(code: str, port: int) -> str:
 
 def test_the_examples_of_the_readme_run(pair, cluster, capsys):
     readme = (PACKAGE / "README.md").read_text()
-    first, again, fill = (part.split("```")[0] for part in readme.split("```python\n")[1:])
+    blocks = (part.split("```")[0] for part in readme.split("```python\n")[1:])
+    first, again, unretried, fill = blocks
     pair.primary.run("CONFIG", "SET", "durable.expected-replicas", 5)
     for key in ("order:1", "order:2", "cart", "lock", "orders", "jobs"):
         pair.primary.control.delete(key)
@@ -76,6 +78,12 @@ def test_the_examples_of_the_readme_run(pair, cluster, capsys):
         pair.primary.run("CONFIG", "SET", "durable.expected-replicas", 0)
     assert capsys.readouterr().out == "2 of 5\n"
     exec(again, names)
+    port = f"port={pair.primary.port}, "
+    client = textwrap.dedent(unretried).replace("redis.Redis(", f"redis.Redis({port}")
+    made = {"redis": redis}
+    exec(client, made)
+    assert made["r"].ping()
+    made["r"].close()
     assert pair.primary.control.get("orders") == "2"
     assert pair.primary.control.lrange("jobs", 0, -1) == ["a"]
     names["r"].close()
