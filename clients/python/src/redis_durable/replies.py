@@ -63,7 +63,7 @@ class SlotRow(NamedTuple):
 
 
 class ReplicaLink(NamedTuple):
-    """A replica link of the primary. Its fields: docs/commands/durable.replicas.md of the module."""
+    """A replica link of the primary, as docs/commands/durable.replicas.md of the module says."""
 
     host: str
     port: int
