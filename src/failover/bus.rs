@@ -3,7 +3,7 @@
 
 use durable_failover::{decode, Body, NodeId};
 
-use super::{acts, founding, state, view};
+use super::{acts, founding, invitation, state, view};
 use crate::ffi::cluster::{BusReceiver, NODE_ID};
 use crate::ffi::{Ctx, Timer};
 
@@ -59,9 +59,9 @@ impl Timer for Inbox {
                 continue;
             };
             match envelope.body {
-                Body::Invite(definition) => founding::invited(ctx, from, definition),
+                Body::Invite(definition) => invitation::invited(ctx, from, definition),
                 Body::Accept => founding::accepted(ctx, from, envelope.group),
-                Body::Withdraw => founding::withdrawn(ctx, from, envelope.group),
+                Body::Withdraw => invitation::withdrawn(ctx, from, envelope.group),
                 Body::Decline(why) => founding::declined(ctx, from, envelope.group, why),
                 body => pass_on(ctx, from, (envelope.group, envelope.list), &body),
             }

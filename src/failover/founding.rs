@@ -219,6 +219,24 @@ pub fn cron(ctx: &Ctx) {
 }
 
 impl Founding {
+    /// What a replica keeps of a group that it joins.
+    pub(super) fn joining(definition: Definition, me: MemberId, path: PathBuf) -> Founding {
+        Founding {
+            definition,
+            me,
+            path,
+            caller: None,
+            accepted: Vec::new(),
+            deadline: 0,
+            sequence: None,
+        }
+    }
+
+    /// The group's id.
+    pub(super) fn group(&self) -> GroupId {
+        self.definition.id
+    }
+
     /// The members that have not accepted yet.
     fn missing(&self) -> Vec<NodeId> {
         let replicas = self.definition.members.iter().skip(1).copied();
@@ -264,125 +282,10 @@ pub fn give_up(ctx: &Ctx, why: &str) {
     ctx.log_warning(&format!("failover: no group was formed: {why}"));
 }
 
-/// The primary has given a group up that this server has accepted.
-pub fn withdrawn(ctx: &Ctx, from: NodeId, group: GroupId) {
-    let never_began = state::with(|state| {
-        state.founding = None;
-        let shard = state.shard.as_ref()?;
-        let is_it = shard.definition().id == group;
-        (is_it && never_began(shard, from)).then(|| state.before.take())
-    });
-    let Some(before) = never_began else { return };
-    state::with(|state| {
-        state.shard = None;
-        state.disk = None;
-        state.confirmed = None;
-    });
-    let path = switch::path(ctx);
-    if let Err(why) = std::fs::remove_file(&path) {
-        ctx.log_warning(&format!(
-            "failover: {} cannot be removed: {why}",
-            path.display()
-        ));
-    }
-    if let Some(before) = before {
-        switch::set(ctx, before);
-    }
-    crate::durable::state::restrict_to(None);
-    ctx.log_notice("failover: its primary has formed no group: this server is no member");
-}
-
-/// A group of this founder that has never had a term as far as this member knows.
-fn never_began(shard: &Shard, founder: NodeId) -> bool {
-    let member = shard.member();
-    member.promise() == Member::founding_ballot(MemberId(0))
-        && !member.is_voter()
-        && shard.definition().members.first() == Some(&founder)
-}
-
-/// A primary asks this server to be a member of its group.
-pub fn invited(ctx: &Ctx, from: NodeId, definition: Definition) {
-    let id = definition.id;
-    let answer = match considered(ctx, from, &definition) {
-        Ok(true) => Some(Body::Accept),
-        Ok(false) => {
-            accept(ctx, definition);
-            None
-        }
-        Err(why) => Some(Body::Decline(why)),
-    };
-    if let Some(body) = answer {
-        answer_to(ctx, from, id, body);
-    }
-}
-
-fn answer_to(ctx: &Ctx, to: NodeId, group: GroupId, body: Body) {
+/// Sends a word about a group that is being formed.
+pub(super) fn answer_to(ctx: &Ctx, to: NodeId, group: GroupId, body: Body) {
     if let Some(to) = acts::id_text(&to.to_string()) {
         ctx.send_to_node(&to, BUS_TYPE, &bytes(group, body));
-    }
-}
-
-/// Whether this server accepts an invitation: `true` if it has already.
-fn considered(ctx: &Ctx, from: NodeId, definition: &Definition) -> Result<bool, Decline> {
-    let (replicas, acknowledgements) =
-        config::read(|config| (config.expected_replicas, config.failover_replicas));
-    let primary = ctx.primary_in_cluster().and_then(|id| NodeId::parse(&id));
-    state::with(|state| {
-        let node = state.node.ok_or(Decline::Off)?;
-        if state.problem.is_some() {
-            return Err(Decline::NoFile);
-        }
-        if primary != Some(from) || definition.members.first() != Some(&from) {
-            return Err(Decline::FollowsAnother);
-        }
-        let expected = definition.members.len().saturating_sub(1);
-        let agrees = usize::try_from(replicas) == Ok(expected)
-            && acknowledgements == definition.acknowledgements
-            && definition.group().is_some()
-            && definition.place(node).is_some();
-        if !agrees {
-            return Err(Decline::Differs {
-                replicas,
-                acknowledgements,
-            });
-        }
-        if let Some(shard) = &state.shard {
-            if shard.definition().id == definition.id {
-                return Ok(true);
-            }
-            // A group that never began: the same primary invites again.
-            if !never_began(shard, from) {
-                return Err(Decline::Member(shard.definition().id));
-            }
-        }
-        Ok(false)
-    })
-}
-
-fn accept(ctx: &Ctx, definition: Definition) {
-    let path = switch::path(ctx);
-    let is_new = state::with(|state| {
-        let known = state
-            .founding
-            .as_ref()
-            .map(|founding| founding.definition.id);
-        let me = state.node.and_then(|node| definition.place(node));
-        let (Some(me), false) = (me, known == Some(definition.id)) else {
-            return false;
-        };
-        state.founding = Some(Founding {
-            definition,
-            me,
-            path,
-            caller: None,
-            accepted: Vec::new(),
-            deadline: 0,
-            sequence: None,
-        });
-        true
-    });
-    if is_new {
-        write(ctx);
     }
 }
 
@@ -430,7 +333,7 @@ pub fn declined(ctx: &Ctx, from: NodeId, group: GroupId, why: Decline) {
 }
 
 /// Writes the group to disk.
-fn write(ctx: &Ctx) {
+pub(super) fn write(ctx: &Ctx) {
     let before = switch::current(ctx);
     let began = state::with(|state| {
         let (Some(founding), Some(node)) = (&mut state.founding, state.node) else {

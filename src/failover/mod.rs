@@ -14,7 +14,7 @@
 //! | `links` | which links of replicas have changed, and which count |
 //! | `psync` | whom a primary serves |
 //! | `disk` | the file, and the thread that writes it |
-//! | `founding` | forming a group |
+//! | `founding`, `invitation` | forming a group: the primary's part, a replica's part |
 //! | `command`, `status` | `DURABLE.FAILOVER` |
 //!
 //! Without `durable.failover` nothing here runs, but for a look at the setting in the server's cron.
@@ -24,6 +24,7 @@ mod bus;
 pub mod command;
 mod disk;
 mod founding;
+mod invitation;
 mod links;
 pub mod psync;
 pub mod state;

@@ -13,7 +13,7 @@
 //! | a primary with a term | asks each connected replica that has not confirmed | each tick |
 //! | a primary without one, a voter | stands | at once, then about once a second |
 //! | a primary with one | stands | a member has promised a later ballot, and so cannot confirm |
-//! | a replica | stands | its primary has failed, is closed and cannot win, or neither serves nor speaks |
+//! | a replica | stands | its primary has failed, cannot win, or neither serves nor speaks |
 //!
 //! Nobody stands who hears too few voters to win.
 //!
@@ -23,13 +23,12 @@
 
 mod receive;
 mod stand;
+mod tell;
 
 use super::member::{Action, Member, Message, Position};
 use super::wire::{Body, Status};
 use super::{Ballot, Definition, Generation, Group, MemberId, Refusal};
 
-/// How often a state is told, in milliseconds.
-const TELL_EACH: u64 = 1000;
 /// A state that is older is not believed, in milliseconds.
 pub(super) const FRESH: u64 = 3000;
 
@@ -314,46 +313,6 @@ impl Shard {
             if let Some(challenge) = self.member.challenge(replica, position) {
                 acts.push(Act::Send(replica, Body::Protocol(challenge)));
             }
-        }
-    }
-
-    /// The state to tell.
-    pub fn status(&self, view: &View) -> Status {
-        let unknown = Position {
-            stream: super::StreamId(0),
-            offset: 0,
-        };
-        let position = view.position.unwrap_or(unknown);
-        let recent = |at: u64| view.now.saturating_sub(at) < FRESH;
-        Status {
-            is_primary: self.member.is_primary(),
-            term: self.member.term(),
-            is_voter: self.member.is_voter(),
-            promise: self.member.promise(),
-            log_term: self.member.log_term(),
-            offset: self.member.counted(position).offset,
-            can_persist: self.can_persist,
-            refused_primary: self.refused_primary_at.is_some_and(recent),
-        }
-    }
-
-    fn tell(&mut self, view: &View, acts: &mut Vec<Act>) {
-        let status = self.status(view);
-        let is_due = |at: u64| view.now.saturating_sub(at) >= TELL_EACH;
-        let has_changed = self.told.is_none_or(|told| {
-            let same_place = Status {
-                offset: status.offset,
-                ..told
-            };
-            same_place != status
-        });
-        if !has_changed && !self.told_at.is_none_or(is_due) {
-            return;
-        }
-        self.told_at = Some(view.now);
-        self.told = Some(status);
-        for other in self.member.others() {
-            acts.push(Act::Send(other, Body::Status(status)));
         }
     }
 

@@ -17,8 +17,8 @@ const DOUBLED: u32 = 4;
 /// Shorter if too few have confirmed, so that no write is acknowledged.
 const LEFT_BEHIND: u64 = 2500;
 const UNCONFIRMED: u64 = 1000;
-/// How long the server tries after FORCE, in milliseconds (`CLUSTER_MF_TIMEOUT`). A FORCE before the
-/// end begins anew.
+/// How long the server tries after FORCE, in milliseconds (`CLUSTER_MF_TIMEOUT`). A FORCE before
+/// that begins anew.
 const FORCE_LASTS: u64 = 5000;
 
 impl Shard {
