@@ -14,6 +14,7 @@
 //! | `links` | which links of replicas have changed, and which count |
 //! | `psync` | whom a primary serves |
 //! | `disk` | the file, and the thread that writes it |
+//! | `conditions` | what START needs |
 //! | `founding`, `invitation` | forming a group: the primary's part, a replica's part |
 //! | `command`, `status` | `DURABLE.FAILOVER` |
 //!
@@ -22,6 +23,7 @@
 pub mod acts;
 mod bus;
 pub mod command;
+mod conditions;
 mod disk;
 mod founding;
 mod invitation;
