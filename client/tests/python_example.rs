@@ -1,4 +1,4 @@
-//! The examples in Python: the cache, `examples/slothint_cache.py`, on a real cluster, the retry
+//! The examples in Python: the cache, `examples/python/slothint_cache.py`, on a real cluster, the retry
 //! loop of `docs/once.md`, and the parser of `docs/clients.md`.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use python::python;
 
 mod python;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/slothint_cache.py");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/python/slothint_cache.py");
 
 /// The modes of redis-py: bytes and text.
 const MODES: [&[&str]; 2] = [&[], &["--decode-responses"]];
