@@ -10,7 +10,10 @@ use python::python;
 
 mod python;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/python/slothint_cache.py");
+const SCRIPT: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../examples/python/slothint_cache.py"
+);
 
 /// The modes of redis-py: bytes and text.
 const MODES: [&[&str]; 2] = [&[], &["--decode-responses"]];

@@ -13,6 +13,8 @@ use crate::ffi::{Ctx, ServerInfo};
 pub struct Streams {
     /// The own stream: written by a primary, read by a replica. `None` if its place is unknown.
     pub own: Option<Position>,
+    /// Where a replica would continue.
+    pub asks_from: Option<Position>,
     /// The stream that a primary followed before it was promoted, and how far.
     pub former: Option<Position>,
     /// The link to the primary is up, and no synchronization is under way.
@@ -32,6 +34,7 @@ pub fn read(ctx: &Ctx) -> View {
         now: now(),
         role,
         position: streams.own,
+        asks_from: streams.asks_from,
         node_timeout: node_timeout(ctx),
     }
 }
@@ -78,16 +81,19 @@ pub fn streams(ctx: &Ctx, is_primary: bool) -> Streams {
             let former = number(info, c"second_repl_offset").and_then(|end| end.checked_sub(1));
             return Streams {
                 own: position(id, end),
+                asks_from: None,
                 former: position(stream(info, c"master_replid2"), former),
                 is_linked: false,
             };
         }
         let is_up = info.field(c"master_link_status") == Some(b"up");
         let is_synchronizing = number(info, c"master_sync_in_progress") == Some(1);
-        // A replica that has lost its place shows 1.
-        let end = number(info, c"slave_repl_offset").filter(|&end| is_up || end != 1);
+        let shown = number(info, c"slave_repl_offset").filter(|_| !is_synchronizing);
+        // A replica that has lost its place shows 1, as does one that has read one byte.
+        let end = shown.filter(|&end| is_up || end != 1);
         Streams {
-            own: position(id, end.filter(|_| !is_synchronizing)),
+            own: position(id, end),
+            asks_from: position(id, shown),
             former: None,
             is_linked: is_up && !is_synchronizing,
         }

@@ -41,6 +41,9 @@ pub struct View {
     pub role: Role,
     /// How far it has read or written its stream. `None` if it does not know.
     pub position: Option<Position>,
+    /// The position with which a replica asks its primary to continue. It may be one that means
+    /// nothing: then the server asks for everything.
+    pub asks_from: Option<Position>,
     /// `cluster-node-timeout`, in milliseconds.
     pub node_timeout: u64,
 }

@@ -181,7 +181,7 @@ impl Shard {
         let Role::Replica { of, is_linked, .. } = view.role else {
             return;
         };
-        let (true, false, Some(own)) = (of == Some(from), is_linked, view.position) else {
+        let (true, false, Some(own)) = (of == Some(from), is_linked, view.asks_from) else {
             return;
         };
         if !self.can_persist {

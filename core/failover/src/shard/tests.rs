@@ -79,6 +79,7 @@ impl Trio {
             now: self.now,
             role: self.nodes[index].role.clone(),
             position: Some(self.nodes[index].position),
+            asks_from: Some(self.nodes[index].position),
             node_timeout: 2000,
         }
     }
@@ -308,4 +309,23 @@ fn only_an_operator_opens_a_group_that_cannot_vote() {
     trio.run(500);
     assert_eq!(trio.holder(), Some(0));
     assert_eq!(trio.nodes[0].shard.counting().count(), 2);
+}
+
+#[test]
+fn a_replica_whose_place_seems_unknown_is_admitted_all_the_same() {
+    let mut trio = Trio::founded();
+    trio.nodes[2].role = Role::Replica {
+        of: Some(place(0)),
+        is_linked: false,
+        has_failed: false,
+    };
+    let view = View {
+        position: None,
+        ..trio.view(2)
+    };
+    let term = trio.nodes[0].shard.member().term().expect("it holds one");
+    let ask = Body::Protocol(Message::AskAdmission { term });
+    let acts = trio.nodes[2].shard.received(place(0), &ask, &view);
+    let admit = |act: &Act| matches!(act, Act::Send(_, Body::Protocol(Message::Admit { .. })));
+    assert!(acts.iter().any(admit), "{acts:?}");
 }
