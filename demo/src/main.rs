@@ -11,7 +11,6 @@ mod loss;
 mod reply;
 mod screen;
 mod session;
-mod workspace;
 mod writes;
 
 use std::io::{self, ErrorKind};
@@ -19,13 +18,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
-use testkit::{module_path, server_binary};
+use testkit::{module_path, server_binary, Workspace};
 
 use screen::Screen;
-use workspace::Workspace;
 
 fn main() -> ExitCode {
-    let outcome = Workspace::open().and_then(|workspace| workspace.run(show));
+    let outcome = Workspace::open("durable-demo-").and_then(|workspace| workspace.run(show));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of the output has closed it, as `| head` does.

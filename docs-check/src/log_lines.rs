@@ -131,15 +131,10 @@ fn sources(directory: &Path) -> Result<Vec<std::path::PathBuf>> {
 /// What is inside of the parentheses that the text begins with.
 fn in_parentheses(text: &str) -> &str {
     let mut depth = 0_usize;
-    let mut quoted = false;
-    let mut escaped = false;
-    for (at, c) in text.char_indices() {
+    for (at, c) in outside_of_quotes(text) {
         match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => {
+            '(' => depth += 1,
+            ')' => {
                 depth -= 1;
                 if depth == 0 {
                     return text[1..at].trim();
@@ -153,18 +148,23 @@ fn in_parentheses(text: &str) -> &str {
 
 /// Up to the end of the line that ends a statement or an arm.
 fn statement(text: &str) -> &str {
+    let mut ends = outside_of_quotes(text).filter(|&(_, c)| matches!(c, ';' | '}'));
+    ends.next().map_or(text, |(at, _)| &text[..at])
+}
+
+/// The characters outside of literals, with their places.
+fn outside_of_quotes(text: &str) -> impl Iterator<Item = (usize, char)> + '_ {
     let mut quoted = false;
     let mut escaped = false;
-    for (at, c) in text.char_indices() {
+    text.char_indices().filter(move |&(_, c)| {
         match c {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
             '"' => quoted = !quoted,
-            ';' | '}' if !quoted => return &text[..at],
-            _ => {}
+            _ => return !quoted,
         }
-    }
-    text
+        false
+    })
 }
 
 /// The texts in quotes, split where a value is put in. Short pieces, such as ` of `, are left out.

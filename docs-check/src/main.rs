@@ -29,17 +29,16 @@ mod pool;
 mod reply;
 mod setup;
 mod syntax;
-mod workspace;
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{anyhow, bail, Result};
+use testkit::Workspace;
 
 use page::Page;
 use setup::{root, Kind, Setup};
-use workspace::Workspace;
 
 const CALLS: &str = "its calls are check, fill, write and addresses";
 
@@ -57,7 +56,7 @@ fn main() -> ExitCode {
 fn call() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let (call, pages) = words.split_first().ok_or_else(|| anyhow!("{CALLS}"))?;
-    Workspace::open()?.run(|| match call.as_str() {
+    Workspace::open("durable-docs-")?.run(|| match call.as_str() {
         "check" => check::check(pages),
         "fill" => fill::fill(pages),
         "write" => family::write(&root(), &Setup::start(Kind::Replicated)?),

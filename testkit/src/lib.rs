@@ -10,6 +10,7 @@
 //! | [`Cut`] | a proxy that cuts a replica's links without the primary noticing |
 //! | [`FakeReplica`] | a replica that acknowledges any offset the test gives it |
 //! | [`eventually`] | waits for a condition |
+//! | [`Workspace`] | a program that leaves no server and no file, also when it is interrupted |
 //! | [`differences`] | what differs between servers |
 //!
 //! Two environment variables choose what is tested. `DURABLE_TEST_SERVER` is the server's binary
@@ -40,6 +41,7 @@ mod server;
 mod state;
 mod tls;
 mod version;
+mod workspace;
 
 pub use builder::{server_has_setting, ServerBuilder};
 pub use cluster::{Cluster, ClusterBuilder};
@@ -56,6 +58,7 @@ pub use server::Server;
 pub use state::{ReplicaLink, Role};
 pub use tls::Tls;
 pub use version::Version;
+pub use workspace::Workspace;
 
 /// The redis crate of this kit, so that tests use the same version.
 pub use redis;

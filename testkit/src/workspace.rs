@@ -1,4 +1,4 @@
-//! Cleans up after a run: no process and no file is left.
+//! Cleans up after a program that starts servers: no process and no file is left.
 //!
 //! A server ends when its handle is dropped. If this process ends in another way, the kernel kills
 //! the servers. The servers' directories are all inside one temporary directory. It is removed at
@@ -34,9 +34,13 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    pub fn open() -> Result<Workspace> {
+    /// `prefix` begins the name of the temporary directory.
+    ///
+    /// # Errors
+    /// The directory cannot be made, or this process has a workspace already.
+    pub fn open(prefix: &str) -> Result<Workspace> {
         let directory = tempfile::Builder::new()
-            .prefix("durable-docs-")
+            .prefix(prefix)
             .tempdir()
             .context("making a temporary directory")?;
         // Servers use temporary directories of their own. This puts them inside this one.
