@@ -128,7 +128,11 @@ fn counts_one(primary: &Server) -> bool {
     let text = primary
         .try_run::<String>(&["INFO", "durable"])
         .unwrap_or_default();
-    text.contains("durable_requirement_met:1")
+    // A node that has restarted takes the cluster for failed for two seconds.
+    let cluster = primary
+        .try_run::<String>(&["CLUSTER", "INFO"])
+        .unwrap_or_default();
+    text.contains("durable_requirement_met:1") && cluster.contains("cluster_state:ok")
 }
 
 /// A field of INFO without `durable_failover_`; empty if there is none, or no answer.
