@@ -197,8 +197,8 @@ impl<'a> Lab<'a> {
         Ok(())
     }
 
-    /// Waits until a node other than `old` says that it is a primary. Returns it. In a failover group
-    /// there may be none, because too few members are left to vote: then returns `old`.
+    /// Waits until a node other than `old` says that it is a primary. Returns it. In a failover
+    /// group there may be none, because too few members are left to vote: then returns `old`.
     pub fn wait_for_promotion(&self, old: &'a Node) -> Result<&'a Node> {
         let begin = Instant::now();
         let mut is_helped = !self.system.is_group;

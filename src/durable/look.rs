@@ -5,7 +5,7 @@
 //! link and still list the old one. INFO shows both. After any sign that links have changed, a look
 //! reads INFO as well.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 
 use durable_core::replicas::{confirmed_by_role, parse_info_link, Listing, Role};
 
@@ -56,13 +56,15 @@ fn read_listing(ctx: &Ctx, role: &Role<'_>) {
     let granted = ctx.with_server_info(c"stats", |stats| {
         // One of the two grows when the server grants a PSYNC; neither grows when it replies with
         // an error.
-        let full = number(stats, c"sync_full")?;
-        Some(number(stats, c"sync_partial_ok")?.saturating_add(full))
+        let full = stats.number(c"sync_full")?;
+        Some(stats.number(c"sync_partial_ok")?.saturating_add(full))
     });
     ctx.with_server_info(c"replication", |info| {
         // The server writes this number before the lines of the links. So no replica can forge it
         // with a host that contains line ends.
-        let connected = number(info, c"connected_slaves").and_then(|count| count.try_into().ok());
+        let connected = info
+            .number(c"connected_slaves")
+            .and_then(|count| count.try_into().ok());
         let lines = (0..).map_while(|number| line(info, number));
         let listed = confirmed_by_role(
             lines.filter_map(parse_info_link).collect(),
@@ -79,10 +81,6 @@ fn read_listing(ctx: &Ctx, role: &Role<'_>) {
         let now = clock::now();
         coordinator(|coordinator| coordinator.listed(listing, now));
     });
-}
-
-fn number(info: &ServerInfo, field: &CStr) -> Option<u64> {
-    std::str::from_utf8(info.field(field)?).ok()?.parse().ok()
 }
 
 /// The line of one link. The server numbers them from 0, without gaps.

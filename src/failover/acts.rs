@@ -1,13 +1,12 @@
 //! Does what the rules say, and tells them what has happened.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
 use durable_failover::{encode, Act, Body, Envelope, MemberId, Position, Record, Shard, StreamId};
 
 use super::{disk, founding, links, state, view, MEMBER};
-use crate::ffi::cluster::NODE_ID;
 use crate::ffi::Ctx;
-use std::sync::atomic::Ordering;
 
 /// How long to wait before a promise that could not be written is written again, in milliseconds.
 const WRITE_AGAIN: u64 = 1000;
@@ -114,15 +113,8 @@ fn send(ctx: &Ctx, to: MemberId, body: Body) {
         Some((node, encode(&envelope)))
     });
     if let Some((node, bytes)) = addressed {
-        if let Some(node) = id_text(&node.to_string()) {
-            ctx.send_to_node(&node, durable_failover::BUS_TYPE, &bytes);
-        }
+        ctx.send_to_node(&node.digits(), durable_failover::BUS_TYPE, &bytes);
     }
-}
-
-/// The 40 digits of a node's id.
-pub fn id_text(text: &str) -> Option<[u8; NODE_ID]> {
-    text.as_bytes().try_into().ok()
 }
 
 /// Writes a promise. The event loop does not wait for it.

@@ -69,7 +69,7 @@ pub fn definition(ctx: &Ctx) -> Result<Definition, String> {
         return Err(missing);
     }
     let definition = Definition {
-        id: GroupId(random(ctx)),
+        id: GroupId::parse(&ctx.random_hex::<32>()).unwrap_or_default(),
         version: 1,
         acknowledgements,
         members: std::iter::once(node).chain(replicas).collect(),
@@ -81,20 +81,4 @@ pub fn definition(ctx: &Ctx) -> Result<Definition, String> {
         ));
     }
     Ok(definition)
-}
-
-fn random(ctx: &Ctx) -> [u8; 16] {
-    let digits: [u8; 32] = ctx.random_hex();
-    let value = |digit: u8| {
-        char::from(digit)
-            .to_digit(16)
-            .and_then(|one| u8::try_from(one).ok())
-    };
-    let mut bytes = [0; 16];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let mut values = pair.iter().map(|&digit| value(digit).unwrap_or(0));
-        let (high, low) = (values.next().unwrap_or(0), values.next().unwrap_or(0));
-        *byte = (high << 4) | low;
-    }
-    bytes
 }

@@ -15,7 +15,7 @@ use std::thread;
 
 use durable_failover::{Ballot, Record, FILE};
 
-use crate::ffi::wakeup::wake_from_thread;
+use crate::ffi::wakeup::wake_event_loop;
 
 /// Some writing is over, and was not looked at.
 static NEWS: AtomicBool = AtomicBool::new(false);
@@ -124,7 +124,7 @@ fn work(path: &Path, inbox: &Receiver<Record>, told: &Mutex<Vec<Outcome>>) {
             .unwrap_or_else(PoisonError::into_inner)
             .push(outcome);
         NEWS.store(true, Ordering::Relaxed);
-        wake_from_thread();
+        wake_event_loop();
     }
 }
 

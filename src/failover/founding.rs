@@ -162,10 +162,11 @@ fn invite_all(ctx: &Ctx) {
         let body = Body::Invite(founding.definition.clone());
         Some((founding.missing(), bytes(founding.definition.id, body)))
     });
-    for node in invitations.iter().flat_map(|(missing, _)| missing) {
-        if let (Some(id), Some((_, bytes))) = (acts::id_text(&node.to_string()), &invitations) {
-            ctx.send_to_node(&id, BUS_TYPE, bytes);
-        }
+    let Some((missing, bytes)) = invitations else {
+        return;
+    };
+    for node in missing {
+        ctx.send_to_node(&node.digits(), BUS_TYPE, &bytes);
     }
 }
 
@@ -194,9 +195,7 @@ pub fn give_up(ctx: &Ctx, why: &str) {
 
 /// Sends a word about a group that is being formed.
 pub(super) fn answer_to(ctx: &Ctx, to: NodeId, group: GroupId, body: Body) {
-    if let Some(to) = acts::id_text(&to.to_string()) {
-        ctx.send_to_node(&to, BUS_TYPE, &bytes(group, body));
-    }
+    ctx.send_to_node(&to.digits(), BUS_TYPE, &bytes(group, body));
 }
 
 /// A replica has accepted.

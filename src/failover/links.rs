@@ -5,14 +5,15 @@
 //! came or went, the online links are compared with those before. If none differs although one came
 //! or went, any may be the one.
 
+use std::sync::atomic::Ordering;
+
 use durable_core::replicas::Role;
 use durable_failover::{MemberId, NodeId};
 
-use super::{acts, state, MEMBER};
+use super::{state, MEMBER};
 use crate::durable::{state as durable_state, turn};
 use crate::ffi;
 use crate::ffi::Ctx;
-use std::sync::atomic::Ordering;
 
 /// A host and a port.
 pub type Address = (Vec<u8>, u16);
@@ -104,11 +105,8 @@ pub fn count(ctx: &Ctx) {
 /// confirmations could never count.
 pub fn not_linked(ctx: &Ctx, replicas: &[NodeId]) -> Option<String> {
     let links = online_links(ctx).unwrap_or_default();
-    let is_linked = |node: &&NodeId| {
-        let id = acts::id_text(&node.to_string());
-        let known = id.and_then(|id| ctx.cluster_node(&id));
-        known.is_some_and(|known| links.contains(&(known.ip, known.port)))
-    };
+    let is_linked =
+        |node: &&NodeId| address(ctx, **node).is_some_and(|address| links.contains(&address));
     let missing = replicas.iter().find(|node| !is_linked(node))?;
     let listed: Vec<String> = links
         .iter()
@@ -142,10 +140,12 @@ pub fn member_addresses(ctx: &Ctx) -> Vec<MemberAddress> {
     });
     nodes
         .into_iter()
-        .map(|(place, node)| {
-            let id = acts::id_text(&node.to_string());
-            let known = id.and_then(|id| ctx.cluster_node(&id));
-            (place, known.map(|known| (known.ip, known.port)))
-        })
+        .map(|(place, node)| (place, address(ctx, node)))
         .collect()
+}
+
+/// The address of a node, if the cluster knows it.
+fn address(ctx: &Ctx, node: NodeId) -> Option<Address> {
+    let known = ctx.cluster_node(&node.digits())?;
+    Some((known.ip, known.port))
 }

@@ -77,8 +77,10 @@ pub fn streams(ctx: &Ctx, is_primary: bool) -> Streams {
     let read = |info: &ServerInfo| {
         let id = stream(info, c"master_replid");
         if is_primary {
-            let end = number(info, c"master_repl_offset");
-            let former = number(info, c"second_repl_offset").and_then(|end| end.checked_sub(1));
+            let end = info.number(c"master_repl_offset");
+            let former = info
+                .number(c"second_repl_offset")
+                .and_then(|end| end.checked_sub(1));
             return Streams {
                 own: position(id, end),
                 asks_from: None,
@@ -87,8 +89,10 @@ pub fn streams(ctx: &Ctx, is_primary: bool) -> Streams {
             };
         }
         let is_up = info.field(c"master_link_status") == Some(b"up");
-        let is_synchronizing = number(info, c"master_sync_in_progress") == Some(1);
-        let shown = number(info, c"slave_repl_offset").filter(|_| !is_synchronizing);
+        let is_synchronizing = info.number(c"master_sync_in_progress") == Some(1);
+        let shown = info
+            .number(c"slave_repl_offset")
+            .filter(|_| !is_synchronizing);
         // A replica that has lost its place shows 1, as does one that has read one byte.
         let end = shown.filter(|&end| is_up || end != 1);
         Streams {
@@ -117,10 +121,6 @@ fn stream(info: &ServerInfo, field: &CStr) -> Option<StreamId> {
 pub fn stream_id(text: &[u8]) -> Option<StreamId> {
     let digits = std::str::from_utf8(text.get(..32)?).ok()?;
     u128::from_str_radix(digits, 16).ok().map(StreamId)
-}
-
-fn number(info: &ServerInfo, field: &CStr) -> Option<u64> {
-    std::str::from_utf8(info.field(field)?).ok()?.parse().ok()
 }
 
 /// `cluster-node-timeout`. It can change at any time, and a vote is rare: read it when needed.

@@ -65,4 +65,9 @@ impl ServerInfo {
         // SAFETY: the text ends in a null byte, and lives as long as the record.
         (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_bytes())
     }
+
+    /// The number in a field. `None` if the section has no such field, or it is no number.
+    pub fn number(&self, name: &CStr) -> Option<u64> {
+        std::str::from_utf8(self.field(name)?).ok()?.parse().ok()
+    }
 }

@@ -9,18 +9,13 @@ use super::guard;
 /// The number of wake-ups that the event loop has not run yet.
 static PENDING: AtomicU64 = AtomicU64::new(0);
 
-/// Keeps the event loop from sleeping at the end of this turn.
+/// Keeps the event loop from sleeping at the end of this turn. Possible on any thread: the server's
+/// list of these functions has a lock of its own (`RM_EventLoopAddOneShot` in `module.c`).
 pub fn wake_event_loop() {
     PENDING.fetch_add(1, Ordering::Relaxed);
     // SAFETY: the function takes no data. Its code stays until it has run, because the module is
     // not unloaded while a wake-up is pending (`unload.rs`).
     unsafe { api!(RedisModule_EventLoopAddOneShot)(Some(on_wakeup), ptr::null_mut()) };
-}
-
-/// As [`wake_event_loop`], from any thread: the server's list of these functions has a lock of its
-/// own (`RM_EventLoopAddOneShot` in `module.c`).
-pub fn wake_from_thread() {
-    wake_event_loop();
 }
 
 /// Whether the event loop still has a wake-up to run. The server itself would unload the module in

@@ -13,17 +13,32 @@ pub struct NodeId(pub [u8; 20]);
 impl NodeId {
     /// Reads 40 hexadecimal digits.
     pub fn parse(text: &[u8]) -> Option<NodeId> {
-        if text.len() != 40 {
-            return None;
-        }
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        let mut bytes = [0; 20];
-        for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-            let &[high, low] = pair else { return None };
-            *byte = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
-        }
-        Some(NodeId(bytes))
+        from_hex(text).map(NodeId)
     }
+
+    /// The 40 digits.
+    pub fn digits(self) -> [u8; 40] {
+        let mut digits = [0; 40];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(format!("{byte:02x}").as_bytes());
+        }
+        digits
+    }
+}
+
+/// Reads two hexadecimal digits for each byte.
+fn from_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut bytes = [0; N];
+    let pairs = text.chunks_exact(2);
+    if pairs.len() != N || !pairs.remainder().is_empty() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        let &[high, low] = pair else { return None };
+        *byte = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
+    }
+    Some(bytes)
 }
 
 impl fmt::Display for NodeId {
@@ -35,6 +50,13 @@ impl fmt::Display for NodeId {
 /// A random number that tells groups apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct GroupId(pub [u8; 16]);
+
+impl GroupId {
+    /// Reads 32 hexadecimal digits.
+    pub fn parse(text: &[u8]) -> Option<GroupId> {
+        from_hex(text).map(GroupId)
+    }
+}
 
 impl fmt::Display for GroupId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,6 +121,7 @@ mod tests {
         let text = "0123456789abcdef0123456789abcdef01234567";
         let id = NodeId::parse(text.as_bytes()).expect("it is one");
         assert_eq!(id.to_string(), text);
+        assert_eq!(id.digits(), text.as_bytes());
         assert_eq!(NodeId::parse(&text.as_bytes()[1..]), None);
         assert_eq!(
             NodeId::parse(b"g123456789abcdef0123456789abcdef01234567"),

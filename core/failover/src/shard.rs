@@ -86,8 +86,8 @@ pub struct Peer {
     pub heard_at: Option<u64>,
     /// Its state.
     pub status: Option<Status>,
-    /// Why it refused its vote last, and when.
-    pub refusal: Option<(u64, Refusal)>,
+    /// Why it refused its vote last.
+    pub refusal: Option<Refusal>,
     /// It is a replica of this primary, and its link is up.
     pub is_linked: bool,
 }

@@ -61,7 +61,7 @@ impl Shard {
             }
             Message::Refuse { ballot, refusal } => {
                 if let Some(peer) = self.peers.get_mut(usize::from(from.0)) {
-                    peer.refusal = Some((view.now, refusal));
+                    peer.refusal = Some(refusal);
                 }
                 if self.member.is_candidate() && ballot == self.member.promise() {
                     acts.push(Act::Log(format!(

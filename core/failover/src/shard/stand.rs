@@ -106,7 +106,7 @@ impl Shard {
         let told = self.peers.iter().filter_map(|peer| peer.status.as_ref());
         let told = told.map(|status| status.promise);
         let refused = self.peers.iter().filter_map(|peer| match peer.refusal {
-            Some((_, Refusal::Promised(ballot))) => Some(ballot),
+            Some(Refusal::Promised(ballot)) => Some(ballot),
             _ => None,
         });
         told.chain(refused).max().unwrap_or(Ballot::ZERO)
