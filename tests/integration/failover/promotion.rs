@@ -57,7 +57,7 @@ fn a_primary_that_restarts_empty_at_once_gives_way_to_a_replica() {
 
 #[test]
 fn a_closed_primary_refuses_and_says_why() {
-    let group = Group::formed();
+    let group = Group::watchful();
     let [primary, one, two] = group.shard();
     let key = write_some(&group, primary);
     // Nobody can vote.
@@ -209,6 +209,7 @@ fn a_member_that_restarts_without_the_setting_is_a_member_all_the_same() {
         member.run::<()>(&["CONFIG", "SET", "durable.failover", "yes"]);
     }
     group.form();
+    group.watch();
     let key = write_some(&group, primary);
     // It has no data, and nothing in its configuration says that it belongs to a group.
     primary.kill();
@@ -235,7 +236,17 @@ fn a_replica_gets_its_vote_back_after_flushall() {
     let [primary, one, two] = group.shard();
     let key = write_some(&group, primary);
     primary.run::<()>(&["FLUSHALL"]);
-    primary.run::<()>(&["DURABLE.SET", &key, "1", "REPLICAS", "2", "TIMEOUT", "0"]);
+    // Until both have confirmed again, the write is refused.
+    let write = ["DURABLE.SET", &key, "1", "REPLICAS", "2", "TIMEOUT", "0"];
+    eventually("both replicas to count again", || {
+        match primary.try_run::<String>(&write) {
+            Ok(reply) => reply == "OK",
+            Err(error) => {
+                assert_eq!(error.code(), Some("NOREPLICAS"), "{error}");
+                false
+            }
+        }
+    });
     group.wait_until_ready();
     for replica in [one, two] {
         assert_eq!(info(replica, "voter"), "1");

@@ -76,10 +76,16 @@ impl Group {
     /// A formed group that notices within a second or two that a node has failed.
     pub fn watchful() -> Group {
         let group = Group::formed();
-        for node in &group.cluster.nodes {
+        group.watch();
+        group
+    }
+
+    /// Makes the nodes notice within a second or two that one has failed. Also after a failed
+    /// election they try again soon: the server waits for some node timeouts.
+    pub fn watch(&self) {
+        for node in &self.cluster.nodes {
             node.run::<()>(&["CONFIG", "SET", "cluster-node-timeout", "1500"]);
         }
-        group
     }
 
     /// The nodes of the shard.
