@@ -66,6 +66,7 @@ impl ServerEvents for Events {
 
     fn config_changed() {
         latency::forget_threshold();
+        failover::config_changed();
     }
 
     fn role_changed(ctx: &Ctx, primary: bool) {

@@ -55,15 +55,7 @@ pub fn carry_out(ctx: &Ctx, acts: Vec<Act>) {
                 todo.extend(with_shard(|shard| shard.stand(&view)));
             }
             Act::Promote => promote(ctx),
-            Act::Log(text) => {
-                ctx.log_notice(&format!("failover: {text}"));
-                if text.contains("not vote") {
-                    state::with(|state| state.last_refusal = text);
-                } else if text.contains("holds term") {
-                    // It was about an election that is over.
-                    state::with(|state| state.last_refusal.clear());
-                }
-            }
+            Act::Log(text) => ctx.log_notice(&format!("failover: {text}")),
         }
     }
     links::count(ctx);
@@ -219,7 +211,6 @@ pub fn role_changed(ctx: &Ctx, is_primary: bool) {
         let changed = |shard: &mut Shard| shard.role_changed(is_primary, position, now);
         shard.map(changed).unwrap_or_default()
     });
-    state::with(|state| state.last_refusal.clear());
     // Only lines for the log: the server is in the middle of a change.
     for act in acts {
         if let Act::Log(text) = act {

@@ -98,6 +98,13 @@ pub fn needs_turns() -> bool {
     is_on() && state::read(|state| state.is_writing).unwrap_or(false)
 }
 
+/// A setting of the server changed, perhaps the node timeout.
+pub fn config_changed() {
+    if is_on() {
+        state::with(|state| state.node_timeout = None);
+    }
+}
+
 /// This server became a primary or a replica.
 pub fn role_changed(ctx: &Ctx, is_primary: bool) {
     if MEMBER.load(Ordering::Relaxed) {

@@ -49,12 +49,12 @@ pub struct State {
     pub leaving: Option<(ServerSettings, u64)>,
     /// A group that is being formed.
     pub founding: Option<Founding>,
+    /// The server's `cluster-node-timeout`, in milliseconds. `None` until it is looked up.
+    pub node_timeout: Option<u64>,
     /// Messages that could not be read, or were of another group.
     pub ignored: u64,
     /// Messages for which there was no room.
     pub dropped: u64,
-    /// The last line about a vote that was not given.
-    pub last_refusal: String,
 }
 
 lazy_static! {

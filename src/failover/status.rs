@@ -63,7 +63,7 @@ fn shown(ctx: &Ctx) -> Shown {
             confirmed: 0,
             is_ready: false,
             reason: String::new(),
-            last_refusal: state.last_refusal.clone(),
+            last_refusal: String::new(),
             members: Vec::new(),
         };
         if !super::is_on() {
@@ -87,6 +87,7 @@ fn shown(ctx: &Ctx) -> Shown {
             (true, None) => "closed",
             (true, Some(_)) => "primary",
         };
+        shown.last_refusal = shard.last_refusal().to_owned();
         shown.group = shard.definition().id.to_string();
         shown.guaranteed = shard.group().acknowledgements().into();
         shown.votes = shard.group().votes().into();

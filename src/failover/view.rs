@@ -123,9 +123,13 @@ pub fn stream_id(text: &[u8]) -> Option<StreamId> {
     u128::from_str_radix(digits, 16).ok().map(StreamId)
 }
 
-/// `cluster-node-timeout`. It can change at any time, and a vote is rare: read it when needed.
+/// `cluster-node-timeout`, looked up after each CONFIG SET.
 fn node_timeout(ctx: &Ctx) -> u64 {
+    if let Some(known) = state::with(|state| state.node_timeout) {
+        return known;
+    }
     let text = ctx.setting(c"cluster-node-timeout").unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    text.parse().unwrap_or(15_000)
+    let found = String::from_utf8_lossy(&text).parse().unwrap_or(15_000);
+    state::with(|state| state.node_timeout = Some(found));
+    found
 }

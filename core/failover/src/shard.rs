@@ -117,6 +117,7 @@ pub struct Shard {
     can_persist: bool,
     /// When it refused a vote to its primary because it has more of the stream.
     refused_primary_at: Option<u64>,
+    last_refusal: String,
     promotions: u64,
 }
 
@@ -154,6 +155,7 @@ impl Shard {
             told: None,
             can_persist: true,
             refused_primary_at: None,
+            last_refusal: String::new(),
             promotions: 0,
         })
     }
@@ -181,6 +183,12 @@ impl Shard {
     /// What is known of the others, by place. The own entry is empty.
     pub fn peers(&self) -> &[Peer] {
         &self.peers
+    }
+
+    /// The last vote that was not given, since the last election was won or the role changed. Empty
+    /// if there was none.
+    pub fn last_refusal(&self) -> &str {
+        &self.last_refusal
     }
 
     /// How often it became a primary by its group's votes.
@@ -265,6 +273,7 @@ impl Shard {
     pub fn role_changed(&mut self, is_primary: bool, position: Position, now: u64) -> Vec<Act> {
         self.challenge = None;
         self.reason_since = None;
+        self.last_refusal.clear();
         self.failures = 0;
         self.forced_at = None;
         self.told_at = None;
@@ -317,6 +326,12 @@ impl Shard {
                 acts.push(Act::Send(replica, Body::Protocol(challenge)));
             }
         }
+    }
+
+    /// Logs that a vote was not given, and keeps it for STATUS.
+    pub(super) fn refused(&mut self, text: String, acts: &mut Vec<Act>) {
+        self.last_refusal.clone_from(&text);
+        acts.push(Act::Log(text));
     }
 
     pub(super) fn extend(&mut self, acts: &mut Vec<Act>, actions: Vec<Action>) {

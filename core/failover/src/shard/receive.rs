@@ -54,6 +54,7 @@ impl Shard {
                 let actions = self.member.voted(from, ballot);
                 self.extend(acts, actions);
                 if let Some(term) = self.member.term().filter(|&term| Some(term) != before) {
+                    self.last_refusal.clear();
                     let text = format!("this primary holds term {} now", term.counter);
                     acts.push(Act::Log(text));
                     self.challenge_all(view, acts);
@@ -64,11 +65,12 @@ impl Shard {
                     peer.refusal = Some(refusal);
                 }
                 if self.member.is_candidate() && ballot == self.member.promise() {
-                    acts.push(Act::Log(format!(
-                        "{} does not vote for this member: it {}",
-                        self.name(from),
-                        refusal_text(refusal)
-                    )));
+                    let name = self.name(from);
+                    let why = refusal_text(refusal);
+                    self.refused(
+                        format!("{name} does not vote for this member: it {why}"),
+                        acts,
+                    );
                 }
             }
             Message::Challenge {
@@ -130,10 +132,11 @@ impl Shard {
             if is_primary {
                 self.refused_primary_at = Some(view.now);
             }
-            acts.push(Act::Log(format!(
-                "does not vote for {}: this member has more of the stream",
-                self.name(from)
-            )));
+            let name = self.name(from);
+            self.refused(
+                format!("does not vote for {name}: this member has more of the stream"),
+                acts,
+            );
         }
         if self.member.promise() > before {
             self.wait_for_winner(view);
