@@ -33,6 +33,7 @@ mod shards;
 
 pub use crate::resp::Unreadable;
 use crate::slot::SLOTS;
+pub use nodes::epochs;
 use std::borrow::Cow;
 use std::cell::LazyCell;
 

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-use durable_failover::{encode, Act, Body, Envelope, MemberId, Position, Record, Shard, StreamId};
+use durable_failover::{encode, Act, Body, Envelope, Kept, MemberId, Position, Record, Shard};
 
-use super::{disk, founding, links, state, view, MEMBER};
+use super::{cluster, disk, founding, links, state, view, MEMBER};
 use crate::ffi::Ctx;
 
 /// How long to wait before a promise that could not be written is written again, in milliseconds.
@@ -47,7 +47,7 @@ pub fn carry_out(ctx: &Ctx, acts: Vec<Act>) {
     let mut todo = VecDeque::from(acts);
     while let Some(act) = todo.pop_front() {
         match act {
-            Act::Persist(promise) => write(ctx, promise),
+            Act::Persist(kept) => write(ctx, kept),
             Act::Send(to, body) => send(ctx, to, body),
             Act::Stand => {
                 cut_link(ctx);
@@ -55,6 +55,8 @@ pub fn carry_out(ctx: &Ctx, acts: Vec<Act>) {
                 todo.extend(with_shard(|shard| shard.stand(&view)));
             }
             Act::Promote => promote(ctx),
+            Act::Claim => cluster::claim(ctx),
+            Act::Follow(member) => cluster::follow(ctx, member),
             Act::Log(text) => ctx.log_notice(&format!("failover: {text}")),
         }
     }
@@ -94,8 +96,13 @@ fn promote(ctx: &Ctx) {
 }
 
 fn send(ctx: &Ctx, to: MemberId, body: Body) {
+    let now = view::now();
     let addressed = state::with(|state| {
-        let definition = state.shard.as_ref()?.definition();
+        let shard = state.shard.as_mut()?;
+        if !shard.may_send(to, &body, now) {
+            return None;
+        }
+        let definition = shard.definition();
         let node = definition.node(to)?;
         let envelope = Envelope {
             group: definition.id,
@@ -109,13 +116,13 @@ fn send(ctx: &Ctx, to: MemberId, body: Body) {
     }
 }
 
-/// Writes a promise. The event loop does not wait for it.
-fn write(ctx: &Ctx, promise: durable_failover::Ballot) {
+/// Writes a promise and a configuration. The event loop does not wait for it.
+fn write(ctx: &Ctx, kept: Kept) {
     let began = state::with(|state| {
         let (Some(shard), Some(node)) = (&state.shard, state.node) else {
             return false;
         };
-        // One at a time. What was promised meanwhile is written next.
+        // One at a time. What comes meanwhile is written next.
         if state.is_writing {
             return true;
         }
@@ -125,7 +132,7 @@ fn write(ctx: &Ctx, promise: durable_failover::Ballot) {
             sequence: state.sequence.saturating_add(1),
             node,
             definition: shard.definition().clone(),
-            promise,
+            kept,
             before: state
                 .before
                 .unwrap_or(durable_failover::ServerSettings::NEEDED),
@@ -179,7 +186,7 @@ pub fn after_writing(ctx: &Ctx) {
                     state.sequence = state.sequence.max(outcome.sequence);
                     let shard = state.shard.as_mut();
                     let written = |shard: &mut Shard| {
-                        let mut acts = shard.persisted(outcome.promise);
+                        let mut acts = shard.persisted(outcome.kept);
                         acts.extend(shard.unwritten().map(Act::Persist));
                         acts
                     };
@@ -200,10 +207,7 @@ pub fn role_changed(ctx: &Ctx, is_primary: bool) {
     } else {
         streams.own
     };
-    let position = known.unwrap_or(Position {
-        stream: StreamId(0),
-        offset: 0,
-    });
+    let position = known.unwrap_or(Position::UNKNOWN);
     let now = view::now();
     let acts = state::with(|state| {
         state.links.clear();

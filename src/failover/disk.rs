@@ -13,7 +13,7 @@ use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use durable_failover::{Ballot, Record, FILE};
+use durable_failover::{Kept, Record, FILE};
 
 use crate::ffi::wakeup::wake_event_loop;
 
@@ -23,8 +23,8 @@ static NEWS: AtomicBool = AtomicBool::new(false);
 /// A writing that is over.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The promise in the record.
-    pub promise: Ballot,
+    /// The promise and the configuration in the record.
+    pub kept: Kept,
     /// The number of the record.
     pub sequence: u64,
     /// Why it is not on disk.
@@ -116,7 +116,7 @@ fn work(path: &Path, inbox: &Receiver<Record>, told: &Mutex<Vec<Outcome>>) {
             file = None;
         }
         let outcome = Outcome {
-            promise: record.promise,
+            kept: record.kept,
             sequence: record.sequence,
             result,
         };

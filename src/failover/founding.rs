@@ -8,8 +8,8 @@
 use std::path::PathBuf;
 
 use durable_failover::{
-    encode, Act, Body, Decline, Definition, Envelope, GroupId, Member, MemberId, NodeId, Record,
-    Shard, BUS_TYPE,
+    encode, Act, Body, Decline, Definition, Envelope, GroupId, Kept, Member, MemberId, NodeId,
+    Record, Shard, BUS_TYPE,
 };
 
 use super::disk::{Disk, Outcome};
@@ -260,7 +260,7 @@ pub(super) fn write(ctx: &Ctx) {
                 sequence: state.sequence,
                 node,
                 definition: founding.definition.clone(),
-                promise: Member::founding_ballot(MemberId(0)),
+                kept: Kept::promised(Member::founding_ballot(MemberId(0))),
                 before: state.before.unwrap_or(before),
             })
         })
@@ -313,7 +313,7 @@ fn begin(ctx: &Ctx, founding: Founding, outcome: &Outcome) {
     let shard = if is_founder {
         Shard::founded(definition, me)
     } else {
-        Shard::new(definition, me, outcome.promise)
+        Shard::new(definition, me, outcome.kept)
     };
     let before = state::with(|state| state.before);
     if let (Some(shard), Some(before)) = (shard, before) {

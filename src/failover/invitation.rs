@@ -1,7 +1,7 @@
 //! A replica's part in forming a group: it is invited, and accepts or declines. `founding` has the
 //! primary's part.
 
-use durable_failover::{Body, Decline, Definition, GroupId, Member, MemberId, NodeId, Shard};
+use durable_failover::{Body, Decline, Definition, GroupId, Kept, Member, MemberId, NodeId, Shard};
 
 use super::founding::{self, Founding};
 use super::{state, switch};
@@ -108,7 +108,7 @@ pub fn withdrawn(ctx: &Ctx, from: NodeId, group: GroupId) {
 /// A group of this founder that has never had a term as far as this member knows.
 fn never_began(shard: &Shard, founder: NodeId) -> bool {
     let member = shard.member();
-    member.promise() == Member::founding_ballot(MemberId(0))
+    member.kept() == Kept::promised(Member::founding_ballot(MemberId(0)))
         && !member.is_voter()
         && shard.definition().members.first() == Some(&founder)
 }

@@ -82,8 +82,8 @@ pub fn count(ctx: &Ctx) {
     let addresses = member_addresses(ctx);
     let confirmed = state::with(|state| {
         let confirmed = state.shard.as_ref().map(|shard| {
-            let counting: Vec<MemberId> = shard.counting().collect();
-            let counts = |(place, _): &&MemberAddress| counting.contains(place);
+            let counting = shard.counting();
+            let counts = |(place, _): &&MemberAddress| counting.contains(*place);
             let counting = addresses.iter().filter(counts);
             counting
                 .filter_map(|(_, address)| address.clone())

@@ -11,6 +11,7 @@
 //! | `view` | what the server shows: role, link, place in the stream |
 //! | `acts` | doing what the rules say |
 //! | `bus` | messages of other members |
+//! | `cluster` | telling the cluster who is primary, where it has not noticed |
 //! | `links` | which links of replicas have changed, and which count |
 //! | `psync` | whom a primary serves |
 //! | `disk` | the file, and the thread that writes it |
@@ -22,6 +23,7 @@
 
 pub mod acts;
 mod bus;
+mod cluster;
 pub mod command;
 mod conditions;
 mod disk;

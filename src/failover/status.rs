@@ -7,7 +7,7 @@
 //! | `guaranteed` | K: a write that so many replicas have acknowledged survives every failover |
 //! | `votes` | how many members have to vote for a promotion |
 //! | `term` | the term that this primary holds, else the one in which its data were confirmed |
-//! | `voter` | 1 if this member's vote counts |
+//! | `voter` | 1 if this member's data are confirmed. Otherwise it votes as a witness |
 //! | `confirmed` | how many replicas count |
 //! | `ready` | 1 if a failover would succeed now; on a replica: if it could vote |
 //! | `reason` | why it would not |
@@ -16,7 +16,7 @@
 
 use std::ffi::{CStr, CString};
 
-use durable_failover::{MemberId, Shard};
+use durable_failover::{shortage_text, MemberId, Shard};
 
 use super::{links, state, view};
 use crate::ffi::info::Value;
@@ -46,6 +46,7 @@ struct OneShown {
     is_voter: bool,
     offset: u64,
     is_confirmed: bool,
+    is_configured: bool,
     heard_ms: i64,
 }
 
@@ -99,7 +100,7 @@ fn shown(ctx: &Ctx) -> Shown {
             .map(|place| one(shard, MemberId(place), &own, view.now))
             .map(|member| with_address(member, shard, &addresses))
             .collect();
-        shown.reason = reason(shard, &shown);
+        shown.reason = reason(shard, &shown, view.now);
         shown.is_ready = shown.reason.is_empty();
         shown
     })
@@ -128,6 +129,7 @@ fn one(shard: &Shard, place: MemberId, own: &durable_failover::Status, now: u64)
         is_voter: status.is_some_and(|one| one.is_voter),
         offset: status.map_or(0, |one| one.offset),
         is_confirmed: shard.member().has_granted(place),
+        is_configured: shard.member().kept().configuration.replicas.contains(place),
         heard_ms: match age {
             _ if is_self => 0,
             None => -1,
@@ -153,43 +155,31 @@ fn with_address(
 const FRESH: i64 = 3000;
 
 /// Why a failover would not succeed now. Empty if it would.
-fn reason(shard: &Shard, shown: &Shown) -> String {
+fn reason(shard: &Shard, shown: &Shown, now: u64) -> String {
     if !shard.can_persist() {
         return "its promises cannot be written to disk".into();
     }
-    let is_heard = |member: &&OneShown| (0..FRESH).contains(&member.heard_ms);
-    let others = || shown.members.iter().filter(|member| !member.is_self);
-    let voters = others().filter(is_heard).filter(|member| member.is_voter);
-    let voters = u64::try_from(voters.count()).unwrap_or(0);
-    // What counts for a replica is who could vote if the primary were gone.
-    let electors = others()
-        .filter(is_heard)
-        .filter(|one| one.is_voter && one.role == "replica");
-    let electors = u64::try_from(electors.count())
-        .unwrap_or(0)
-        .saturating_add(1);
-    let missing: Vec<String> = others().filter_map(complaint).collect();
+    let others = shown.members.iter().filter(|member| !member.is_self);
+    let missing: Vec<String> = others.filter_map(complaint).collect();
     let missing = missing.join("; ");
-    let needed = shown.votes;
-    match shown.state {
-        "replica" if !shown.is_voter => "this member is no voter: it restarted, or its data were \
-             replaced, and its primary has not confirmed them yet"
+    let shortage = shard.replaceable(now).err().map(shortage_text);
+    match (shown.state, shortage) {
+        ("replica", _) if !shown.is_voter => "this member votes as a witness only: it restarted, \
+             or its data were replaced, and its primary has not confirmed them yet"
             .into(),
-        "replica" if electors < needed => format!(
-            "{electors} of {needed} voters without the primary, this member included; {missing}"
-        ),
-        "replica" => String::new(),
-        "closed" => {
+        ("replica", Some(shortage)) => {
+            format!("{shortage} without the primary, this member included; {missing}")
+        }
+        ("replica", None) => String::new(),
+        ("closed", _) => {
             format!("this primary holds no term: its group has not voted for it; {missing}")
         }
         _ if shown.confirmed < shown.guaranteed => format!(
             "{} of {} replicas have confirmed, so a failover could lose what is written; {missing}",
             shown.confirmed, shown.guaranteed
         ),
-        _ if voters < needed => {
-            format!("{voters} of {needed} voters besides this primary; {missing}")
-        }
-        _ => String::new(),
+        (_, Some(shortage)) => format!("{shortage} besides this primary; {missing}"),
+        (_, None) => String::new(),
     }
 }
 
@@ -203,7 +193,7 @@ fn complaint(member: &OneShown) -> Option<String> {
     Some(match member.heard_ms {
         ..0 => format!("{node} was never heard of"),
         0..FRESH if member.is_voter => return None,
-        0..FRESH => format!("{node} is no voter"),
+        0..FRESH => format!("{node} is a witness only"),
         silent => format!("{node} is silent for {} s", silent / 1000),
     })
 }
@@ -225,13 +215,14 @@ pub fn reply(ctx: &Ctx) {
     ctx.reply_bytes(b"members");
     ctx.reply_array(shown.members.len());
     for member in shown.members {
-        ctx.reply_map(8);
+        ctx.reply_map(9);
         text(ctx, c"node", &member.node);
         text(ctx, c"address", &member.address);
         number(ctx, c"self", member.is_self.into());
         text(ctx, c"role", member.role);
         number(ctx, c"voter", member.is_voter.into());
         number(ctx, c"confirmed", member.is_confirmed.into());
+        number(ctx, c"configured", member.is_configured.into());
         number(ctx, c"offset", member.offset);
         ctx.reply_bytes(b"heard-ms-ago");
         ctx.reply_integer(member.heard_ms);

@@ -88,7 +88,7 @@ fn unreadable(ctx: &Ctx, path: &Path, why: &str) {
 fn join(ctx: &Ctx, path: &Path, record: Record) {
     let me = record.definition.place(record.node);
     let own = state::with(|state| state.node);
-    let shard = me.and_then(|me| Shard::new(record.definition, me, record.promise));
+    let shard = me.and_then(|me| Shard::new(record.definition, me, record.kept));
     let (Some(shard), true) = (shard, own == Some(record.node)) else {
         let other = format!("it is the file of node {}", record.node);
         return unreadable(ctx, path, &other);
@@ -101,7 +101,8 @@ fn join(ctx: &Ctx, path: &Path, record: Record) {
     acts::carry_out(
         ctx,
         vec![Act::Log(
-            "is a member of its group again, and no voter until its primary has confirmed its data"
+            "is a member of its group again, and votes as a witness until its primary has confirmed its \
+             data"
                 .into(),
         )],
     );

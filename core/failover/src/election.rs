@@ -9,20 +9,24 @@
 //! if one of them continued from a later term holder and was not asked to confirm. That holder had
 //! every write that was released in term 1, at the same offsets, so the offsets are comparable.
 //! What is written without a term would break this: it is not counted.
+//!
+//! A member that is no voter has no data to compare. It votes as a witness: its vote counts, and
+//! tells the configuration that it knows (`configuration.rs`).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
+use super::configuration::has_data;
 use super::member::{Action, Member, Message, Position, Refusal};
 use super::reign::Reign;
-use super::{Ballot, MemberId, Rule};
+use super::{Ballot, Credentials, MemberId, Rule};
 
 /// A member's own election.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Candidacy {
     ballot: Ballot,
-    votes: BTreeSet<MemberId>,
-    /// How many votes it takes.
-    needed: usize,
+    votes: BTreeMap<MemberId, Credentials>,
+    /// An operator has decided: no vote of others is needed.
+    is_forced: bool,
     is_won: bool,
 }
 
@@ -37,11 +41,10 @@ impl Member {
             return Vec::new();
         };
         self.lose_term(position);
-        let needed = usize::from(self.group.votes());
         self.candidacy = Some(Candidacy {
             ballot,
-            votes: BTreeSet::new(),
-            needed: needed.saturating_sub(usize::from(!self.holds(Rule::Quorum))),
+            votes: BTreeMap::new(),
+            is_forced: false,
             is_won: false,
         });
         let request = Message::Request {
@@ -63,8 +66,8 @@ impl Member {
         self.is_voter = true;
         self.candidacy = Some(Candidacy {
             ballot,
-            votes: BTreeSet::new(),
-            needed: 1,
+            votes: BTreeMap::new(),
+            is_forced: true,
             is_won: false,
         });
         self.promise_and_send(ballot, [])
@@ -87,7 +90,7 @@ impl Member {
     }
 
     /// Whether a request for this ballot needs a look at the own position. Only then a replica has
-    /// to cut its link.
+    /// to cut its link. A witness need not: what it acknowledges counts for nobody.
     pub fn considers(&self, ballot: Ballot) -> bool {
         self.is_voter && ballot > self.promise && !self.reigns()
     }
@@ -95,7 +98,7 @@ impl Member {
     /// It holds a term, and enough replicas have confirmed that waits can be released. To vote for
     /// somebody else would only end that.
     fn reigns(&self) -> bool {
-        self.grants() >= usize::from(self.group.acknowledgements())
+        self.counting().count() >= usize::from(self.group.acknowledgements())
     }
 
     /// `from` asks for a vote. A replica has cut its link before it read `own`, if it
@@ -115,7 +118,12 @@ impl Member {
             None => {
                 self.candidacy = None;
                 self.lose_term(own);
-                self.promise_and_send(ballot, [(from, Message::Vote { ballot })])
+                let credentials = self.credentials();
+                let vote = Message::Vote {
+                    ballot,
+                    credentials,
+                };
+                self.promise_and_send(ballot, [(from, vote)])
             }
         }
     }
@@ -130,13 +138,10 @@ impl Member {
         if ballot <= self.promise {
             return Some(Refusal::Promised(self.promise));
         }
-        if !self.is_voter {
-            return Some(Refusal::NotAVoter);
-        }
         if self.reigns() {
             return Some(Refusal::Reigns);
         }
-        if !self.holds(Rule::Rank) {
+        if !self.is_voter || !self.holds(Rule::Rank) {
             return None;
         }
         let counted = self.counted(own);
@@ -144,35 +149,55 @@ impl Member {
     }
 
     /// `from` votes for the ballot.
-    pub fn voted(&mut self, from: MemberId, ballot: Ballot) -> Vec<Action> {
+    pub fn voted(
+        &mut self,
+        from: MemberId,
+        ballot: Ballot,
+        credentials: Credentials,
+    ) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.count_vote(from, ballot, &mut actions);
+        self.count_vote(from, ballot, credentials, &mut actions);
         actions
     }
 
     /// The own vote counts once the promise is on disk.
     pub(super) fn own_vote(&mut self, actions: &mut Vec<Action>) {
-        self.count_vote(self.me, self.promise, actions);
+        self.count_vote(self.me, self.promise, self.credentials(), actions);
     }
 
-    fn count_vote(&mut self, from: MemberId, ballot: Ballot, actions: &mut Vec<Action>) {
-        let Some(candidacy) = &mut self.candidacy else {
+    fn count_vote(
+        &mut self,
+        from: MemberId,
+        ballot: Ballot,
+        credentials: Credentials,
+        actions: &mut Vec<Action>,
+    ) {
+        let is_it = |one: &mut Candidacy| one.ballot == ballot && !one.is_won;
+        let Some(mut candidacy) = self.candidacy.take_if(is_it) else {
             return;
         };
-        if candidacy.ballot != ballot || candidacy.is_won {
-            return;
-        }
-        candidacy.votes.insert(from);
+        candidacy.votes.insert(from, credentials);
         // Its own promise has to be on disk.
-        if candidacy.votes.len() < candidacy.needed || !candidacy.votes.contains(&self.me) {
+        let has_own = candidacy.votes.contains_key(&self.me);
+        candidacy.is_won = has_own && (candidacy.is_forced || self.elects(&candidacy.votes));
+        let is_won = candidacy.is_won;
+        self.candidacy = Some(candidacy);
+        if !is_won {
             return;
         }
-        candidacy.is_won = true;
         if self.reign.is_some() {
             self.take_term(ballot);
         } else {
             actions.push(Action::Promote);
         }
+    }
+
+    /// As [`suffices`](super::suffices), without the rules that the model takes away.
+    fn elects(&self, votes: &BTreeMap<MemberId, Credentials>) -> bool {
+        let needed = usize::from(self.group.votes());
+        let needed = needed.saturating_sub(usize::from(!self.holds(Rule::Quorum)));
+        let has_data = has_data(self.group, votes).is_ok();
+        votes.len() >= needed && (has_data || !self.holds(Rule::WitnessesHaveNoData))
     }
 
     /// The server became a primary: because of [`Action::Promote`], or because somebody else said

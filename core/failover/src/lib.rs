@@ -53,6 +53,7 @@
 #![warn(missing_docs)]
 
 mod ballot;
+mod configuration;
 mod definition;
 mod election;
 mod group;
@@ -64,13 +65,14 @@ mod shard;
 mod wire;
 
 pub use ballot::{Ballot, MemberId};
+pub use configuration::{suffices, Configuration, Credentials, Kept, Members, Shortage};
 pub use definition::{Definition, GroupId, NodeId, MAX_MEMBERS};
 pub use group::Group;
 pub use member::{Action, Member, Message, Position, Refusal, StreamId};
 pub use record::{Record, ServerSettings, FILE, SLOT};
 pub use reign::Generation;
 pub use rules::Rule;
-pub use shard::{Act, Peer, Role, Shard, View};
+pub use shard::{shortage_text, Act, Peer, Role, Shard, View};
 pub use wire::{
     decode, encode, refusal_text, Body, Decline, Envelope, Status, Unread, BUS_TYPE, MAX_BYTES,
 };

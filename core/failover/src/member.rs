@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::election::Candidacy;
 use super::reign::{Generation, Reign};
-use super::{Ballot, Group, MemberId, Rule};
+use super::{Ballot, Configuration, Credentials, Group, Kept, MemberId, Rule};
 
 /// The id of a replication stream (the server's replication id), as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,6 +17,14 @@ pub struct Position {
     pub stream: StreamId,
     /// Bytes of it.
     pub offset: u64,
+}
+
+impl Position {
+    /// Of a member that does not know where its data end. Nobody's vote depends on it.
+    pub const UNKNOWN: Position = Position {
+        stream: StreamId(0),
+        offset: 0,
+    };
 }
 
 /// What members say to each other.
@@ -35,6 +43,8 @@ pub enum Message {
     Vote {
         /// The election.
         ballot: Ballot,
+        /// What the sender has.
+        credentials: Credentials,
     },
     /// The sender does not vote.
     Refuse {
@@ -51,6 +61,8 @@ pub enum Message {
         generation: Generation,
         /// The end of the sender's stream.
         position: Position,
+        /// The sender's latest configuration in this term, for the receiver to keep.
+        configuration: Option<Configuration>,
     },
     /// The sender confirms it.
     Grant {
@@ -58,6 +70,9 @@ pub enum Message {
         term: Ballot,
         /// As in the challenge.
         generation: Generation,
+        /// The number of the configuration in the challenge, which is on the sender's disk. 0 if
+        /// there was none.
+        number: u32,
     },
     /// The term holder asks whether it may replace the receiver's data by its own.
     AskAdmission {
@@ -78,8 +93,6 @@ pub enum Message {
 pub enum Refusal {
     /// It has promised this ballot, which is not lower.
     Promised(Ballot),
-    /// Its own data were not confirmed since it restarted or since they were replaced.
-    NotAVoter,
     /// It has more of the stream.
     Ahead,
     /// It holds a term in which it can release waits.
@@ -89,8 +102,8 @@ pub enum Refusal {
 /// What the caller has to do, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Action {
-    /// Write this promise to disk, then call [`Member::persisted`].
-    Persist(Ballot),
+    /// Write this to disk, then call [`Member::persisted`].
+    Persist(Kept),
     /// Send a message.
     Send(MemberId, Message),
     /// Tell the server to promote this member (CLUSTER FAILOVER FORCE).
@@ -104,9 +117,11 @@ pub struct Member {
     pub(super) group: Group,
     /// The highest ballot that it has voted for, stood in, or followed.
     pub(super) promise: Ballot,
-    /// The promise that is on disk.
-    persisted: Ballot,
-    /// Sent once the promise is on disk.
+    /// The latest configuration that it is or was in, or has made.
+    pub(super) configuration: Configuration,
+    /// What is on disk of the two.
+    persisted: Kept,
+    /// Sent once both are on disk.
     outbox: Vec<(MemberId, Message)>,
     /// The term in which its data were confirmed.
     pub(super) log_term: Ballot,
@@ -136,7 +151,7 @@ impl Member {
     /// are no voters until it has confirmed their data.
     pub fn founder(me: MemberId, group: Group, primary: MemberId) -> Member {
         let first = Member::founding_ballot(primary);
-        let mut member = Member::restarted(me, group, first);
+        let mut member = Member::restarted(me, group, Kept::promised(first));
         if me == primary {
             member.log_term = first;
             member.is_voter = true;
@@ -145,13 +160,14 @@ impl Member {
         member
     }
 
-    /// A member after a restart: only its promise is left.
-    pub fn restarted(me: MemberId, group: Group, promise: Ballot) -> Member {
+    /// A member after a restart: only what it has kept on disk is left.
+    pub fn restarted(me: MemberId, group: Group, kept: Kept) -> Member {
         Member {
             me,
             group,
-            promise,
-            persisted: promise,
+            promise: kept.promise,
+            configuration: kept.configuration,
+            persisted: kept,
             outbox: Vec::new(),
             log_term: Ballot::ZERO,
             is_voter: false,
@@ -168,9 +184,25 @@ impl Member {
         self.promise
     }
 
-    /// The promise that is on disk: all that a restart leaves.
-    pub fn persisted_promise(&self) -> Ballot {
+    /// What is on disk: all that a restart leaves.
+    pub fn persisted_state(&self) -> Kept {
         self.persisted
+    }
+
+    /// What has to be on disk before anybody hears of it.
+    pub fn kept(&self) -> Kept {
+        Kept {
+            promise: self.promise,
+            configuration: self.configuration,
+        }
+    }
+
+    /// What its vote says about its data.
+    pub fn credentials(&self) -> Credentials {
+        Credentials {
+            confirmed_in: self.is_voter.then_some(self.log_term),
+            configuration: self.configuration,
+        }
     }
 
     /// The term in which its data were confirmed.
@@ -183,7 +215,7 @@ impl Member {
         self.reign.is_some()
     }
 
-    /// Whether its vote counts data.
+    /// Whether its vote is one on data. Otherwise it is a witness's.
     pub fn is_voter(&self) -> bool {
         self.is_voter
     }
@@ -212,10 +244,12 @@ impl Member {
         }
     }
 
-    /// The promise that [`Action::Persist`] named is on disk.
-    pub fn persisted(&mut self, promise: Ballot) -> Vec<Action> {
-        self.persisted = self.persisted.max(promise);
-        if self.persisted < self.promise {
+    /// What [`Action::Persist`] named is on disk.
+    pub fn persisted(&mut self, kept: Kept) -> Vec<Action> {
+        if kept.covers(self.persisted) {
+            self.persisted = kept;
+        }
+        if !self.persisted.covers(self.kept()) {
             return Vec::new();
         }
         let outbox = std::mem::take(&mut self.outbox);
@@ -245,10 +279,10 @@ impl Member {
                 self.outbox.push(message);
             }
         }
-        if self.persisted >= self.promise {
-            return self.persisted(self.promise);
+        if self.persisted.covers(self.kept()) {
+            return self.persisted(self.persisted);
         }
-        vec![Action::Persist(self.promise)]
+        vec![Action::Persist(self.kept())]
     }
 
     /// A term holder that promises a higher ballot holds no term any more. What it writes from now
@@ -286,8 +320,8 @@ impl Member {
     /// model.
     #[cfg(feature = "weakened")]
     #[must_use]
-    pub fn restarted_as_voter(&self, promise: Ballot) -> Member {
-        let mut member = Member::restarted(self.me, self.group, promise);
+    pub fn restarted_as_voter(&self, kept: Kept) -> Member {
+        let mut member = Member::restarted(self.me, self.group, kept);
         member.is_voter = self.is_voter;
         member.log_term = self.log_term;
         member

@@ -1,4 +1,4 @@
-//! What a member keeps on disk: its group, and its promise.
+//! What a member keeps on disk: its group, its promise, and its configuration.
 //!
 //! The file has two slots of [`SLOT`] bytes. Writes go to the slots in turn, so a write that is cut
 //! short leaves the one before. Both slots are allocated when the file is made, and written in
@@ -6,14 +6,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ballot, Definition, NodeId};
+use super::{Definition, Kept, NodeId};
 
 /// The bytes of a slot. A group of 16 members takes some 450.
 pub const SLOT: usize = 4096;
 /// The bytes of the file.
 pub const FILE: usize = 2 * SLOT;
 
-const MAGIC: &[u8; 8] = b"rdfo-st1";
+const MAGIC: &[u8; 8] = b"rdfo-st2";
 
 /// What is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +24,8 @@ pub struct Record {
     pub node: NodeId,
     /// The group.
     pub definition: Definition,
-    /// The highest ballot that was promised.
-    pub promise: Ballot,
+    /// The promise and the configuration.
+    pub kept: Kept,
     /// The server's settings before the group changed them.
     pub before: ServerSettings,
 }
@@ -99,9 +99,13 @@ fn read_slot(slot: &[u8]) -> Option<Record> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{GroupId, MemberId};
+    use crate::{Ballot, Configuration, GroupId, MemberId, Members};
 
     fn record(sequence: u64) -> Record {
+        let ballot = Ballot {
+            counter: sequence * 10,
+            author: Some(MemberId(1)),
+        };
         Record {
             sequence,
             node: NodeId([3; 20]),
@@ -111,9 +115,13 @@ mod tests {
                 acknowledgements: 1,
                 members: (1..=16).map(|byte| NodeId([byte; 20])).collect(),
             },
-            promise: Ballot {
-                counter: sequence * 10,
-                author: Some(MemberId(1)),
+            kept: Kept {
+                promise: ballot,
+                configuration: Configuration {
+                    term: ballot,
+                    number: u32::MAX,
+                    replicas: (0..16).map(MemberId).collect::<Members>(),
+                },
             },
             before: ServerSettings::NEEDED,
         }
@@ -154,7 +162,7 @@ mod tests {
     fn a_file_without_a_valid_slot_is_unreadable() {
         assert_eq!(Record::read(&[]), None);
         assert_eq!(Record::read(&vec![0; FILE]), None);
-        assert_eq!(Record::read(b"rdfo-st1"), None);
+        assert_eq!(Record::read(b"rdfo-st2"), None);
         let mut stranger = record(1);
         stranger.node = NodeId([77; 20]);
         assert_eq!(Record::read(&file_of(&[stranger])), None);

@@ -3,13 +3,18 @@
 //! An acknowledgement counts if the replica has confirmed (granted) in this term that it has
 //! everything that the primary had, and its link has not changed since. Each change of a link is a
 //! new generation of that link, so a grant from before the change does not count.
+//!
+//! Besides, the replica has to be in the term's configuration (`configuration.rs`). A new one is
+//! proposed when others have confirmed. It is in force once each of its replicas has it on disk.
+//! Until then only those count that are in the one in force and in all that were proposed since: any
+//! of these may be the latest that an election hears of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::member::{Action, Member, Message, Position};
-use super::{Ballot, MemberId, Rule};
+use super::{Ballot, Configuration, MemberId, Members, Rule};
 
 /// The number of changes of one replica's link that its primary has seen.
 #[derive(
@@ -22,9 +27,21 @@ pub struct Generation(pub u64);
 pub struct Reign {
     term: Option<Ballot>,
     generations: BTreeMap<MemberId, Generation>,
-    grants: BTreeSet<MemberId>,
+    grants: Members,
+    /// The latest configuration, until it is in force.
+    proposed: Option<Proposal>,
+    /// The replicas of the configuration in force that are in all proposed ones too.
+    usable: Members,
     /// Members that may be served, and the position at which.
     admissions: BTreeMap<MemberId, (Ballot, PositionKey)>,
+}
+
+/// A configuration that is not in force yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Proposal {
+    configuration: Configuration,
+    /// Its replicas that have it on disk.
+    holders: Members,
 }
 
 type PositionKey = (u128, u64);
@@ -51,9 +68,12 @@ impl Reign {
 
     /// Returns true if there was one.
     pub(super) fn lose_term(&mut self) -> bool {
-        self.grants.clear();
-        self.admissions.clear();
-        self.term.take().is_some()
+        let term = self.term;
+        *self = Reign {
+            generations: std::mem::take(&mut self.generations),
+            ..Reign::default()
+        };
+        term.is_some()
     }
 }
 
@@ -66,20 +86,105 @@ impl Member {
         if binds {
             let generation = reign.generations.entry(replica).or_default();
             generation.0 = generation.0.saturating_add(1);
-            reign.grants.remove(&replica);
+            reign.grants.remove(replica);
         }
         reign.admissions.remove(&replica);
     }
 
-    /// What to send to a connected replica that has not granted. `position` is the end of the
-    /// stream. To be asked again from time to time: messages may be lost.
+    /// What to send to a connected replica that has not granted, or lacks the configuration.
+    /// `position` is the end of the stream. To be asked again from time to time: messages may be
+    /// lost.
     pub fn challenge(&self, replica: MemberId, position: Position) -> Option<Message> {
         let (term, reign) = (self.term()?, self.reign.as_ref()?);
-        (!reign.grants.contains(&replica)).then(|| Message::Challenge {
+        let lacks_configuration = reign.proposed.is_some_and(|proposal| {
+            let replicas = proposal.configuration.replicas;
+            replicas.contains(replica) && !proposal.holders.contains(replica)
+        });
+        if reign.grants.contains(replica) && !lacks_configuration {
+            return None;
+        }
+        let configuration = self.configuration_in(term);
+        let configuration = configuration.filter(|latest| latest.replicas.contains(replica));
+        let is_on_disk = |latest: Configuration| self.persisted_state().configuration >= latest;
+        configuration
+            .is_none_or(is_on_disk)
+            .then(|| self.challenge_with(reign, replica, (term, position), configuration))
+    }
+
+    fn challenge_with(
+        &self,
+        reign: &Reign,
+        replica: MemberId,
+        (term, position): (Ballot, Position),
+        configuration: Option<Configuration>,
+    ) -> Message {
+        Message::Challenge {
             term,
             generation: reign.generations.get(&replica).copied().unwrap_or_default(),
             position,
-        })
+            configuration,
+        }
+    }
+
+    /// The latest configuration that this term holder has made.
+    fn configuration_in(&self, term: Ballot) -> Option<Configuration> {
+        Some(self.configuration).filter(|latest| latest.term == term)
+    }
+
+    /// The replicas that have confirmed, if they are not those of the latest configuration, and
+    /// enough of them for one.
+    pub fn may_configure(&self) -> Option<Members> {
+        let (term, reign) = (self.term()?, self.reign.as_ref()?);
+        let latest = self.configuration_in(term).map(|latest| latest.replicas);
+        let is_enough = reign.grants.count() >= usize::from(self.group.acknowledgements());
+        (is_enough && latest != Some(reign.grants)).then_some(reign.grants)
+    }
+
+    /// Proposes the configuration of the replicas that have confirmed. `position` is the end of the
+    /// stream: each of them has to have everything up to there before it is in force.
+    pub fn configure(&mut self, position: Position) -> Vec<Action> {
+        let (Some(replicas), Some(term)) = (self.may_configure(), self.term()) else {
+            return Vec::new();
+        };
+        let number = self
+            .configuration_in(term)
+            .map_or(0, |latest| latest.number);
+        let Some(number) = number.checked_add(1) else {
+            return Vec::new();
+        };
+        let configuration = Configuration {
+            term,
+            number,
+            replicas,
+        };
+        self.configuration = configuration;
+        let (is_joint, needs_holders) = (
+            self.holds(Rule::JointConfigurations),
+            self.holds(Rule::ConfigurationIsHeld),
+        );
+        let Some(reign) = &mut self.reign else {
+            return Vec::new();
+        };
+        if is_joint {
+            reign.usable = reign.usable.and(replicas);
+        }
+        reign.proposed = Some(Proposal {
+            configuration,
+            holders: Members::NONE,
+        });
+        if !needs_holders {
+            reign.usable = replicas;
+        }
+        let Some(reign) = &self.reign else {
+            return Vec::new();
+        };
+        let messages = replicas.iter().map(|replica| {
+            let challenge =
+                self.challenge_with(reign, replica, (term, position), Some(configuration));
+            (replica, challenge)
+        });
+        let messages: Vec<_> = messages.collect();
+        self.promise_and_send(term, messages)
     }
 
     /// A challenge arrives. `own` is the own position, and `follows_sender` is true if the link to
@@ -88,6 +193,7 @@ impl Member {
         &mut self,
         from: MemberId,
         (term, generation): (Ballot, Generation),
+        configuration: Option<Configuration>,
         position: Position,
         own: Position,
         follows_sender: bool,
@@ -106,45 +212,65 @@ impl Member {
         self.log_term = term;
         self.is_voter = true;
         self.frozen = None;
-        self.promise_and_send(term, [(from, Message::Grant { term, generation })])
+        let configuration = configuration.filter(|told| told.term == term);
+        if let Some(told) = configuration {
+            self.configuration = self.configuration.max(told);
+        }
+        let grant = Message::Grant {
+            term,
+            generation,
+            number: configuration.map_or(0, |told| told.number),
+        };
+        self.promise_and_send(term, [(from, grant)])
     }
 
-    /// A replica confirms.
-    pub fn granted(&mut self, from: MemberId, term: Ballot, generation: Generation) {
+    /// A replica confirms, and has the configuration with this number on disk.
+    pub fn granted(&mut self, from: MemberId, term: Ballot, generation: Generation, number: u32) {
         let binds = self.holds(Rule::GrantBoundToLink);
         if self.term() != Some(term) {
             return;
         }
         let Some(reign) = &mut self.reign else { return };
         let current = reign.generations.get(&from).copied().unwrap_or_default();
-        if generation == current || !binds {
-            reign.grants.insert(from);
+        if generation != current && binds {
+            return;
+        }
+        reign.grants.insert(from);
+        let is_it = |proposal: &&mut Proposal| proposal.configuration.number == number;
+        let Some(proposal) = reign.proposed.as_mut().filter(is_it) else {
+            return;
+        };
+        proposal.holders.insert(from);
+        let replicas = proposal.configuration.replicas;
+        if replicas.and(proposal.holders) == replicas {
+            reign.usable = replicas;
+            reign.proposed = None;
         }
     }
 
     /// Whether this replica has confirmed on its present link.
     pub fn has_granted(&self, replica: MemberId) -> bool {
         let reign = self.reign.as_ref().filter(|_| self.term().is_some());
-        reign.is_some_and(|reign| reign.grants.contains(&replica))
+        reign.is_some_and(|reign| reign.grants.contains(replica))
     }
 
-    /// How many replicas have confirmed on their present links.
-    pub fn grants(&self) -> usize {
+    /// The replicas whose acknowledgements count: they have confirmed on their present links, and
+    /// are in the configuration.
+    pub fn counting(&self) -> Members {
         let reign = self.reign.as_ref().filter(|_| self.term().is_some());
-        reign.map_or(0, |reign| reign.grants.len())
+        reign.map_or(Members::NONE, |reign| reign.grants.and(reign.usable))
     }
 
-    /// The offset up to which waits may be released: K replicas that have granted have acknowledged
-    /// it. `acknowledged` has what each connected replica has acknowledged on its present link.
+    /// The offset up to which waits may be released: K replicas that count have acknowledged it. `acknowledged` has what each connected replica has acknowledged on its present link.
     pub fn releasable(
         &self,
         acknowledged: impl IntoIterator<Item = (MemberId, u64)>,
     ) -> Option<u64> {
         self.term()?;
-        let grants = &self.reign.as_ref()?.grants;
+        let counting = self.counting();
         let mut offsets: Vec<u64> = acknowledged
             .into_iter()
-            .filter(|(replica, _)| grants.contains(replica))
+            .filter(|&(replica, _)| counting.contains(replica))
             .map(|(_, offset)| offset)
             .collect();
         offsets.sort_unstable_by(|a, b| b.cmp(a));

@@ -12,10 +12,18 @@ pub enum Rule {
     Quorum,
     /// What a primary without a term writes does not make it ahead of others.
     FrozenPosition,
-    /// A member that has restarted is no voter until a term holder confirms its data.
+    /// A member that has restarted is a witness until a term holder confirms its data.
     RestartedMembersDoNotVote,
+    /// An election needs voters that have kept the data of the latest configuration.
+    WitnessesHaveNoData,
     /// A promise survives a restart.
     PersistedPromise,
+    /// A configuration survives a restart.
+    PersistedConfiguration,
+    /// A configuration is in force only once all its replicas have it on disk.
+    ConfigurationIsHeld,
+    /// While a configuration is proposed, only replicas that are in it and in the one before count.
+    JointConfigurations,
     /// A primary without a term serves no replica.
     ClosedServesNobody,
     /// Data that are no part of the primary's stream are replaced only by a term holder to whom the
@@ -23,7 +31,7 @@ pub enum Rule {
     Admission,
     /// A confirmation counts only for the link on which it was asked for.
     GrantBoundToLink,
-    /// A member whose data were replaced is no voter until they are confirmed.
+    /// A member whose data were replaced is a witness until they are confirmed.
     ReplacedDataDoNotVote,
     /// A replica confirms only once it has everything that the primary had when it asked.
     GrantNeedsAllData,

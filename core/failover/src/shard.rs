@@ -11,26 +11,38 @@
 //! |---|---|---|
 //! | all | tell their state | once a second, and when it has changed |
 //! | a primary with a term | asks each connected replica that has not confirmed | each tick |
+//! | a primary with a term | changes the configuration | more have confirmed, or one has been away for a second |
 //! | a primary without one, a voter | stands | at once, then about once a second |
 //! | a primary with one | stands | a member has promised a later ballot, and so cannot confirm |
 //! | a replica | stands | its primary has failed, cannot win, or neither serves nor speaks |
 //!
-//! Nobody stands who hears too few voters to win.
+//! | a primary with a term | claims its place in the cluster | a member that is heard does not replicate it |
+//! | a replica | follows the holder of the term | its primary is another one, which has failed |
+//!
+//! Nobody stands who hears too few members to win.
 //!
 //! A replica waits 300 ms for each voter that has more of the stream than it has: the best one
 //! stands first. After a vote for somebody else it waits until that one has had time to become
 //! primary.
 
+mod cluster;
 mod receive;
 mod stand;
 mod tell;
 
+pub use stand::shortage_text;
+
 use super::member::{Action, Member, Message, Position};
 use super::wire::{Body, Status};
-use super::{Ballot, Definition, Generation, Group, MemberId, Refusal};
+use super::{
+    Ballot, Configuration, Definition, Generation, Group, Kept, MemberId, Members, Refusal,
+};
 
 /// A state that is older is not believed, in milliseconds.
 pub(super) const FRESH: u64 = 3000;
+
+/// After this time a replica that has not confirmed leaves the configuration, in milliseconds.
+const AWAY: u64 = 1000;
 
 /// What the server shows now.
 #[derive(Clone, Debug)]
@@ -67,14 +79,18 @@ pub enum Role {
 /// What the caller has to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Write this promise to disk, then call [`Shard::persisted`].
-    Persist(Ballot),
+    /// Write this to disk, then call [`Shard::persisted`].
+    Persist(Kept),
     /// Send a message.
     Send(MemberId, Body),
     /// Cut the link to the primary, if this is a replica. Then call [`Shard::stand`].
     Stand,
     /// CLUSTER FAILOVER FORCE.
     Promote,
+    /// See that no other member has a higher epoch in the cluster than this primary.
+    Claim,
+    /// CLUSTER REPLICATE this member.
+    Follow(MemberId),
     /// Write a line to the log.
     Log(String),
 }
@@ -90,6 +106,8 @@ pub struct Peer {
     pub refusal: Option<Refusal>,
     /// It is a replica of this primary, and its link is up.
     pub is_linked: bool,
+    /// When something was sent to it while it was not heard.
+    pub sent_at: Option<u64>,
 }
 
 /// One server's part in its group.
@@ -101,7 +119,9 @@ pub struct Shard {
     member: Member,
     peers: Vec<Peer>,
     /// The challenge of the primary that is not answered yet: the data had not arrived.
-    challenge: Option<(MemberId, Ballot, Generation, Position)>,
+    challenge: Option<Challenge>,
+    /// Since when the configuration has replicas that have not confirmed.
+    away_since: Option<u64>,
     /// Not before this time a member stands.
     not_before: u64,
     /// Since when a replica has had a reason to stand.
@@ -112,6 +132,8 @@ pub struct Shard {
     failures: u32,
     /// When FORCE was called.
     forced_at: Option<u64>,
+    /// Since when the cluster disagrees with the group, or was helped last.
+    disagrees_since: Option<u64>,
     told_at: Option<u64>,
     told: Option<Status>,
     can_persist: bool,
@@ -121,11 +143,21 @@ pub struct Shard {
     promotions: u64,
 }
 
+/// What a primary asks a replica to confirm.
+#[derive(Clone, Copy, Debug)]
+struct Challenge {
+    from: MemberId,
+    term: Ballot,
+    generation: Generation,
+    position: Position,
+    configuration: Option<Configuration>,
+}
+
 impl Shard {
-    /// A member that has read its group and its promise from disk. `None` if `me` is no member.
-    pub fn new(definition: Definition, me: MemberId, promise: Ballot) -> Option<Shard> {
+    /// A member that has read its group and what it has kept from disk. `None` if `me` is no member.
+    pub fn new(definition: Definition, me: MemberId, kept: Kept) -> Option<Shard> {
         let group = definition.group()?;
-        let member = Member::restarted(me, group, promise);
+        let member = Member::restarted(me, group, kept);
         Shard::with(definition, me, group, member)
     }
 
@@ -146,11 +178,13 @@ impl Shard {
             member,
             peers: vec![Peer::default(); count],
             challenge: None,
+            away_since: None,
             not_before: 0,
             reason_since: None,
             is_alone: false,
             failures: 0,
             forced_at: None,
+            disagrees_since: None,
             told_at: None,
             told: None,
             can_persist: true,
@@ -202,10 +236,9 @@ impl Shard {
     }
 
     /// The replicas whose acknowledgements count: this server holds a term, and they have
-    /// confirmed on their present links.
-    pub fn counting(&self) -> impl Iterator<Item = MemberId> + '_ {
-        let others = self.member.others();
-        others.filter(|&other| self.member.has_granted(other))
+    /// confirmed on their present links, and are in the configuration.
+    pub fn counting(&self) -> Members {
+        self.member.counting()
     }
 
     /// A primary without a term releases nothing and serves nobody.
@@ -240,14 +273,14 @@ impl Shard {
         self.member.data_replaced();
     }
 
-    /// The promise is on disk.
-    pub fn persisted(&mut self, promise: Ballot) -> Vec<Act> {
+    /// This is on disk.
+    pub fn persisted(&mut self, kept: Kept) -> Vec<Act> {
         let mut acts = Vec::new();
         if !self.can_persist {
             self.can_persist = true;
             acts.push(Act::Log("its promises can be written to disk again".into()));
         }
-        let actions = self.member.persisted(promise);
+        let actions = self.member.persisted(kept);
         self.extend(&mut acts, actions);
         acts
     }
@@ -262,17 +295,17 @@ impl Shard {
         ))]
     }
 
-    /// The promise that has to be written again, after a failure.
-    pub fn unwritten(&self) -> Option<Ballot> {
-        let (promise, written) = (self.member.promise(), self.member.persisted_promise());
-        (promise > written).then_some(promise)
+    /// What has to be written again, after a failure.
+    pub fn unwritten(&self) -> Option<Kept> {
+        let (kept, written) = (self.member.kept(), self.member.persisted_state());
+        (!written.covers(kept)).then_some(kept)
     }
 
     /// The server became a primary, or a replica. `position` is where its data end: for a new
     /// primary in its former stream.
     pub fn role_changed(&mut self, is_primary: bool, position: Position, now: u64) -> Vec<Act> {
         self.challenge = None;
-        self.reason_since = None;
+        (self.reason_since, self.away_since) = (None, None);
         self.last_refusal.clear();
         self.failures = 0;
         self.forced_at = None;
@@ -303,11 +336,15 @@ impl Shard {
         let mut acts = Vec::new();
         self.answer_challenge(view, &mut acts);
         match &view.role {
-            Role::Primary if self.member.term().is_some() => self.challenge_all(view, &mut acts),
+            Role::Primary if self.member.term().is_some() => {
+                self.configure(view, &mut acts);
+                self.challenge_all(view, &mut acts);
+            }
             Role::Primary => {}
             Role::Replica { .. } => self.force_again(view, &mut acts),
         }
         self.consider_standing(view, &mut acts);
+        self.agree(view, &mut acts);
         self.tell(view, &mut acts);
         acts
     }
@@ -319,13 +356,32 @@ impl Shard {
         };
         for replica in self.member.others() {
             let is_linked = self.peer(replica).is_some_and(|peer| peer.is_linked);
-            if !is_linked || self.member.has_granted(replica) {
+            if !is_linked {
                 continue;
             }
             if let Some(challenge) = self.member.challenge(replica, position) {
                 acts.push(Act::Send(replica, Body::Protocol(challenge)));
             }
         }
+    }
+
+    /// Changes the configuration: at once if a replica has confirmed that is not in it, and later if
+    /// one of it has been away for a while. A link that flaps shall not cause writes to disks.
+    pub(super) fn configure(&mut self, view: &View, acts: &mut Vec<Act>) {
+        let (Some(position), Some(replicas)) = (view.position, self.member.may_configure()) else {
+            self.away_since = None;
+            return;
+        };
+        let latest = self.member.kept().configuration;
+        let is_fewer =
+            Some(latest.term) == self.member.term() && replicas.and(latest.replicas) == replicas;
+        let since = *self.away_since.get_or_insert(view.now);
+        if !self.can_persist || is_fewer && view.now < since.saturating_add(AWAY) {
+            return;
+        }
+        self.away_since = None;
+        let actions = self.member.configure(position);
+        self.extend(acts, actions);
     }
 
     /// Logs that a vote was not given, and keeps it for STATUS.

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ballot, Definition, GroupId, Message, Refusal};
+use super::{Ballot, Configuration, Credentials, Definition, GroupId, Message, Refusal};
 
 /// The type of the bus messages. A module that does not have nine letters in its name shares the
 /// types with all others of the kind, so any number may be somebody else's too.
@@ -15,7 +15,7 @@ pub const BUS_TYPE: u8 = 208;
 /// What each message begins with.
 const MAGIC: &[u8; 4] = b"rdfo";
 /// The version of the format. A member of another version is not understood, and says so.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// The longest message that is read. An invitation of 16 members has some 400 bytes.
 pub const MAX_BYTES: usize = 1024;
 
@@ -54,18 +54,30 @@ pub struct Status {
     pub is_primary: bool,
     /// It holds this term.
     pub term: Option<Ballot>,
-    /// Its vote counts data.
+    /// Its vote is one on data. Otherwise it is a witness's.
     pub is_voter: bool,
     /// The highest ballot that it has promised.
     pub promise: Ballot,
     /// The term in which its data were confirmed.
     pub log_term: Ballot,
+    /// The latest configuration that it has on disk.
+    pub configuration: Configuration,
     /// How much of the stream it has that counts.
     pub offset: u64,
     /// It can write its promises to disk.
     pub can_persist: bool,
     /// It has refused a vote to its primary, which has less of the stream.
     pub refused_primary: bool,
+}
+
+impl Status {
+    /// What its vote would say.
+    pub fn credentials(&self) -> Credentials {
+        Credentials {
+            confirmed_in: self.is_voter.then_some(self.log_term),
+            configuration: self.configuration,
+        }
+    }
 }
 
 /// Why a node does not accept an invitation.
@@ -131,7 +143,6 @@ pub fn decode(bytes: &[u8]) -> Result<Envelope, Unread> {
 pub fn refusal_text(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Promised(_) => "has promised a later ballot",
-        Refusal::NotAVoter => "is no voter: it restarted or was not confirmed yet",
         Refusal::Ahead => "has more of the stream",
         Refusal::Reigns => "holds a term and releases waits",
     }
@@ -140,7 +151,7 @@ pub fn refusal_text(refusal: Refusal) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Generation, MemberId, NodeId, Position, StreamId};
+    use crate::{Generation, MemberId, Members, NodeId, Position, StreamId};
 
     fn examples() -> Vec<Envelope> {
         let ballot = Ballot {
@@ -151,11 +162,17 @@ mod tests {
             stream: StreamId(u128::MAX),
             offset: u64::MAX,
         };
+        let configuration = Configuration {
+            term: ballot,
+            number: u32::MAX,
+            replicas: (0..16).map(MemberId).collect::<Members>(),
+        };
         let bodies = [
             Body::Protocol(Message::Challenge {
                 term: ballot,
                 generation: Generation(u64::MAX),
                 position,
+                configuration: Some(configuration),
             }),
             Body::Status(Status {
                 is_primary: true,
@@ -163,6 +180,7 @@ mod tests {
                 is_voter: true,
                 promise: ballot,
                 log_term: ballot,
+                configuration,
                 offset: u64::MAX,
                 can_persist: true,
                 refused_primary: false,

@@ -17,6 +17,8 @@ pub(super) struct NodeLine<'a> {
     /// Separated by commas.
     flags: &'a [u8],
     pub primary: Option<&'a [u8]>,
+    /// Of the node's configuration; a replica's is its primary's.
+    epoch: &'a [u8],
     /// The last words of the line. `None` for a node without slots.
     slots: Option<&'a [u8]>,
 }
@@ -35,6 +37,17 @@ pub(super) fn read(reply: &[u8]) -> Result<Vec<NodeLine<'_>>, Unreadable> {
     Ok(lines)
 }
 
+/// The epoch of each node, by id, in the raw reply to `CLUSTER NODES`. The higher epoch wins a slot
+/// that two nodes claim.
+///
+/// # Errors
+/// The reply is something else.
+pub fn epochs(reply: &[u8]) -> Result<Vec<(&[u8], u64)>, Unreadable> {
+    let lines = read(reply)?.into_iter();
+    let epochs = lines.map(|line| Ok((line.id, number(line.epoch)?)));
+    epochs.collect()
+}
+
 fn node_line(line: &[u8]) -> Result<NodeLine<'_>, Unreadable> {
     let mut rest = Some(line);
     let mut word = || {
@@ -47,12 +60,13 @@ fn node_line(line: &[u8]) -> Result<NodeLine<'_>, Unreadable> {
         Ok(word)
     };
     let (id, address, flags, primary) = (word()?, word()?, word()?, word()?);
-    let (_ping, _pong, _epoch, _link) = (word()?, word()?, word()?, word()?);
+    let (_ping, _pong, epoch, _link) = (word()?, word()?, word()?, word()?);
     Ok(NodeLine {
         id,
         address,
         flags,
         primary: (primary != b"-").then_some(primary),
+        epoch,
         slots: rest,
     })
 }

@@ -1,5 +1,6 @@
 //! Who becomes primary of a group, and that acknowledged writes survive it.
 
+use std::collections::HashMap;
 use std::fs;
 
 use testkit::{eventually, Server};
@@ -99,12 +100,66 @@ fn with_one_replica_down_nobody_is_promoted_until_it_is_back() {
     ]);
     primary.kill();
     eventually("the replica to know that it is alone", || {
-        info(one, "reason").contains("1 of 2 voters without the primary, this member included")
+        info(one, "reason").contains("1 of 2 members without the primary, this member included")
     });
     assert_eq!(info(one, "state"), "replica");
     two.resume();
     let next = group.wait_for_another(primary);
     assert_eq!(value(next, &key), "alone");
+}
+
+/// Whether this member is in the configuration that `of` knows.
+fn is_configured(of: &Server, member: &Server) -> bool {
+    let members: Vec<HashMap<String, redis::Value>> =
+        redis::from_redis_value(status(of)["members"].clone()).expect("maps");
+    let address = member.addr();
+    let is_it = |one: &&HashMap<String, redis::Value>| {
+        let text: String = redis::from_redis_value(one["address"].clone()).expect("a text");
+        text == address
+    };
+    let one = members.iter().find(is_it).expect("it is a member");
+    one["configured"] == redis::Value::Int(1)
+}
+
+#[test]
+fn a_restarted_replica_helps_to_elect_the_one_that_has_everything() {
+    let group = Group::watchful();
+    let [primary, one, two] = group.shard();
+    two.kill();
+    for member in [primary, one] {
+        eventually("the dead replica to be out of the configuration", || {
+            !is_configured(member, two)
+        });
+    }
+    let key = write_some(&group, primary);
+    primary.kill();
+    two.restart();
+    let next = group.wait_for_another(primary);
+    assert_eq!(next.port(), one.port());
+    assert_eq!(value(next, &key), "49");
+    two.wait_for_log("as a witness: its own data are not confirmed");
+    primary.restart();
+    group.wait_until_ready();
+    assert!(is_configured(one, two));
+}
+
+#[test]
+fn a_restarted_replica_that_may_have_acknowledged_more_is_waited_for() {
+    let group = Group::watchful();
+    let [primary, one, two] = group.shard();
+    let key = write_some(&group, primary);
+    // The primary hears of nothing that happens to the replica.
+    primary.pause();
+    two.kill();
+    two.restart();
+    eventually("the other replica to know that it is not enough", || {
+        info(one, "reason").contains("whose data are confirmed")
+    });
+    assert_eq!(info(one, "state"), "replica");
+    primary.resume();
+    group.wait_until_ready();
+    assert_eq!(group.holder().map(Server::port), Some(primary.port()));
+    assert_eq!(value(primary, &key), "49");
 }
 
 #[test]
@@ -115,7 +170,7 @@ fn the_status_says_which_member_is_silent() {
     let address = two.addr();
     eventually("the primary to miss the member", || {
         let text = info(primary, "reason");
-        text.contains("1 of 2 voters besides this primary") && text.contains(&address)
+        text.contains("1 of 2 members besides this primary") && text.contains(&address)
     });
     assert_eq!(info(primary, "ready"), "0");
     let reply = status(primary);

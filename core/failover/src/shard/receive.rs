@@ -1,7 +1,7 @@
 //! What a member does when a message arrives.
 
-use super::{is_for_primary, Act, Role, Shard, View};
-use crate::{refusal_text, Ballot, Body, Generation, MemberId, Message, Position, Refusal};
+use super::{is_for_primary, Act, Challenge, Role, Shard, View};
+use crate::{refusal_text, Ballot, Body, MemberId, Message, Position, Refusal};
 
 impl Shard {
     /// Whether the link to the primary has to be cut before this message is passed to
@@ -49,9 +49,12 @@ impl Shard {
                 log_term,
                 position,
             } => self.asked(from, (ballot, log_term, position), view, acts),
-            Message::Vote { ballot } => {
+            Message::Vote {
+                ballot,
+                credentials,
+            } => {
                 let before = self.member.term();
-                let actions = self.member.voted(from, ballot);
+                let actions = self.member.voted(from, ballot, credentials);
                 self.extend(acts, actions);
                 if let Some(term) = self.member.term().filter(|&term| Some(term) != before) {
                     self.last_refusal.clear();
@@ -77,17 +80,31 @@ impl Shard {
                 term,
                 generation,
                 position,
+                configuration,
             } => {
-                self.challenge = Some((from, term, generation, position));
+                self.challenge = Some(Challenge {
+                    from,
+                    term,
+                    generation,
+                    position,
+                    configuration,
+                });
                 self.answer_challenge(view, acts);
             }
-            Message::Grant { term, generation } => {
-                let before = self.member.has_granted(from);
-                self.member.granted(from, term, generation);
-                if !before && self.member.has_granted(from) {
-                    let name = self.name(from);
-                    acts.push(Act::Log(format!("{name} has confirmed: it counts")));
+            Message::Grant {
+                term,
+                generation,
+                number,
+            } => {
+                let before = self.member.counting();
+                self.member.granted(from, term, generation, number);
+                for replica in self.member.counting().iter() {
+                    if !before.contains(replica) {
+                        let name = self.name(replica);
+                        acts.push(Act::Log(format!("{name} has confirmed: it counts")));
+                    }
                 }
+                self.configure(view, acts);
             }
             Message::AskAdmission { term } => self.admission_asked(from, term, view, acts),
             Message::Admit { term, position } => self.member.admitted(from, term, position),
@@ -105,14 +122,14 @@ impl Shard {
         if !self.can_persist {
             return;
         }
-        let Some(own) = view.position else {
+        if view.position.is_none() && self.member.is_voter() {
             // The data are there, but where they end is unknown: nobody can be compared with them.
             self.member.data_replaced();
             acts.push(Act::Log(
-                "is no voter: its place in the stream is unknown".into(),
+                "is no voter on data: its place in the stream is unknown".into(),
             ));
-            return;
-        };
+        }
+        let own = view.position.unwrap_or(Position::UNKNOWN);
         let before = self.member.promise();
         let actions = self.member.asked(from, ballot, log_term, position, own);
         let is_ahead = actions.iter().any(|action| {
@@ -140,8 +157,13 @@ impl Shard {
         }
         if self.member.promise() > before {
             self.wait_for_winner(view);
+            let as_what = if self.member.is_voter() {
+                ""
+            } else {
+                " as a witness: its own data are not confirmed"
+            };
             acts.push(Act::Log(format!(
-                "votes for {} in ballot {}",
+                "votes for {} in ballot {}{as_what}",
                 self.name(from),
                 ballot.counter
             )));
@@ -151,20 +173,25 @@ impl Shard {
 
     /// Confirms once the data have arrived.
     pub(super) fn answer_challenge(&mut self, view: &View, acts: &mut Vec<Act>) {
-        let Some((from, term, generation, position)) = self.challenge else {
+        let Some(challenge) = self.challenge else {
             return;
         };
+        let (from, term) = (challenge.from, challenge.term);
         let Role::Replica { of, is_linked, .. } = view.role else {
             self.challenge = None;
             return;
         };
         let Some(own) = view.position else { return };
         let follows = of == Some(from) && is_linked && self.can_persist;
-        let challenge: (Ballot, Generation) = (term, generation);
         let was_voter = self.member.is_voter();
-        let actions = self
-            .member
-            .challenged(from, challenge, position, own, follows);
+        let actions = self.member.challenged(
+            from,
+            (term, challenge.generation),
+            challenge.configuration,
+            challenge.position,
+            own,
+            follows,
+        );
         if actions.is_empty() {
             return;
         }

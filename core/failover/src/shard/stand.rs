@@ -1,7 +1,9 @@
 //! When a member stands for election, and calls FORCE again.
 
+use std::collections::BTreeMap;
+
 use super::{Act, Role, Shard, View, FRESH};
-use crate::{Ballot, MemberId, Refusal, Status};
+use crate::{suffices, Ballot, Credentials, MemberId, Refusal, Shortage, Status};
 
 /// How long a replica waits for each voter that has more of the stream, in milliseconds.
 const FOR_EACH_BETTER: u64 = 300;
@@ -28,16 +30,15 @@ impl Shard {
             (self.reason_since, self.is_alone, self.failures) = (None, false, 0);
             return;
         };
-        let voters = self.voters_heard(view.now);
-        let needed = usize::from(self.group.votes());
-        if voters < needed {
+        if let Err(shortage) = self.electable(view.now) {
             // A member that stands in vain would only promise ballots that the others have to catch
             // up with.
             self.reason_since = None;
             if !std::mem::replace(&mut self.is_alone, true) {
                 acts.push(Act::Log(format!(
-                    "cannot stand for election: hears {voters} of {needed} voters, this member \
-                     counted; see DURABLE.FAILOVER STATUS"
+                    "cannot stand for election: hears {}, this member counted; see \
+                     DURABLE.FAILOVER STATUS",
+                    shortage_text(shortage)
                 )));
             }
             return;
@@ -125,6 +126,10 @@ impl Shard {
                 is_linked,
                 has_failed,
             } => {
+                if self.astray(of, has_failed, view.now).is_some() {
+                    // There is a primary. This replica only has to find it.
+                    return None;
+                }
                 let of = of?;
                 let in_turn = FOR_EACH_BETTER * self.better(of, view);
                 if has_failed || self.cannot_win(of, view.now) {
@@ -147,21 +152,47 @@ impl Shard {
             return None;
         }
         let needed = usize::from(self.group.acknowledgements());
-        Some(if self.member.grants() < needed {
+        Some(if self.member.counting().count() < needed {
             UNCONFIRMED
         } else {
             LEFT_BEHIND
         })
     }
 
-    /// How many voters are heard, this member counted.
-    fn voters_heard(&self, now: u64) -> usize {
-        let can_vote = |other| {
+    /// Whether this member could win an election with the votes of all that are heard.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn electable(&self, now: u64) -> Result<(), Shortage> {
+        let mut votes = self.votes_heard(now);
+        votes.insert(self.me, self.member.credentials());
+        suffices(self.group, &votes)
+    }
+
+    /// Whether a failover would succeed if the primary died now: this one, or the one that this
+    /// replica follows.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn replaceable(&self, now: u64) -> Result<(), Shortage> {
+        let mut votes = self.votes_heard(now);
+        votes.retain(|&other, _| {
             let status = self.fresh(other, now);
-            status.is_some_and(|status| status.is_voter && status.can_persist)
+            status.is_some_and(|status| !status.is_primary)
+        });
+        if !self.member.is_primary() {
+            votes.insert(self.me, self.member.credentials());
+        }
+        suffices(self.group, &votes)
+    }
+
+    /// The votes that the others would give, as far as their states tell.
+    fn votes_heard(&self, now: u64) -> BTreeMap<MemberId, Credentials> {
+        let vote = |other| {
+            let status = self.fresh(other, now).filter(|status| status.can_persist)?;
+            Some((other, status.credentials()))
         };
-        let voters = self.member.others().filter(|&other| can_vote(other));
-        voters.count().saturating_add(1)
+        self.member.others().filter_map(vote).collect()
     }
 
     /// The primary says that it holds no term, and it will not get one: it is no voter, or some
@@ -234,5 +265,16 @@ impl Shard {
     pub(super) fn wait_for_winner(&mut self, view: &View) {
         let later = view.node_timeout.saturating_add(NEXT_ELECTION);
         self.not_before = self.not_before.max(view.now.saturating_add(later));
+    }
+}
+
+/// What is missing, for the log and STATUS: `1 of 2 members`.
+pub fn shortage_text(shortage: Shortage) -> String {
+    match shortage {
+        Shortage::Votes { have, need } => format!("{have} of {need} members"),
+        Shortage::Data { have, need } => format!(
+            "{have} of {need} members whose data are confirmed: others that may have acknowledged \
+             writes have restarted"
+        ),
     }
 }

@@ -1,7 +1,7 @@
 //! The state of a member, which it tells the others.
 
 use super::{Act, Shard, View, FRESH};
-use crate::{Body, Position, Status, StreamId};
+use crate::{Body, Position, Status};
 
 /// How often a state is told, in milliseconds.
 const TELL_EACH: u64 = 1000;
@@ -9,11 +9,7 @@ const TELL_EACH: u64 = 1000;
 impl Shard {
     /// The state to tell.
     pub fn status(&self, view: &View) -> Status {
-        let unknown = Position {
-            stream: StreamId(0),
-            offset: 0,
-        };
-        let position = view.position.unwrap_or(unknown);
+        let position = view.position.unwrap_or(Position::UNKNOWN);
         let recent = |at: u64| view.now.saturating_sub(at) < FRESH;
         Status {
             is_primary: self.member.is_primary(),
@@ -21,6 +17,7 @@ impl Shard {
             is_voter: self.member.is_voter(),
             promise: self.member.promise(),
             log_term: self.member.log_term(),
+            configuration: self.member.persisted_state().configuration,
             offset: self.member.counted(position).offset,
             can_persist: self.can_persist,
             refused_primary: self.refused_primary_at.is_some_and(recent),

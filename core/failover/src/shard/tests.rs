@@ -50,7 +50,7 @@ impl Trio {
             let shard = if index == 0 {
                 Shard::founded(definition, place(0))
             } else {
-                Shard::new(definition, place(index), first)
+                Shard::new(definition, place(index), Kept::promised(first))
             };
             Node {
                 shard: shard.expect("a member"),
@@ -115,9 +115,13 @@ impl Trio {
         while let Some((index, act)) = queue.pop_front() {
             let view = self.view(index);
             let more = match act {
-                Act::Persist(ballot) => self.nodes[index].shard.persisted(ballot),
+                Act::Persist(kept) => self.nodes[index].shard.persisted(kept),
                 Act::Stand => self.nodes[index].shard.stand(&view),
                 Act::Promote => self.promote(index),
+                Act::Claim | Act::Follow(_) => {
+                    self.log.push(format!("{index}: {act:?}"));
+                    Vec::new()
+                }
                 Act::Log(text) => {
                     self.log.push(format!("{index}: {text}"));
                     Vec::new()
@@ -229,23 +233,23 @@ fn a_primary_catches_up_with_a_member_that_has_promised_a_later_ballot() {
     let view = trio.view(2);
     let acts = trio.nodes[2].shard.stand(&view);
     // Its requests get lost.
-    let promise = acts.iter().find_map(|act| match act {
-        Act::Persist(promise) => Some(*promise),
+    let kept = acts.iter().find_map(|act| match act {
+        Act::Persist(kept) => Some(*kept),
         _ => None,
     });
-    let promise = promise.expect("it promises");
-    trio.nodes[2].shard.persisted(promise);
+    let kept = kept.expect("it promises");
+    trio.nodes[2].shard.persisted(kept);
     trio.links_are_new(0);
     trio.run(5000);
     assert_eq!(trio.holder(), Some(0), "{:#?}", trio.log);
-    assert!(trio.nodes[0].shard.member().term() > Some(promise));
+    assert!(trio.nodes[0].shard.member().term() > Some(kept.promise));
     assert_eq!(trio.nodes[0].shard.counting().count(), 2);
 }
 
 #[test]
 fn a_restarted_primary_is_closed_and_a_replica_takes_over() {
     let mut trio = Trio::founded();
-    let promise = trio.nodes[0].shard.member().persisted_promise();
+    let promise = trio.nodes[0].shard.member().persisted_state();
     let definition = trio.nodes[0].shard.definition().clone();
     let mut shard = Shard::new(definition, place(0), promise).expect("a member");
     let empty = Position {
@@ -292,7 +296,7 @@ fn without_a_file_nobody_gets_the_vote_of_a_member() {
 fn only_an_operator_opens_a_group_that_cannot_vote() {
     let mut trio = Trio::founded();
     for index in 0..3 {
-        let promise = trio.nodes[index].shard.member().persisted_promise();
+        let promise = trio.nodes[index].shard.member().persisted_state();
         let definition = trio.nodes[index].shard.definition().clone();
         let mut shard = Shard::new(definition, place(index), promise).expect("a member");
         if index == 0 {
@@ -328,4 +332,46 @@ fn a_replica_whose_place_seems_unknown_is_admitted_all_the_same() {
     let acts = trio.nodes[2].shard.received(place(0), &ask, &view);
     let admit = |act: &Act| matches!(act, Act::Send(_, Body::Protocol(Message::Admit { .. })));
     assert!(acts.iter().any(admit), "{acts:?}");
+}
+
+#[test]
+fn a_replica_that_goes_on_following_a_dead_primary_is_led_to_the_holder() {
+    let mut trio = Trio::founded();
+    trio.dies(0);
+    trio.run(3000);
+    let holder = trio.holder().expect("one was elected");
+    let other = 3 - holder;
+    // The cluster has not told the other one.
+    trio.nodes[other].role = replica_of(0, true);
+    let linked = [false; 3];
+    let changed = [place(other)];
+    trio.nodes[holder].shard.links_changed(&changed, &linked);
+    trio.run(8000);
+    let follow = format!("{other}: {:?}", Act::Follow(place(holder)));
+    let claim = format!("{holder}: {:?}", Act::Claim);
+    assert!(trio.log.contains(&follow), "{:#?}", trio.log);
+    assert!(trio.log.contains(&claim), "{:#?}", trio.log);
+}
+
+#[test]
+fn the_cluster_is_left_alone_while_all_members_follow_the_holder() {
+    let mut trio = Trio::founded();
+    trio.run(5000);
+    trio.dies(0);
+    trio.run(10_000);
+    assert!(trio.holder().is_some());
+    let is_help = |line: &&String| line.contains("Follow") || line.contains("Claim");
+    assert_eq!(trio.log.iter().find(is_help), None);
+}
+
+#[test]
+fn a_member_that_is_not_heard_gets_its_repeated_messages_seldom() {
+    let mut trio = Trio::founded();
+    let status = Body::Status(trio.nodes[0].shard.status(&trio.view(0)));
+    let sent = |trio: &mut Trio, now| trio.nodes[0].shard.may_send(place(1), &status, now);
+    let now = trio.now;
+    assert!((0..9).all(|step| sent(&mut trio, now + step * 100)));
+    let silent = now + FRESH;
+    let times = (0..10).filter(|step| sent(&mut trio, silent + step * 100));
+    assert_eq!(times.count(), 1);
 }

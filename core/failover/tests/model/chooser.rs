@@ -42,6 +42,7 @@ fn weight(step: &Step) -> u32 {
         | Step::Acknowledge(_)
         | Step::AcknowledgementArrives(..)
         | Step::Challenge(..)
+        | Step::Configure(..)
         | Step::Deliver(..)
         | Step::Connect(_, true)
         | Step::Loaded(_) => 8,

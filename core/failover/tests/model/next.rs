@@ -53,19 +53,24 @@ impl Model for Bounds {
             crashes: 0,
             restarts: 0,
             cuts: 0,
+            configurations: 0,
             unasked: 0,
             promotions: 0,
             destroyed: false,
         };
-        // The replicas have granted.
-        for replica in 1..usize::from(members) {
-            let step = Step::Challenge(0, replica);
-            world = self.next_state(&world, step).expect("it challenges");
-            let challenge = world.network.pop_first().expect("a challenge");
-            self.deliver(&mut world, challenge.0, challenge.1, challenge.2);
-            let grant = world.network.pop_first().expect("a grant");
-            self.deliver(&mut world, grant.0, grant.1, grant.2);
+        // All replicas have granted, and some are the first configuration.
+        for replica in 1..members {
+            let take = |world: &World, step| self.next_state(world, step).expect("it can happen");
+            world = take(&world, Step::Challenge(0, replica.into()));
+            self.settle(&mut world);
+            if replica == self.first {
+                world = take(&world, Step::Configure(0));
+                self.settle(&mut world);
+            }
         }
+        let counting = world.servers[0].member.counting().count();
+        assert_eq!(counting, usize::from(self.first));
+        world.configurations = 0;
         vec![world]
     }
 
@@ -122,14 +127,19 @@ impl Model for Bounds {
                 let message = server.member.challenge(id, server.position())?;
                 world.network.insert((me, replica, message));
             }
+            Step::Configure(me) => {
+                world.configurations += 1;
+                let server = &mut world.servers[me];
+                let position = server.position();
+                let actions = server.member.configure(position);
+                self.act(&mut world, me, actions);
+            }
             Step::Deliver(from, to, message) => {
                 world.network.remove(&(from, to, message));
                 self.deliver(&mut world, from, to, message);
             }
             Step::Persisted(me) => {
-                let promise = world.servers[me].writing.take()?;
-                let actions = world.servers[me].member.persisted(promise);
-                self.act(&mut world, me, actions);
+                self.persisted(&mut world, me)?;
             }
             Step::Stand(me) => {
                 if !self.lacks(Rule::Fence) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use durable_failover::{Ballot, Member, Position, StreamId};
+use durable_failover::{Kept, Member, Position, StreamId};
 
 /// One write.
 pub type Write = u8;
@@ -38,8 +38,8 @@ pub struct Server {
     /// As a primary: the links that it takes for connected.
     pub replicas: BTreeMap<u8, Seen>,
     pub member: Member,
-    /// A promise that is being written to disk.
-    pub writing: Option<Ballot>,
+    /// What is being written to disk.
+    pub writing: Option<Kept>,
 }
 
 impl Server {

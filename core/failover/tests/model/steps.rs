@@ -43,6 +43,10 @@ impl Bounds {
                     steps.push(Step::Challenge(me, id.into()));
                 }
             }
+            if world.configurations < self.configurations && server.member.may_configure().is_some()
+            {
+                steps.push(Step::Configure(me));
+            }
             if may_stand && server.member.term().is_none() {
                 steps.push(Step::Stand(me));
             }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::server::{is_prefix, LinkId, Seen, Server, Write};
-use durable_failover::{Action, Ballot, Group, Member, MemberId, Message, Rule};
+use durable_failover::{Action, Ballot, Configuration, Group, Member, MemberId, Message, Rule};
 
 /// How much may happen.
 #[derive(Clone, Debug)]
@@ -21,6 +21,10 @@ pub struct Bounds {
     pub crashes: u8,
     pub restarts: u8,
     pub cuts: u8,
+    /// How many configurations are proposed after the first.
+    pub configurations: u32,
+    /// How many replicas are in the first configuration.
+    pub first: u8,
     /// Promotions that no member asked for.
     pub unasked: u8,
     /// The rules that are taken away.
@@ -41,6 +45,7 @@ pub struct World {
     pub crashes: u8,
     pub restarts: u8,
     pub cuts: u8,
+    pub configurations: u32,
     pub unasked: u8,
     pub promotions: u8,
     /// A full synchronization has destroyed a released write.
@@ -54,6 +59,8 @@ pub enum Step {
     Acknowledge(usize),
     AcknowledgementArrives(LinkId, u8),
     Challenge(usize, usize),
+    /// A primary proposes a configuration.
+    Configure(usize),
     Deliver(usize, usize, Message),
     Persisted(usize),
     Stand(usize),
@@ -77,7 +84,7 @@ impl Bounds {
     pub fn act(&self, world: &mut World, me: usize, actions: Vec<Action>) {
         for action in actions {
             match action {
-                Action::Persist(ballot) => world.servers[me].writing = Some(ballot),
+                Action::Persist(kept) => world.servers[me].writing = Some(kept),
                 Action::Send(to, message) => {
                     world.network.insert((me, usize::from(to.0), message));
                 }
@@ -124,12 +131,16 @@ impl Bounds {
                 let own = server.position();
                 server.member.asked(sender, ballot, log_term, position, own)
             }
-            Message::Vote { ballot } => server.member.voted(sender, ballot),
+            Message::Vote {
+                ballot,
+                credentials,
+            } => server.member.voted(sender, ballot, credentials),
             Message::Refuse { .. } => Vec::new(),
             Message::Challenge {
                 term,
                 generation,
                 position,
+                configuration,
             } => {
                 let follows = usize::from(server.follows) == from
                     && server.link.is_some()
@@ -138,10 +149,14 @@ impl Bounds {
                 let challenge = (term, generation);
                 server
                     .member
-                    .challenged(sender, challenge, position, own, follows)
+                    .challenged(sender, challenge, configuration, position, own, follows)
             }
-            Message::Grant { term, generation } => {
-                server.member.granted(sender, term, generation);
+            Message::Grant {
+                term,
+                generation,
+                number,
+            } => {
+                server.member.granted(sender, term, generation, number);
                 Vec::new()
             }
             Message::AskAdmission { term } => {
@@ -159,6 +174,26 @@ impl Bounds {
             }
         };
         self.act(world, to, actions);
+    }
+
+    pub fn persisted(&self, world: &mut World, me: usize) -> Option<()> {
+        let kept = world.servers[me].writing.take()?;
+        let actions = world.servers[me].member.persisted(kept);
+        self.act(world, me, actions);
+        Some(())
+    }
+
+    /// Writes everything to disk and delivers everything.
+    pub fn settle(&self, world: &mut World) {
+        loop {
+            for me in 0..world.servers.len() {
+                self.persisted(world, me);
+            }
+            let Some((from, to, message)) = world.network.pop_first() else {
+                return;
+            };
+            self.deliver(world, from, to, message);
+        }
     }
 
     /// A replica sends PSYNC to its primary.
@@ -205,15 +240,17 @@ impl Bounds {
         let stream = fresh_stream(world);
         let group = self.group;
         let server = &mut world.servers[me];
-        let promise = if self.lacks(Rule::PersistedPromise) {
-            Ballot::ZERO
-        } else {
-            server.member.persisted_promise()
-        };
+        let mut kept = server.member.persisted_state();
+        if self.lacks(Rule::PersistedPromise) {
+            kept.promise = Ballot::ZERO;
+        }
+        if self.lacks(Rule::PersistedConfiguration) {
+            kept.configuration = Configuration::NONE;
+        }
         let member = if self.lacks(Rule::RestartedMembersDoNotVote) {
-            server.member.restarted_as_voter(promise)
+            server.member.restarted_as_voter(kept)
         } else {
-            Member::restarted(MemberId(u8::try_from(me).expect("few")), group, promise)
+            Member::restarted(MemberId(u8::try_from(me).expect("few")), group, kept)
         };
         server.member = member.without(&self.without);
         server.log.truncate(keep);

@@ -1,0 +1,280 @@
+//! Which replicas can have what a term has released, and when an election has heard enough of them.
+//!
+//! A term holder releases only what replicas of its **configuration** have acknowledged. It writes
+//! the configuration to its disk, and so does each of those replicas, before it counts. A member that
+//! restarts loses its vote on data, but not the configuration: it votes as a **witness**. The votes
+//! of an election then tell which replicas the released writes may be on.
+//!
+//! Example with N = 3 and K = 1: B restarts. P goes on with the configuration {A}. P dies. A asks B,
+//! whose vote is a witness's. That makes two votes, they know of no configuration but {A}, and A has
+//! kept its memory: A has every released write, and is elected. With the configuration {A, B} it
+//! would have to wait: B could have acknowledged a write that A has not got.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Ballot, Group, MemberId};
+
+/// A set of members.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Members(u16);
+
+impl Members {
+    /// Nobody.
+    pub const NONE: Members = Members(0);
+
+    fn bit(member: MemberId) -> u16 {
+        1_u16.checked_shl(member.0.into()).unwrap_or(0)
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, member: MemberId) {
+        self.0 |= Members::bit(member);
+    }
+
+    /// Removes one.
+    pub fn remove(&mut self, member: MemberId) {
+        self.0 &= !Members::bit(member);
+    }
+
+    /// Whether it is one of them.
+    pub fn contains(self, member: MemberId) -> bool {
+        self.0 & Members::bit(member) != 0
+    }
+
+    /// How many.
+    pub fn count(self) -> usize {
+        usize::try_from(self.0.count_ones()).unwrap_or(0)
+    }
+
+    /// Those that are in both.
+    #[must_use]
+    pub fn and(self, others: Members) -> Members {
+        Members(self.0 & others.0)
+    }
+
+    /// In order of their places.
+    pub fn iter(self) -> impl Iterator<Item = MemberId> {
+        (0..16)
+            .map(MemberId)
+            .filter(move |&member| self.contains(member))
+    }
+}
+
+impl FromIterator<MemberId> for Members {
+    fn from_iter<I: IntoIterator<Item = MemberId>>(members: I) -> Members {
+        let mut all = Members::NONE;
+        members.into_iter().for_each(|member| all.insert(member));
+        all
+    }
+}
+
+/// The replicas that may count in a term. A later one is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Configuration {
+    /// The term.
+    pub term: Ballot,
+    /// Counts the configurations of the term, from 1.
+    pub number: u32,
+    /// The replicas, K at least.
+    pub replicas: Members,
+}
+
+impl Configuration {
+    /// Before the first: nothing was released.
+    pub const NONE: Configuration = Configuration {
+        term: Ballot::ZERO,
+        number: 0,
+        replicas: Members::NONE,
+    };
+}
+
+/// What a member keeps over a restart: it is on disk before the member acts for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Kept {
+    /// The highest ballot that it has voted for, stood in, or followed.
+    pub promise: Ballot,
+    /// The latest configuration that it is or was in, or has made.
+    pub configuration: Configuration,
+}
+
+impl Kept {
+    /// Of a member that has promised this, and knows of no configuration.
+    pub fn promised(promise: Ballot) -> Kept {
+        Kept {
+            promise,
+            configuration: Configuration::NONE,
+        }
+    }
+
+    /// Whether all of `other` is in it, or something later.
+    pub fn covers(self, other: Kept) -> bool {
+        self.promise >= other.promise && self.configuration >= other.configuration
+    }
+}
+
+/// What a vote says about the voter's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Credentials {
+    /// The term in which its data were confirmed. `None` for a witness.
+    pub confirmed_in: Option<Ballot>,
+    /// The latest configuration that it has on disk.
+    pub configuration: Configuration,
+}
+
+/// What an election lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// Votes.
+    Votes {
+        /// There are so many.
+        have: usize,
+        /// It takes so many.
+        need: usize,
+    },
+    /// Members with data: released writes may be on others.
+    Data {
+        /// So many members of the latest known configuration have kept their data.
+        have: usize,
+        /// It takes so many.
+        need: usize,
+    },
+}
+
+/// Whether these votes elect a candidate that is not behind any voter with data.
+///
+/// V votes include a member of each configuration in which writes were released, or its author. So
+/// the latest one that they know is that one or a later one, and the replicas of a later one had all
+/// that was released before. Of its replicas, all but K − 1 have to be among the voters and to have
+/// kept their data: K have acknowledged each released write, so one of these voters has it. The
+/// author has everything by itself. So has a member whose data were confirmed in a later term.
+///
+/// # Errors
+/// What is missing.
+pub fn suffices(group: Group, votes: &BTreeMap<MemberId, Credentials>) -> Result<(), Shortage> {
+    let (have, need) = (votes.len(), usize::from(group.votes()));
+    if have < need {
+        return Err(Shortage::Votes { have, need });
+    }
+    has_data(group, votes)
+}
+
+/// The second half of [`suffices`].
+pub(super) fn has_data(
+    group: Group,
+    votes: &BTreeMap<MemberId, Credentials>,
+) -> Result<(), Shortage> {
+    let latest = votes.values().map(|vote| vote.configuration).max();
+    let latest = latest.unwrap_or(Configuration::NONE);
+    let has_everything = |(&member, vote): (&MemberId, &Credentials)| {
+        let is_author = latest.term.author == Some(member);
+        vote.confirmed_in > Some(latest.term) || is_author && vote.confirmed_in == Some(latest.term)
+    };
+    if votes.iter().any(has_everything) {
+        return Ok(());
+    }
+    let has_kept = |member: &MemberId| {
+        votes.get(member).is_some_and(|vote| {
+            vote.confirmed_in == Some(latest.term) && vote.configuration == latest
+        })
+    };
+    let have = latest.replicas.iter().filter(has_kept).count();
+    let acknowledgements = usize::from(group.acknowledgements());
+    let may_lack = acknowledgements.saturating_sub(1);
+    let need = latest.replicas.count().saturating_sub(may_lack);
+    // A configuration of nobody has released nothing. Somebody has to have data all the same.
+    if have >= need.max(1) {
+        Ok(())
+    } else {
+        Err(Shortage::Data {
+            have,
+            need: need.max(1),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P: MemberId = MemberId(0);
+    const A: MemberId = MemberId(1);
+    const B: MemberId = MemberId(2);
+
+    fn term(counter: u64) -> Ballot {
+        Ballot {
+            counter,
+            author: Some(P),
+        }
+    }
+
+    fn of(number: u32, replicas: &[MemberId]) -> Configuration {
+        Configuration {
+            term: term(5),
+            number,
+            replicas: replicas.iter().copied().collect(),
+        }
+    }
+
+    fn elected(
+        (members, acknowledgements): (u8, u8),
+        votes: &[(MemberId, Option<u64>, Configuration)],
+    ) -> bool {
+        let group = Group::new(members, acknowledgements).expect("a group");
+        let votes = votes.iter().map(|&(member, confirmed_in, configuration)| {
+            let confirmed_in = confirmed_in.map(term);
+            (
+                member,
+                Credentials {
+                    confirmed_in,
+                    configuration,
+                },
+            )
+        });
+        suffices(group, &votes.collect()).is_ok()
+    }
+
+    #[test]
+    fn a_witness_votes_for_the_only_replica_of_the_latest_configuration() {
+        let (both, one) = (of(1, &[A, B]), of(2, &[A]));
+        assert!(elected((3, 1), &[(A, Some(5), one), (B, None, both)]));
+        assert!(elected((3, 1), &[(A, Some(5), one), (P, None, one)]));
+        assert!(!elected((3, 1), &[(A, Some(5), one)]));
+    }
+
+    #[test]
+    fn a_replica_that_has_restarted_may_have_acknowledged_what_others_lack() {
+        let both = of(1, &[A, B]);
+        assert!(!elected((3, 1), &[(A, Some(5), both), (B, None, both)]));
+        assert!(elected((3, 1), &[(A, Some(5), both), (B, Some(5), both)]));
+        // With K = 2 each of them has everything.
+        assert!(elected((3, 2), &[(A, Some(5), both)]));
+        assert!(!elected((3, 2), &[(B, None, both)]));
+    }
+
+    #[test]
+    fn the_latest_configuration_that_a_voter_knows_decides() {
+        let (old, new) = (of(1, &[A]), of(2, &[B]));
+        assert!(!elected((3, 1), &[(A, Some(5), old), (B, None, new)]));
+        assert!(!elected((3, 1), &[(A, Some(5), old), (P, None, new)]));
+        assert!(elected((3, 1), &[(A, Some(5), old), (B, Some(5), new)]));
+    }
+
+    #[test]
+    fn the_author_and_whoever_follows_a_later_term_have_everything() {
+        let both = of(1, &[A, B]);
+        assert!(elected((3, 1), &[(P, Some(5), both), (B, None, both)]));
+        assert!(elected((3, 1), &[(A, Some(6), both), (B, None, both)]));
+        assert!(!elected((3, 1), &[(A, Some(4), both), (B, None, both)]));
+    }
+
+    #[test]
+    fn witnesses_alone_elect_nobody() {
+        let none = Configuration::NONE;
+        assert!(!elected((3, 1), &[(A, None, none), (B, None, none)]));
+        assert!(elected((3, 1), &[(A, Some(1), none), (B, None, none)]));
+    }
+}
