@@ -22,7 +22,7 @@ MODULEDIR ?= $(if $(confined),/usr/lib/redis/modules,$(PREFIX)/lib/redis-durable
 LIBRARY ?= $(target)/release/libredis_durable.so
 installed := $(MODULEDIR)/libredis_durable.so
 
-.PHONY: help build install uninstall deps test test-host test-python test-faults counter-test matrix image compose demo chaos chaos-check monitoring-check docs docs-fill docs-write book model bench bench-core bench-instructions bench-memory scaling fuzz lint audit dist dist-check clean
+.PHONY: help build install uninstall deps test test-host test-python test-faults counter-test matrix image compose demo chaos chaos-check monitoring-check docs docs-fill docs-write book model bench bench-core bench-instructions bench-memory scaling fuzz lint audit dist glibc-check dist-check clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{ sub(/:.*/, "", $$1); printf "make %-18s %s\n", $$1, $$2 }'
@@ -57,7 +57,7 @@ uninstall: ## remove the installed module
 deps: ## install missing packages for building and testing (apt)
 	@docker/deps
 
-test: deps ## everything: unit and integration tests here, then on every server of the matrix, the image, Compose, the documentation, monitoring, the Python package, the fault lab
+test: deps ## everything: unit and integration tests here, then on every server of the matrix, the image, Compose, the documentation, the library for releases, monitoring, the Python package, the fault lab
 	@if docker info >/dev/null 2>&1; then
 	    $(MAKE) --no-print-directory test-host IN_MATRIX=1
 	    docker/matrix
@@ -72,6 +72,7 @@ test: deps ## everything: unit and integration tests here, then on every server 
 	    $(MAKE) --no-print-directory docs
 	    echo "no Docker engine answers: the matrix, the image and the Compose files are not tested"
 	fi
+	$(MAKE) --no-print-directory glibc-check
 	$(MAKE) --no-print-directory monitoring-check
 	$(MAKE) --no-print-directory test-python
 	$(MAKE) --no-print-directory chaos-check
@@ -211,6 +212,9 @@ model: ## search the model of failover for lost writes, with every rule and with
 # installed once, in a directory of their own (packaging/tools).
 dist: deps ## the files of a release, in target/dist/: tarball, packages, sums, bill of materials (TARGET=aarch64-unknown-linux-gnu, …-musl)
 	@packaging/make-dist $(TARGET)
+
+glibc-check: deps ## build the library as `make dist` does, and see that it needs no newer glibc than is promised
+	@packaging/make-dist --library $(TARGET)
 
 dist-check: deps ## build the files of a release, and test them in clean containers
 	@docker/deps strip=binutils

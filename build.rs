@@ -11,10 +11,12 @@ use std::process::Command;
 const VARIABLE: &str = "REDIS_DURABLE_COMMIT";
 
 /// The sources of the library. Changes to other files do not make a build `-dirty`.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 8] = [
     "src",
     "core/src",
     "core/Cargo.toml",
+    "core/failover/src",
+    "core/failover/Cargo.toml",
     "Cargo.toml",
     "Cargo.lock",
     "build.rs",

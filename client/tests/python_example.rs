@@ -1,5 +1,5 @@
-//! The examples in Python: the cache, `examples/python/slothint_cache.py`, on a real cluster, the retry
-//! loop of `docs/once.md`, and the parser of `docs/clients.md`.
+//! The examples in Python: the cache, `examples/python/slothint_cache.py`, on a real cluster, the
+//! retry loop of `docs/once.md`, and the parser of `docs/clients.md`.
 
 use std::path::Path;
 use std::process::{Command, Output};

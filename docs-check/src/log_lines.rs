@@ -21,8 +21,8 @@ const CALLS: [&str; 4] = [
     "LogLine::Notice(",
 ];
 
-/// Variables that calls pass, the file that has their texts, and the words before each text there. A
-/// call with another variable fails: its texts have to be found, too.
+/// Variables that calls pass, the file that has their texts, and the words before each text there.
+/// A call with another variable fails: its texts have to be found, too.
 const VARIABLES: [(&str, &str, &str); 8] = [
     (
         "NO_CATEGORIES",

@@ -1,5 +1,5 @@
-//! The running servers. The examples of a page share them, and the next page uses them if this one has
-//! changed nothing but data.
+//! The running servers. The examples of a page share them, and the next page uses them if this one
+//! has changed nothing but data.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
