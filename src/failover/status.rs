@@ -162,23 +162,26 @@ fn reason(shard: &Shard, shown: &Shown, now: u64) -> String {
     let others = shown.members.iter().filter(|member| !member.is_self);
     let missing: Vec<String> = others.filter_map(complaint).collect();
     let missing = missing.join("; ");
-    let shortage = shard.replaceable(now).err().map(shortage_text);
+    let shortage = shard.shortage(now).map(shortage_text);
     match (shown.state, shortage) {
         ("replica", _) if !shown.is_voter => "this member votes as a witness only: it restarted, \
              or its data were replaced, and its primary has not confirmed them yet"
             .into(),
         ("replica", Some(shortage)) => {
-            format!("{shortage} without the primary, this member included; {missing}")
+            format!("{shortage} for an election, this member included; {missing}")
         }
         ("replica", None) => String::new(),
-        ("closed", _) => {
-            format!("this primary holds no term: its group has not voted for it; {missing}")
+        ("closed", Some(shortage)) => {
+            format!("this primary holds no term: {shortage} for an election; {missing}")
         }
+        ("closed", None) => "this primary holds no term: its group has not voted for it yet".into(),
         _ if shown.confirmed < shown.guaranteed => format!(
             "{} of {} replicas have confirmed, so a failover could lose what is written; {missing}",
             shown.confirmed, shown.guaranteed
         ),
-        (_, Some(shortage)) => format!("{shortage} besides this primary; {missing}"),
+        (_, Some(shortage)) => {
+            format!("{shortage} for an election without this primary; {missing}")
+        }
         (_, None) => String::new(),
     }
 }

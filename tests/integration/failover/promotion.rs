@@ -100,7 +100,7 @@ fn with_one_replica_down_nobody_is_promoted_until_it_is_back() {
     ]);
     primary.kill();
     eventually("the replica to know that it is alone", || {
-        info(one, "reason").contains("1 of 2 members without the primary, this member included")
+        info(one, "reason").contains("1 of 2 members for an election, this member included")
     });
     assert_eq!(info(one, "state"), "replica");
     two.resume();
@@ -170,7 +170,8 @@ fn the_status_says_which_member_is_silent() {
     let address = two.addr();
     eventually("the primary to miss the member", || {
         let text = info(primary, "reason");
-        text.contains("1 of 2 members besides this primary") && text.contains(&address)
+        text.contains("1 of 2 members for an election without this primary")
+            && text.contains(&address)
     });
     assert_eq!(info(primary, "ready"), "0");
     let reply = status(primary);

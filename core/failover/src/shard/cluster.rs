@@ -50,7 +50,12 @@ impl Shard {
 
     /// The member that holds the term which this replica has promised, if this replica follows
     /// another one that has failed, or that is no primary with a term.
-    pub(super) fn astray(&self, of: Option<MemberId>, has_failed: bool, now: u64) -> Option<MemberId> {
+    pub(super) fn astray(
+        &self,
+        of: Option<MemberId>,
+        has_failed: bool,
+        now: u64,
+    ) -> Option<MemberId> {
         let holds = |other: &MemberId| {
             let status = self.fresh(*other, now);
             let term = status.filter(|status| status.is_primary)?.term?;

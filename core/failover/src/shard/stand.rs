@@ -163,27 +163,29 @@ impl Shard {
     ///
     /// # Errors
     /// What is missing.
-    pub fn electable(&self, now: u64) -> Result<(), Shortage> {
+    fn electable(&self, now: u64) -> Result<(), Shortage> {
         let mut votes = self.votes_heard(now);
         votes.insert(self.me, self.member.credentials());
         suffices(self.group, &votes)
     }
 
-    /// Whether a failover would succeed if the primary died now: this one, or the one that this
-    /// replica follows.
-    ///
-    /// # Errors
-    /// What is missing.
-    pub fn replaceable(&self, now: u64) -> Result<(), Shortage> {
+    /// What an election would lack if the primary that holds a term died now. If nobody is known to
+    /// hold one, what an election of this member lacks.
+    pub fn shortage(&self, now: u64) -> Option<Shortage> {
+        let holds = |other: &MemberId| {
+            let status = self.fresh(*other, now);
+            status.is_some_and(|status| status.term.is_some())
+        };
+        let holds_itself = self.member.term().is_some();
+        if !holds_itself && !self.member.others().any(|other| holds(&other)) {
+            return self.electable(now).err();
+        }
         let mut votes = self.votes_heard(now);
-        votes.retain(|&other, _| {
-            let status = self.fresh(other, now);
-            status.is_some_and(|status| !status.is_primary)
-        });
-        if !self.member.is_primary() {
+        votes.retain(|other, _| !holds(other));
+        if !holds_itself {
             votes.insert(self.me, self.member.credentials());
         }
-        suffices(self.group, &votes)
+        suffices(self.group, &votes).err()
     }
 
     /// The votes that the others would give, as far as their states tell.
