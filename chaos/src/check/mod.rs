@@ -5,10 +5,11 @@
 //! | writes | an acknowledged write is missing |
 //! | reads | a value was read that is missing |
 //! | counters | an acknowledged increment is missing, or one was executed twice |
-//! | linearizability (`models.rs`) | no order of the operations explains all answers |
+//! | linearizability (`models.rs`, `settle.rs`) | no order of the operations explains all answers |
 
 pub mod models;
 mod sets;
+mod settle;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;

@@ -17,12 +17,13 @@ use porcupine_rs::{
     Operation as Checked,
 };
 
+use super::settle::settle;
 use crate::history::{Action, Operation, Outcome};
 
 /// The checker gives up on one key after this time.
 const LIMIT: Duration = Duration::from_secs(5);
 /// The return of an operation that has none, in nanoseconds. The last read returns before it.
-const NEVER: i64 = i64::MAX;
+pub const NEVER: i64 = i64::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -94,7 +95,12 @@ fn number(value: Option<i64>) -> String {
 
 /// Checks the operations on one key, and its value in the end.
 pub fn check(operations: &[&Operation], end: Option<i64>) -> Verdict {
-    match check_operations_timeout(&history(operations, end), LIMIT) {
+    let mut history = history(operations, end);
+    if let Some(last) = history.pop() {
+        history = settle(history, (end, last.return_time));
+        history.push(last);
+    }
+    match check_operations_timeout(&history, LIMIT) {
         CheckResult::Ok => Verdict::Legal,
         CheckResult::Unknown => Verdict::Undecided,
         CheckResult::Illegal => Verdict::Illegal,
@@ -107,6 +113,7 @@ pub fn draw(operations: &[&Operation], end: Option<i64>, picture: &Path) -> Resu
     visualize_path::<Key>(&info, picture).context("drawing a history")
 }
 
+/// The last read is the last one.
 fn history(operations: &[&Operation], end: Option<i64>) -> Vec<Checked<Key>> {
     // The picture has a row for each client, from 0.
     let mut clients: Vec<u32> = operations

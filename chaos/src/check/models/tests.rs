@@ -126,7 +126,9 @@ fn has_an_order(operations: &[Operation], used: u32, state: Option<i64>, end: Op
 fn small_histories_are_judged_as_by_a_search_through_all_orders() {
     let mut random = StdRng::seed_from_u64(1);
     let (mut legal, mut illegal) = (0, 0);
-    for _ in 0..10_000 {
+    for number in 0..20_000 {
+        // From mostly open to mostly answered.
+        let kinds = 3 + number % 6;
         let is_counter: bool = random.random();
         let count: i64 = random.random_range(1..=6);
         let mut answer =
@@ -140,7 +142,7 @@ fn small_histories_are_judged_as_by_a_search_through_all_orders() {
             .zip(0..)
             .map(|(answer, value)| {
                 let called = random.random_range(0..20);
-                let outcome = match random.random_range(0..8) {
+                let outcome = match random.random_range(0..kinds) {
                     0 => Outcome::Unacked,
                     1 => Outcome::Unknown,
                     2 => Outcome::Refused,
@@ -172,4 +174,26 @@ fn small_histories_are_judged_as_by_a_search_through_all_orders() {
         legal > 100 && illegal > 100,
         "{legal} legal, {illegal} illegal"
     );
+}
+
+/// As after a partition of many seconds: the checker alone tries all combinations of them.
+#[test]
+fn a_history_with_many_open_operations_is_decided() {
+    let open = |time: u64| (100 * time + 50, 100 * time + 60);
+    let answered = |time: u64| (100 * time, 100 * time + 200);
+    let mut swaps = vec![swap((0, 1), 1000, Outcome::Acked(None))];
+    let mut additions = vec![add((0, 1), Outcome::Acked(Some(1)))];
+    for time in 1..40 {
+        let value = i64::try_from(time).unwrap();
+        swaps.push(swap(open(time), value, Outcome::Unknown));
+        additions.push(add(open(time), Outcome::Unacked));
+    }
+    swaps.push(swap(answered(40), 1001, Outcome::Acked(Some(7))));
+    swaps.push(swap(answered(41), 1002, Outcome::Acked(Some(1001))));
+    additions.push(add(answered(40), Outcome::Acked(Some(9))));
+    assert_eq!(verdict(&swaps, Some(1002)), Verdict::Legal);
+    assert_eq!(verdict(&swaps, Some(1001)), Verdict::Illegal);
+    assert_eq!(verdict(&additions, Some(20)), Verdict::Legal);
+    assert_eq!(verdict(&additions, Some(8)), Verdict::Illegal);
+    assert_eq!(verdict(&additions, Some(42)), Verdict::Illegal);
 }
