@@ -1,5 +1,6 @@
 //! The ways to write that are compared. All of them meet the same faults in the same run.
 
+use crate::member::Size;
 use redis::{Connection, RedisError, RedisResult, Value};
 
 /// How long a durable write and WAIT may wait, in milliseconds.
@@ -13,9 +14,11 @@ pub enum Contender {
     Wait,
     /// The durable commands, with one replica of two.
     One,
-    /// The durable commands, with a majority of three copies: one replica of two.
+    /// The durable commands, with two replicas.
+    Two,
+    /// The durable commands, with a majority of all copies: one replica of two.
     Majority,
-    /// The durable commands, with both replicas.
+    /// The durable commands, with all replicas.
     All,
 }
 
@@ -28,11 +31,38 @@ impl Contender {
         Contender::All,
     ];
 
+    /// Those whose writes a failover group of two or four replicas keeps, K being 1 or 2.
+    pub fn of_group(size: Size) -> Vec<Contender> {
+        let all = [
+            Contender::One,
+            Contender::Two,
+            Contender::Majority,
+            Contender::All,
+        ];
+        let replicas = |one: &Contender| one.replicas_of(size.replicas).unwrap_or(0);
+        let is_kept = |one: &Contender| replicas(one) >= size.guaranteed;
+        let is_least = |one: &Contender| *one != Contender::Two || size.guaranteed == 2;
+        all.into_iter().filter(is_kept).filter(is_least).collect()
+    }
+
+    /// How many of so many replicas have to acknowledge. `None`: it does not say.
+    pub fn replicas_of(self, replicas: usize) -> Option<usize> {
+        match self {
+            Contender::Plain | Contender::Wait => None,
+            Contender::One => Some(1),
+            Contender::Two => Some(2),
+            // Of the copies, the primary's included.
+            Contender::Majority => Some((replicas + 1) / 2),
+            Contender::All => Some(replicas),
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Contender::Plain => "SET",
             Contender::Wait => "SET + WAIT 1",
             Contender::One => "REPLICAS 1",
+            Contender::Two => "REPLICAS 2",
             Contender::Majority => "REPLICAS MAJORITY",
             Contender::All => "REPLICAS ALL",
         }
@@ -43,6 +73,7 @@ impl Contender {
         match self {
             Contender::Plain | Contender::Wait => None,
             Contender::One => Some("1"),
+            Contender::Two => Some("2"),
             Contender::Majority => Some("MAJORITY"),
             Contender::All => Some("ALL"),
         }

@@ -1,16 +1,18 @@
 //! The faults: what a scenario can do to a system. Each is written into the round's record.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Result};
 use rand::{rngs::StdRng, RngExt};
 
+use crate::group::{self, Opened};
 use crate::interrupt;
 use crate::node::{Node, PORT};
-use crate::record::{Event, EventKind};
+use crate::record::{Event, EventKind, Turn};
 use crate::system::{role, Role, System};
+use crate::terms::Terms;
 
 /// A promotion that takes longer does not come.
 const PROMOTION: Duration = Duration::from_secs(20);
@@ -21,36 +23,105 @@ const WITHOUT_HELP: Duration = Duration::from_secs(6);
 pub struct Lab<'a> {
     pub system: &'a System,
     pub random: StdRng,
+    /// Who has held which term.
+    pub terms: &'a Terms,
+    /// How many faults a scenario of many has.
+    pub turns_wanted: usize,
     begin: Instant,
-    events: Mutex<Vec<Event>>,
+    story: Mutex<Story>,
+}
+
+/// What happened.
+#[derive(Debug, Default)]
+pub struct Story {
+    pub events: Vec<Event>,
+    /// The faults of a scenario of many.
+    pub turns: Vec<Turn>,
+    /// What an operator did.
+    pub opened: Vec<Opened>,
 }
 
 impl<'a> Lab<'a> {
-    pub fn new(system: &'a System, random: StdRng, begin: Instant) -> Lab<'a> {
+    pub fn new(
+        system: &'a System,
+        random: StdRng,
+        terms: &'a Terms,
+        turns_wanted: usize,
+        begin: Instant,
+    ) -> Lab<'a> {
         Lab {
             system,
             random,
+            terms,
+            turns_wanted,
             begin,
-            events: Mutex::default(),
+            story: Mutex::default(),
         }
     }
 
-    pub fn into_events(self) -> Vec<Event> {
-        self.events
+    pub fn into_story(self) -> Story {
+        self.story
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The primary of the shard, and its replicas in a random order.
+    /// Heals and starts everything, and waits until the system is whole.
+    pub fn restore(&self) -> Result<()> {
+        self.system.revive()?;
+        self.wait_until_whole()
+    }
+
+    /// Waits until the system is whole. If by the rules a failover group waits for an operator, the
+    /// lab is the operator.
+    pub fn wait_until_whole(&self) -> Result<()> {
+        if self.system.is_group() {
+            group::wait_until_ready(self)
+        } else {
+            self.system.wait_until_whole()
+        }
+    }
+
+    /// One of many faults: plays it, heals everything, and waits until the system is whole.
+    pub fn turn(&mut self, fault: &str, play: fn(&mut Lab<'a>) -> Result<()>) -> Result<()> {
+        let at_ms = self.now_ms();
+        self.note(format!("turn: {fault}"));
+        play(self)?;
+        self.system.revive()?;
+        self.heal_event("all nodes run, the network is whole".to_owned());
+        self.wait_until_whole()?;
+        let until_ms = self.now_ms();
+        let turn = Turn {
+            fault: fault.to_owned(),
+            at_ms,
+            until_ms,
+            failovers: 0,
+            without_ms: 0,
+        };
+        self.story().turns.push(turn);
+        Ok(())
+    }
+
+    /// An operator has opened a member.
+    pub fn opened(&self, what: String, had_everything: bool) {
+        self.note(what.clone());
+        let at = self.begin.elapsed();
+        self.story().opened.push(Opened {
+            at,
+            what,
+            had_everything,
+        });
+    }
+
+    /// The primary of the shard, and two of its replicas, in a random order.
     pub fn members(&mut self) -> Result<(&'a Node, &'a Node, &'a Node)> {
         let primary = self.system.primary()?;
-        let mut others = self.system.replicas_of(primary);
-        let (one, two) = (others.next(), others.next());
-        let (one, two) = (one.context("a replica")?, two.context("two replicas")?);
-        if self.random.random() {
-            Ok((primary, one, two))
-        } else {
-            Ok((primary, two, one))
+        let mut others: Vec<&Node> = self.system.replicas_of(primary).collect();
+        while others.len() > 2 {
+            others.swap_remove(self.random.random_range(0..others.len()));
+        }
+        match (others.as_slice(), self.random.random()) {
+            ([one, two], true) | ([two, one], false) => Ok((primary, one, two)),
+            _ => bail!("the shard has no two replicas"),
         }
     }
 
@@ -75,6 +146,12 @@ impl<'a> Lab<'a> {
     pub fn kill(&self, node: &Node) {
         node.kill();
         self.fault(format!("kill -9 {}", node.name));
+    }
+
+    /// In order (SIGTERM).
+    pub fn shut_down(&self, node: &Node) {
+        node.shut_down();
+        self.fault(format!("shut down {}", node.name));
     }
 
     /// The machine is gone at once: nothing that it has sent and that this program delays arrives.
@@ -201,7 +278,7 @@ impl<'a> Lab<'a> {
     /// group there may be none, because too few members are left to vote: then returns `old`.
     pub fn wait_for_promotion(&self, old: &'a Node) -> Result<&'a Node> {
         let begin = Instant::now();
-        let mut is_helped = !self.system.is_group;
+        let mut is_helped = !self.system.is_group();
         loop {
             interrupt::check()?;
             // A group of three promotes nobody while two are down.
@@ -223,7 +300,7 @@ impl<'a> Lab<'a> {
                     return Ok(node);
                 }
             }
-            if self.system.is_group && begin.elapsed() > 2 * WITHOUT_HELP {
+            if self.system.is_group() && begin.elapsed() > 2 * WITHOUT_HELP {
                 self.note("nobody can be promoted: too few members hear each other".to_owned());
                 return Ok(old);
             }
@@ -258,9 +335,16 @@ impl<'a> Lab<'a> {
     }
 
     fn event(&self, kind: EventKind, what: String) {
-        let at_ms = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        events.push(Event { at_ms, kind, what });
+        let at_ms = self.now_ms();
+        self.story().events.push(Event { at_ms, kind, what });
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn story(&self) -> MutexGuard<'_, Story> {
+        self.story.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `host.rs`, `network.rs` | machines with an address each, and the links between them |
 //! | `node.rs`, `system.rs` | servers, and systems of them: cluster, Sentinel, plain |
 //! | `lab.rs`, `scenario.rs` | faults, and which of them happen when |
+//! | `member.rs`, `terms.rs`, `group.rs` | failover groups: what they say, and the lab as operator |
 //! | `contender.rs`, `client.rs`, `workload.rs` | who writes, and how |
 //! | `history.rs`, `check/` | what clients were told, compared with the end |
 //! | `round.rs`, `run.rs`, `record.rs`, `report/` | rounds, and what they found |
@@ -15,10 +16,12 @@
 mod check;
 mod client;
 mod contender;
+mod group;
 mod history;
 mod host;
 mod interrupt;
 mod lab;
+mod member;
 mod monitor;
 mod network;
 mod node;
@@ -30,6 +33,7 @@ mod run;
 mod sandbox;
 mod scenario;
 mod system;
+mod terms;
 mod workload;
 
 use std::fs::{self, File};
@@ -112,7 +116,7 @@ fn programs(options: &Options) -> Result<Programs> {
         server: found(&options.server).context("the server (--server)")?,
         module: found(&options.module).context(built)?,
         mistake: options.mistake.clone(),
-        failover: options.failover,
+        group: options.group(),
     })
 }
 
@@ -142,6 +146,11 @@ fn verdict(run: &Run, is_incomplete: bool, may_say_nothing: usize) -> ExitCode {
         .iter()
         .filter(|round| !round.crashed.is_empty())
         .count();
+    let stuck = run
+        .rounds
+        .iter()
+        .filter(|round| round.stuck.is_some())
+        .count();
     let silent = run
         .rounds
         .iter()
@@ -149,12 +158,12 @@ fn verdict(run: &Run, is_incomplete: bool, may_say_nothing: usize) -> ExitCode {
         .count();
     let failovers: usize = run.rounds.iter().map(|round| round.failovers).sum();
     println!(
-        "{}: {} rounds, {failovers} failovers, seed {}: {broken} rounds broke a promise, in {crashed} a server crashed, {silent} say nothing",
+        "{}: {} rounds, {failovers} failovers, seed {}: {broken} rounds broke a promise, in {crashed} a server crashed, {stuck} got stuck, {silent} say nothing",
         run.server,
         run.rounds.len(),
         run.seed
     );
-    if broken + crashed > 0 {
+    if broken + crashed + stuck > 0 {
         ExitCode::FAILURE
     } else if is_incomplete || silent > may_say_nothing {
         ExitCode::from(TROUBLE)

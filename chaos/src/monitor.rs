@@ -1,12 +1,16 @@
-//! Watches what each node of the shard says it is, for the report's timeline.
+//! Watches what each node of the shard says it is, for the report's timeline, and counts failovers.
+//!
+//! In a failover group the member counts that holds a term: writes can be acknowledged there.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::member::Member;
 use crate::node::Node;
 use crate::record::{Span, State};
-use crate::system::{role, Role};
+use crate::system::{role, Role, System};
+use crate::terms::Terms;
 
 const PERIOD: Duration = Duration::from_millis(40);
 /// In milliseconds.
@@ -16,17 +20,24 @@ const MOMENT: u64 = 300;
 #[derive(Debug, Default)]
 pub struct Seen {
     pub spans: Vec<Span>,
-    /// How often a replica became a primary.
+    /// How often a replica became a primary, or another member of a group its primary.
     pub failovers: usize,
 }
 
-/// Watches the nodes while `work` runs.
-pub fn watch<T>(nodes: &[Node], begin: Instant, work: impl FnOnce() -> T) -> (T, Seen) {
+/// Watches the shard while `work` runs.
+pub fn watch<T>(
+    system: &System,
+    begin: Instant,
+    terms: &Terms,
+    work: impl FnOnce() -> T,
+) -> (T, Seen) {
     let stop = AtomicBool::new(false);
+    let terms = system.group.map(|_| terms);
     thread::scope(|scope| {
-        let watchers: Vec<_> = nodes
+        let watchers: Vec<_> = system
+            .shard()
             .iter()
-            .map(|node| scope.spawn(|| watch_one(node, begin, &stop)))
+            .map(|node| scope.spawn(|| watch_one(node, begin, terms, &stop)))
             .collect();
         let outcome = work();
         stop.store(true, Ordering::Relaxed);
@@ -37,19 +48,24 @@ pub fn watch<T>(nodes: &[Node], begin: Instant, work: impl FnOnce() -> T) -> (T,
                 seen.failovers += one.failovers;
             }
         }
+        if let Some(terms) = terms {
+            seen.failovers = terms.failovers(0, u64::MAX);
+        }
         (outcome, seen)
     })
 }
 
-fn watch_one(node: &Node, begin: Instant, stop: &AtomicBool) -> Seen {
+fn watch_one(node: &Node, begin: Instant, terms: Option<&Terms>, stop: &AtomicBool) -> Seen {
     let mut seen = Seen::default();
     while !stop.load(Ordering::Relaxed) {
         let at_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let said = role(node);
-        let state = match said {
-            Some(Role::Primary) => State::Primary,
-            Some(Role::Replica) => State::Replica,
-            None => State::Silent,
+        let state = match terms {
+            Some(terms) => member_state(node, at_ms, terms),
+            None => match role(node) {
+                Some(Role::Primary) => State::Primary,
+                Some(Role::Replica) => State::Replica,
+                None => State::Silent,
+            },
         };
         match seen.spans.last_mut() {
             Some(span) if span.state == state => span.to_ms = at_ms,
@@ -69,6 +85,20 @@ fn watch_one(node: &Node, begin: Instant, stop: &AtomicBool) -> Seen {
     }
     seen.failovers = promotions(&seen.spans);
     seen
+}
+
+fn member_state(node: &Node, at_ms: u64, terms: &Terms) -> State {
+    let Some(member) = Member::of(node) else {
+        return State::Silent;
+    };
+    if member.holds_a_term() {
+        terms.seen(member.term, &node.name, at_ms);
+    }
+    match member.state.as_str() {
+        "primary" => State::Primary,
+        "closed" => State::Closed,
+        _ => State::Replica,
+    }
 }
 
 /// How often a node became a primary after it was a replica. A replica of a cluster that restarts

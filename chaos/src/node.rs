@@ -1,6 +1,7 @@
 //! One server on a host of its own: start, kill, freeze, wipe.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
 use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use redis::{Client, Connection, FromRedisValue};
 
 use crate::host::Host;
 use crate::interrupt;
+use crate::member::Size;
 use crate::sandbox::{mount_tmpfs, DATA};
 
 pub const PORT: u16 = 6379;
@@ -34,8 +36,8 @@ pub struct Programs {
     pub module: PathBuf,
     /// The mistake that a build of the module with the feature `mistakes` is to make.
     pub mistake: Option<String>,
-    /// The shard that is written to is a failover group.
-    pub failover: bool,
+    /// The shard that is written to is a failover group of this size.
+    pub group: Option<Size>,
 }
 
 pub struct Node {
@@ -53,6 +55,8 @@ pub struct Node {
     may_end: AtomicBool,
     /// It has ended although nobody ended it.
     ended_by_itself: AtomicBool,
+    /// Something of its data was removed since [`has_all_data`](Self::has_all_data) was set.
+    lacks_data: AtomicBool,
 }
 
 impl Node {
@@ -85,6 +89,7 @@ impl Node {
             process: Mutex::new(None),
             may_end: AtomicBool::new(false),
             ended_by_itself: AtomicBool::new(false),
+            lacks_data: AtomicBool::new(false),
         };
         node.configure(true)?;
         Ok(node)
@@ -198,6 +203,7 @@ impl Node {
 
     /// Removes its data, but not what it knows of the cluster. Only for a node that has ended.
     pub fn wipe(&self) -> Result<()> {
+        self.lacks_data.store(true, Ordering::Relaxed);
         let _ = fs::remove_file(self.directory.join("dump.rdb"));
         match fs::remove_dir_all(self.directory.join("appendonlydir")) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -205,6 +211,16 @@ impl Node {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether nobody has removed any of its data.
+    pub fn has_its_data(&self) -> bool {
+        !self.lacks_data.load(Ordering::Relaxed)
+    }
+
+    /// It has copied the primary's.
+    pub fn has_all_data(&self) {
+        self.lacks_data.store(false, Ordering::Relaxed);
     }
 
     /// The size of the append-only file that is being written, in bytes.
@@ -216,6 +232,7 @@ impl Node {
 
     /// Cuts the end off the append-only file, as when a machine loses power before an fsync.
     pub fn forget_after(&self, length: u64) -> Result<()> {
+        self.lacks_data.store(true, Ordering::Relaxed);
         if let Some(path) = self.log_of_writes() {
             let file = OpenOptions::new().write(true).open(path)?;
             if file.metadata()?.len() > length {
@@ -248,6 +265,23 @@ impl Node {
         let _ = fs::remove_file(self.directory.join("filler"));
     }
 
+    /// Whether a line with this text was logged after the first `from` bytes of the log.
+    pub fn has_logged(&self, text: &str, from: u64) -> bool {
+        let Ok(mut file) = File::open(self.log_path()) else {
+            return false;
+        };
+        let mut bytes = Vec::new();
+        let read = file
+            .seek(SeekFrom::Start(from))
+            .and_then(|_| file.read_to_end(&mut bytes));
+        read.is_ok() && String::from_utf8_lossy(&bytes).contains(text)
+    }
+
+    /// The size of its log, in bytes.
+    pub fn log_length(&self) -> u64 {
+        fs::metadata(self.log_path()).map_or(0, |metadata| metadata.len())
+    }
+
     /// Everything that it logged and printed.
     pub fn log(&self) -> String {
         let bytes = fs::read(self.log_path()).unwrap_or_default();
@@ -270,6 +304,18 @@ impl Node {
         let mut connection = connect(self.address(), patience)?;
         let reply = redis::cmd(name).arg(arguments).query(&mut connection);
         reply.with_context(|| format!("{} on {}", words.join(" "), self.name))
+    }
+
+    /// One number of INFO. 0 if it does not answer.
+    pub fn number(&self, section: &str, field: &str) -> u64 {
+        let info: String = self
+            .run_within(&["INFO", section], SILENCE)
+            .unwrap_or_default();
+        let mut lines = info.lines();
+        let value = lines.find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        value
+            .and_then(|value| value.trim().parse().ok())
+            .unwrap_or(0)
     }
 
     /// Runs a command that may fail because of a fault.

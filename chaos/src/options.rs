@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+use crate::member::Size;
 use crate::system::Kind;
 
 /// Runs real servers in a network of their own, breaks them by a seeded schedule, and checks that
@@ -11,7 +12,7 @@ use crate::system::Kind;
 ///
 /// Needs root, for namespaces. Everything is inside namespaces of this run: nothing is left behind,
 /// however it ends. The exit code is 1 if a write was lost that the documentation promises to keep,
-/// or a server crashed, and 2 if the lab could not run, was interrupted, or a round says nothing.
+/// a server crashed, or a failover group did not promote although it can, and 2 if the lab could not run, was interrupted, or a round says nothing.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "durable-chaos", version)]
 pub struct Options {
@@ -60,6 +61,20 @@ pub struct Options {
     #[arg(long)]
     pub failover: bool,
 
+    /// R: replicas in a failover group
+    #[arg(long, value_name = "R", default_value_t = 2, requires = "failover",
+        value_parser = clap::value_parser!(u8).range(2..=4))]
+    pub replicas: u8,
+
+    /// K: a write that so many replicas have acknowledged survives every failover
+    #[arg(long, value_name = "K", default_value_t = 1, requires = "failover",
+        value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub guaranteed: u8,
+
+    /// Faults in a round of `again-and-again`
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub turns: usize,
+
     /// So many rounds may say nothing: on a busy machine a system may not become whole in time
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub may_say_nothing: usize,
@@ -88,6 +103,16 @@ pub enum System {
     Cluster,
     Sentinel,
     Plain,
+}
+
+impl Options {
+    /// The size of failover groups, if shards are to be some.
+    pub fn group(&self) -> Option<Size> {
+        self.failover.then_some(Size {
+            replicas: self.replicas.into(),
+            guaranteed: self.guaranteed.into(),
+        })
+    }
 }
 
 impl System {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// One run: some rounds on one server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Run {
-    /// As `--version` prints it: `Redis server v=7.0.15 …`.
+    /// As `--version` prints it: `Redis server v=7.0.15 …`. Several are separated by `, `.
     pub server: String,
     /// The module's `durable_build`: version and commit.
     pub module: String,
@@ -36,6 +36,8 @@ pub struct Round {
     /// The seed of this round's schedule.
     pub seed: u64,
     pub duration_ms: u64,
+    /// The server's version, as in [`Run`].
+    pub server: String,
     /// Names of the nodes of the shard, then of the other nodes.
     pub nodes: Vec<String>,
     /// In order of time.
@@ -44,6 +46,12 @@ pub struct Round {
     pub spans: Vec<Span>,
     /// How often another node became the primary.
     pub failovers: usize,
+    /// In a failover group: the faults, one after another, each until the group was whole again.
+    pub turns: Vec<Turn>,
+    /// In a failover group: what it did not do although it can, such as a promotion.
+    pub stuck: Option<String>,
+    /// In a failover group: the members that an operator opened, because the rest could not vote.
+    pub operator: Vec<String>,
     /// In the order of the table's columns.
     pub contenders: Vec<Contender>,
     /// Why the round says nothing, if so: the system did not become whole again, say.
@@ -58,6 +66,20 @@ impl Round {
         let mut contenders = self.contenders.iter();
         contenders.any(|one| one.promised && one.is_violated())
     }
+}
+
+/// One fault of a failover group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Turn {
+    /// Its name.
+    pub fault: String,
+    pub at_ms: u64,
+    /// When the group was whole again.
+    pub until_ms: u64,
+    /// How often another member became the confirmed primary.
+    pub failovers: usize,
+    /// The longest time in which no write was acknowledged by K replicas.
+    pub without_ms: u64,
 }
 
 /// Something that the lab did.
@@ -91,6 +113,8 @@ pub struct Span {
 pub enum State {
     Primary,
     Replica,
+    /// A primary of a failover group that the group has not voted for: it acknowledges nothing.
+    Closed,
     /// It does not answer: frozen, or it has ended.
     Silent,
 }

@@ -15,7 +15,7 @@ use crate::interrupt;
 use crate::node::Programs;
 use crate::options::{self, Options};
 use crate::record::{Round, Run};
-use crate::round;
+use crate::round::{self, Setting};
 use crate::scenario::{self, Scenario};
 use crate::system::System;
 
@@ -110,20 +110,20 @@ fn play(
             run.module = build(&current);
         }
         let number = index + 1;
-        let round = round::play(
-            &current,
-            planned.scenario,
-            &Contender::EACH,
-            number,
-            planned.seed,
-            &options.report,
-        )?;
+        let contenders = contenders(options, planned.scenario);
+        let setting = Setting {
+            contenders: &contenders,
+            server: &run.server,
+            turns: options.turns,
+            folder: &options.report,
+        };
+        let round = round::play(&current, planned.scenario, &setting, number, planned.seed)?;
         // What the end of the lab has cut off says nothing, and is no trouble of the round.
         if round.contenders.is_empty() {
             interrupt::check()?;
         }
         print(bar, &line(&round));
-        if round.inconclusive.is_some() {
+        if round.inconclusive.is_some() || round.stuck.is_some() {
             // A system that is broken says nothing in the next rounds either.
             keep_logs(&current, &options.report, number)?;
         } else {
@@ -139,6 +139,21 @@ fn play(
     Ok(())
 }
 
+/// Many failovers are about what a group keeps: nothing else is compared, so more of them fit.
+fn contenders(options: &Options, scenario: &Scenario) -> Vec<Contender> {
+    match options.group() {
+        Some(size) if scenario.has_turns() => Contender::of_group(size),
+        Some(size) if size.guaranteed > 1 => {
+            let without = [Contender::Plain, Contender::Wait];
+            without
+                .into_iter()
+                .chain(Contender::of_group(size))
+                .collect()
+        }
+        _ => Contender::EACH.to_vec(),
+    }
+}
+
 /// One line about a round: what each contender lost.
 fn line(round: &Round) -> String {
     let mut text = format!(
@@ -150,6 +165,12 @@ fn line(round: &Round) -> String {
     );
     if let Some(reason) = &round.inconclusive {
         text.push_str(&format!("  INCONCLUSIVE: {reason}"));
+    }
+    if let Some(what) = &round.stuck {
+        text.push_str(&format!("  STUCK: {what}"));
+    }
+    if !round.operator.is_empty() {
+        text.push_str("  by an operator");
     }
     for contender in &round.contenders {
         let mark = match (contender.is_violated(), contender.promised) {
@@ -222,6 +243,14 @@ fn repeat(options: &Options, seed: u64) -> String {
     }
     if options.failover {
         words.push_str(" FAILOVER=1");
+    }
+    let defaults = [
+        ("REPLICAS", usize::from(options.replicas), 2),
+        ("GUARANTEED", options.guaranteed.into(), 1),
+        ("TURNS", options.turns, 20),
+    ];
+    for (name, value, _) in defaults.iter().filter(|(_, value, usual)| value != usual) {
+        words.push_str(&format!(" {name}={value}"));
     }
     if let Some(name) = &options.called {
         words.push_str(&format!(" SERVER='{name}'"));

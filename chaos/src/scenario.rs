@@ -24,6 +24,13 @@ pub struct Scenario {
     pub play: fn(&mut Lab) -> Result<()>,
 }
 
+impl Scenario {
+    /// It has many faults, one after another.
+    pub fn has_turns(&self) -> bool {
+        self.name == "again-and-again"
+    }
+}
+
 /// Who is promised to lose nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Promise {

@@ -1,6 +1,7 @@
 //! A system of servers: how it is formed, who is its primary, and whether it is whole.
 //!
-//! Three kinds. The shard that is written to has the nodes P, A and B in each.
+//! Three kinds. The shard that is written to has the nodes P, A and B in each. A failover group may
+//! have more: C, D.
 //!
 //! | kind | other nodes |
 //! |---|---|
@@ -17,11 +18,14 @@ use redis::Value;
 
 use crate::host::Host;
 use crate::interrupt;
+use crate::member::Size;
 use crate::network::Network;
 use crate::node::{Node, Programs, PORT, SILENCE};
 
-/// Nodes of the shard that is written to.
-pub const SHARD: usize = 3;
+/// Nodes of the shard that is written to, if it is no failover group.
+const SHARD: usize = 3;
+/// The names of the nodes of the shard.
+const NAMES: [&str; 5] = ["P", "A", "B", "C", "D"];
 /// After this time without an answer a node counts as failed, in milliseconds.
 pub const NODE_TIMEOUT: u64 = 1500;
 /// The name of the primary in Sentinel.
@@ -55,8 +59,10 @@ pub struct System {
     pub network: Network,
     /// P, A and B first.
     pub nodes: Vec<Node>,
-    /// They are a failover group.
-    pub is_group: bool,
+    /// How many of them are the shard that is written to.
+    members: usize,
+    /// They are a failover group of this size.
+    pub group: Option<Size>,
 }
 
 impl System {
@@ -66,17 +72,24 @@ impl System {
         let mut network = Network::new()?;
         // The clients' own. It is never cut.
         network.add(Arc::new(Host::own(address(1))?))?;
-        let names: &[&str] = match kind {
-            Kind::Plain => &["P", "A", "B"],
-            Kind::Sentinel => &["P", "A", "B", "S", "T", "U"],
-            Kind::Cluster => &["P", "A", "B", "Q", "R"],
+        let group = programs.group.filter(|_| kind == Kind::Cluster);
+        let members = group.map_or(SHARD, |size| size.replicas + 1);
+        let others: &[&str] = match kind {
+            Kind::Plain => &[],
+            Kind::Sentinel => &["S", "T", "U"],
+            Kind::Cluster => &["Q", "R"],
         };
+        let names: Vec<&str> = NAMES
+            .into_iter()
+            .take(members)
+            .chain(others.iter().copied())
+            .collect();
         let mut nodes = Vec::new();
-        for (index, name) in names.iter().enumerate() {
+        for (index, name) in names.into_iter().enumerate() {
             let last = 11 + u8::try_from(index).context("few nodes")?;
             let host = Arc::new(Host::new(address(last))?);
             let number = network.add(Arc::clone(&host))?;
-            let is_sentinel = kind == Kind::Sentinel && index >= SHARD;
+            let is_sentinel = kind == Kind::Sentinel && index >= members;
             let settings = if is_sentinel {
                 sentinel_settings(address(last), address(11))
             } else {
@@ -91,7 +104,8 @@ impl System {
             kind,
             network,
             nodes,
-            is_group: false,
+            members,
+            group: None,
         };
         for node in &system.nodes {
             node.wait_until_it_answers()?;
@@ -100,10 +114,10 @@ impl System {
             system.form_cluster()?;
         }
         system.wait_until_whole()?;
-        if programs.failover && kind == Kind::Cluster {
+        if group.is_some() {
             let primary = system.primary()?;
             primary.run::<()>(&["DURABLE.FAILOVER", "START"])?;
-            system.is_group = true;
+            system.group = group;
             system.wait_until_whole()?;
         }
         Ok(system)
@@ -111,7 +125,20 @@ impl System {
 
     /// The nodes of the shard that is written to.
     pub fn shard(&self) -> &[Node] {
-        self.nodes.get(..SHARD).unwrap_or(&self.nodes)
+        self.nodes.get(..self.members).unwrap_or(&self.nodes)
+    }
+
+    /// All others: Sentinels, or primaries of other shards.
+    pub fn others(&self) -> &[Node] {
+        self.nodes.get(self.members..).unwrap_or_default()
+    }
+
+    pub fn is_group(&self) -> bool {
+        self.group.is_some()
+    }
+
+    fn replicas(&self) -> usize {
+        self.members.saturating_sub(1)
     }
 
     pub fn node(&self, name: &str) -> Result<&Node> {
@@ -148,19 +175,18 @@ impl System {
         crashed.map(|node| node.name.as_str()).collect()
     }
 
-    /// Makes the network whole, starts every node that has ended, and waits until there is one
-    /// primary with two replicas in step.
-    pub fn restore(&self) -> Result<()> {
+    /// Makes the network whole, and starts every node that has ended.
+    pub fn revive(&self) -> Result<()> {
         self.network.heal();
         for node in &self.nodes {
             node.empty_disk();
             node.thaw();
             node.start()?;
         }
-        self.wait_until_whole()
+        Ok(())
     }
 
-    /// One primary, and both others are its replicas and in step.
+    /// One primary, and all others are its replicas and in step. A failover group is ready.
     pub fn wait_until_whole(&self) -> Result<()> {
         let begin = Instant::now();
         let mut is_repaired = false;
@@ -182,7 +208,7 @@ impl System {
 
     /// Redis 8.0.2 can leave a replica following another replica after two failovers in a row. An
     /// operator attaches it to the primary.
-    fn repair(&self) {
+    pub fn repair(&self) {
         let Ok(primary) = self.primary() else {
             return;
         };
@@ -194,7 +220,8 @@ impl System {
         }
     }
 
-    fn check_whole(&self) -> Result<()> {
+    /// Why it is not whole.
+    pub fn check_whole(&self) -> Result<()> {
         let primary = self.primary()?;
         let reply: Value = primary.run(&["ROLE"])?;
         let replicas = match &reply {
@@ -205,7 +232,7 @@ impl System {
             bail!("ROLE of {} has no replicas", primary.name);
         };
         ensure!(
-            replicas.len() == SHARD - 1,
+            replicas.len() == self.replicas(),
             "{} replicas are connected",
             replicas.len()
         );
@@ -236,7 +263,11 @@ impl System {
             let id: String = primary.run(&["CLUSTER", "MYID"])?;
             let known: Vec<String> = primary.run(&["CLUSTER", "REPLICAS", &id])?;
             let well = known.iter().filter(|line| !has_failed(line)).count();
-            ensure!(well == SHARD - 1, "{} knows {well} replicas", primary.name);
+            ensure!(
+                well == self.replicas(),
+                "{} knows {well} replicas",
+                primary.name
+            );
         }
         if self.kind == Kind::Sentinel {
             self.check_sentinels(primary)?;
@@ -248,11 +279,11 @@ impl System {
             .and_then(|count| count.trim().parse().ok())
             .unwrap_or(0);
         ensure!(
-            online >= SHARD - 1,
+            online >= self.replicas(),
             "{online} replicas count on {}",
             primary.name
         );
-        for node in self.shard().iter().filter(|_| self.is_group) {
+        for node in self.shard().iter().filter(|_| self.is_group()) {
             let info: String = node.run(&["INFO", "durable"])?;
             ensure!(
                 info.contains("durable_failover_ready:1"),
@@ -265,7 +296,7 @@ impl System {
 
     /// All Sentinels know this primary, both replicas and each other.
     fn check_sentinels(&self, primary: &Node) -> Result<()> {
-        for node in self.nodes.get(SHARD..).unwrap_or_default() {
+        for node in self.others() {
             let reply: Vec<String> = node.run(&["SENTINEL", "get-master-addr-by-name", MASTER])?;
             ensure!(
                 reply.first() == Some(&primary.address().to_string()),
@@ -283,12 +314,9 @@ impl System {
     }
 
     fn form_cluster(&self) -> Result<()> {
-        let owners: Vec<&Node> = [0, 3, 4]
-            .iter()
-            .filter_map(|&index| self.nodes.get(index))
-            .collect();
+        let owners = self.nodes.first().into_iter().chain(self.others());
         let ranges = [FIRST_SLOTS, (5461, 10922), (10923, 16383)];
-        for (epoch, (node, (first, last))) in owners.iter().zip(ranges).enumerate() {
+        for (epoch, (node, (first, last))) in owners.zip(ranges).enumerate() {
             let (first, last) = (first.to_string(), last.to_string());
             node.run::<()>(&["CLUSTER", "ADDSLOTSRANGE", &first, &last])?;
             node.run::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(epoch + 1).to_string()])?;
@@ -391,9 +419,14 @@ fn server_settings(
 
 fn load_module(kind: Kind, programs: &Programs) -> String {
     let module = programs.module.display();
-    let mut line = format!("loadmodule \"{module}\" expected-replicas 2");
-    if programs.failover && kind == Kind::Cluster {
-        line.push_str(" failover yes");
+    let group = programs.group.filter(|_| kind == Kind::Cluster);
+    let replicas = group.map_or(SHARD - 1, |size| size.replicas);
+    let mut line = format!("loadmodule \"{module}\" expected-replicas {replicas}");
+    if let Some(size) = group {
+        line.push_str(&format!(
+            " failover yes failover-replicas {}",
+            size.guaranteed
+        ));
     }
     if let Some(mistake) = &programs.mistake {
         line.push_str(" mistake ");

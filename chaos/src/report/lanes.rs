@@ -78,6 +78,7 @@ fn class(state: State) -> &'static str {
     match state {
         State::Primary => "primary",
         State::Replica => "replica",
+        State::Closed => "closed",
         State::Silent => "silent",
     }
 }

@@ -202,6 +202,7 @@ pub fn legend() -> Markup {
             li { (stroke(EventKind::Note)) " note" }
             li { (mark("lane primary")) " primary" }
             li { (mark("lane replica")) " replica" }
+            li { (mark("lane closed")) " primary without a term" }
             li { (mark("lane silent")) " silent" }
             li { (mark("kept")) " acknowledged and kept" }
             li { (mark("lost")) " acknowledged and lost" }

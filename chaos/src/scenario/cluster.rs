@@ -5,6 +5,7 @@ mod groups;
 mod operators;
 mod outside;
 mod replicas;
+mod turns;
 
 use super::{Promise, Scenario};
 use crate::system::Kind;
@@ -209,6 +210,14 @@ pub const SCENARIOS: &[Scenario] = &[
         promised: Promise::All,
         weight: 1,
         play: outside::restart_empty_late,
+    },
+    Scenario {
+        name: "again-and-again",
+        kind: Kind::Cluster,
+        about: "Many faults of the primary and of the network, one after another. Each time the shard gets a primary and becomes whole again.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: turns::again_and_again,
     },
     Scenario {
         name: "back-at-once",

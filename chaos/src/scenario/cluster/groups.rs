@@ -13,8 +13,7 @@ use crate::system::NODE_TIMEOUT;
 pub fn back_at_once(lab: &mut Lab) -> Result<()> {
     let (primary, _, _) = lab.members()?;
     lab.work(500, 1000)?;
-    primary.shut_down();
-    lab.fault(format!("shut down {}", primary.name));
+    lab.shut_down(primary);
     lab.start(primary)?;
     lab.wait_for_promotion(primary)?;
     lab.work(300, 800)
@@ -73,7 +72,7 @@ pub fn whole_shard(lab: &mut Lab) -> Result<()> {
     for node in [primary, one, two] {
         lab.start(node)?;
     }
-    if !lab.system.is_group {
+    if !lab.system.is_group() {
         return lab.work(500, 1000);
     }
     let waits = || is_closed(primary);

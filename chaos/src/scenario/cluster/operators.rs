@@ -21,7 +21,7 @@ pub fn by_hand(lab: &mut Lab) -> Result<()> {
         lab.work(400, 800)?;
         lab.must(one, order)?;
         lab.wait_for_promotion(primary)?;
-        lab.system.wait_until_whole()?;
+        lab.wait_until_whole()?;
         lab.work(200, 500)?;
     }
     Ok(())
@@ -42,17 +42,15 @@ pub fn takeover_in_partition(lab: &mut Lab) -> Result<()> {
 pub fn rolling_restart(lab: &mut Lab) -> Result<()> {
     let (primary, one, two) = lab.members()?;
     for node in [one, two] {
-        node.shut_down();
-        lab.fault(format!("shut down {}", node.name));
+        lab.shut_down(node);
         lab.start(node)?;
         wait_for_link(lab, node)?;
     }
-    lab.system.wait_until_whole()?;
+    lab.wait_until_whole()?;
     lab.must(one, &["CLUSTER", "FAILOVER"])?;
     lab.wait_for_promotion(primary)?;
-    lab.system.wait_until_whole()?;
-    primary.shut_down();
-    lab.fault(format!("shut down {}", primary.name));
+    lab.wait_until_whole()?;
+    lab.shut_down(primary);
     lab.start(primary)?;
     wait_for_link(lab, primary)
 }
@@ -137,7 +135,7 @@ pub fn loadex(lab: &mut Lab) -> Result<()> {
     let mut words = vec!["MODULE", "LOADEX", path.as_str()];
     words.extend(setting);
     lab.must(one, &words)?;
-    lab.system.wait_until_whole()?;
+    lab.wait_until_whole()?;
     lab.must(one, &["CLUSTER", "FAILOVER"])?;
     lab.wait_for_promotion(primary)?;
     lab.work(500, 1000)

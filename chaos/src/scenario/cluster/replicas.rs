@@ -65,10 +65,10 @@ pub fn there_and_back(lab: &mut Lab) -> Result<()> {
     ensure!(came, "{} was not promoted", two.name);
     lab.note(format!("{} is a primary", two.name));
     lab.heal();
-    lab.system.wait_until_whole()?;
+    lab.wait_until_whole()?;
     lab.must(primary, &["CLUSTER", "FAILOVER"])?;
     lab.wait_for_promotion(two)?;
-    lab.system.wait_until_whole()?;
+    lab.wait_until_whole()?;
     // The new stream is behind the old one. A replica that is not there acknowledges nothing.
     lab.cut(&[primary], &[one]);
     lab.work(700, 1200)?;
