@@ -85,15 +85,21 @@ pub fn wait_until_ready(lab: &Lab) -> Result<()> {
 }
 
 /// Waits until a member other than `old` holds a term and acknowledges writes. By the rules there
-/// can be one: otherwise the group fails.
+/// can be one: otherwise the group fails. While `old` is gone, a group in which K is R acknowledges
+/// nothing.
 pub fn wait_for_primary<'a>(lab: &Lab<'a>, old: Option<&Node>) -> Result<&'a Node> {
     let begin = Instant::now();
+    let has_spare = lab
+        .system
+        .group
+        .is_some_and(|size| size.replicas > size.guaranteed);
+    let can_acknowledge = old.is_none() || has_spare;
     let is_old = |node: &Node| old.is_some_and(|old| old.name == node.name);
     loop {
         interrupt::check()?;
         for node in lab.system.shard().iter().filter(|node| !is_old(node)) {
             let holds = Member::of(node).is_some_and(|member| member.holds_a_term());
-            if holds && acknowledges(lab.system, node) {
+            if holds && (!can_acknowledge || acknowledges(lab.system, node)) {
                 lab.note(format!("{} is a primary", node.name));
                 return Ok(node);
             }

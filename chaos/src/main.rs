@@ -97,7 +97,7 @@ fn attempt() -> Result<ExitCode> {
     if let Some(trouble) = &trouble {
         eprintln!("durable-chaos: {trouble:#}");
     }
-    Ok(verdict(&run, trouble.is_some(), options.may_say_nothing))
+    Ok(verdict(&run, trouble.is_some(), &options))
 }
 
 fn possible() -> ExitCode {
@@ -110,14 +110,18 @@ fn possible() -> ExitCode {
     }
 }
 
-fn programs(options: &Options) -> Result<Programs> {
+/// For each server.
+fn programs(options: &Options) -> Result<Vec<Programs>> {
     let built = "build it with make build, or name it with --module";
-    Ok(Programs {
-        server: found(&options.server).context("the server (--server)")?,
-        module: found(&options.module).context(built)?,
-        mistake: options.mistake.clone(),
-        group: options.group(),
-    })
+    let programs = |server: &PathBuf| {
+        Ok(Programs {
+            server: found(server).context("the server (--server)")?,
+            module: found(&options.module).context(built)?,
+            mistake: options.mistake.clone(),
+            group: options.group(),
+        })
+    };
+    options.server.iter().map(programs).collect()
 }
 
 /// Removes what an earlier run has left in the folder, and locks it against other labs.
@@ -135,7 +139,7 @@ fn report_folder(folder: &Path) -> Result<Flock<File>> {
     Ok(lock)
 }
 
-fn verdict(run: &Run, is_incomplete: bool, may_say_nothing: usize) -> ExitCode {
+fn verdict(run: &Run, is_incomplete: bool, options: &Options) -> ExitCode {
     let broken = run
         .rounds
         .iter()
@@ -157,6 +161,9 @@ fn verdict(run: &Run, is_incomplete: bool, may_say_nothing: usize) -> ExitCode {
         .filter(|round| round.inconclusive.is_some())
         .count();
     let failovers: usize = run.rounds.iter().map(|round| round.failovers).sum();
+    if options.failover {
+        summary(run);
+    }
     println!(
         "{}: {} rounds, {failovers} failovers, seed {}: {broken} rounds broke a promise, in {crashed} a server crashed, {stuck} got stuck, {silent} say nothing",
         run.server,
@@ -165,10 +172,39 @@ fn verdict(run: &Run, is_incomplete: bool, may_say_nothing: usize) -> ExitCode {
     );
     if broken + crashed + stuck > 0 {
         ExitCode::FAILURE
-    } else if is_incomplete || silent > may_say_nothing {
+    } else if is_incomplete || silent > options.may_say_nothing {
         ExitCode::from(TROUBLE)
     } else {
         ExitCode::SUCCESS
+    }
+}
+
+/// What the report says of failover groups, in short.
+fn summary(run: &Run) {
+    for line in report::groups::lines(run) {
+        let counts = &line.promised.counts;
+        println!(
+            "{:<24} {:>4} rounds {:>5} failovers {:>9} acknowledged {:>3} lost {:>3} contradicted {:>3} by an operator",
+            line.server.unwrap_or("together"),
+            line.rounds,
+            line.failovers,
+            counts.acked,
+            counts.lost,
+            counts.histories_illegal,
+            line.operator
+        );
+    }
+    println!("without an acknowledged write, in seconds:     times failovers median longest");
+    for fault in report::groups::faults(run) {
+        let (median, longest) = fault.without_ms();
+        println!(
+            "{:<48} {:>4} {:>9} {:>6.1} {:>7.1}",
+            fault.name,
+            fault.turns.len(),
+            fault.failovers(),
+            median as f64 / 1000.0,
+            longest as f64 / 1000.0
+        );
     }
 }
 

@@ -70,7 +70,7 @@ impl Node {
         settings: &[String],
         arguments: &[&str],
     ) -> Result<Node> {
-        let directory = Path::new(DATA).join(format!("node-{number}"));
+        let directory = Path::new(DATA).join(format!("node-{}", host.address));
         mount_tmpfs(&directory, DISK)?;
         let mut lines = vec![
             format!("port {PORT}"),

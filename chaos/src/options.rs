@@ -20,11 +20,12 @@ pub struct Options {
     #[arg(long)]
     pub seed: Option<u64>,
 
-    /// How many rounds
+    /// How many rounds on each server
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rounds: u32,
 
-    /// Only these scenarios, in turn, separated by commas; `list` lists them
+    /// Only these scenarios, in turn, separated by commas; `list` lists them. With --failover the
+    /// default is all that concern groups, `again-and-again` after every two
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub scenario: Vec<String>,
 
@@ -36,13 +37,22 @@ pub struct Options {
     #[arg(long, value_name = "SEED", requires = "scenario")]
     pub round_seed: Option<u64>,
 
-    /// The server's binary
-    #[arg(long, value_name = "FILE", default_value = "redis-server")]
-    pub server: PathBuf,
+    /// The servers' binaries, separated by commas: each plays all rounds
+    #[arg(
+        long,
+        value_name = "FILES",
+        default_value = "redis-server",
+        value_delimiter = ','
+    )]
+    pub server: Vec<PathBuf>,
 
-    /// What the command that repeats this run calls the server; default: its file
-    #[arg(long, value_name = "NAME")]
-    pub called: Option<String>,
+    /// What the command that repeats this run calls the servers; default: their files
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub called: Vec<String>,
+
+    /// So many servers are played at once; default: all. Each takes less than half a core
+    #[arg(long, value_name = "N")]
+    pub at_once: Option<usize>,
 
     /// The module's library
     #[arg(
@@ -78,6 +88,10 @@ pub struct Options {
     /// So many rounds may say nothing: on a busy machine a system may not become whole in time
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub may_say_nothing: usize,
+
+    /// Keep the servers' logs of all rounds, not only of those that say nothing or got stuck
+    #[arg(long)]
+    pub keep_logs: bool,
 
     /// End after the first round that breaks a promise
     #[arg(long)]

@@ -1,8 +1,12 @@
-//! A run: its rounds, one after another, and the systems that they share.
+//! A run: its rounds, one after another on each server, and the systems that they share. Several
+//! servers are played at once, because rounds mostly wait.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{anyhow, Context, Result};
@@ -25,13 +29,17 @@ pub struct Planned {
     pub seed: u64,
 }
 
-/// Draws all rounds from the seed.
+/// Draws all rounds of a server from the seed. Each server plays the same.
 pub fn plan(options: &Options, seed: u64) -> Result<Vec<Planned>> {
     let mut random = StdRng::seed_from_u64(seed);
     let kinds = options.system.unwrap_or(options::System::All).kinds();
+    let names: Vec<&str> = match options.group() {
+        Some(_) if options.scenario.is_empty() => scenario::of_groups(),
+        _ => options.scenario.iter().map(String::as_str).collect(),
+    };
     let mut rounds = Vec::new();
     for index in 0..options.rounds as usize {
-        let drawn = match options.scenario.get(index % options.scenario.len().max(1)) {
+        let drawn = match names.get(index % names.len().max(1)) {
             Some(name) => scenario::named(name)
                 .with_context(|| format!("there is no scenario {name}: see --scenario list"))?,
             None => {
@@ -54,11 +62,42 @@ pub struct Outcome {
     pub trouble: Option<anyhow::Error>,
 }
 
-/// Plays the rounds. What was found is returned also if the lab fails in between.
-pub fn run(options: &Options, programs: &Programs, seed: u64) -> Result<Outcome> {
+/// What the servers of a run share.
+struct Shared<'a> {
+    options: &'a Options,
+    plan: &'a [Planned],
+    bar: ProgressBar,
+    run: Mutex<Run>,
+    subnets: AtomicU8,
+    /// A promise was broken, and the run is to end then.
+    is_over: AtomicBool,
+}
+
+/// One server of a run.
+struct Lane<'a> {
+    programs: &'a Programs,
+    version: String,
+    /// The number of its first round.
+    first: usize,
+}
+
+/// Plays the rounds, on several servers at once. What was found is returned also if the lab fails in
+/// between.
+pub fn run(options: &Options, servers: &[Programs], seed: u64) -> Result<Outcome> {
     let plan = plan(options, seed)?;
-    let mut run = Run {
-        server: version(&programs.server)?,
+    let mut lanes = Vec::new();
+    for (index, programs) in servers.iter().enumerate() {
+        let version = version(&programs.server)?;
+        let first = index * plan.len() + 1;
+        lanes.push(Lane {
+            programs,
+            version,
+            first,
+        });
+    }
+    let versions: Vec<&str> = lanes.iter().map(|lane| lane.version.as_str()).collect();
+    let run = Run {
+        server: versions.join(", "),
         module: String::new(),
         seed,
         command: repeat(options, seed),
@@ -67,15 +106,47 @@ pub fn run(options: &Options, programs: &Programs, seed: u64) -> Result<Outcome>
             .map_or(0, |time| time.as_secs()),
         rounds: Vec::new(),
     };
-    let bar = progress(plan.len());
+    let bar = progress(plan.len() * lanes.len());
     print(&bar, &format!("{}, seed {seed}", run.server));
-    let mut trouble = play(options, programs, &plan, &bar, &mut run).err();
-    bar.finish_and_clear();
+    let shared = Shared {
+        options,
+        plan: &plan,
+        bar,
+        run: Mutex::new(run),
+        subnets: AtomicU8::new(0),
+        is_over: AtomicBool::new(false),
+    };
+    let next = Mutex::new(lanes.iter());
+    let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || -> Result<()> {
+        while let Some(lane) = take() {
+            shared.play(lane)?;
+        }
+        Ok(())
+    };
+    let at_once = options
+        .at_once
+        .unwrap_or(lanes.len())
+        .clamp(1, lanes.len().max(1));
+    let mut trouble = thread::scope(|scope| {
+        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        let ended = workers.into_iter().map(|worker| {
+            let ended = worker.join();
+            ended.unwrap_or_else(|_| Err(anyhow!("a thread of the lab panicked")))
+        });
+        ended.collect::<Vec<_>>().into_iter().find_map(Result::err)
+    });
+    shared.bar.finish_and_clear();
+    let mut run = shared
+        .run
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    run.rounds.sort_by_key(|round| round.number);
     if trouble.is_some() && interrupt::is_late() && !interrupt::is_requested() {
         println!(
             "the time limit ended the run after {} of {} rounds",
             run.rounds.len(),
-            plan.len()
+            plan.len() * lanes.len()
         );
         trouble = None;
     }
@@ -85,58 +156,64 @@ pub fn run(options: &Options, programs: &Programs, seed: u64) -> Result<Outcome>
     Ok(Outcome { run, trouble })
 }
 
-/// A round that leaves the system broken is followed by a new system.
-fn play(
-    options: &Options,
-    programs: &Programs,
-    plan: &[Planned],
-    bar: &ProgressBar,
-    run: &mut Run,
-) -> Result<()> {
-    let mut system: Option<System> = None;
-    let mut subnets = (1..=250).cycle();
-    for (index, planned) in plan.iter().enumerate() {
-        interrupt::check()?;
-        bar.set_message(planned.scenario.name);
-        let kind = planned.scenario.kind;
-        let current = match system.take().filter(|one| one.kind == kind) {
-            Some(current) => current,
-            None => {
-                let subnet = subnets.next().context("there are subnets")?;
-                System::start(kind, subnet, programs)?
-            }
-        };
-        if run.module.is_empty() {
-            run.module = build(&current);
-        }
-        let number = index + 1;
-        let contenders = contenders(options, planned.scenario);
-        let setting = Setting {
-            contenders: &contenders,
-            server: &run.server,
-            turns: options.turns,
-            folder: &options.report,
-        };
-        let round = round::play(&current, planned.scenario, &setting, number, planned.seed)?;
-        // What the end of the lab has cut off says nothing, and is no trouble of the round.
-        if round.contenders.is_empty() {
+impl Shared<'_> {
+    /// All rounds on one server. A round that leaves the system broken is followed by a new system.
+    fn play(&self, lane: &Lane) -> Result<()> {
+        let options = self.options;
+        let mut system: Option<System> = None;
+        for (index, planned) in self.plan.iter().enumerate() {
             interrupt::check()?;
-        }
-        print(bar, &line(&round));
-        if round.inconclusive.is_some() || round.stuck.is_some() {
+            if self.is_over.load(Ordering::Relaxed) {
+                break;
+            }
+            let message = format!("{} on {}", planned.scenario.name, lane.version);
+            self.bar.set_message(message);
+            let kind = planned.scenario.kind;
+            let current = match system.take().filter(|one| one.kind == kind) {
+                Some(current) => current,
+                None => {
+                    let subnet = self.subnets.fetch_add(1, Ordering::Relaxed) % 250 + 1;
+                    System::start(kind, subnet, lane.programs)?
+                }
+            };
+            if self.run().module.is_empty() {
+                let build = build(&current);
+                self.run().module = build;
+            }
+            let contenders = contenders(options, planned.scenario);
+            let setting = Setting {
+                contenders: &contenders,
+                server: &lane.version,
+                turns: options.turns,
+                folder: &options.report,
+            };
+            let number = lane.first + index;
+            let round = round::play(&current, planned.scenario, &setting, number, planned.seed)?;
+            // What the end of the lab has cut off says nothing, and is no trouble of the round.
+            if round.contenders.is_empty() {
+                interrupt::check()?;
+            }
+            print(&self.bar, &line(&round));
+            let is_broken = round.inconclusive.is_some() || round.stuck.is_some();
+            if is_broken || options.keep_logs || round.breaks_a_promise() {
+                keep_logs(&current, &options.report, number)?;
+            }
             // A system that is broken says nothing in the next rounds either.
-            keep_logs(&current, &options.report, number)?;
-        } else {
-            system = Some(current);
+            if !is_broken {
+                system = Some(current);
+            }
+            if round.breaks_a_promise() && options.until_broken {
+                self.is_over.store(true, Ordering::Relaxed);
+            }
+            self.run().rounds.push(round);
+            self.bar.inc(1);
         }
-        let is_broken = round.breaks_a_promise();
-        run.rounds.push(round);
-        bar.inc(1);
-        if is_broken && options.until_broken {
-            break;
-        }
+        Ok(())
     }
-    Ok(())
+
+    fn run(&self) -> MutexGuard<'_, Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Many failovers are about what a group keeps: nothing else is compared, so more of them fit.
@@ -199,7 +276,7 @@ fn progress(rounds: usize) -> ProgressBar {
     bar
 }
 
-/// The logs of a round that says nothing.
+/// The logs of the servers since they exist.
 fn keep_logs(system: &System, folder: &Path, number: usize) -> Result<()> {
     for node in &system.nodes {
         let name = format!("round-{number}-{}.log", node.name);
@@ -252,10 +329,15 @@ fn repeat(options: &Options, seed: u64) -> String {
     for (name, value, _) in defaults.iter().filter(|(_, value, usual)| value != usual) {
         words.push_str(&format!(" {name}={value}"));
     }
-    if let Some(name) = &options.called {
-        words.push_str(&format!(" SERVER='{name}'"));
-    } else if options.server.as_os_str() != "redis-server" {
-        words.push_str(&format!(" SERVER='{}'", options.server.display()));
+    let names: Vec<String> = match options.called.as_slice() {
+        [] => {
+            let files = options.server.iter();
+            files.map(|file| file.display().to_string()).collect()
+        }
+        called => called.to_vec(),
+    };
+    if names != ["redis-server"] {
+        words.push_str(&format!(" SERVER='{}'", names.join(" ")));
     }
     words
 }

@@ -67,6 +67,20 @@ pub fn named(name: &str) -> Option<&'static Scenario> {
     every().find(|scenario| scenario.name == name)
 }
 
+/// Those that concern failover groups, with the long one again after every two others.
+pub fn of_groups() -> Vec<&'static str> {
+    let fits = |scenario: &&Scenario| {
+        scenario.kind == Kind::Cluster
+            && !scenario.has_turns()
+            && !["calm", "loadex"].contains(&scenario.name)
+    };
+    let chosen: Vec<&str> = every().filter(fits).map(|scenario| scenario.name).collect();
+    let pairs = chosen.chunks(2);
+    pairs
+        .flat_map(|pair| ["again-and-again"].into_iter().chain(pair.iter().copied()))
+        .collect()
+}
+
 /// Draws one of those with this kind of system, by weight.
 pub fn draw(kind: Kind, random: &mut StdRng) -> Option<&'static Scenario> {
     let candidates = || every().filter(|scenario| scenario.kind == kind);
@@ -91,6 +105,22 @@ mod tests {
     fn names_are_unique() {
         let names: HashSet<&str> = every().map(|scenario| scenario.name).collect();
         assert_eq!(names.len(), every().count());
+    }
+
+    #[test]
+    fn a_run_of_groups_plays_every_scenario_and_the_long_one_often() {
+        let names = of_groups();
+        let long = names.iter().filter(|name| **name == "again-and-again");
+        assert_eq!(long.count(), names.len().div_ceil(3));
+        for name in [
+            "kill",
+            "mixed",
+            "voter-restarts",
+            "retry-gate",
+            "whole-shard",
+        ] {
+            assert!(names.contains(&name), "{name}");
+        }
     }
 
     #[test]

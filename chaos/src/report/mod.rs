@@ -3,6 +3,7 @@
 mod chart;
 #[cfg(test)]
 mod fixture;
+pub mod groups;
 mod labels;
 mod lanes;
 mod round;
@@ -56,6 +57,7 @@ fn page(run: &Run) -> Markup {
                 (patterns())
                 main {
                     (verdict::head(run))
+                    (groups::section(run))
                     (table::table(run))
                     section {
                         h2 { "The rounds" }

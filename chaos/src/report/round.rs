@@ -25,6 +25,12 @@ pub fn round(round: &Round, open: bool) -> Markup {
                     }
                 }
             }
+            @if let Some(what) = &round.stuck {
+                div.unsure { p { strong { "The group did not do what it can: " } (what) } }
+            }
+            @for what in &round.operator {
+                div.unsure { p { strong { "An operator was needed: " } (what) } }
+            }
             p { (round.about) }
             (place(round))
             h3 { "What happened" }
@@ -40,6 +46,7 @@ pub fn round(round: &Round, open: bool) -> Markup {
 
 fn badge(round: &Round) -> &'static str {
     match Outcome::of_round(round) {
+        Outcome::Broken if round.stuck.is_some() => "got stuck",
         Outcome::Broken => "promise broken",
         Outcome::Lossy => "lost, not promised",
         Outcome::Kept => "nothing lost",

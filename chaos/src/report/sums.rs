@@ -46,6 +46,7 @@ impl Outcome {
     pub fn of_round(round: &Round) -> Outcome {
         let all = round.contenders.iter().map(Outcome::of);
         match round.inconclusive {
+            _ if round.stuck.is_some() => Outcome::Broken,
             Some(_) => Outcome::Nothing,
             None => all.min().unwrap_or(Outcome::Nothing),
         }

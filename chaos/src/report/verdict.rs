@@ -28,9 +28,19 @@ impl Verdict {
             "acknowledged write",
             "acknowledged writes",
         );
-        let sentence = match promised.outcome() {
+        let stuck = run
+            .rounds
+            .iter()
+            .filter(|round| round.stuck.is_some())
+            .count() as u64;
+        let outcome = if stuck > 0 {
+            Outcome::Broken
+        } else {
+            promised.outcome()
+        };
+        let sentence = match outcome {
             _ if run.rounds.is_empty() => "This run has no rounds, so it shows nothing.".to_owned(),
-            _ if rounds == 0 => {
+            _ if rounds == 0 && stuck == 0 => {
                 "Every round is inconclusive, so this run shows nothing.".to_owned()
             }
             Outcome::Nothing | Outcome::Lossy => {
@@ -39,7 +49,7 @@ impl Verdict {
             Outcome::Broken => {
                 format!(
                     "{}: {extent}, {acked} with a promise.",
-                    join(&broken(&promised))
+                    join(&broken(&promised, stuck))
                 )
             }
             Outcome::Kept => format!(
@@ -47,17 +57,19 @@ impl Verdict {
                 with(run, promised.counts.acked)
             ),
         };
-        Verdict {
-            outcome: promised.outcome(),
-            sentence,
-        }
+        Verdict { outcome, sentence }
     }
 }
 
 /// One clause for each kind of broken promise.
-fn broken(sum: &Sum) -> Vec<String> {
+fn broken(sum: &Sum, stuck: u64) -> Vec<String> {
     let clause = |number, one, many| (number > 0).then(|| plural(number, one, many));
     [
+        clause(
+            stuck,
+            "time a failover group did not do what it can",
+            "times a failover group did not do what it can",
+        ),
         clause(
             sum.counts.lost,
             "promised write was lost",

@@ -1,5 +1,7 @@
 //! Scenarios in a cluster: the server promotes by itself.
 
+mod capture;
+mod elections;
 pub mod failures;
 mod groups;
 mod operators;
@@ -258,5 +260,69 @@ pub const SCENARIOS: &[Scenario] = &[
         promised: Promise::Nobody,
         weight: 0,
         play: groups::whole_shard,
+    },
+    Scenario {
+        name: "voter-restarts",
+        kind: Kind::Cluster,
+        about: "The primary is killed, and a replica restarts between its vote and the promotion.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: elections::voter_restarts,
+    },
+    Scenario {
+        name: "sync-in-election",
+        kind: Kind::Cluster,
+        about: "While one replica copies a large data set, the primary is killed, or an operator forces the other replica.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: elections::sync_in_election,
+    },
+    Scenario {
+        name: "capture-link",
+        kind: Kind::Cluster,
+        about: "A tool that reads changes as a replica does connects to all members again and again; the primary is killed, twice.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: elections::capture_link,
+    },
+    Scenario {
+        name: "reshard-after-failover",
+        kind: Kind::Cluster,
+        about: "After a failover the slot moves to another shard and back, twice.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: elections::reshard_after_failover,
+    },
+    Scenario {
+        name: "replicas-down",
+        kind: Kind::Cluster,
+        about: "Replicas are frozen and the primary is killed: too few are left to vote; then they are back.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: elections::replicas_down,
+    },
+    Scenario {
+        name: "retry-gate",
+        kind: Kind::Cluster,
+        about: "The primary is killed, and the other primaries do not hear the candidates: the election fails, and comes again later.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: elections::retry_gate,
+    },
+    Scenario {
+        name: "by-hand-in-partition",
+        kind: Kind::Cluster,
+        about: "The primary and one replica are cut off, and an operator orders CLUSTER FAILOVER, FORCE and TAKEOVER, one after another.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: elections::by_hand_in_partition,
+    },
+    Scenario {
+        name: "short-freezes",
+        kind: Kind::Cluster,
+        about: "The primary is killed, and all other nodes freeze for moments.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: turns::short_freezes,
     },
 ];

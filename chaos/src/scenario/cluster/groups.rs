@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use rand::RngExt;
 
+use crate::group::{open, too_few_voters, Stuck};
 use crate::lab::Lab;
-use crate::node::Node;
 use crate::system::NODE_TIMEOUT;
 
 /// The primary comes back with its data before the cluster has noticed.
@@ -64,25 +64,22 @@ pub fn bumped_epoch(lab: &mut Lab) -> Result<()> {
 
 /// All members restart. An operator opens the primary.
 pub fn whole_shard(lab: &mut Lab) -> Result<()> {
-    let (primary, one, two) = lab.members()?;
     lab.work(500, 1000)?;
-    for node in [primary, one, two] {
+    for node in lab.system.shard() {
         lab.kill(node);
     }
-    for node in [primary, one, two] {
+    for node in lab.system.shard() {
         lab.start(node)?;
     }
     if !lab.system.is_group() {
         return lab.work(500, 1000);
     }
-    let waits = || is_closed(primary);
-    lab.wait_at_most(Duration::from_secs(10), waits)?;
-    lab.work(1500, 2500)?;
-    lab.must(primary, &["DURABLE.FAILOVER", "ACCEPT-LOSS"])?;
+    lab.work(500, 2500)?;
+    let must_wait = || too_few_voters(lab.system).is_some();
+    if !lab.wait_at_most(Duration::from_secs(10), must_wait)? {
+        let what = "all members have restarted, and the group does not wait for an operator";
+        return Err(Stuck(what.to_owned()).into());
+    }
+    open(lab, "all members have restarted")?;
     lab.work(500, 1000)
-}
-
-fn is_closed(node: &Node) -> bool {
-    let info = node.run::<String>(&["INFO", "durable"]).unwrap_or_default();
-    info.contains("durable_failover_closed:1")
 }

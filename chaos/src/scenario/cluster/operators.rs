@@ -45,6 +45,10 @@ pub fn rolling_restart(lab: &mut Lab) -> Result<()> {
         lab.shut_down(node);
         lab.start(node)?;
         wait_for_link(lab, node)?;
+        if lab.system.is_group() {
+            // By the documentation: each has to be ready before the next.
+            lab.wait_until_whole()?;
+        }
     }
     lab.wait_until_whole()?;
     lab.must(one, &["CLUSTER", "FAILOVER"])?;
@@ -78,7 +82,7 @@ pub fn reshard(lab: &mut Lab) -> Result<()> {
 }
 
 /// As redis-cli does it: the keys in batches, then the slot.
-fn move_slot(lab: &Lab, from: &Node, to: &Node) -> Result<()> {
+pub fn move_slot(lab: &Lab, from: &Node, to: &Node) -> Result<()> {
     let slot = slot().to_string();
     let (from_id, to_id): (String, String) = (
         from.run(&["CLUSTER", "MYID"])?,

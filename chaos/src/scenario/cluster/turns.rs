@@ -228,7 +228,7 @@ fn one_down(lab: &mut Lab) -> Result<()> {
     another(lab, primary)
 }
 
-fn short_freezes(lab: &mut Lab) -> Result<()> {
+pub fn short_freezes(lab: &mut Lab) -> Result<()> {
     let (primary, _, _) = lab.members()?;
     lab.kill(primary);
     for _ in 0..lab.random.random_range(3..=8) {
