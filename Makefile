@@ -130,20 +130,25 @@ test-faults: deps ## DURABLE.ONCE under faults: 100,000 increments by clients in
 	@cargo build --release --locked --package redis-durable
 	DURABLE_TEST_MODULE="$(abspath $(target))/release/libredis_durable.so" cargo test --locked --package redis-durable-client --test python_once
 
-# SERVER is a server of the matrix (redis-forky), or a server's binary. The module is the release,
-# the lab itself is not: it only waits.
+# SERVER is a server of the matrix (redis-forky), or a server's binary; several, separated by spaces,
+# are played at once. The module is the release, the lab itself is not: it only waits.
 lab := $(target)/debug/durable-chaos
 chaos_deps := ip=iproute2 unshare=util-linux
-chaos: deps ## break real servers and check what they promised (SEED= ROUNDS= SERVER= SCENARIO= SYSTEM= FAILOVER=1; needs root)
+chaos: deps ## break real servers and check what they promised (SEED= ROUNDS= SERVER= SCENARIO= SYSTEM= LIMIT=minutes FAILOVER=1 [REPLICAS=4 GUARANTEED=2 TURNS=]; needs root)
 	@docker/deps $(chaos_deps)
 	cargo build --quiet --release --locked --package redis-durable
 	cargo build --quiet --locked --package durable-chaos
-	server=$${SERVER:-redis-server}
-	if [ -n "$${SERVER:-}" ] && [ ! -e "$$SERVER" ] && ! command -v "$$SERVER" >/dev/null; then
-	    server=$$(docker/server-files "$$SERVER")
-	fi
-	"$(lab)" --server "$$server" --module "$(target)/release/libredis_durable.so" --report "$(target)/chaos" \
-	    $${SERVER:+--called "$$SERVER"} $${SEED:+--seed "$$SEED"} $${ROUNDS:+--rounds "$$ROUNDS"} $${SCENARIO:+--scenario "$$SCENARIO"} $${SYSTEM:+--system "$$SYSTEM"} $${ROUND_SEED:+--round-seed "$$ROUND_SEED"} $${FAILOVER:+--failover}
+	servers=""
+	for server in $${SERVER:-redis-server}; do
+	    if [ ! -e "$$server" ] && ! command -v "$$server" >/dev/null; then
+	        server=$$(docker/server-files "$$server")
+	    fi
+	    servers+=$${servers:+,}$$server
+	done
+	called=$${SERVER:-}
+	"$(lab)" --server "$$servers" --module "$(target)/release/libredis_durable.so" --report "$(target)/chaos" \
+	    $${called:+--called "$${called// /,}"} $${SEED:+--seed "$$SEED"} $${ROUNDS:+--rounds "$$ROUNDS"} $${SCENARIO:+--scenario "$$SCENARIO"} $${SYSTEM:+--system "$$SYSTEM"} $${ROUND_SEED:+--round-seed "$$ROUND_SEED"} $${LIMIT:+--limit "$$LIMIT"} \
+	    $${FAILOVER:+--failover} $${REPLICAS:+--replicas "$$REPLICAS"} $${GUARANTEED:+--guaranteed "$$GUARANTEED"} $${TURNS:+--turns "$$TURNS"}
 
 # The lab has to find what is wrong, and to say nothing else. Then a short run on the server
 # installed here and on a Valkey.
@@ -160,7 +165,7 @@ chaos-check: deps ## test the fault lab, and run it for some minutes (needs root
 	export DURABLE_TEST_MISTAKES="$(abspath $(target))/mistakes/debug/libredis_durable.so"
 	cargo test --locked --package durable-chaos --test lab -- --test-threads 1
 	"$(lab)" --seed 7 --rounds 8 --may-say-nothing 2 --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check"
-	"$(lab)" --seed 9 --rounds 6 --may-say-nothing 1 --failover --scenario kill,restart-empty,isolate,back-at-once,bumped-epoch,by-hand --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check-group"
+	"$(lab)" --seed 9 --rounds 6 --may-say-nothing 1 --failover --turns 6 --scenario kill,restart-empty,again-and-again,replicas-down,bumped-epoch,by-hand --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check-group"
 	if docker info >/dev/null 2>&1; then
 	    "$(lab)" --seed 8 --rounds 8 --may-say-nothing 2 --server "$$(docker/server-files valkey-forky)" --module "$$DURABLE_TEST_MODULE" --report "$(target)/chaos-check-valkey"
 	else

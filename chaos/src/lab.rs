@@ -9,6 +9,7 @@ use rand::{rngs::StdRng, RngExt};
 
 use crate::group::{self, Opened};
 use crate::interrupt;
+use crate::member::Member;
 use crate::node::{Node, PORT};
 use crate::record::{Event, EventKind, Turn};
 use crate::system::{role, Role, System};
@@ -18,6 +19,9 @@ use crate::terms::Terms;
 const PROMOTION: Duration = Duration::from_secs(20);
 /// A group promotes within this time, if it can.
 const WITHOUT_HELP: Duration = Duration::from_secs(6);
+
+/// A node that starts is a replica again after this time.
+const MOMENT: Duration = Duration::from_millis(300);
 
 /// A system under faults.
 pub struct Lab<'a> {
@@ -295,7 +299,7 @@ impl<'a> Lab<'a> {
                 .iter()
                 .filter(|node| node.name != old.name);
             for node in others {
-                if role(node) == Some(Role::Primary) {
+                if self.is_promoted(node) {
                     self.note(format!("{} is a primary", node.name));
                     return Ok(node);
                 }
@@ -307,6 +311,25 @@ impl<'a> Lab<'a> {
             ensure!(begin.elapsed() < PROMOTION, "no replica was promoted");
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Whether a node is a primary. A replica of a cluster that starts shows itself as one for a
+    /// moment, and in a group it would be closed.
+    fn is_promoted(&self, node: &Node) -> bool {
+        if !self.system.is_group() {
+            return role(node) == Some(Role::Primary);
+        }
+        let state = || {
+            Member::of(node)
+                .map(|member| member.state)
+                .unwrap_or_default()
+        };
+        let is_closed = || state() == "closed";
+        state() == "primary"
+            || is_closed() && {
+                thread::sleep(MOMENT);
+                is_closed()
+            }
     }
 
     /// Waits until `condition` is true, or for some seconds.

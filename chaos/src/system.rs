@@ -424,7 +424,7 @@ fn load_module(kind: Kind, programs: &Programs) -> String {
     let mut line = format!("loadmodule \"{module}\" expected-replicas {replicas}");
     if let Some(size) = group {
         line.push_str(&format!(
-            " failover yes failover-replicas {}",
+            " failover yes failover-replicas {0} replicas {0}",
             size.guaranteed
         ));
     }

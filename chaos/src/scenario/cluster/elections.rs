@@ -17,31 +17,48 @@ use crate::member::Member;
 use crate::node::Node;
 use crate::system::NODE_TIMEOUT;
 
-/// The vote is on disk, and the candidate may have it or not. Without it the group waits for an
-/// operator.
+/// Either the vote is on disk, and the candidate may never hear of it: then the group waits for an
+/// operator. Or the candidate has it and asks for its promotion: then it is promoted.
 pub fn voter_restarts(lab: &mut Lab) -> Result<()> {
     let (primary, _, _) = lab.members()?;
+    let is_early = lab.random.random();
+    let sought = match is_early {
+        true => ": votes for ",
+        false => "asks the cluster for its promotion",
+    };
     lab.work(500, 1000)?;
-    let replicas: Vec<(&Node, u64)> = lab
-        .system
-        .replicas_of(primary)
-        .map(|node| (node, node.log_length()))
-        .collect();
+    let replicas: Vec<&Node> = lab.system.replicas_of(primary).collect();
+    let lengths: Vec<u64> = replicas.iter().map(|node| node.log_length()).collect();
     lab.kill(primary);
-    let has_voted = |(node, from): &&(&Node, u64)| node.has_logged(": votes for ", *from);
     let until = Instant::now() + Duration::from_secs(8);
-    while Instant::now() < until {
+    let mut found = None;
+    while found.is_none() && Instant::now() < until {
         interrupt::check()?;
-        if let Some((node, _)) = replicas.iter().find(has_voted) {
-            lab.kill(node);
-            lab.note(format!("{} had just voted", node.name));
-            lab.work(0, 300)?;
-            lab.start(node)?;
-            break;
-        }
+        let mut each = replicas.iter().zip(&lengths);
+        found = each.position(|(node, from)| node.has_logged(sought, *from));
         thread::sleep(Duration::from_millis(1));
     }
-    lab.wait_for_promotion(primary)?;
+    let Some(found) = found else {
+        lab.note("nobody has voted".to_owned());
+        return lab.start(primary);
+    };
+    let is_voter = |index: usize| (index == found) == is_early;
+    let voter = (0..replicas.len()).find(|&index| is_voter(index));
+    let voter = voter
+        .and_then(|index| replicas.get(index))
+        .context("a group has voters")?;
+    lab.kill(voter);
+    lab.note(match is_early {
+        true => format!("{} had just voted", voter.name),
+        false => format!("the candidate had the vote of {}", voter.name),
+    });
+    lab.work(0, 300)?;
+    lab.start(voter)?;
+    if is_early {
+        lab.wait_for_promotion(primary)?;
+    } else {
+        another(lab, primary)?;
+    }
     lab.work(200, 600)?;
     lab.start(primary)
 }
