@@ -52,7 +52,7 @@ impl Contender {
             Contender::One => Some(1),
             Contender::Two => Some(2),
             // Of the copies, the primary's included.
-            Contender::Majority => Some((replicas + 1) / 2),
+            Contender::Majority => Some(replicas.div_ceil(2)),
             Contender::All => Some(replicas),
         }
     }

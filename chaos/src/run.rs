@@ -34,7 +34,7 @@ pub fn plan(options: &Options, seed: u64) -> Result<Vec<Planned>> {
     let mut random = StdRng::seed_from_u64(seed);
     let kinds = options.system.unwrap_or(options::System::All).kinds();
     let names: Vec<&str> = match options.group() {
-        Some(_) if options.scenario.is_empty() => scenario::of_groups(),
+        Some(_) if options.scenario.is_empty() && options.system.is_none() => scenario::of_groups(),
         _ => options.scenario.iter().map(String::as_str).collect(),
     };
     let mut rounds = Vec::new();

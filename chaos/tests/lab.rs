@@ -10,6 +10,7 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -124,11 +125,16 @@ fn a_primary_that_restarts_empty_costs_every_contender_everything() {
     assert!(number(contender(&record, "REPLICAS ALL"), "lost") > 0);
 }
 
-/// The exit code tells that a promise was broken. The lab says where.
 fn is_caught(mistake: &str, scenario: &str) {
+    is_caught_with(mistake, scenario, &["--limit", "1"]);
+}
+
+/// The exit code tells that a promise was broken. The lab says where.
+fn is_caught_with(mistake: &str, scenario: &str, options: &[&str]) {
     let mut lab = lab("DURABLE_TEST_MISTAKES", scenario, 3);
     lab.command
-        .args(["--mistake", mistake, "--limit", "1", "--until-broken"]);
+        .args(["--mistake", mistake, "--until-broken"])
+        .args(options);
     let (code, record) = lab.run();
     assert_eq!(code, 1, "{mistake} is not caught");
     let rounds = record["rounds"].as_array().expect("rounds");
@@ -165,6 +171,63 @@ fn a_module_that_counts_a_replica_too_many_is_caught() {
     is_caught("counts-one-more", "far-replicas");
 }
 
+/// Nobody has to have a write then, so a failover of a group loses it.
+#[test]
+fn a_mistake_is_caught_in_a_failover_group_too() {
+    let options = ["--failover", "--limit", "3"];
+    is_caught_with("counts-one-more", "crash", &options);
+}
+
+#[test]
+fn several_servers_play_the_same_rounds() {
+    let mut lab = lab("DURABLE_TEST_MODULE", "calm", 2);
+    // One is named already, if the tests are for another than that on PATH.
+    let more = match env::var("DURABLE_TEST_SERVER") {
+        Ok(server) => server,
+        Err(_) => "redis-server,redis-server".to_owned(),
+    };
+    lab.command.args(["--server", &more]);
+    let (code, record) = lab.run();
+    assert_eq!(code, 0);
+    let rounds = record["rounds"].as_array().expect("rounds");
+    let drawn: Vec<_> = rounds.iter().map(|round| &round["seed"]).collect();
+    assert_eq!(drawn.len(), 4);
+    assert_eq!((drawn[0], drawn[1]), (drawn[2], drawn[3]));
+}
+
+/// By its rules a group that is healed becomes ready. One in which a member is frozen from outside
+/// does not.
+#[test]
+fn a_group_that_does_not_become_whole_is_a_failure() {
+    let mut lab = running_with("stuck", &["--failover"]);
+    eventually("the first round to end", || {
+        lab.output().lines().count() >= 2
+    });
+    let servers = || {
+        let all = processes(&lab.namespace).into_iter();
+        all.filter(|id| is_server(id)).collect::<Vec<_>>()
+    };
+    let begin = Instant::now();
+    while !lab.output().contains("STUCK") {
+        // The lab thaws everything at the end of a round. The first is a member of the group.
+        if let Some(server) = servers()
+            .iter()
+            .min_by_key(|id| id.parse().unwrap_or(u64::MAX))
+        {
+            let _ = Command::new("kill").args(["-STOP", server]).status();
+        }
+        assert!(
+            begin.elapsed() < Duration::from_secs(120),
+            "{}",
+            lab.output()
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    interrupt(&lab.child, "INT");
+    let ended = lab.child.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(1));
+}
+
 /// Otherwise the scenarios themselves would be what is caught.
 #[test]
 fn the_same_build_without_a_mistake_is_not_caught() {
@@ -197,12 +260,9 @@ fn a_server_that_ends_by_itself_is_reported() {
     eventually("the first round to end", || {
         lab.output().lines().count() >= 2
     });
-    let server = processes(&lab.namespace).into_iter().find(|id| {
-        let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
-        name.starts_with("redis-server")
-            || name.starts_with("valkey-server")
-            || name.starts_with("ld-linux")
-    });
+    let server = processes(&lab.namespace)
+        .into_iter()
+        .find(|id| is_server(id));
     let server = server.expect("a server runs");
     let status = Command::new("kill").args(["-SEGV", &server]).status();
     assert!(status.expect("kill runs").success());
@@ -212,6 +272,14 @@ fn a_server_that_ends_by_itself_is_reported() {
     interrupt(&lab.child, "INT");
     let ended = lab.child.wait().expect("it ends");
     assert_eq!(ended.code(), Some(1));
+}
+
+/// Whether the process with this id is a server.
+fn is_server(id: &str) -> bool {
+    let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+    ["redis-server", "valkey-server", "ld-linux"]
+        .iter()
+        .any(|start| name.starts_with(start))
 }
 
 /// The namespace of processes that the marked lab has made. Servers overwrite their environment, so
@@ -274,7 +342,12 @@ impl Drop for Running {
 
 /// A lab whose servers run.
 fn running(mark: &str) -> Running {
+    running_with(mark, &[])
+}
+
+fn running_with(mark: &str, options: &[&str]) -> Running {
     let mut lab = lab("DURABLE_TEST_MODULE", "calm", 500);
+    lab.command.args(options);
     let output = fs::File::create(lab.report.path().join("output")).expect("a file");
     lab.command.env(MARK, mark).stdout(output).process_group(0);
     let mut running = Running {

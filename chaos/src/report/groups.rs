@@ -64,7 +64,7 @@ impl Fault<'_> {
     pub fn without_ms(&self) -> (u64, u64) {
         let mut times: Vec<u64> = self.turns.iter().map(|turn| turn.without_ms).collect();
         times.sort_unstable();
-        let median = times.get(times.len() / 2).copied().unwrap_or(0);
+        let median = times.get(times.len().saturating_sub(1) / 2).copied().unwrap_or(0);
         (median, times.last().copied().unwrap_or(0))
     }
 }
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(lines[2].rounds, 6);
         let faults = faults(&run);
         assert_eq!(faults.len(), 2);
-        assert_eq!(faults[0].without_ms(), (3_000, 5_000));
+        assert_eq!(faults[0].without_ms(), (2_000, 5_000));
         assert_eq!(faults[1].failovers(), 6);
         let page = section(&run).into_string();
         assert!(page.contains("A group did not do what it can"));
