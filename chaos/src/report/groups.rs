@@ -64,7 +64,10 @@ impl Fault<'_> {
     pub fn without_ms(&self) -> (u64, u64) {
         let mut times: Vec<u64> = self.turns.iter().map(|turn| turn.without_ms).collect();
         times.sort_unstable();
-        let median = times.get(times.len().saturating_sub(1) / 2).copied().unwrap_or(0);
+        let median = times
+            .get(times.len().saturating_sub(1) / 2)
+            .copied()
+            .unwrap_or(0);
         (median, times.last().copied().unwrap_or(0))
     }
 }

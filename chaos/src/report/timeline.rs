@@ -84,7 +84,9 @@ impl Layout {
 
 pub fn timeline(round: &Round) -> Markup {
     let axis = Axis::of(round);
-    let mut events: Vec<&Event> = round.events.iter().collect();
+    // Of many turns only the names: the list below the picture has all events.
+    let is_shown = |event: &&Event| round.turns.len() < 2 || event.what.starts_with("turn: ");
+    let mut events: Vec<&Event> = round.events.iter().filter(is_shown).collect();
     events.sort_by_key(|event| event.at_ms);
     let texts: Vec<(f64, String)> = events
         .iter()

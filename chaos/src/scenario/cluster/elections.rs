@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use rand::RngExt;
 
 use super::capture;
@@ -98,20 +98,25 @@ pub fn capture_link(lab: &mut Lab) -> Result<()> {
         let (primary, _, _) = lab.members()?;
         let stop = AtomicBool::new(false);
         let addresses: Vec<_> = lab.system.shard().iter().map(Node::address).collect();
-        thread::scope(|scope| {
-            scope.spawn(|| capture::come_and_go(&addresses, &stop));
-            lab.note("a capture tool connects to all members, again and again".to_owned());
-            let played = (|| {
-                lab.work(1500, 2500)?;
-                any(lab)?;
-                lab.kill(primary);
-                another(lab, primary)?;
-                lab.work(500, 1500)
-            })();
+        lab.note("a capture tool connects to all members, again and again".to_owned());
+        let served = thread::scope(|scope| {
+            let tool = scope.spawn(|| capture::come_and_go(&addresses, &stop));
+            let played = lab
+                .work(1500, 2500)
+                .and_then(|()| any(lab))
+                .and_then(|()| {
+                    lab.kill(primary);
+                    another(lab, primary)
+                })
+                .and_then(|()| lab.work(500, 1500));
             stop.store(true, Ordering::Relaxed);
-            played
+            let served = tool.join().unwrap_or(0);
+            played.map(|()| served)
         })?;
-        lab.note("the capture tool is gone".to_owned());
+        lab.note(format!(
+            "the capture tool is gone; it was served {served} times"
+        ));
+        ensure!(served > 0, "no server has served the capture tool");
         lab.start(primary)?;
         lab.wait_until_whole()?;
     }
