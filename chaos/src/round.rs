@@ -20,7 +20,7 @@ use crate::record;
 use crate::scenario::{Promise, Scenario};
 use crate::system::{Kind, System};
 use crate::terms::Terms;
-use crate::workload::Workload;
+use crate::workload::{Workload, THINKING, THINKING_LONG};
 
 /// Keys in one MGET.
 const BATCH: usize = 500;
@@ -46,7 +46,11 @@ pub fn play(
     seed: u64,
 ) -> Result<record::Round> {
     let addresses = Arc::new(addresses(system));
-    let workload = Workload::start(&addresses, setting.contenders, number, seed)?;
+    let thinking = match scenario.has_turns() {
+        true => THINKING_LONG,
+        false => THINKING,
+    };
+    let workload = Workload::start(&addresses, setting.contenders, number, seed, thinking)?;
     let begin = workload.begin();
     let terms = Terms::default();
     let random = StdRng::seed_from_u64(seed);

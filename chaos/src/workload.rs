@@ -27,7 +27,9 @@ use crate::contender::{Answer, Contender};
 use crate::history::{Action, Operation, Outcome};
 
 /// After an operation a client pauses for this long, so that the lab fits on two cores.
-const THINKING: Duration = Duration::from_millis(3);
+pub const THINKING: Duration = Duration::from_millis(3);
+/// In rounds of minutes, of which several are played at once.
+pub const THINKING_LONG: Duration = Duration::from_millis(10);
 /// So many operations on one register or counter.
 const OPERATIONS_PER_KEY: u64 = 15;
 /// Or so much time.
@@ -54,6 +56,8 @@ struct Shared {
     prefix: String,
     stop: Arc<AtomicBool>,
     begin: Instant,
+    /// The pause after an operation.
+    thinking: Duration,
     /// The key that was written last.
     latest: Arc<RwLock<String>>,
     /// Operations on registers and on counters: the keys get new names as these numbers grow.
@@ -67,6 +71,7 @@ impl Workload {
         contenders: &[Contender],
         round: usize,
         seed: u64,
+        thinking: Duration,
     ) -> Result<Workload> {
         let stop = Arc::new(AtomicBool::new(false));
         let begin = Instant::now();
@@ -77,6 +82,7 @@ impl Workload {
                 prefix: format!("{TAG}:{round}:{index}"),
                 stop: Arc::clone(&stop),
                 begin,
+                thinking,
                 latest: Arc::default(),
                 swaps: Arc::default(),
                 additions: Arc::default(),
@@ -149,7 +155,7 @@ impl Shared {
             outcome,
             node,
         });
-        thread::sleep(THINKING);
+        thread::sleep(self.thinking);
         outcome
     }
 
@@ -309,7 +315,7 @@ fn repeat(shared: &Shared, number: u32, client: &mut Client) -> Vec<Operation> {
             outcome: result,
             node: answered_by,
         });
-        thread::sleep(THINKING);
+        thread::sleep(shared.thinking);
     }
     history
 }
