@@ -310,6 +310,14 @@ pub const SCENARIOS: &[Scenario] = &[
         play: elections::retry_gate,
     },
     Scenario {
+        name: "elected-again-at-once",
+        kind: Kind::Cluster,
+        about: "An operator makes a replica primary, then the first primary again, which is cut off; he forces the replica within two node timeouts of its first election.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: elections::elected_again_at_once,
+    },
+    Scenario {
         name: "by-hand-in-partition",
         kind: Kind::Cluster,
         about: "The primary and one replica are cut off, and an operator orders CLUSTER FAILOVER, FORCE and TAKEOVER, one after another.",

@@ -15,7 +15,7 @@ use crate::interrupt;
 use crate::lab::Lab;
 use crate::member::Member;
 use crate::node::Node;
-use crate::system::NODE_TIMEOUT;
+use crate::system::{role, Role, NODE_TIMEOUT};
 
 /// Either the vote is on disk, and the candidate may never hear of it: then the group waits for an
 /// operator. Or the candidate has it and asks for its promotion: then it is promoted.
@@ -197,6 +197,25 @@ pub fn retry_gate(lab: &mut Lab) -> Result<()> {
     lab.heal();
     another(lab, primary)?;
     lab.start(primary)
+}
+
+/// A replica is elected, gives way, and is forced to be primary within two node timeouts, while the
+/// other is cut off. The server still has the votes of its first election then, and takes no new
+/// epoch.
+pub fn elected_again_at_once(lab: &mut Lab) -> Result<()> {
+    let (primary, one, _) = lab.members()?;
+    lab.work(300, 600)?;
+    for node in [one, primary] {
+        lab.must(node, &["CLUSTER", "FAILOVER"])?;
+        let is_primary = || role(node) == Some(Role::Primary);
+        lab.wait_at_most(Duration::from_secs(5), is_primary)?;
+        lab.work(300, 500)?;
+    }
+    lab.cut(&[primary], &lab.all_but(&[primary]));
+    lab.command(one, &["CLUSTER", "FAILOVER", "FORCE"]);
+    another(lab, primary)?;
+    lab.heal();
+    lab.work(300, 600)
 }
 
 /// Orders of an operator while the primary and one replica are cut off, on either side.
