@@ -1,12 +1,11 @@
 //! What the lab does for a failover group: it waits until it is whole, and is its operator.
 //!
-//! By the rules nobody can be promoted while fewer than V members may vote, and a member that has
-//! restarted may not. An operator then opens the member with the most data
+//! By the rules nobody can be promoted while members that may have acknowledged writes have restarted. An operator then opens the member with the most data
 //! (`DURABLE.FAILOVER ACCEPT-LOSS`, docs/failover.md). The lab knows who that is: a primary has every
 //! write that was acknowledged in its term, so the last primary has all, if its files are whole.
 //! Then nothing may be lost even so.
 //!
-//! If enough members may vote and the group does not become whole, that is a failure of the group.
+//! If somebody can be elected and the group does not become whole, that is a failure of the group.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +21,7 @@ use crate::system::{role, Role, System};
 /// A group that could promote or become ready does so within this time. After a failed election the
 /// server itself waits for some node timeouts.
 pub const PATIENCE: Duration = Duration::from_secs(40);
-/// An operator has seen for so long that too few members may vote.
+/// An operator has seen for so long that nobody can be elected.
 const SEEN: Duration = Duration::from_secs(4);
 /// After this time an operator would look why a replica does not come back.
 const LOOK: Duration = Duration::from_secs(15);
@@ -112,20 +111,23 @@ pub fn wait_for_primary<'a>(lab: &Lab<'a>, old: Option<&Node>) -> Result<&'a Nod
     }
 }
 
-/// By the rules nobody can be promoted: nobody holds a term, all members answer, and fewer than V may
-/// vote. Says so.
+/// By the rules nobody can be promoted: nobody holds a term, all members answer, and each that has its
+/// data says that others which have restarted may have had more. Says so.
 pub fn too_few_voters(system: &System) -> Option<String> {
-    let needed = system.group?.votes();
-    let mut voters = 0;
+    system.group?;
+    let mut voters: usize = 0;
     for node in system.shard() {
         let member = Member::of(node)?;
-        if member.holds_a_term() {
+        if member.holds_a_term() || member.is_voter && !member.reason.contains(TOO_FEW) {
             return None;
         }
-        voters += usize::from(member.is_voter);
+        voters = voters.saturating_add(usize::from(member.is_voter));
     }
-    (voters < needed).then(|| format!("{voters} of {needed} voters"))
+    Some(format!("too few members have kept their data: {voters}"))
 }
+
+/// What a member with data says if nobody can be elected.
+const TOO_FEW: &str = "members whose data are confirmed";
 
 /// As an operator: opens the member with the most data, without votes.
 pub fn open(lab: &Lab, why: &str) -> Result<()> {
