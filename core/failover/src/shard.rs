@@ -108,6 +108,8 @@ pub struct Peer {
     pub is_linked: bool,
     /// When something was sent to it while it was not heard.
     pub sent_at: Option<u64>,
+    /// What it was asked to confirm, and when: term, link, configuration.
+    pub asked: Option<(Ballot, Generation, Option<Configuration>, u64)>,
 }
 
 /// One server's part in its group.
@@ -359,7 +361,10 @@ impl Shard {
             if !is_linked {
                 continue;
             }
-            if let Some(challenge) = self.member.challenge(replica, position) {
+            let Some(challenge) = self.member.challenge(replica, position) else {
+                continue;
+            };
+            if self.is_due(replica, &challenge, view.now) {
                 acts.push(Act::Send(replica, Body::Protocol(challenge)));
             }
         }

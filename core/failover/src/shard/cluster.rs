@@ -7,8 +7,8 @@
 //!   nobody follows it.
 //! * A replica that gets messages of the new primary in the wrong order can take it for a replica of
 //!   the dead one, and goes on following that one (Valkey 8.1).
-//! * A node closes a link whose first message is a module's (Valkey 8.1). Messages that are sent often
-//!   to a member that is not heard would hinder the nodes for ever.
+//! * A node closes a link whose first message is a module's (Valkey 8.1). The server opens links in its
+//!   cron, and so does the module send: ten messages a second kept two nodes apart for ever.
 
 use super::{Act, Role, Shard, View, FRESH};
 use crate::{Body, MemberId, Message};
@@ -16,7 +16,7 @@ use crate::{Body, MemberId, Message};
 /// How long the cluster has time to notice by itself, and how often it is helped, in milliseconds.
 /// Longer than a member counts as heard that has died.
 const PATIENCE: u64 = 3500;
-/// How often something is sent to a member that is not heard, in milliseconds.
+/// How often something is repeated, in milliseconds.
 const SELDOM: u64 = 1000;
 
 impl Shard {
@@ -68,6 +68,31 @@ impl Shard {
             !has_failed && status.is_some_and(|status| status.term.is_some())
         });
         (of != Some(holder) && !is_served && !self.member.is_candidate()).then_some(holder)
+    }
+
+    /// Whether a replica is asked to confirm: at once, and then once a second. It answers as soon as it
+    /// has the data, so that only a lost message has to be repeated.
+    pub(super) fn is_due(&mut self, replica: MemberId, challenge: &Message, now: u64) -> bool {
+        let Message::Challenge {
+            term,
+            generation,
+            configuration,
+            ..
+        } = *challenge
+        else {
+            return true;
+        };
+        let Some(peer) = self.peers.get_mut(usize::from(replica.0)) else {
+            return false;
+        };
+        let is_again = peer.asked.is_some_and(|(of, link, known, at)| {
+            (of, link, known) == (term, generation, configuration)
+                && now.saturating_sub(at) < SELDOM
+        });
+        if !is_again {
+            peer.asked = Some((term, generation, configuration, now));
+        }
+        !is_again
     }
 
     /// Whether a message is sent. What is repeated by itself is sent seldom to a member that is not
