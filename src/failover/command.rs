@@ -21,15 +21,16 @@ impl Command for DurableFailover {
         if psync::NOT_SERVED.iter().any(|name| is(name)) {
             return ctx.reply_error(psync::REFUSAL);
         }
-        if args.len() != 2 {
-            return ctx.reply_wrong_arity();
-        }
-        if is(b"STATUS") {
-            status::reply(ctx);
-        } else if is(b"START") {
-            founding::start(ctx);
-        } else if is(b"ACCEPT-LOSS") {
-            accept_loss(ctx);
+        let known: [(&[u8], fn(&Ctx)); 3] = [
+            (b"STATUS", status::reply),
+            (b"START", founding::start),
+            (b"ACCEPT-LOSS", accept_loss),
+        ];
+        if let Some((_, run)) = known.iter().find(|(name, _)| is(name)) {
+            if args.len() != 2 {
+                return ctx.reply_wrong_arity();
+            }
+            run(ctx);
         } else {
             let word = String::from_utf8_lossy(word).into_owned();
             ctx.reply_error_text(&format!(

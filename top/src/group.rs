@@ -45,6 +45,22 @@ impl Group {
         (group != Group::default()).then_some(group)
     }
 
+    /// The facts, as many in a line as there is room for.
+    pub fn lines(&self, width: usize) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for (name, words) in &self.facts {
+            let fact = format!("{name} {words}");
+            match lines.last_mut() {
+                Some(line) if line.chars().count() + 3 + fact.chars().count() <= width => {
+                    line.push_str(" · ");
+                    line.push_str(&fact);
+                }
+                _ => lines.push(fact),
+            }
+        }
+        lines
+    }
+
     fn add_members(&mut self, members: &[Value]) {
         let plain = |member: &Value| {
             let mut row = Map::new();
@@ -110,6 +126,15 @@ mod tests {
         assert_eq!(facts, ["state=ready", "term=7", "novel=1, 2"]);
         assert_eq!(group.columns, ["id", "voter", "why"]);
         assert_eq!(group.members, [["a", "1", ""], ["b", "0", "restarted"]]);
+    }
+
+    #[test]
+    fn facts_share_lines_as_far_as_there_is_room() {
+        let group = Group::from_status(&json!({"state": "replica", "term": 7, "ready": 0}));
+        let group = group.expect("there is something to show");
+        assert_eq!(group.lines(80), ["state replica · term 7 · ready 0"]);
+        assert_eq!(group.lines(24), ["state replica · term 7", "ready 0"]);
+        assert_eq!(group.lines(3).len(), 3);
     }
 
     #[test]

@@ -65,7 +65,11 @@ pub fn draw(frame: &mut Frame, shown: &Shown, now: Instant) {
             lines.len() as u16 + 2
         }),
         Constraint::Length(if tall { CURVE } else { 0 }),
-        Constraint::Length(group.as_ref().map_or(0, |group| height(group).min(free))),
+        Constraint::Length(
+            group
+                .as_ref()
+                .map_or(0, |group| height(group, area.width).min(free)),
+        ),
         Constraint::Fill(1),
         Constraint::Length(1),
     ])
@@ -158,35 +162,38 @@ fn draw_curve(frame: &mut Frame, area: Rect, shown: &Shown) {
     frame.render_widget(Sparkline::default().block(block).data(values), area);
 }
 
-fn height(group: &Group) -> u16 {
+fn height(group: &Group, width: u16) -> u16 {
     let members = group.members.len() + usize::from(!group.members.is_empty());
-    (group.facts.len() + members + 2).min(usize::from(u16::MAX)) as u16
+    let facts = group.lines(inside(width)).len();
+    (facts + members + 2).min(usize::from(u16::MAX)) as u16
+}
+
+/// The columns between two borders.
+fn inside(width: u16) -> usize {
+    width.saturating_sub(2).into()
 }
 
 fn draw_group(frame: &mut Frame, area: Rect, group: &Group) {
     let mut block = panel(" failover group ".into());
-    let missing = height(group).saturating_sub(area.height);
+    let missing = height(group, area.width).saturating_sub(area.height);
     if missing > 0 {
         block = block.title_bottom(more(missing.into()));
     }
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let [facts, members] = Layout::vertical([
-        Constraint::Length(group.facts.len() as u16),
-        Constraint::Fill(1),
-    ])
-    .areas(inner);
-    let line = |(name, words): &(String, String)| Line::from(format!("{name:<12} {words}"));
-    frame.render_widget(
-        Paragraph::new(group.facts.iter().map(line).collect::<Vec<_>>()),
-        facts,
-    );
-    let rows: Vec<Row> = group
+    let lines = group.lines(inside(area.width));
+    let [facts, members] =
+        Layout::vertical([Constraint::Length(lines.len() as u16), Constraint::Fill(1)])
+            .areas(inner);
+    let lines: Vec<Line> = lines.into_iter().map(Line::from).collect();
+    frame.render_widget(Paragraph::new(lines), facts);
+    let cells: Vec<Vec<String>> = group
         .members
         .iter()
-        .map(|row| Row::new(row.clone()))
+        .map(|row| row.iter().map(|cell| short(cell)).collect())
         .collect();
-    let widths = widths(&group.columns, &group.members);
+    let widths = widths(&group.columns, &cells);
+    let rows: Vec<Row> = cells.into_iter().map(Row::new).collect();
     let head =
         Row::new(group.columns.clone()).style(Style::new().add_modifier(Modifier::UNDERLINED));
     frame.render_widget(Table::new(rows, widths).header(head), members);
@@ -219,6 +226,15 @@ fn draw_links(frame: &mut Frame, area: Rect, sample: &Sample) {
             .block(block),
         area,
     );
+}
+
+/// The id of a node by its first digits, as `git` shows commits: two never begin alike in a shard.
+fn short(cell: &str) -> String {
+    let is_id = cell.len() == 40 && cell.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match cell.get(..8).filter(|_| is_id) {
+        Some(beginning) => format!("{beginning}…"),
+        None => cell.to_owned(),
+    }
 }
 
 /// Each column as wide as its widest cell, and the last one as wide as there is room.
