@@ -11,7 +11,10 @@ import venv
 import zipfile
 from pathlib import Path
 
+import pytest
 import redis
+from redis.sentinel import Sentinel as Client
+from servers import Sentinel, eventually
 
 import redis_durable
 
@@ -39,6 +42,7 @@ def test_the_wheel_works_in_a_fresh_environment(tmp_path):
     modules = {path.name for path in (PACKAGE / "src/redis_durable").glob("*.py")}
     assert {f"redis_durable/{name}" for name in modules | {"py.typed"}} <= set(names)
     assert not [name for name in names if "test" in name or "tools" in name]
+    assert [name for name in names if name.endswith("/LICENSE")]
 
     (metadata,) = (name for name in names if name.endswith("/METADATA"))
     assert "Requires-Dist: redis>=5\n" in archive.read(metadata).decode()
@@ -67,7 +71,7 @@ def patient(code: str, port: int) -> str:
 def test_the_examples_of_the_readme_run(pair, cluster, capsys):
     readme = (PACKAGE / "README.md").read_text()
     blocks = (part.split("```")[0] for part in readme.split("```python\n")[1:])
-    first, again, unretried, fill = blocks
+    first, again, unretried, _with_sentinel, fill = blocks
     pair.primary.run("CONFIG", "SET", "durable.expected-replicas", 5)
     for key in ("order:1", "order:2", "cart", "lock", "orders", "jobs"):
         pair.primary.control.delete(key)
@@ -99,6 +103,8 @@ def test_the_examples_of_the_readme_run(pair, cluster, capsys):
 def test_the_examples_of_the_page_run(pair, cluster, capsys):
     page = (PACKAGE / "../../docs/clients/python.md").resolve().read_text()
     parts = [part.split("```")[0] for part in page.split("```python\n")[1:]]
+    # The other one has a test of its own.
+    parts = [part for part in parts if "Sentinel" not in part]
     assert len(parts) == 4
     for key in ("order:1", "orders"):
         pair.primary.control.delete(key)
@@ -117,6 +123,41 @@ def test_the_examples_of_the_page_run(pair, cluster, capsys):
     names["cluster"].close()
     pair.primary.control.delete("order:1", *names["keys"])
     names["r"].close()
+
+
+def test_the_example_with_sentinel_goes_on_after_a_failover(broken):
+    texts = [PACKAGE / "README.md", PACKAGE / "../../docs/clients/python.md"]
+    code, of_the_page = (
+        next(part for part in text.read_text().split("```") if "Sentinel(" in part)
+        for text in texts
+    )
+    assert code == of_the_page
+    servers = [broken.primary, *broken.replicas]
+    for server in servers:
+        server.run("CONFIG", "SET", "durable.expected-replicas", 2)
+    sentinel = Sentinel(broken.primary)
+    place = ("127.0.0.1", sentinel.port)
+    code = re.sub(r"Sentinel\(\[.*\]", f"Sentinel([{place!r}]", code.removeprefix("python\n"))
+    code = code.replace("mymaster", "main").replace("socket_timeout=2", "socket_timeout=60")
+    code = code.replace("timeout_ms=1000", "timeout_ms=50_000")
+    try:
+        exec(code, {})
+        assert broken.primary.control.getdel("order:1") == "paid"
+        sentinel.fail_over()
+        # As soon as the former primary is the second replica.
+        exec(code, {})
+        eventually(
+            "the write to be everywhere",
+            lambda: all(server.control.get("order:1") == "paid" for server in servers),
+        )
+        impatient = Client([place], socket_timeout=0.1)
+        with pytest.raises(ValueError, match="not above TIMEOUT"):
+            redis_durable.durable(impatient.master_for("main"))
+        reader = redis_durable.durable(Client([place], socket_timeout=60).slave_for("main"))
+        with pytest.raises(redis.ReadOnlyError):
+            reader.set("order:1", "paid", timeout_ms=50_000)
+    finally:
+        sentinel.stop()
 
 
 def test_the_asyncio_methods_are_up_to_date():
