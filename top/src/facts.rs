@@ -26,6 +26,10 @@ fn fact(label: &'static str, mood: Mood, words: String) -> Fact {
 
 /// `redis 7.0.15, standalone, primary`.
 pub fn server(sample: &Sample) -> String {
+    if sample.is_sentinel() {
+        // It has no role.
+        return format!("{} {}, {}", sample.product, sample.version, sample.mode);
+    }
     let role = match sample.role {
         Role::Primary => "primary",
         Role::Replica => "replica",
@@ -45,6 +49,14 @@ pub fn headlines(sample: &Sample) -> Vec<Fact> {
             loading.percent, loading.seconds_left
         );
         return vec![fact("loading", Mood::Warning, words)];
+    }
+    if sample.is_sentinel() {
+        let words = "this is a Sentinel: look at the server that it names on";
+        let how = "SENTINEL GET-MASTER-ADDR-BY-NAME <name>";
+        return vec![
+            fact("sentinel", Mood::Bad, words.into()),
+            fact("", Mood::Plain, how.into()),
+        ];
     }
     if !sample.has_module() {
         let words = "redis-durable is not loaded: there is nothing to show";
@@ -227,6 +239,15 @@ mod tests {
         assert!(headlines(&Sample::from_info(replica))[0]
             .words
             .contains("is not loaded"));
+    }
+
+    #[test]
+    fn a_sentinel_says_where_to_look() {
+        let sample = Sample::from_info("redis_version:7.0.15\nredis_mode:sentinel\n");
+        assert_eq!(server(&sample), "redis 7.0.15, sentinel");
+        let facts = headlines(&sample);
+        assert!(facts[0].words.starts_with("this is a Sentinel"));
+        assert!(facts.iter().all(|fact| !fact.words.contains("not loaded")));
     }
 
     #[test]

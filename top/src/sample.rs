@@ -145,6 +145,11 @@ impl Sample {
         }
     }
 
+    /// A Sentinel answers INFO, but takes no modules and has no replicas.
+    pub fn is_sentinel(&self) -> bool {
+        self.mode == "sentinel"
+    }
+
     pub fn has_module(&self) -> bool {
         self.words.contains_key("durable_version")
     }

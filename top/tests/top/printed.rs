@@ -104,6 +104,19 @@ fn a_server_without_the_module_says_so_and_gets_no_unknown_command() {
 }
 
 #[test]
+fn a_sentinel_says_that_it_is_one() {
+    let server = Server::builder()
+        .module(false)
+        .inside(&["bash", "-c", r#"exec "$0" "$1" --sentinel"#])
+        .config("sentinel", "monitor mymaster 127.0.0.1 6379 1")
+        .start();
+    let text = look(&server, &["--once"]);
+    assert!(text.contains("this is a Sentinel"), "{text}");
+    assert!(!text.contains("not loaded"), "{text}");
+    assert_eq!(json(&server)["mode"], "sentinel");
+}
+
+#[test]
 fn a_server_that_is_loading_says_how_far_it_is() {
     let server = Server::builder()
         // Microseconds for each key, and a look at clients after each kilobyte.
