@@ -193,9 +193,11 @@ func setBatch(owner *redis.Client, keys []string) ([]string, error) {
 	return rest, nil
 }
 
+const usage = "write, retry, fence or prefill, and an address?"
+
 func main() {
 	if len(os.Args) != 3 {
-		log.Fatal("write, retry, fence or prefill, and an address?")
+		log.Fatal(usage)
 	}
 	what, address := os.Args[1], os.Args[2]
 	client := connect(address)
@@ -218,6 +220,8 @@ func main() {
 		var owners int
 		owners, err = setAll(client, address, keys)
 		text = fmt.Sprintf("%d keys on %d nodes", len(keys), owners)
+	default:
+		log.Fatal(usage)
 	}
 	if err != nil {
 		log.Fatal(err)

@@ -195,7 +195,8 @@ static void prefill(redisContext *seed, const char *host, char keys[][NAME]) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 4) fail("write, retry, fence or prefill, a host and a port?");
+    const char *usage = "write, retry, fence or prefill, a host and a port?";
+    if (count != 4) fail(usage);
     const char *what = arguments[1], *host = arguments[2];
     int port = atoi(arguments[3]);
     redisContext *context = connect_to(host, port);
@@ -211,6 +212,8 @@ int main(int count, char **arguments) {
         fence(context, keys);
     else if (strcmp(what, "prefill") == 0)
         prefill(context, host, keys);
+    else
+        fail(usage);
     redisFree(context);
     return 0;
 }
