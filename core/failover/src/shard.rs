@@ -26,6 +26,7 @@
 //! primary.
 
 mod cluster;
+mod confirm;
 mod receive;
 mod stand;
 mod tell;
@@ -40,9 +41,6 @@ use super::{
 
 /// A state that is older is not believed, in milliseconds.
 pub(super) const FRESH: u64 = 3000;
-
-/// After this time a replica that has not confirmed leaves the configuration, in milliseconds.
-const AWAY: u64 = 1000;
 
 /// What the server shows now.
 #[derive(Clone, Debug)]
@@ -349,44 +347,6 @@ impl Shard {
         self.agree(view, &mut acts);
         self.tell(view, &mut acts);
         acts
-    }
-
-    /// A primary that holds a term asks the connected replicas that have not confirmed.
-    pub(super) fn challenge_all(&mut self, view: &View, acts: &mut Vec<Act>) {
-        let Some(position) = view.position else {
-            return;
-        };
-        for replica in self.member.others() {
-            let is_linked = self.peer(replica).is_some_and(|peer| peer.is_linked);
-            if !is_linked {
-                continue;
-            }
-            let Some(challenge) = self.member.challenge(replica, position) else {
-                continue;
-            };
-            if self.is_due(replica, &challenge, view.now) {
-                acts.push(Act::Send(replica, Body::Protocol(challenge)));
-            }
-        }
-    }
-
-    /// Changes the configuration: at once if a replica has confirmed that is not in it, and later if
-    /// one of it has been away for a while. A link that flaps shall not cause writes to disks.
-    pub(super) fn configure(&mut self, view: &View, acts: &mut Vec<Act>) {
-        let (Some(position), Some(replicas)) = (view.position, self.member.may_configure()) else {
-            self.away_since = None;
-            return;
-        };
-        let latest = self.member.kept().configuration;
-        let is_fewer =
-            Some(latest.term) == self.member.term() && replicas.and(latest.replicas) == replicas;
-        let since = *self.away_since.get_or_insert(view.now);
-        if !self.can_persist || is_fewer && view.now < since.saturating_add(AWAY) {
-            return;
-        }
-        self.away_since = None;
-        let actions = self.member.configure(position);
-        self.extend(acts, actions);
     }
 
     /// Logs that a vote was not given, and keeps it for STATUS.

@@ -71,7 +71,7 @@ pub fn sync_in_election(lab: &mut Lab) -> Result<()> {
         primary,
         &["DEBUG", "POPULATE", "20000", "{b}:padding", "100"],
     )?;
-    lab.must(primary, &["CONFIG", "SET", "rdb-key-save-delay", "300"])?;
+    lab.must(primary, &["CONFIG", "SET", "rdb-key-save-delay", "100"])?;
     lab.delay(primary, one, Duration::from_millis(20));
     lab.kill(one);
     lab.start(one)?;

@@ -11,7 +11,7 @@
 //!   cron, and so does the module send: ten messages a second kept two nodes apart for ever.
 
 use super::{Act, Role, Shard, View, FRESH};
-use crate::{Body, MemberId, Message};
+use crate::{Ballot, Body, MemberId, Message};
 
 /// How long the cluster has time to notice by itself, and how often it is helped, in milliseconds.
 /// Longer than a member counts as heard that has died.
@@ -39,13 +39,18 @@ impl Shard {
         }
     }
 
-    /// This primary holds a term, and a member that is heard does not replicate it.
-    fn claims(&self, now: u64) -> bool {
-        let is_away = |other| {
-            let is_linked = self.peer(other).is_some_and(|peer| peer.is_linked);
-            !is_linked && self.fresh(other, now).is_some()
+    /// This primary holds a term, and a member that is heard does not replicate it. Nobody may have
+    /// promised a later one: a primary that was replaced would take the slots back.
+    pub(super) fn claims(&self, now: u64) -> bool {
+        let heard = |other| {
+            let peer = self.peer(other)?;
+            Some((peer.is_linked, self.fresh(other, now)?.promise))
         };
-        self.member.term().is_some() && self.member.others().any(is_away)
+        let heard: Vec<(bool, Ballot)> = self.member.others().filter_map(heard).collect();
+        let is_away = heard.iter().any(|&(is_linked, _)| !is_linked);
+        let term = self.member.term();
+        let is_latest = heard.iter().all(|&(_, promise)| Some(promise) <= term);
+        term.is_some() && is_away && is_latest
     }
 
     /// The member that holds the term which this replica has promised, if this replica follows
@@ -68,31 +73,6 @@ impl Shard {
             !has_failed && status.is_some_and(|status| status.term.is_some())
         });
         (of != Some(holder) && !is_served && !self.member.is_candidate()).then_some(holder)
-    }
-
-    /// Whether a replica is asked to confirm: at once, and then once a second. It answers as soon as it
-    /// has the data, so that only a lost message has to be repeated.
-    pub(super) fn is_due(&mut self, replica: MemberId, challenge: &Message, now: u64) -> bool {
-        let Message::Challenge {
-            term,
-            generation,
-            configuration,
-            ..
-        } = *challenge
-        else {
-            return true;
-        };
-        let Some(peer) = self.peers.get_mut(usize::from(replica.0)) else {
-            return false;
-        };
-        let is_again = peer.asked.is_some_and(|(of, link, known, at)| {
-            (of, link, known) == (term, generation, configuration)
-                && now.saturating_sub(at) < SELDOM
-        });
-        if !is_again {
-            peer.asked = Some((term, generation, configuration, now));
-        }
-        !is_again
     }
 
     /// Whether a message is sent. What is repeated by itself is sent seldom to a member that is not

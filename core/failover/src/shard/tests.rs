@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 use super::*;
 use crate::{GroupId, NodeId, StreamId};
 
+mod cluster;
+
 struct Node {
     shard: Shard,
     is_up: bool,
@@ -332,46 +334,4 @@ fn a_replica_whose_place_seems_unknown_is_admitted_all_the_same() {
     let acts = trio.nodes[2].shard.received(place(0), &ask, &view);
     let admit = |act: &Act| matches!(act, Act::Send(_, Body::Protocol(Message::Admit { .. })));
     assert!(acts.iter().any(admit), "{acts:?}");
-}
-
-#[test]
-fn a_replica_that_goes_on_following_a_dead_primary_is_led_to_the_holder() {
-    let mut trio = Trio::founded();
-    trio.dies(0);
-    trio.run(3000);
-    let holder = trio.holder().expect("one was elected");
-    let other = 3 - holder;
-    // The cluster has not told the other one.
-    trio.nodes[other].role = replica_of(0, true);
-    let linked = [false; 3];
-    let changed = [place(other)];
-    trio.nodes[holder].shard.links_changed(&changed, &linked);
-    trio.run(8000);
-    let follow = format!("{other}: {:?}", Act::Follow(place(holder)));
-    let claim = format!("{holder}: {:?}", Act::Claim);
-    assert!(trio.log.contains(&follow), "{:#?}", trio.log);
-    assert!(trio.log.contains(&claim), "{:#?}", trio.log);
-}
-
-#[test]
-fn the_cluster_is_left_alone_while_all_members_follow_the_holder() {
-    let mut trio = Trio::founded();
-    trio.run(5000);
-    trio.dies(0);
-    trio.run(10_000);
-    assert!(trio.holder().is_some());
-    let is_help = |line: &&String| line.contains("Follow") || line.contains("Claim");
-    assert_eq!(trio.log.iter().find(is_help), None);
-}
-
-#[test]
-fn a_member_that_is_not_heard_gets_its_repeated_messages_seldom() {
-    let mut trio = Trio::founded();
-    let status = Body::Status(trio.nodes[0].shard.status(&trio.view(0)));
-    let sent = |trio: &mut Trio, now| trio.nodes[0].shard.may_send(place(1), &status, now);
-    let now = trio.now;
-    assert!((0..9).all(|step| sent(&mut trio, now + step * 100)));
-    let silent = now + FRESH;
-    let times = (0..10).filter(|step| sent(&mut trio, silent + step * 100));
-    assert_eq!(times.count(), 1);
 }
