@@ -8,7 +8,7 @@ use anyhow::{anyhow, ensure, Result};
 use crate::page::{Block, Mark, Page};
 use crate::pool::{guarded, Pool};
 use crate::setup::{root, Kind, Setup, Wanted};
-use crate::{all_pages, family, fragment, links, log_lines, syntax};
+use crate::{all_pages, family, fragment, linked_pages, links, log_lines, syntax};
 
 /// How many pages are checked at once.
 const WORKERS: usize = 3;
@@ -43,7 +43,7 @@ pub fn check(chosen: &[String]) -> Result<()> {
     });
     let mut servers = Pool::default();
     if chosen.is_empty() {
-        problems.extend(links::problems(&root(), &pages));
+        problems.extend(links::problems(&root(), &linked_pages()?));
         problems.extend(links::unlisted(&pages));
         problems.extend(
             log_lines::check(&root())

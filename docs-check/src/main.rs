@@ -71,6 +71,25 @@ fn call() -> Result<()> {
     })
 }
 
+/// All pages, and those beside README.md and in the Python package: their links are checked, their
+/// examples are not run.
+fn linked_pages() -> Result<Vec<Page>> {
+    let mut pages = all_pages()?;
+    let mut paths = vec![PathBuf::from("clients/python/README.md")];
+    for entry in fs::read_dir(root())? {
+        let path = PathBuf::from(entry?.file_name());
+        if path.extension().is_some_and(|extension| extension == "md") {
+            paths.push(path);
+        }
+    }
+    paths.retain(|path| pages.iter().all(|page| page.path != *path));
+    paths.sort();
+    for path in paths {
+        pages.push(Page::read(&root(), &path)?);
+    }
+    Ok(pages)
+}
+
 /// README.md and the pages of the book.
 fn all_pages() -> Result<Vec<Page>> {
     let mut paths = vec![PathBuf::from("README.md")];
