@@ -62,13 +62,6 @@ pub struct Size {
     pub guaranteed: usize,
 }
 
-impl Size {
-    /// So many members have to vote for a promotion.
-    pub fn votes(self) -> usize {
-        (self.replicas + 1).saturating_sub(self.guaranteed)
-    }
-}
-
 /// Sends a write that K replicas have to acknowledge. Whether they did.
 pub fn acknowledges(system: &System, node: &Node) -> bool {
     let Some(size) = system.group else {
@@ -122,17 +115,5 @@ mod tests {
         assert!(member.is_voter && !member.is_ready && !member.holds_a_term());
         assert_eq!(member.reason, "1 of 2 voters; 10.0.0.3:6379 is no voter");
         assert!(Member::from_info("durable_replicas_online:2\r\n").is_none());
-    }
-
-    #[test]
-    fn votes_are_what_k_leaves() {
-        let votes = |replicas, guaranteed| {
-            Size {
-                replicas,
-                guaranteed,
-            }
-            .votes()
-        };
-        assert_eq!((votes(2, 1), votes(2, 2), votes(4, 2)), (2, 1, 3));
     }
 }

@@ -18,6 +18,9 @@
 //!   promoted. It releases nothing, and serves no replica that has data.
 //! * **Voter**: a member whose data a term holder has confirmed (granted), and which has kept its
 //!   memory since.
+//! * **Witness**: a member that is no voter. Its vote counts, its data do not.
+//! * **Configuration**: the replicas whose acknowledgements may count in a term. It is on the disks of
+//!   all of them, so that an election hears whose data it needs.
 //! * **Promise**: the highest ballot that a member has voted for or followed. It is written to disk
 //!   before anybody hears of it. A member never acts for a lower ballot.
 //!
@@ -31,12 +34,13 @@
 //! | its primary has failed or is closed | [`stand`](Member::stand) | all but term holders |
 //! | somebody asks for a vote | [`considers`](Member::considers), [`asked`](Member::asked) | all |
 //! | a vote arrives | [`voted`](Member::voted) | a candidate |
-//! | the promise is on disk | [`persisted`](Member::persisted) | all |
+//! | a promise or a configuration is on disk | [`persisted`](Member::persisted) | all |
 //! | the server became a primary | [`promoted`](Member::promoted) | |
 //! | it follows another primary | [`demoted`](Member::demoted) | |
 //! | a replica's link came or went | [`link_changed`](Member::link_changed) | a primary |
 //! | it is asked to confirm | [`challenged`](Member::challenged) | a replica |
 //! | a replica confirms | [`granted`](Member::granted) | a primary |
+//! | others have confirmed than before | [`configure`](Member::configure) | a primary |
 //! | a replica asks for the stream | [`serves`](Member::serves) | a primary |
 //! | it is asked for admission | [`admission_asked`](Member::admission_asked) | a replica |
 //! | it may | [`admitted`](Member::admitted) | a primary |

@@ -110,7 +110,7 @@ pub enum Action {
     Promote,
 }
 
-/// One member. See the head of `failover.rs`.
+/// One member. See the head of `lib.rs`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Member {
     pub(super) me: MemberId,
