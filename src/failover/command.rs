@@ -11,6 +11,14 @@ use crate::docs;
 use crate::ffi::spec::Arg;
 use crate::ffi::{Args, Command, Ctx};
 
+type Subcommand = (&'static [u8], fn(&Ctx));
+
+const SUBCOMMANDS: [Subcommand; 3] = [
+    (b"STATUS", status::reply),
+    (b"START", founding::start),
+    (b"ACCEPT-LOSS", accept_loss),
+];
+
 /// The command, for the table in `commands.rs`.
 pub struct DurableFailover;
 
@@ -21,12 +29,7 @@ impl Command for DurableFailover {
         if psync::NOT_SERVED.iter().any(|name| is(name)) {
             return ctx.reply_error(psync::REFUSAL);
         }
-        let known: [(&[u8], fn(&Ctx)); 3] = [
-            (b"STATUS", status::reply),
-            (b"START", founding::start),
-            (b"ACCEPT-LOSS", accept_loss),
-        ];
-        if let Some((_, run)) = known.iter().find(|(name, _)| is(name)) {
+        if let Some((_, run)) = SUBCOMMANDS.iter().find(|(name, _)| is(name)) {
             if args.len() != 2 {
                 return ctx.reply_wrong_arity();
             }
