@@ -10,7 +10,7 @@
 //! kept its memory: A has every released write, and is elected. With the configuration {A, B} it
 //! would have to wait: B could have acknowledged a write that A has not got.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -146,12 +146,6 @@ pub enum Shortage {
 
 /// Whether these votes elect a candidate that is not behind any voter with data.
 ///
-/// V votes include a member of each configuration in which writes were released, or its author. So
-/// the latest one that they know is that one or a later one, and the replicas of a later one had all
-/// that was released before. Of its replicas, all but K − 1 have to be among the voters and to have
-/// kept their data: K have acknowledged each released write, so one of these voters has it. The
-/// author has everything by itself. So has a member whose data were confirmed in a later term.
-///
 /// # Errors
 /// What is missing.
 pub fn suffices(group: Group, votes: &BTreeMap<MemberId, Credentials>) -> Result<(), Shortage> {
@@ -162,11 +156,39 @@ pub fn suffices(group: Group, votes: &BTreeMap<MemberId, Credentials>) -> Result
     has_data(group, votes)
 }
 
-/// The second half of [`suffices`].
+/// Whether released writes are on voters that have kept their data.
+///
+/// Any V of the votes are an election by themselves. So if all together do not suffice, those are left
+/// out that know of the latest configuration. It was not in force if V others do not know of it: for
+/// example if the primary died before anybody else had it, and votes now as a witness.
 pub(super) fn has_data(
     group: Group,
     votes: &BTreeMap<MemberId, Credentials>,
 ) -> Result<(), Shortage> {
+    let shortage = match covers(group, votes) {
+        Ok(()) => return Ok(()),
+        Err(shortage) => shortage,
+    };
+    let known: BTreeSet<Configuration> = votes.values().map(|vote| vote.configuration).collect();
+    let is_enough = |latest: Configuration| {
+        let mut some = votes.clone();
+        some.retain(|_, vote| vote.configuration <= latest);
+        some.len() >= usize::from(group.votes()) && covers(group, &some).is_ok()
+    };
+    if known.into_iter().any(is_enough) {
+        Ok(())
+    } else {
+        Err(shortage)
+    }
+}
+
+/// V votes include a member of each configuration in which writes were released, or its author. So
+/// the latest one that they know is that one or a later one. What was released before it was proposed
+/// is on each of its replicas that has it on disk: one of them has to be among the voters. What was
+/// released later was acknowledged by K of its replicas: all but K − 1 have to be among the voters,
+/// and have kept their data. The author has everything by itself. So has a member whose data were
+/// confirmed in a later term.
+fn covers(group: Group, votes: &BTreeMap<MemberId, Credentials>) -> Result<(), Shortage> {
     let latest = votes.values().map(|vote| vote.configuration).max();
     let latest = latest.unwrap_or(Configuration::NONE);
     let has_everything = |(&member, vote): (&MemberId, &Credentials)| {
@@ -176,24 +198,21 @@ pub(super) fn has_data(
     if votes.iter().any(has_everything) {
         return Ok(());
     }
-    let has_kept = |member: &MemberId| {
-        votes.get(member).is_some_and(|vote| {
-            vote.confirmed_in == Some(latest.term) && vote.configuration == latest
-        })
-    };
-    let have = latest.replicas.iter().filter(has_kept).count();
-    let acknowledgements = usize::from(group.acknowledgements());
-    let may_lack = acknowledgements.saturating_sub(1);
-    let need = latest.replicas.count().saturating_sub(may_lack);
-    // A configuration of nobody has released nothing. Somebody has to have data all the same.
-    if have >= need.max(1) {
-        Ok(())
-    } else {
-        Err(Shortage::Data {
-            have,
-            need: need.max(1),
-        })
+    let kept = latest.replicas.iter().filter_map(|member| {
+        let vote = votes.get(&member)?;
+        (vote.confirmed_in == Some(latest.term)).then_some(vote)
+    });
+    let kept: Vec<&Credentials> = kept.collect();
+    let has_it = kept.iter().any(|vote| vote.configuration == latest);
+    let may_lack = usize::from(group.acknowledgements()).saturating_sub(1);
+    let need = latest.replicas.count().saturating_sub(may_lack).max(1);
+    if has_it && kept.len() >= need {
+        return Ok(());
     }
+    Err(Shortage::Data {
+        have: kept.len(),
+        need,
+    })
 }
 
 #[cfg(test)]
@@ -261,6 +280,22 @@ mod tests {
         assert!(!elected((3, 1), &[(A, Some(5), old), (B, None, new)]));
         assert!(!elected((3, 1), &[(A, Some(5), old), (P, None, new)]));
         assert!(elected((3, 1), &[(A, Some(5), old), (B, Some(5), new)]));
+    }
+
+    #[test]
+    fn a_replica_that_has_not_got_the_latest_configuration_counts_beside_one_that_has() {
+        let (old, new) = (of(1, &[A]), of(2, &[A, B]));
+        assert!(elected((3, 1), &[(A, Some(5), new), (B, Some(5), old)]));
+        assert!(!elected((3, 1), &[(A, Some(5), new), (B, None, old)]));
+    }
+
+    #[test]
+    fn what_only_a_witness_knows_of_was_not_in_force() {
+        let (old, new) = (of(1, &[A, B]), of(2, &[A]));
+        let two = [(A, Some(5), old), (B, Some(5), old)];
+        assert!(elected((3, 1), &two));
+        assert!(elected((3, 1), &[two[0], two[1], (P, None, new)]));
+        assert!(!elected((3, 1), &[two[1], (P, None, new)]));
     }
 
     #[test]

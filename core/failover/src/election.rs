@@ -63,7 +63,6 @@ impl Member {
         let Some(ballot) = self.promise.max(above).next(self.me).filter(|_| is_closed) else {
             return Vec::new();
         };
-        self.is_voter = true;
         self.candidacy = Some(Candidacy {
             ballot,
             votes: BTreeMap::new(),
@@ -218,6 +217,8 @@ impl Member {
         self.candidacy = None;
         self.reign = Some(Reign::with_term(ballot));
         self.log_term = ballot;
+        // An operator may have opened it: then its data are what they are from now on.
+        self.is_voter = true;
         self.frozen = None;
     }
 }

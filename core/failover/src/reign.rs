@@ -140,9 +140,11 @@ impl Member {
         (is_enough && latest != Some(reign.grants)).then_some(reign.grants)
     }
 
-    /// Proposes the configuration of the replicas that have confirmed. `position` is the end of the
-    /// stream: each of them has to have everything up to there before it is in force.
-    pub fn configure(&mut self, position: Position) -> Vec<Action> {
+    /// Proposes the configuration of the replicas that have confirmed. Once it is on disk, each of them
+    /// is asked again ([`challenge`](Self::challenge)), with the position of that time. A position of
+    /// now would be too early: a replica that restarts meanwhile could have lost what it acknowledges
+    /// until then, and would confirm all the same.
+    pub fn configure(&mut self) -> Vec<Action> {
         let (Some(replicas), Some(term)) = (self.may_configure(), self.term()) else {
             return Vec::new();
         };
@@ -175,16 +177,7 @@ impl Member {
         if !needs_holders {
             reign.usable = replicas;
         }
-        let Some(reign) = &self.reign else {
-            return Vec::new();
-        };
-        let messages = replicas.iter().map(|replica| {
-            let challenge =
-                self.challenge_with(reign, replica, (term, position), Some(configuration));
-            (replica, challenge)
-        });
-        let messages: Vec<_> = messages.collect();
-        self.promise_and_send(term, messages)
+        self.promise_and_send(term, [])
     }
 
     /// A challenge arrives. `own` is the own position, and `follows_sender` is true if the link to

@@ -32,7 +32,7 @@ impl Shard {
     /// Changes the configuration: at once if a replica has confirmed that is not in it, and later if
     /// one of it has been away for a while. A link that flaps shall not cause writes to disks.
     pub(super) fn configure(&mut self, view: &View, acts: &mut Vec<Act>) {
-        let (Some(position), Some(replicas)) = (view.position, self.member.may_configure()) else {
+        let Some(replicas) = self.member.may_configure() else {
             self.away_since = None;
             return;
         };
@@ -44,7 +44,7 @@ impl Shard {
             return;
         }
         self.away_since = None;
-        let actions = self.member.configure(position);
+        let actions = self.member.configure();
         self.extend(acts, actions);
     }
 

@@ -82,13 +82,22 @@ impl Shard {
                 position,
                 configuration,
             } => {
-                self.challenge = Some(Challenge {
+                let is_asked = self.challenge.is_some_and(|known| {
+                    (
+                        known.from,
+                        known.term,
+                        known.generation,
+                        known.configuration,
+                    ) == (from, term, generation, configuration)
+                });
+                let earlier = self.challenge.filter(|_| is_asked);
+                self.challenge = earlier.or(Some(Challenge {
                     from,
                     term,
                     generation,
                     position,
                     configuration,
-                });
+                }));
                 self.answer_challenge(view, acts);
             }
             Message::Grant {

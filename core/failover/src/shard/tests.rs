@@ -7,6 +7,7 @@ use super::*;
 use crate::{GroupId, NodeId, StreamId};
 
 mod cluster;
+mod troubles;
 
 struct Node {
     shard: Shard,
@@ -19,6 +20,12 @@ struct Trio {
     nodes: Vec<Node>,
     now: u64,
     log: Vec<String>,
+    /// Disks that hang.
+    hangs: [bool; 3],
+    /// All messages are lost.
+    is_muted: bool,
+    /// A replica that is so many bytes behind, while the stream goes on.
+    lag: Option<(usize, u64)>,
 }
 
 fn place(index: usize) -> MemberId {
@@ -69,6 +76,9 @@ impl Trio {
             nodes: nodes.collect(),
             now: 0,
             log: Vec::new(),
+            hangs: [false; 3],
+            is_muted: false,
+            lag: None,
         };
         trio.links_are_new(0);
         trio.run(300);
@@ -102,6 +112,11 @@ impl Trio {
         let end = self.now + ms;
         while self.now < end {
             self.now += 100;
+            if let Some((one, lag)) = self.lag {
+                for (index, node) in self.nodes.iter_mut().enumerate() {
+                    node.position.offset = 10_000 + self.now - if index == one { lag } else { 0 };
+                }
+            }
             for index in 0..self.nodes.len() {
                 if self.nodes[index].is_up {
                     let view = self.view(index);
@@ -117,6 +132,7 @@ impl Trio {
         while let Some((index, act)) = queue.pop_front() {
             let view = self.view(index);
             let more = match act {
+                Act::Persist(_) if self.hangs[index] => continue,
                 Act::Persist(kept) => self.nodes[index].shard.persisted(kept),
                 Act::Stand => self.nodes[index].shard.stand(&view),
                 Act::Promote => self.promote(index),
@@ -130,7 +146,7 @@ impl Trio {
                 }
                 Act::Send(to, body) => {
                     let to = usize::from(to.0);
-                    if !self.nodes[to].is_up {
+                    if !self.nodes[to].is_up || self.is_muted {
                         continue;
                     }
                     let view = self.view(to);

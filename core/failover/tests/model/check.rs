@@ -206,8 +206,9 @@ impl Trace {
         self.take_all(&[
             ("a configuration is proposed", Step::Configure(primary)),
             ("the primary writes it", Step::Persisted(primary)),
+            ("the replica is asked", Step::Challenge(primary, replica)),
         ]);
-        self.arrives("the replica is asked", primary, replica);
+        self.arrives("that arrives", primary, replica);
         self.take_all(&[("the replica writes it", Step::Persisted(replica))]);
         self.arrives("the primary hears that", replica, primary);
     }

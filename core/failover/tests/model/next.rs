@@ -66,6 +66,10 @@ impl Model for Bounds {
             if replica == self.first {
                 world = take(&world, Step::Configure(0));
                 self.settle(&mut world);
+                for one in 1..=replica {
+                    world = take(&world, Step::Challenge(0, one.into()));
+                    self.settle(&mut world);
+                }
             }
         }
         let counting = world.servers[0].member.counting().count();
@@ -129,9 +133,7 @@ impl Model for Bounds {
             }
             Step::Configure(me) => {
                 world.configurations += 1;
-                let server = &mut world.servers[me];
-                let position = server.position();
-                let actions = server.member.configure(position);
+                let actions = world.servers[me].member.configure();
                 self.act(&mut world, me, actions);
             }
             Step::Deliver(from, to, message) => {
