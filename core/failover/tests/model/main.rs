@@ -6,4 +6,5 @@ mod chooser;
 mod next;
 mod server;
 mod steps;
+mod traces;
 mod world;
