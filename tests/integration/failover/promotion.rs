@@ -140,7 +140,9 @@ fn a_restarted_replica_helps_to_elect_the_one_that_has_everything() {
     two.wait_for_log("as a witness: its own data are not confirmed");
     primary.restart();
     group.wait_until_ready();
-    assert!(is_configured(one, two));
+    eventually("the restarted replica to be in the configuration", || {
+        is_configured(one, two)
+    });
 }
 
 #[test]

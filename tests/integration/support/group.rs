@@ -71,6 +71,7 @@ impl Group {
             started.is_ok_and(|reply| reply == "OK") || info(primary, "state") == "primary"
         });
         self.wait_until_ready();
+        eventually("both replicas to count", || info(primary, "grants") == "2");
     }
 
     /// A formed group that notices within a second or two that a node has failed.
