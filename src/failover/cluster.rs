@@ -9,8 +9,8 @@ use durable_failover::{MemberId, NodeId, Shard};
 use super::state;
 use crate::ffi::Ctx;
 
-/// Takes a new epoch if another member has a higher one than this primary. The group has elected this
-/// one, so CLUSTER BUMPEPOCH, which asks nobody, is safe here.
+/// Takes a new epoch if another member has a higher one than this primary. CLUSTER BUMPEPOCH asks
+/// nobody. It is safe here: the group has elected this primary, or an operator has opened it.
 pub fn claim(ctx: &Ctx) {
     let Some(reply) = ctx.ask(c"CLUSTER", &[c"NODES"]) else {
         return;

@@ -108,22 +108,12 @@ impl Member {
         let is_on_disk = |latest: Configuration| self.persisted_state().configuration >= latest;
         configuration
             .is_none_or(is_on_disk)
-            .then(|| self.challenge_with(reign, replica, (term, position), configuration))
-    }
-
-    fn challenge_with(
-        &self,
-        reign: &Reign,
-        replica: MemberId,
-        (term, position): (Ballot, Position),
-        configuration: Option<Configuration>,
-    ) -> Message {
-        Message::Challenge {
-            term,
-            generation: reign.generations.get(&replica).copied().unwrap_or_default(),
-            position,
-            configuration,
-        }
+            .then(|| Message::Challenge {
+                term,
+                generation: reign.generations.get(&replica).copied().unwrap_or_default(),
+                position,
+                configuration,
+            })
     }
 
     /// The latest configuration that this term holder has made.

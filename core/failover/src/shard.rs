@@ -10,12 +10,11 @@
 //! | who | does | when |
 //! |---|---|---|
 //! | all | tell their state | once a second, and when it has changed |
-//! | a primary with a term | asks each connected replica that has not confirmed | each tick |
+//! | a primary with a term | asks each connected replica that has not confirmed | at once, then once a second |
 //! | a primary with a term | changes the configuration | more have confirmed, or one has been away for a second |
 //! | a primary without one, a voter | stands | at once, then about once a second |
 //! | a primary with one | stands | a member has promised a later ballot, and so cannot confirm |
 //! | a replica | stands | its primary has failed, cannot win, or neither serves nor speaks |
-//!
 //! | a primary with a term | claims its place in the cluster | a member that is heard does not replicate it |
 //! | a replica | follows the holder of the term | its primary is another one, which has failed |
 //!
@@ -41,6 +40,8 @@ use super::{
 
 /// A state that is older is not believed, in milliseconds.
 pub(super) const FRESH: u64 = 3000;
+/// How often something is sent again that may have been lost, in milliseconds.
+pub(super) const AGAIN: u64 = 1000;
 
 /// What the server shows now.
 #[derive(Clone, Debug)]

@@ -10,14 +10,12 @@
 //! * A node closes a link whose first message is a module's (Valkey 8.1). The server opens links in its
 //!   cron, and so does the module send: ten messages a second kept two nodes apart for ever.
 
-use super::{Act, Role, Shard, View, FRESH};
+use super::{Act, Role, Shard, View, AGAIN};
 use crate::{Ballot, Body, MemberId, Message};
 
 /// How long the cluster has time to notice by itself, and how often it is helped, in milliseconds.
 /// Longer than a member counts as heard that has died.
 const PATIENCE: u64 = 3500;
-/// How often something is repeated, in milliseconds.
-const SELDOM: u64 = 1000;
 
 impl Shard {
     /// Looks whether the cluster agrees with the group.
@@ -83,14 +81,13 @@ impl Shard {
             Body::Status(_)
                 | Body::Protocol(Message::Challenge { .. } | Message::AskAdmission { .. })
         );
+        if !is_repeated || self.fresh(to, now).is_some() {
+            return true;
+        }
         let Some(peer) = self.peers.get_mut(usize::from(to.0)) else {
             return true;
         };
-        let is_heard = |at: u64| now.saturating_sub(at) < FRESH;
-        if !is_repeated || peer.heard_at.is_some_and(is_heard) {
-            return true;
-        }
-        let is_early = |at: u64| now.saturating_sub(at) < SELDOM;
+        let is_early = |at: u64| now.saturating_sub(at) < AGAIN;
         if peer.sent_at.is_some_and(is_early) {
             return false;
         }

@@ -1,13 +1,10 @@
 //! A primary's confirmations: whom it asks, and which replicas are its configuration.
 
-use super::{Act, Shard, View};
+use super::{Act, Shard, View, AGAIN};
 use crate::{Body, MemberId, Message};
 
 /// After this time a replica that has not confirmed leaves the configuration, in milliseconds.
 const AWAY: u64 = 1000;
-
-/// How often a replica is asked again, in milliseconds.
-const AGAIN: u64 = 1000;
 
 impl Shard {
     /// A primary that holds a term asks the connected replicas that have not confirmed.

@@ -189,6 +189,21 @@ impl Trio {
         nodes.position(|node| node.is_up && node.shard.member().term().is_some())
     }
 
+    /// Only what it has on disk is left of its part in the group. A primary is back empty.
+    fn restarts(&mut self, index: usize, is_primary: bool) {
+        let node = &mut self.nodes[index];
+        let kept = node.shard.member().persisted_state();
+        let definition = node.shard.definition().clone();
+        node.shard = Shard::new(definition, place(index), kept).expect("a member");
+        if is_primary {
+            node.position = Position {
+                stream: StreamId(9),
+                offset: 0,
+            };
+            node.shard.role_changed(true, node.position, self.now);
+        }
+    }
+
     fn dies(&mut self, index: usize) {
         self.nodes[index].is_up = false;
         for node in &mut self.nodes {
@@ -267,18 +282,12 @@ fn a_primary_catches_up_with_a_member_that_has_promised_a_later_ballot() {
 #[test]
 fn a_restarted_primary_is_closed_and_a_replica_takes_over() {
     let mut trio = Trio::founded();
-    let promise = trio.nodes[0].shard.member().persisted_state();
-    let definition = trio.nodes[0].shard.definition().clone();
-    let mut shard = Shard::new(definition, place(0), promise).expect("a member");
-    let empty = Position {
-        stream: StreamId(9),
-        offset: 0,
-    };
-    shard.role_changed(true, empty, trio.now);
+    trio.restarts(0, true);
+    let Node {
+        shard, position, ..
+    } = &trio.nodes[0];
     assert!(shard.is_closed());
-    assert_eq!(shard.serves(None, &[empty]), Err(Vec::new()));
-    trio.nodes[0].shard = shard;
-    trio.nodes[0].position = empty;
+    assert_eq!(shard.serves(None, &[*position]), Err(Vec::new()));
     for replica in [1, 2] {
         trio.nodes[replica].role = Role::Replica {
             of: Some(place(0)),

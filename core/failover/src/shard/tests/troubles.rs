@@ -2,21 +2,6 @@
 
 use super::*;
 
-fn restart(trio: &mut Trio, index: usize, is_primary: bool) {
-    let kept = trio.nodes[index].shard.member().persisted_state();
-    let definition = trio.nodes[index].shard.definition().clone();
-    let mut shard = Shard::new(definition, place(index), kept).expect("a member");
-    if is_primary {
-        let empty = Position {
-            stream: StreamId(9),
-            offset: 0,
-        };
-        shard.role_changed(true, empty, trio.now);
-        trio.nodes[index].position = empty;
-    }
-    trio.nodes[index].shard = shard;
-}
-
 #[test]
 fn a_proposal_that_waits_for_a_slow_disk_does_not_speak_for_an_old_position() {
     let mut trio = Trio::founded();
@@ -36,7 +21,7 @@ fn a_proposal_that_waits_for_a_slow_disk_does_not_speak_for_an_old_position() {
         Some(200)
     );
     // B restarts with the RDB of offset 120, continues by PSYNC, and is not level yet.
-    restart(&mut trio, 2, false);
+    trio.restarts(2, false);
     trio.nodes[2].position.offset = 120;
     trio.nodes[0]
         .shard
@@ -93,7 +78,7 @@ fn a_configuration_that_only_a_restarted_primary_has_stops_nobody() {
     trio.is_muted = true;
     trio.run(1500); // {A}, on P's disk only
     trio.is_muted = false;
-    restart(&mut trio, 0, true);
+    trio.restarts(0, true);
     for replica in [1, 2] {
         trio.nodes[replica].role = Role::Replica {
             of: Some(place(0)),
