@@ -1,9 +1,9 @@
 //! What the lab does for a failover group: it waits until it is whole, and is its operator.
 //!
-//! By the rules nobody can be promoted while members that may have acknowledged writes have restarted. An operator then opens the member with the most data
-//! (`DURABLE.FAILOVER ACCEPT-LOSS`, docs/failover.md). The lab knows who that is: a primary has every
-//! write that was acknowledged in its term, so the last primary has all, if its files are whole.
-//! Then nothing may be lost even so.
+//! By the rules nobody can be promoted while members that may have acknowledged writes have
+//! restarted. An operator then opens the member with the most data (`DURABLE.FAILOVER ACCEPT-LOSS`,
+//! docs/failover.md). The lab knows who that is: a primary has every write that was acknowledged in
+//! its term, so the last primary has all, if its files are whole. Then nothing may be lost even so.
 //!
 //! If somebody can be elected and the group does not become whole, that is a failure of the group.
 
@@ -111,8 +111,8 @@ pub fn wait_for_primary<'a>(lab: &Lab<'a>, old: Option<&Node>) -> Result<&'a Nod
     }
 }
 
-/// By the rules nobody can be promoted: nobody holds a term, all members answer, and each that has its
-/// data says that others which have restarted may have had more. Says so.
+/// By the rules nobody can be promoted: nobody holds a term, all members answer, and each that has
+/// its data says that others which have restarted may have had more. Says so.
 pub fn too_few_voters(system: &System) -> Option<String> {
     system.group?;
     let mut voters: usize = 0;

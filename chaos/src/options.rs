@@ -12,7 +12,8 @@ use crate::system::Kind;
 ///
 /// Needs root, for namespaces. Everything is inside namespaces of this run: nothing is left behind,
 /// however it ends. The exit code is 1 if a write was lost that the documentation promises to keep,
-/// a server crashed, or a failover group did not promote although it can, and 2 if the lab could not run, was interrupted, or a round says nothing.
+/// a server crashed, or a failover group did not promote although it can, and 2 if the lab could
+/// not run, was interrupted, or a round says nothing.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "durable-chaos", version)]
 pub struct Options {

@@ -151,8 +151,8 @@ fn begun_after(history: &[Operation], since: Duration) -> Vec<Operation> {
     history.iter().filter(is_new).cloned().collect()
 }
 
-/// The faults, each with its failovers and the time without an acknowledged write. A scenario of one
-/// fault is one turn.
+/// The faults, each with its failovers and the time without an acknowledged write. A scenario of
+/// one fault is one turn.
 fn turns(
     round: &record::Round,
     story: &Story,

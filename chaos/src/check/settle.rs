@@ -1,4 +1,5 @@
-//! Decides what became of operations without a known outcome, as far as the answers of others say it.
+//! Decides what became of operations without a known outcome, as far as the answers of others say
+//! it.
 //!
 //! Such an operation may take effect at any later time, or never. The checker would try all
 //! combinations, so its work doubles with each, and a partition of ten seconds has dozens. The
@@ -10,10 +11,10 @@
 //!   swap overwrites it. So it is left out, which stands for: it took effect after the last read.
 //! * Somebody has: it took effect before the end of the first operation that shows its value.
 //!
-//! **Counters.** Open increments differ in the time of their call alone. The last read says how many
-//! took effect. If any order explains the answers, then also one in which those took effect that
-//! were called first, in the order of their calls: each moves to the place of a later called one.
-//! So each gets the number that is missing in the answers, and the others are left out.
+//! **Counters.** Open increments differ in the time of their call alone. The last read says how
+//! many took effect. If any order explains the answers, then also one in which those took effect
+//! that were called first, in the order of their calls: each moves to the place of a later called
+//! one. So each gets the number that is missing in the answers, and the others are left out.
 
 use std::collections::{HashMap, HashSet};
 
