@@ -27,7 +27,7 @@ impl Program {
     pub fn start(arguments: &[&str]) -> Program {
         let mut command = command(arguments);
         command.args(["--seconds", SECONDS, "--settle", "120"]);
-        command.args(["--clients", "4", "--rate", "2000"]);
+        command.args(["--clients", "4", "--rate", "2000", "--patience", "60"]);
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let output = process.stdout.take().unwrap();
         let mut program = Program {
