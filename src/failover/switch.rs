@@ -118,6 +118,7 @@ pub fn begin(ctx: &Ctx, path: &Path, shard: Shard, sequence: u64, before: Server
         state.before = Some(before);
         state.shard = Some(shard);
         state.problem = None;
+        state.is_beside = false;
     });
     set(ctx, ServerSettings::NEEDED);
     links::count(ctx);
@@ -129,8 +130,10 @@ fn turn_off(ctx: &Ctx) {
         return;
     }
     super::founding::give_up(ctx, "durable.failover was turned off");
+    super::replace::give_up(ctx);
     let (before, timer) = state::with(|state| {
-        let before = state.shard.is_some().then_some(state.before).flatten();
+        let has_settings = state.shard.is_some() || state.is_beside;
+        let before = has_settings.then_some(state.before).flatten();
         (before, state.timer.take())
     });
     if let Some(timer) = timer {

@@ -13,7 +13,7 @@ pub const SLOT: usize = 4096;
 /// The bytes of the file.
 pub const FILE: usize = 2 * SLOT;
 
-const MAGIC: &[u8; 8] = b"rdfo-st2";
+const MAGIC: &[u8; 8] = b"rdfo-st3";
 
 /// What is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,13 +93,13 @@ fn read_slot(slot: &[u8]) -> Option<Record> {
     // Without a group that makes sense the promise is worth nothing.
     record.definition.group()?;
     record.definition.place(record.node)?;
-    Some(record)
+    (record.definition.version == record.kept.list.version).then_some(record)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Ballot, Configuration, GroupId, MemberId, Members};
+    use crate::{Ballot, Configuration, GroupId, MemberId, Members, Membership, Version};
 
     fn record(sequence: u64) -> Record {
         let ballot = Ballot {
@@ -111,7 +111,7 @@ mod tests {
             node: NodeId([3; 20]),
             definition: Definition {
                 id: GroupId([9; 16]),
-                version: 1,
+                version: Version::FIRST,
                 acknowledgements: 1,
                 members: (1..=16).map(|byte| NodeId([byte; 20])).collect(),
             },
@@ -122,6 +122,7 @@ mod tests {
                     number: u32::MAX,
                     replicas: (0..16).map(MemberId).collect::<Members>(),
                 },
+                list: Membership::FIRST,
             },
             before: ServerSettings::NEEDED,
         }
@@ -162,7 +163,7 @@ mod tests {
     fn a_file_without_a_valid_slot_is_unreadable() {
         assert_eq!(Record::read(&[]), None);
         assert_eq!(Record::read(&vec![0; FILE]), None);
-        assert_eq!(Record::read(b"rdfo-st2"), None);
+        assert_eq!(Record::read(b"rdfo-st3"), None);
         let mut stranger = record(1);
         stranger.node = NodeId([77; 20]);
         assert_eq!(Record::read(&file_of(&[stranger])), None);
