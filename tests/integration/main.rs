@@ -115,6 +115,7 @@ mod cluster {
 /// Failover groups: `durable.failover`.
 mod failover {
     mod forming;
+    mod networks;
     mod promotion;
     mod replacing;
 }

@@ -5,12 +5,12 @@ use std::fs;
 use durable_failover::NodeId;
 use testkit::{eventually, Server};
 
-use crate::support::group::{info, is_configured, status, Group};
+use crate::support::group::{info, is_configured, status, Group, IN_A_GROUP};
 use crate::support::setting;
 
 /// A group whose third member is to be exchanged for the further replica.
 fn group() -> Group {
-    let group = Group::with_spare(&["failover", "yes", "expected-replicas", "2"]);
+    let group = Group::with_spare(IN_A_GROUP);
     group.watch();
     group
 }

@@ -1,19 +1,25 @@
 //! A shard of three nodes that is a failover group, in a cluster with two other primaries.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
-use testkit::{eventually, Cluster, Server};
+use testkit::{eventually, Cluster, ClusterBuilder, Server, ServerBuilder, Tls};
 
 /// The nodes of the shard. The first is its primary at the beginning.
 const SHARD: [usize; 3] = [0, 3, 4];
 /// A further node, if there is one.
 const SPARE: usize = 5;
 
+/// The arguments of the module on a member.
+pub const IN_A_GROUP: &[&str] = &["failover", "yes", "expected-replicas", "2"];
+
 /// A cluster with a shard of three.
 pub struct Group {
     pub cluster: Cluster,
     /// The members by their place in the cluster.
     pub members: [usize; 3],
+    /// The certificates, which a node needs when it starts again.
+    _tls: Option<Rc<Tls>>,
 }
 
 /// What a member says of itself and the others.
@@ -22,7 +28,7 @@ pub type Status = HashMap<String, redis::Value>;
 impl Group {
     /// A shard whose members have `durable.failover yes`, and no group yet.
     pub fn unformed() -> Group {
-        Group::with(&["failover", "yes", "expected-replicas", "2"])
+        Group::with(IN_A_GROUP)
     }
 
     /// A group that is ready for a failover, and a further replica that is no member.
@@ -45,19 +51,49 @@ impl Group {
         Group::of(5, arguments)
     }
 
-    fn of(nodes: usize, arguments: &'static [&'static str]) -> Group {
-        let cluster = Cluster::builder(nodes, 0)
-            .node(|_, builder| {
-                builder
-                    .module_args(arguments)
-                    .config("cluster-require-full-coverage", "no")
-                    .config("repl-diskless-sync-delay", "0")
-                    .config("cluster-replica-no-failover", "no")
-                    .config("cluster-allow-replica-migration", "yes")
-            })
+    /// A formed group whose nodes know each other by their IPv6 addresses.
+    pub fn over_ipv6() -> Group {
+        let configure = |_: usize, builder: ServerBuilder| builder.config("bind", "::1 127.0.0.1");
+        let cluster = nodes(5, IN_A_GROUP, configure)
+            .meet_at(|_, node| ("::1".into(), node.port()))
             .start();
+        Group::in_cluster(cluster).ready()
+    }
+
+    /// A formed group whose nodes speak with each other by TLS only.
+    pub fn over_tls() -> Group {
+        let tls = Rc::new(Tls::for_servers(5));
+        let (meet, keep) = (Rc::clone(&tls), Rc::clone(&tls));
+        let configure = move |number: usize, builder: ServerBuilder| {
+            tls.configure(number, builder)
+                .config("tls-cluster", "yes")
+                .config("tls-replication", "yes")
+        };
+        let cluster = nodes(5, IN_A_GROUP, configure)
+            .meet_at(move |number, _| ("127.0.0.1".into(), meet.port(number)))
+            .start();
+        let mut group = Group::in_cluster(cluster);
+        group._tls = Some(keep);
+        group.ready()
+    }
+
+    fn ready(self) -> Group {
+        self.form();
+        self.watch();
+        self
+    }
+
+    fn of(count: usize, arguments: &'static [&'static str]) -> Group {
+        Group::in_cluster(nodes(count, arguments, |_, builder| builder).start())
+    }
+
+    fn in_cluster(cluster: Cluster) -> Group {
         let members = SHARD;
-        let group = Group { cluster, members };
+        let group = Group {
+            cluster,
+            members,
+            _tls: None,
+        };
         let [primary, one, two] = group.shard();
         let id = group.cluster.id_of(primary).to_owned();
         for replica in [one, two] {
@@ -100,9 +136,7 @@ impl Group {
 
     /// A formed group that notices within a second or two that a node has failed.
     pub fn watchful() -> Group {
-        let group = Group::formed();
-        group.watch();
-        group
+        Group::unformed().ready()
     }
 
     /// Makes the nodes notice within a second or two that one has failed. Also after a failed
@@ -152,6 +186,23 @@ impl Group {
         let is_own = |key: &String| self.cluster.slot_of(key) < 2500;
         keys.find(is_own).expect("there is one")
     }
+}
+
+/// Primaries from which a shard is made.
+fn nodes(
+    count: usize,
+    arguments: &'static [&'static str],
+    configure: impl Fn(usize, ServerBuilder) -> ServerBuilder + 'static,
+) -> ClusterBuilder {
+    Cluster::builder(count, 0).node(move |number, builder| {
+        let builder = builder
+            .module_args(arguments)
+            .config("cluster-require-full-coverage", "no")
+            .config("repl-diskless-sync-delay", "0")
+            .config("cluster-replica-no-failover", "no")
+            .config("cluster-allow-replica-migration", "yes");
+        configure(number, builder)
+    })
 }
 
 /// How many replicas are in step.
