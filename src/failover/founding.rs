@@ -333,9 +333,9 @@ fn begin(ctx: &Ctx, founding: Founding, outcome: &Outcome) {
     let id = definition.id;
     let primary = definition.members.first().copied();
     let shard = if is_founder {
-        Shard::founded(definition, me)
+        Shard::founded(definition, me, view::start(ctx))
     } else {
-        Shard::new(definition, me, outcome.kept)
+        Shard::new(definition, me, outcome.kept, view::start(ctx))
     };
     let before = state::with(|state| state.before);
     if let (Some(shard), Some(before)) = (shard, before) {

@@ -88,7 +88,7 @@ fn unreadable(ctx: &Ctx, path: &Path, why: &str) {
 fn join(ctx: &Ctx, path: &Path, record: Record) {
     let me = record.definition.place(record.node);
     let own = state::with(|state| state.node);
-    let shard = me.and_then(|me| Shard::new(record.definition, me, record.kept));
+    let shard = me.and_then(|me| Shard::new(record.definition, me, record.kept, view::start(ctx)));
     let (Some(shard), true) = (shard, own == Some(record.node)) else {
         let other = format!("it is the file of node {}", record.node);
         return unreadable(ctx, path, &other);

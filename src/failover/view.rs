@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use durable_failover::{Definition, NodeId, Position, Role, StreamId, View};
+use durable_failover::{Definition, NodeId, Position, Role, Start, StreamId, View};
 
 use super::state;
 use crate::clock;
@@ -49,6 +49,13 @@ pub fn now() -> u64 {
 pub fn is_primary(ctx: &Ctx) -> bool {
     let own = ctx.own_node().and_then(|own| ctx.cluster_node(&own));
     ctx.situation().is_primary() && own.is_some_and(|own| own.is_primary)
+}
+
+/// A new random number for this start.
+pub fn start(ctx: &Ctx) -> Start {
+    let digits = ctx.random_hex::<16>();
+    let digits = std::str::from_utf8(&digits).unwrap_or_default();
+    Start(u64::from_str_radix(digits, 16).unwrap_or_default())
 }
 
 fn replica(ctx: &Ctx, is_linked: bool) -> Role {

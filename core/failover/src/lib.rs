@@ -79,7 +79,7 @@ pub use ballot::{Ballot, MemberId};
 pub use configuration::{suffices, Configuration, Credentials, Kept, Members, Shortage};
 pub use definition::{Definition, GroupId, NodeId, MAX_MEMBERS};
 pub use group::Group;
-pub use member::{Action, Member, Position, StreamId};
+pub use member::{Action, Member, Position, Start, StreamId};
 pub use membership::{Membership, Version};
 pub use message::{Message, Refusal};
 pub use record::{Record, ServerSettings, FILE, SLOT};

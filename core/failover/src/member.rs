@@ -28,6 +28,12 @@ impl Position {
     };
 }
 
+/// A random number that a member chooses when it starts.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Start(pub u64);
+
 /// What the caller has to do, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Action {
@@ -44,6 +50,7 @@ pub enum Action {
 pub struct Member {
     pub(super) me: MemberId,
     pub(super) group: Group,
+    pub(super) start: Start,
     /// The highest ballot that it has voted for, stood in, or followed.
     pub(super) promise: Ballot,
     /// The latest configuration that it is or was in, or has made.
@@ -80,9 +87,9 @@ impl Member {
     /// A member of a group that was just formed, after all have written the
     /// [founding ballot](Self::founding_ballot) to disk. `primary` holds the first term. The others
     /// are no voters until it has confirmed their data.
-    pub fn founder(me: MemberId, group: Group, primary: MemberId) -> Member {
+    pub fn founder(me: MemberId, group: Group, primary: MemberId, start: Start) -> Member {
         let first = Member::founding_ballot(primary);
-        let mut member = Member::restarted(me, group, Kept::promised(first));
+        let mut member = Member::restarted(me, group, Kept::promised(first), start);
         if me == primary {
             member.log_term = first;
             member.is_voter = true;
@@ -92,10 +99,11 @@ impl Member {
     }
 
     /// A member after a restart: only what it has kept on disk is left.
-    pub fn restarted(me: MemberId, group: Group, kept: Kept) -> Member {
+    pub fn restarted(me: MemberId, group: Group, kept: Kept, start: Start) -> Member {
         Member {
             me,
             group,
+            start,
             promise: kept.promise,
             configuration: kept.configuration,
             membership: kept.list,
@@ -109,6 +117,11 @@ impl Member {
             #[cfg(feature = "weakened")]
             without: Vec::new(),
         }
+    }
+
+    /// Its start.
+    pub fn start(&self) -> Start {
+        self.start
     }
 
     /// The highest ballot that it has promised.
@@ -256,8 +269,8 @@ impl Member {
     /// model.
     #[cfg(feature = "weakened")]
     #[must_use]
-    pub fn restarted_as_voter(&self, kept: Kept) -> Member {
-        let mut member = Member::restarted(self.me, self.group, kept);
+    pub fn restarted_as_voter(&self, kept: Kept, start: Start) -> Member {
+        let mut member = Member::restarted(self.me, self.group, kept, start);
         member.is_voter = self.is_voter;
         member.log_term = self.log_term;
         member

@@ -98,9 +98,7 @@ impl Member {
         self.candidacy = None;
         // A node must not get what was meant for another one.
         self.outbox.retain(|&(to, _)| !changed.contains(to));
-        if self.holds(Rule::OldNodeIsForgotten) {
-            changed.iter().for_each(|place| self.forget(place));
-        }
+        changed.iter().for_each(|place| self.forget(place));
         if self.holds(Rule::ConfirmedByList) {
             self.needs_confirmations();
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::member::Position;
-use super::{Ballot, Configuration, Credentials, Generation, Membership};
+use super::{Ballot, Configuration, Credentials, Generation, Membership, Start};
 
 /// A message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub enum Message {
         position: Position,
         /// The sender's latest configuration in this term, for the receiver to keep.
         configuration: Option<Configuration>,
+        /// The start of the receiver that is asked. After a restart it may lack what it has acknowledged
+        /// since, and still have everything up to the position.
+        start: Start,
     },
     /// The sender confirms it.
     Grant {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::member::{Action, Member, Position};
+use super::member::{Action, Member, Position, Start};
 use super::message::Message;
 use super::{Ballot, Configuration, MemberId, Members, Rule};
 
@@ -119,9 +119,14 @@ impl Member {
     }
 
     /// What to send to a connected replica that has not granted, or lacks the configuration.
-    /// `position` is the end of the stream. To be asked again from time to time: messages may be
-    /// lost.
-    pub fn challenge(&self, replica: MemberId, position: Position) -> Option<Message> {
+    /// `position` is the end of the stream, and `start` the replica's start, as far as it is known. To be
+    /// asked again from time to time: messages may be lost.
+    pub fn challenge(
+        &self,
+        replica: MemberId,
+        position: Position,
+        start: Start,
+    ) -> Option<Message> {
         let (term, reign) = (self.term()?, self.reign.as_ref()?);
         let lacks_configuration = reign.proposed.is_some_and(|proposal| {
             let replicas = proposal.configuration.replicas;
@@ -140,6 +145,7 @@ impl Member {
                 generation: reign.generations.get(&replica).copied().unwrap_or_default(),
                 position,
                 configuration,
+                start,
             })
     }
 
@@ -210,13 +216,14 @@ impl Member {
     pub fn challenged(
         &mut self,
         from: MemberId,
-        (term, generation): (Ballot, Generation),
+        (term, generation, start): (Ballot, Generation, Start),
         configuration: Option<Configuration>,
         position: Position,
         own: Position,
         follows_sender: bool,
     ) -> Vec<Action> {
-        if !follows_sender || self.reign.is_some() {
+        let is_stale = start != self.start && self.holds(Rule::AskedSinceStart);
+        if !follows_sender || self.reign.is_some() || is_stale {
             return Vec::new();
         }
         if term < self.promise && self.holds(Rule::PromiseBinds) {

@@ -43,6 +43,6 @@ pub enum Rule {
     ConfirmedByList,
     /// Of two lists the one that was confirmed in the later term counts.
     ConfirmedListCounts,
-    /// What the old node has confirmed does not count for the new one.
-    OldNodeIsForgotten,
+    /// A replica confirms only what it was asked since its start.
+    AskedSinceStart,
 }

@@ -39,7 +39,7 @@ pub use view::{Act, Peer, Role, View};
 
 use std::collections::BTreeMap;
 
-use super::member::{Action, Member, Position};
+use super::member::{Action, Member, Position, Start};
 use super::message::Message;
 use super::wire::Status;
 use super::{
@@ -99,22 +99,24 @@ struct Challenge {
     generation: Generation,
     position: Position,
     configuration: Option<Configuration>,
+    start: Start,
 }
 
 impl Shard {
-    /// A member that has read its group and what it has kept from disk. `None` if `me` is no member.
-    pub fn new(definition: Definition, me: MemberId, kept: Kept) -> Option<Shard> {
+    /// A member that has read its group and what it has kept from disk. `start` is a new random number.
+    /// `None` if `me` is no member.
+    pub fn new(definition: Definition, me: MemberId, kept: Kept, start: Start) -> Option<Shard> {
         let group = definition.group()?;
-        let mut member = Member::restarted(me, group, kept);
+        let mut member = Member::restarted(me, group, kept, start);
         // It is the node that was asked to join.
         member.has_joined(me);
         Shard::with(definition, me, group, member)
     }
 
     /// The primary that has just founded a group.
-    pub fn founded(definition: Definition, me: MemberId) -> Option<Shard> {
+    pub fn founded(definition: Definition, me: MemberId, start: Start) -> Option<Shard> {
         let group = definition.group()?;
-        let member = Member::founder(me, group, me);
+        let member = Member::founder(me, group, me, start);
         Shard::with(definition, me, group, member)
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Ballot, Configuration, Credentials, Definition, GroupId, MemberId, Membership, Message,
-    Position, Refusal, Version,
+    Position, Refusal, Start, Version,
 };
 
 /// The type of the bus messages. A module that does not have nine letters in its name shares the
@@ -84,6 +84,8 @@ impl Change {
 /// The state of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
+    /// Its start.
+    pub start: Start,
     /// It is a primary.
     pub is_primary: bool,
     /// It holds this term.
@@ -217,8 +219,10 @@ mod tests {
                 generation: Generation(u64::MAX),
                 position,
                 configuration: Some(configuration),
+                start: Start(u64::MAX),
             }),
             Body::Status(Status {
+                start: Start(u64::MAX),
                 is_primary: true,
                 term: Some(ballot),
                 is_voter: true,

@@ -1,11 +1,12 @@
 //! DURABLE.FAILOVER REPLACE: a member is exchanged for another replica.
 
 use std::fs;
+use std::time::Instant;
 
 use durable_failover::NodeId;
 use testkit::{eventually, Server};
 
-use crate::support::group::{info, is_configured, status, Group, IN_A_GROUP};
+use crate::support::group::{heard_ms_ago, info, is_configured, status, Group, IN_A_GROUP};
 use crate::support::setting;
 
 /// A group whose third member is to be exchanged for the further replica.
@@ -150,6 +151,12 @@ fn begin(group: &Group) -> testkit::RawConn {
     old.kill();
     eventually("the old member to leave the configuration", || {
         !is_configured(one, old) && !is_configured(primary, old)
+    });
+    // The primary has to hear that the replica has the configuration: it says so before it tells its
+    // state.
+    let since = Instant::now();
+    eventually("the primary to hear of it", || {
+        heard_ms_ago(primary, one) < since.elapsed().as_millis()
     });
     one.pause();
     let mut conn = primary.raw();

@@ -241,13 +241,25 @@ pub fn status(server: &Server) -> Status {
 
 /// Whether this member is in the configuration that `of` knows.
 pub fn is_configured(of: &Server, member: &Server) -> bool {
-    let members: Vec<HashMap<String, redis::Value>> =
+    shown(of, member)["configured"] == redis::Value::Int(1)
+}
+
+/// How long ago `of` has heard this member's state, in milliseconds.
+pub fn heard_ms_ago(of: &Server, member: &Server) -> u128 {
+    match shown(of, member)["heard-ms-ago"] {
+        redis::Value::Int(age) => u128::try_from(age).unwrap_or(u128::MAX),
+        _ => panic!("not a number"),
+    }
+}
+
+/// What `of` shows of a member.
+fn shown(of: &Server, member: &Server) -> Status {
+    let members: Vec<Status> =
         redis::from_redis_value(status(of)["members"].clone()).expect("maps");
     let address = member.addr();
-    let is_it = |one: &&HashMap<String, redis::Value>| {
+    let is_it = |one: &Status| {
         let text: String = redis::from_redis_value(one["address"].clone()).expect("a text");
         text == address
     };
-    let one = members.iter().find(is_it).expect("it is a member");
-    one["configured"] == redis::Value::Int(1)
+    members.into_iter().find(is_it).expect("it is a member")
 }

@@ -18,11 +18,13 @@ impl Shard {
             return;
         };
         for replica in self.member.others() {
-            let is_linked = self.peer(replica).is_some_and(|peer| peer.is_linked);
-            if !is_linked {
+            let Some(peer) = self.peer(replica).filter(|peer| peer.is_linked) else {
                 continue;
-            }
-            let Some(challenge) = self.member.challenge(replica, position) else {
+            };
+            let Some(start) = peer.status.map(|status| status.start) else {
+                continue;
+            };
+            let Some(challenge) = self.member.challenge(replica, position, start) else {
                 continue;
             };
             if self.is_due(replica, &challenge, view.now) {
@@ -109,6 +111,7 @@ impl Shard {
             term,
             generation,
             configuration,
+            start,
             ..
         } = *challenge
         else {
@@ -117,11 +120,12 @@ impl Shard {
         let Some(peer) = self.peers.get_mut(usize::from(replica.0)) else {
             return false;
         };
-        let is_again = peer.asked.is_some_and(|(of, link, known, at)| {
-            (of, link, known) == (term, generation, configuration) && now.saturating_sub(at) < AGAIN
-        });
+        let what = (term, generation, configuration, start);
+        let is_early = |at: u64| now.saturating_sub(at) < AGAIN;
+        let asked = peer.asked;
+        let is_again = asked.is_some_and(|(known, at)| known == what && is_early(at));
         if !is_again {
-            peer.asked = Some((term, generation, configuration, now));
+            peer.asked = Some((what, now));
         }
         !is_again
     }

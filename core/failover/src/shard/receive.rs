@@ -90,6 +90,7 @@ impl Shard {
                 generation,
                 position,
                 configuration,
+                start,
             } => {
                 let is_asked = self.challenge.is_some_and(|known| {
                     (
@@ -97,7 +98,8 @@ impl Shard {
                         known.term,
                         known.generation,
                         known.configuration,
-                    ) == (from, term, generation, configuration)
+                        known.start,
+                    ) == (from, term, generation, configuration, start)
                 });
                 let earlier = self.challenge.filter(|_| is_asked);
                 self.challenge = earlier.or(Some(Challenge {
@@ -106,6 +108,7 @@ impl Shard {
                     generation,
                     position,
                     configuration,
+                    start,
                 }));
                 self.answer_challenge(view, acts);
             }
@@ -206,7 +209,7 @@ impl Shard {
         let was_voter = self.member.is_voter();
         let actions = self.member.challenged(
             from,
-            (term, challenge.generation),
+            (term, challenge.generation, challenge.start),
             challenge.configuration,
             challenge.position,
             own,

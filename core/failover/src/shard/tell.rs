@@ -12,6 +12,7 @@ impl Shard {
         let position = view.position.unwrap_or(Position::UNKNOWN);
         let recent = |at: u64| view.now.saturating_sub(at) < FRESH;
         Status {
+            start: self.member.start(),
             is_primary: self.member.is_primary(),
             term: self.member.term(),
             is_voter: self.member.is_voter(),

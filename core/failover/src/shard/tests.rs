@@ -57,9 +57,9 @@ impl Trio {
         let nodes = (0..3).map(|index| {
             let definition = definition.clone();
             let shard = if index == 0 {
-                Shard::founded(definition, place(0))
+                Shard::founded(definition, place(0), Start(0))
             } else {
-                Shard::new(definition, place(index), Kept::promised(first))
+                Shard::new(definition, place(index), Kept::promised(first), Start(0))
             };
             Node {
                 shard: shard.expect("a member"),
@@ -193,8 +193,9 @@ impl Trio {
     fn restarts(&mut self, index: usize, is_primary: bool) {
         let node = &mut self.nodes[index];
         let kept = node.shard.member().persisted_state();
+        let start = Start(node.shard.member().start().0 + 1);
         let definition = node.shard.definition().clone();
-        node.shard = Shard::new(definition, place(index), kept).expect("a member");
+        node.shard = Shard::new(definition, place(index), kept, start).expect("a member");
         if is_primary {
             node.position = Position {
                 stream: StreamId(9),
@@ -325,7 +326,7 @@ fn only_an_operator_opens_a_group_that_cannot_vote() {
     for index in 0..3 {
         let promise = trio.nodes[index].shard.member().persisted_state();
         let definition = trio.nodes[index].shard.definition().clone();
-        let mut shard = Shard::new(definition, place(index), promise).expect("a member");
+        let mut shard = Shard::new(definition, place(index), promise, Start(1)).expect("a member");
         if index == 0 {
             shard.role_changed(true, trio.nodes[0].position, trio.now);
         }

@@ -1,7 +1,7 @@
 //! What a shard is shown, what it knows of other members, and what it tells the caller to do.
 
 use crate::wire::{Body, Status};
-use crate::{Ballot, Change, Configuration, Generation, Kept, MemberId, Position, Refusal};
+use crate::{Ballot, Change, Configuration, Generation, Kept, MemberId, Position, Refusal, Start};
 
 /// What the server shows now.
 #[derive(Clone, Debug)]
@@ -56,6 +56,9 @@ pub enum Act {
     Log(String),
 }
 
+/// What tells challenges apart.
+type Asked = (Ballot, Generation, Option<Configuration>, Start);
+
 /// What is known of another member.
 #[derive(Clone, Debug, Default)]
 pub struct Peer {
@@ -69,8 +72,8 @@ pub struct Peer {
     pub is_linked: bool,
     /// When something was sent to it while it was not heard.
     pub sent_at: Option<u64>,
-    /// What it was asked to confirm, and when: term, link, configuration.
-    pub asked: Option<(Ballot, Generation, Option<Configuration>, u64)>,
+    /// What it was asked to confirm, and when: term, link, configuration, start.
+    pub asked: Option<(Asked, u64)>,
     /// The configuration that it did not confirm in time, and when that was noticed.
     pub unconfirmed: Option<(Configuration, u64)>,
     /// When it was asked to join.

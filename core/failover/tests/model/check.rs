@@ -252,5 +252,4 @@ each_rule_is_needed! {
     if_grants_outlive_their_link_a_write_is_lost: [GrantBoundToLink] in eventful,
     if_replaced_data_vote_a_write_is_lost: [ReplacedDataDoNotVote] in eventful,
     if_promises_do_not_bind_a_write_is_lost: [PromiseBinds] in restarting,
-    if_the_old_node_counts_for_the_new_one_a_write_is_lost: [OldNodeIsForgotten] in exchanged,
 }

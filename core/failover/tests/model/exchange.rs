@@ -149,7 +149,7 @@ impl Bounds {
         let Some(place) = list.joining.filter(|_| !server.is_member) else {
             return;
         };
-        let new = Member::restarted(place, self.group, Kept::joining(term, list));
+        let new = Member::restarted(place, self.group, Kept::joining(term, list), server.start());
         server.member = new.without(&self.without);
         server.is_member = true;
         server.replaced = Some(place);

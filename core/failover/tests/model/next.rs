@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use durable_failover::Rule;
-use durable_failover::{Ballot, Member, MemberId, Members, Message};
+use durable_failover::{Ballot, Member, MemberId, Members, Message, Start};
 use stateright::{Model, Property};
 
 use crate::check::JOINED;
@@ -18,7 +18,7 @@ impl Model for Bounds {
         let members = self.group.members();
         let servers = (0..members + u8::from(self.exchanges > 0)).map(|id| {
             let is_member = id < members;
-            let member = Member::founder(MemberId(id), self.group, MemberId(0));
+            let member = Member::founder(MemberId(id), self.group, MemberId(0), Start(0));
             let member = member.without(&self.without);
             let is_primary = id == 0;
             let replicas = (1..members).filter(|_| is_primary).map(|replica| {
@@ -42,6 +42,7 @@ impl Model for Bounds {
                 replicas: replicas.collect(),
                 member,
                 is_member,
+                starts: 0,
                 replaced: None,
                 writing: None,
             }
@@ -133,7 +134,10 @@ impl Model for Bounds {
             Step::Challenge(me, replica) => {
                 let server = &world.servers[me];
                 let place = self.place(&world, me, replica)?;
-                let message = server.member.challenge(place, server.position())?;
+                let message = {
+                    let start = world.servers[replica].start();
+                    server.member.challenge(place, server.position(), start)?
+                };
                 self.send(&mut world, me, place, message);
             }
             Step::Configure(me) => {
@@ -214,7 +218,7 @@ impl Model for Bounds {
                 world.crashes += 1;
                 world.servers[me].is_up = false;
             }
-            Step::Restart(me, keep) => self.restart(&mut world, me, keep),
+            Step::Restart(me, keep, knows) => self.restart(&mut world, me, keep, knows),
         }
         self.release(&mut world);
         Some(world)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use durable_failover::{Kept, Member, MemberId, Position, StreamId};
+use durable_failover::{Kept, Member, MemberId, Position, Start, StreamId};
 
 /// One write.
 pub type Write = u8;
@@ -42,6 +42,8 @@ pub struct Server {
     pub is_member: bool,
     /// The place that the spare server has in the list that this one goes by.
     pub replaced: Option<MemberId>,
+    /// Counts its starts.
+    pub starts: u8,
     /// What is being written to disk.
     pub writing: Option<Kept>,
 }
@@ -49,6 +51,11 @@ pub struct Server {
 impl Server {
     pub fn is_primary(&self, me: usize) -> bool {
         usize::from(self.follows) == me
+    }
+
+    /// As its messages tell it.
+    pub fn start(&self) -> Start {
+        Start(self.starts.into())
     }
 
     /// As INFO shows it.

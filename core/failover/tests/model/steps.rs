@@ -1,5 +1,7 @@
 //! What may happen next to one server.
 
+use std::collections::BTreeSet;
+
 use durable_failover::{Action, Members};
 
 use crate::world::{Bounds, Step, World};
@@ -38,7 +40,10 @@ impl Bounds {
             for &id in server.replicas.keys() {
                 let place = self.place(world, me, id.into());
                 let asked = place.and_then(|place| {
-                    let challenge = server.member.challenge(place, server.position())?;
+                    let challenge = {
+                        let start = world.servers[usize::from(id)].start();
+                        server.member.challenge(place, server.position(), start)?
+                    };
                     Some((place, challenge))
                 });
                 if asked.is_some_and(|(to, asked)| !self.is_on_its_way(world, me, to, asked)) {
@@ -108,12 +113,15 @@ impl Bounds {
             steps.push(Step::Crash(me));
         }
         if world.restarts < self.restarts {
-            steps.push(Step::Restart(me, 0));
-            if !server.log.is_empty() {
-                steps.push(Step::Restart(me, server.log.len()));
-            }
-            if server.log.len() > 1 {
-                steps.push(Step::Restart(me, server.log.len() - 1));
+            let length = server.log.len();
+            let kept = [Some(0), Some(length), length.checked_sub(1)];
+            let kept: BTreeSet<usize> = kept.into_iter().flatten().collect();
+            let may_know = !server.is_primary(me) && server.knows_position && !server.is_loading;
+            for keep in kept {
+                steps.push(Step::Restart(me, keep, false));
+                if may_know {
+                    steps.push(Step::Restart(me, keep, true));
+                }
             }
         }
     }

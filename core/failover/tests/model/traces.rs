@@ -141,7 +141,7 @@ fn if_replicas_behind_grant_a_write_is_lost() {
     // A has acknowledged a write that B has not got, restarts, and P goes on with B.
     trace.acknowledges(P, A);
     trace.take_all(&[
-        ("A restarts", Step::Restart(A, 0)),
+        ("A restarts", Step::Restart(A, 0, false)),
         ("A connects", Step::Connect(A, false)),
     ]);
     trace.configures(P, B);
@@ -173,7 +173,7 @@ fn a_proposal_that_is_not_in_force(without: &[Rule]) -> bool {
     trace.arrives("A confirms", A, P);
     trace.acknowledges(P, A);
     let is_released = !trace.world.released.is_empty();
-    trace.take_all(&[("A restarts", Step::Restart(A, 0))]);
+    trace.take_all(&[("A restarts", Step::Restart(A, 0, false))]);
     trace.votes(A, B);
     trace.take_all(&[("B is promoted", Step::Promoted(B))]);
     is_released && trace.is_lost()
@@ -185,4 +185,49 @@ fn if_one_configuration_is_enough_a_write_is_lost() {
         Rule::JointConfigurations
     ]));
     assert!(!a_proposal_that_is_not_in_force(&[]));
+}
+
+/// B has confirmed, and a second challenge of the same kind is still on its way. It acknowledges a write,
+/// and restarts with an RDB from before. Now that challenge arrives. Returns whether the write is lost.
+fn a_challenge_from_before_a_restart(without: &[Rule]) -> bool {
+    let mut trace = Trace::new(Bounds {
+        without: without.to_vec(),
+        cuts: 1,
+        restarts: 1,
+        ..quiet()
+    });
+    trace.take_all(&[
+        ("B loses its link", Step::Cut(B)),
+        ("B connects again", Step::Connect(B, true)),
+        ("B is asked", Step::Challenge(P, B)),
+    ]);
+    trace.arrives("that arrives", P, B);
+    trace.take_all(&[("B is asked once more", Step::Challenge(P, B))]);
+    trace.arrives("B confirms", B, P);
+    trace.acknowledges(P, B);
+    assert!(!trace.world.released.is_empty());
+    trace.take_all(&[
+        ("B restarts", Step::Restart(B, 0, true)),
+        ("B connects", Step::Connect(B, true)),
+    ]);
+    trace.arrives("the challenge arrives", P, B);
+    let elects = [
+        ("A stands", Step::Stand(A)),
+        ("A writes its promise", Step::Persisted(A)),
+    ];
+    trace.take_all(&elects);
+    trace.arrives("B is asked for its vote", A, B);
+    trace.take_all(&[("B writes its promise", Step::Persisted(B))]);
+    trace.arrives("B votes", B, A);
+    if !trace.world.servers[A].force {
+        return false;
+    }
+    trace.take_all(&[("A is promoted", Step::Promoted(A))]);
+    trace.is_lost()
+}
+
+#[test]
+fn if_a_challenge_outlives_a_restart_a_write_is_lost() {
+    assert!(a_challenge_from_before_a_restart(&[Rule::AskedSinceStart]));
+    assert!(!a_challenge_from_before_a_restart(&[]));
 }

@@ -81,8 +81,9 @@ pub enum Step {
     /// A member tells its list.
     Tell(usize, MemberId),
     AskToJoin(usize),
-    /// The log is kept up to this length.
-    Restart(usize, usize),
+    /// The log is kept up to this length. A replica whose RDB has its place in the stream knows it, and
+    /// asks to continue from there.
+    Restart(usize, usize, bool),
 }
 
 impl Bounds {
@@ -154,12 +155,13 @@ impl Bounds {
                 generation,
                 position,
                 configuration,
+                start,
             } => {
                 let follows = usize::from(server.follows) == from
                     && server.link.is_some()
                     && !server.is_loading;
                 let own = server.position();
-                let challenge = (term, generation);
+                let challenge = (term, generation, start);
                 server
                     .member
                     .challenged(sender, challenge, configuration, position, own, follows)
@@ -250,7 +252,7 @@ impl Bounds {
         replica.member.data_replaced();
     }
 
-    pub fn restart(&self, world: &mut World, me: usize, keep: usize) {
+    pub fn restart(&self, world: &mut World, me: usize, keep: usize, knows: bool) {
         world.restarts += 1;
         let is_primary = world.servers[me].is_primary(me);
         let stream = fresh_stream(world);
@@ -265,17 +267,21 @@ impl Bounds {
         if self.lacks(Rule::PersistedConfiguration) {
             kept.configuration = Configuration::NONE;
         }
+        server.starts += 1;
+        let start = server.start();
         let member = if self.lacks(Rule::RestartedMembersDoNotVote) {
-            server.member.restarted_as_voter(kept)
+            server.member.restarted_as_voter(kept, start)
         } else {
-            Member::restarted(place, group, kept)
+            Member::restarted(place, group, kept, start)
         };
         server.member = member.without(&self.without);
         server.replaced = kept.list.joining;
         server.log.truncate(keep);
-        server.stream = stream;
+        if !knows {
+            server.stream = stream;
+        }
         server.former = None;
-        server.knows_position = false;
+        server.knows_position = knows;
         server.link = None;
         server.is_loading = false;
         server.force = false;
