@@ -63,7 +63,17 @@ pub fn is_on() -> bool {
 ///
 /// # Errors
 /// Why not.
+#[inline]
 pub fn admits(replicas: u32) -> Result<(), Refusal> {
+    // Each durable command comes by here, also without a group.
+    if CLOSED.load(Ordering::Relaxed) || replicas < NEEDED.load(Ordering::Relaxed) {
+        return considered(replicas);
+    }
+    Ok(())
+}
+
+#[cold]
+fn considered(replicas: u32) -> Result<(), Refusal> {
     if CLOSED.load(Ordering::Relaxed) {
         return Err(Refusal::Closed);
     }

@@ -12,6 +12,7 @@ use super::bus::Bus;
 use super::disk::{self, Disk, Found};
 use super::{acts, links, state, view, ON};
 use crate::config;
+use crate::events::Events;
 use crate::ffi::Ctx;
 
 /// Applies the setting while the module is being loaded: a primary that has restarted is closed
@@ -62,6 +63,12 @@ fn turn_on(ctx: &Ctx) {
         );
         return;
     };
+    if let Err(why) = ctx.hear_data_changes::<Events>() {
+        ctx.log_warning(&why);
+        // It could not tell when its data are gone.
+        state::with(|state| state.problem = Some(why));
+        return;
+    }
     ctx.hear_bus::<Bus>(BUS_TYPE);
     state::with(|state| state.node = Some(node));
     let path = path(ctx);
