@@ -55,7 +55,8 @@ pub fn apply(ctx: &Ctx) {
 
 fn turn_on(ctx: &Ctx) {
     ON.store(true, Ordering::Relaxed);
-    state::with(|state| state.leaving = None);
+    // The settings may not have been given back yet.
+    state::with(|state| state.before = state.leaving.take().map(|(before, _)| before));
     let node = ctx.own_node().and_then(|id| NodeId::parse(&id));
     let Some(node) = node else {
         ctx.log_warning(
@@ -88,7 +89,14 @@ fn unreadable(ctx: &Ctx, path: &Path, why: &str) {
         "failover: {text}. What this member has promised is unknown, so it does not vote, and as a \
          primary it is closed. See docs/failover.md"
     ));
-    state::with(|state| state.problem = Some(text));
+    // The server must not promote it either: it may lack what the others have acknowledged. What the
+    // settings were before the group is in the file.
+    let before = current(ctx);
+    state::with(|state| {
+        state.problem = Some(text);
+        state.before.get_or_insert(before);
+    });
+    set(ctx, ServerSettings::NEEDED);
 }
 
 /// This server is the member that the file says.
@@ -137,7 +145,8 @@ fn turn_off(ctx: &Ctx) {
     }
     super::founding::give_up(ctx, "durable.failover was turned off");
     let (before, timer) = state::with(|state| {
-        let before = state.shard.is_some().then_some(state.before).flatten();
+        let is_bound = state.shard.is_some() || state.problem.is_some();
+        let before = state.before.filter(|_| is_bound);
         (before, state.timer.take())
     });
     if let Some(timer) = timer {
