@@ -13,7 +13,7 @@ use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use durable_failover::{Kept, Record, FILE};
+use durable_failover::{other_format, Kept, Record, FILE};
 
 use crate::ffi::wakeup::wake_event_loop;
 
@@ -62,8 +62,18 @@ pub fn read(path: &Path) -> Found {
         Err(error) => Found::Unreadable(error.to_string()),
         Ok(_) => match Record::read(&bytes) {
             Some(record) => Found::Record(Box::new(record)),
-            None => Found::Unreadable("neither of its two records is whole".into()),
+            None => Found::Unreadable(unreadable(&bytes)),
         },
+    }
+}
+
+fn unreadable(bytes: &[u8]) -> String {
+    match other_format(bytes) {
+        Some((other, own)) => format!(
+            "another version of the module has written it, in format {other}, and this version reads \
+             {own} only"
+        ),
+        None => "neither of its two records is whole".into(),
     }
 }
 

@@ -122,7 +122,7 @@ pub fn cron(ctx: &Ctx) {
     give_up(
         ctx,
         &format!(
-            "no answer from {missing}: is the module loaded there, with durable.failover yes? Members \
+            "no answer from {missing}: is the module loaded there, in this version, with durable.failover yes? Members \
              that have agreed keep the settings of a group: START again, or durable.failover no there"
         ),
     );

@@ -11,6 +11,7 @@
 //! | `view` | what the server shows: role, link, place in the stream |
 //! | `acts` | doing what the rules say |
 //! | `bus` | messages of other members |
+//! | `others` | nodes with another version of the module |
 //! | `cluster` | telling the cluster who is primary, where it has not noticed |
 //! | `links` | which links of replicas have changed, and which count |
 //! | `psync` | whom a primary serves |
@@ -30,6 +31,7 @@ mod disk;
 mod founding;
 mod invitation;
 mod links;
+mod others;
 pub mod psync;
 pub mod state;
 pub mod status;

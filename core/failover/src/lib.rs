@@ -73,10 +73,11 @@ pub use configuration::{suffices, Configuration, Credentials, Kept, Members, Sho
 pub use definition::{Definition, GroupId, NodeId, MAX_MEMBERS};
 pub use group::Group;
 pub use member::{Action, Member, Message, Position, Refusal, StreamId};
-pub use record::{Record, ServerSettings, FILE, SLOT};
+pub use record::{other_format, Record, ServerSettings, FILE, SLOT};
 pub use reign::Generation;
 pub use rules::Rule;
 pub use shard::{shortage_text, Act, Peer, Role, Shard, View};
 pub use wire::{
     decode, encode, refusal_text, Body, Decline, Envelope, Status, Unread, BUS_TYPE, MAX_BYTES,
+    VERSION as WIRE_VERSION,
 };
