@@ -116,6 +116,7 @@ mod cluster {
 mod failover {
     mod forming;
     mod promotion;
+    mod versions;
 }
 
 /// SLOTHINT, SLOTHINT.MAP, SLOTHINT.SLOTS and SLOTHINT.WATCH.

@@ -1,11 +1,10 @@
 //! Who becomes primary of a group, and that acknowledged writes survive it.
 
-use std::collections::HashMap;
 use std::fs;
 
 use testkit::{eventually, Server};
 
-use crate::support::group::{info, status, Group};
+use crate::support::group::{file_of, info, is_configured, status, Group};
 
 /// Writes, and returns the keys of the shard with the number that is in each.
 fn write_some(group: &Group, primary: &Server) -> String {
@@ -106,19 +105,6 @@ fn with_one_replica_down_nobody_is_promoted_until_it_is_back() {
     two.resume();
     let next = group.wait_for_another(primary);
     assert_eq!(value(next, &key), "alone");
-}
-
-/// Whether this member is in the configuration that `of` knows.
-fn is_configured(of: &Server, member: &Server) -> bool {
-    let members: Vec<HashMap<String, redis::Value>> =
-        redis::from_redis_value(status(of)["members"].clone()).expect("maps");
-    let address = member.addr();
-    let is_it = |one: &&HashMap<String, redis::Value>| {
-        let text: String = redis::from_redis_value(one["address"].clone()).expect("a text");
-        text == address
-    };
-    let one = members.iter().find(is_it).expect("it is a member");
-    one["configured"] == redis::Value::Int(1)
 }
 
 #[test]
@@ -240,16 +226,7 @@ fn an_unreadable_file_means_no_vote_and_a_closed_primary() {
     let [primary, one, two] = group.shard();
     let key = write_some(&group, primary);
     primary.kill();
-    let file = fs::read_dir(primary.dir())
-        .expect("its directory")
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .find(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "durable")
-        })
-        .expect("the file of the group");
-    fs::write(&file, b"garbage").expect("written");
+    fs::write(file_of(primary), b"garbage").expect("written");
     primary.restart();
     primary.wait_for_log("neither of its two records is whole");
     let next = group.wait_for_another(primary);

@@ -1,6 +1,7 @@
 //! A shard of three nodes that is a failover group, in a cluster with two other primaries.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use testkit::{eventually, Cluster, Server};
 
@@ -66,6 +67,11 @@ impl Group {
     /// time; then START is sent again, as an operator would.
     pub fn form(&self) {
         let [primary, ..] = self.shard();
+        self.form_by(primary);
+    }
+
+    /// As [`Group::form`], where another member is the primary.
+    pub fn form_by(&self, primary: &Server) {
         eventually("START to form the group", || {
             let started = primary.try_run::<String>(&["DURABLE.FAILOVER", "START"]);
             started.is_ok_and(|reply| reply == "OK") || info(primary, "state") == "primary"
@@ -156,4 +162,22 @@ pub fn info(server: &Server, field: &str) -> String {
 /// DURABLE.FAILOVER STATUS.
 pub fn status(server: &Server) -> Status {
     server.run(&["DURABLE.FAILOVER", "STATUS"])
+}
+
+/// Whether this member is in the configuration that `of` knows.
+pub fn is_configured(of: &Server, member: &Server) -> bool {
+    let members: Vec<HashMap<String, redis::Value>> =
+        redis::from_redis_value(status(of)["members"].clone()).expect("maps");
+    let address = member.addr();
+    let is_it = |one: &&HashMap<String, redis::Value>| {
+        let text: String = redis::from_redis_value(one["address"].clone()).expect("a text");
+        text == address
+    };
+    let one = members.iter().find(is_it).expect("it is a member");
+    one["configured"] == redis::Value::Int(1)
+}
+
+/// The file in which a member keeps its group and its promise.
+pub fn file_of(member: &Server) -> PathBuf {
+    member.dir().join("nodes.conf.durable")
 }
