@@ -19,6 +19,9 @@ use crate::ffi::{Blocked, Ctx, HandleId, Waiting};
 
 /// How long START tries, in milliseconds. Members have to write to their disks meanwhile.
 const PATIENCE: u64 = 10_000;
+/// The time between two invitations, in milliseconds. Valkey 8.1 closes a new link between nodes whose
+/// first message is a module's: invited in each cron, a node that has just restarted hears nothing.
+const BETWEEN_INVITATIONS: u64 = 1000;
 
 /// A group that is being formed.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub struct Founding {
     /// The members that have accepted.
     accepted: Vec<NodeId>,
     deadline: u64,
+    /// When to invite again.
+    invite_at: u64,
     /// The record that is being written.
     sequence: Option<u64>,
 }
@@ -97,6 +102,7 @@ pub fn start(ctx: &Ctx) {
         caller: Some((client, blocked)),
         accepted: Vec::new(),
         deadline: view::now().saturating_add(PATIENCE),
+        invite_at: 0,
         sequence: None,
     };
     state::with(|state| state.founding = Some(founding));
@@ -105,13 +111,16 @@ pub fn start(ctx: &Ctx) {
 
 /// The server's cron ran: invites again, or gives up.
 pub fn cron(ctx: &Ctx) {
-    let deadline = state::with(|state| {
+    let now = view::now();
+    let due = state::with(|state| {
         let founding = state.founding.as_ref()?;
-        (founding.sequence.is_none() && founding.me == MemberId(0)).then_some(founding.deadline)
+        let invites = founding.sequence.is_none() && founding.me == MemberId(0);
+        invites.then_some((now >= founding.deadline, now >= founding.invite_at))
     });
-    let Some(deadline) = deadline else { return };
-    if view::now() < deadline {
-        return invite_all(ctx);
+    match due {
+        Some((true, _)) => {}
+        Some((false, true)) => return invite_all(ctx),
+        _ => return,
     }
     let missing = state::with(|state| {
         let founding = state.founding.as_ref();
@@ -138,6 +147,7 @@ impl Founding {
             caller: None,
             accepted: Vec::new(),
             deadline: 0,
+            invite_at: 0,
             sequence: None,
         }
     }
@@ -157,8 +167,10 @@ impl Founding {
 }
 
 fn invite_all(ctx: &Ctx) {
+    let now = view::now();
     let invitations = state::with(|state| {
-        let founding = state.founding.as_ref()?;
+        let founding = state.founding.as_mut()?;
+        founding.invite_at = now.saturating_add(BETWEEN_INVITATIONS);
         let body = Body::Invite(founding.definition.clone());
         Some((founding.missing(), bytes(founding.definition.id, body)))
     });
