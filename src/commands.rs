@@ -104,7 +104,7 @@ const COMMANDS: [CommandRow; 10] = [
         flags: c"admin allow-stale",
         arity: -2,
         categories: Categories::Own(&["admin", "dangerous", "slow"]),
-        summary: c"Shows, forms or opens the group whose votes decide on failovers.",
+        summary: c"Shows, forms, changes or opens the group whose votes decide on failovers.",
         complexity: c"O(N) where N is the number of members",
         args: command_of_failover::args,
         handler: Handler::of::<command_of_failover::DurableFailover>(),

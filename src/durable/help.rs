@@ -34,7 +34,7 @@ const LINES: [&CStr; 25] = [
     c"    Wait until everything executed so far, by anyone, is acknowledged. Returns by how many replicas.",
     c"DURABLE.REPLICAS",
     c"    List the links to replicas, what each has acknowledged, and whether it counts.",
-    c"DURABLE.FAILOVER STATUS|START|ACCEPT-LOSS",
+    c"DURABLE.FAILOVER STATUS|START|REPLACE old-id new-id|ACCEPT-LOSS",
     c"    The group whose votes keep acknowledged writes in a failover (durable.failover, cluster mode).",
     c"DURABLE.HELP",
     c"    Print this help.",

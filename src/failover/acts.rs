@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-use durable_failover::{encode, Act, Body, Envelope, Kept, MemberId, Position, Record, Shard};
+use durable_failover::{encode, Act, Body, Envelope, MemberId, Position, Record, Shard};
 
-use super::{cluster, disk, founding, links, state, view, MEMBER};
+use super::{cluster, disk, founding, joining, links, state, view, MEMBER};
 use crate::ffi::Ctx;
 
 /// How long to wait before a promise that could not be written is written again, in milliseconds.
@@ -47,7 +47,7 @@ pub fn carry_out(ctx: &Ctx, acts: Vec<Act>) {
     let mut todo = VecDeque::from(acts);
     while let Some(act) = todo.pop_front() {
         match act {
-            Act::Persist(kept) => write(ctx, kept),
+            Act::Persist(_) => write(ctx),
             Act::Send(to, body) => send(ctx, to, body),
             Act::Stand => {
                 cut_link(ctx);
@@ -57,6 +57,7 @@ pub fn carry_out(ctx: &Ctx, acts: Vec<Act>) {
             Act::Promote => promote(ctx),
             Act::Claim => cluster::claim(ctx),
             Act::Follow(member) => cluster::follow(ctx, member),
+            Act::Leave(change) => joining::leave(ctx, &change),
             Act::Log(text) => ctx.log_notice(&format!("failover: {text}")),
         }
     }
@@ -116,8 +117,9 @@ fn send(ctx: &Ctx, to: MemberId, body: Body) {
     }
 }
 
-/// Writes a promise and a configuration. The event loop does not wait for it.
-fn write(ctx: &Ctx, kept: Kept) {
+/// Writes what the member has promised by now, its configuration, and its list of members: they belong
+/// together. The event loop does not wait for it.
+fn write(ctx: &Ctx) {
     let began = state::with(|state| {
         let (Some(shard), Some(node)) = (&state.shard, state.node) else {
             return false;
@@ -132,7 +134,7 @@ fn write(ctx: &Ctx, kept: Kept) {
             sequence: state.sequence.saturating_add(1),
             node,
             definition: shard.definition().clone(),
-            kept,
+            kept: shard.member().kept(),
             before: state
                 .before
                 .unwrap_or(durable_failover::ServerSettings::NEEDED),

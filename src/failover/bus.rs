@@ -1,9 +1,9 @@
 //! Messages of other members. The server delivers them also while data are loaded or a script is
 //! busy, so they are only kept then, and looked at in a timer.
 
-use durable_failover::{decode, Body, NodeId, Unread};
+use durable_failover::{decode, Body, Change, GroupId, NodeId, Sender, Unread, Version};
 
-use super::{acts, founding, invitation, others, state, view};
+use super::{acts, founding, invitation, joining, others, replace, state, view};
 use crate::ffi::cluster::{BusReceiver, NODE_ID};
 use crate::ffi::{Ctx, Timer};
 
@@ -71,7 +71,15 @@ impl Timer for Inbox {
                 Body::Invite(definition) => invitation::invited(ctx, from, definition),
                 Body::Accept => founding::accepted(ctx, from, envelope.group),
                 Body::Withdraw => invitation::withdrawn(ctx, from, envelope.group),
-                Body::Decline(why) => founding::declined(ctx, from, envelope.group, why),
+                Body::Decline(why) => {
+                    founding::declined(ctx, from, envelope.group, why);
+                    replace::declined(ctx, from, envelope.group, why);
+                }
+                Body::Propose(definition) => joining::proposed(ctx, from, &definition),
+                Body::Willing => replace::willing(ctx, from, envelope.group),
+                Body::Join(change, term) => joining::join(ctx, &change, term),
+                Body::Replaceable(end) => joining::replaceable(ctx, from, envelope.group, end),
+                Body::Change(change) => told(ctx, from, &change),
                 body => pass_on(ctx, from, (envelope.group, envelope.list), &body),
             }
         }
@@ -79,22 +87,48 @@ impl Timer for Inbox {
 }
 
 /// A member's message to this member.
-fn pass_on(ctx: &Ctx, from: NodeId, list: (durable_failover::GroupId, u32), body: &Body) {
-    let found = state::with(|state| {
-        let shard = state.shard.as_ref()?;
-        let definition = shard.definition();
-        let place = definition.place(from)?;
-        let is_same = list == (definition.id, definition.version);
-        is_same.then(|| (place, shard.needs_fence(body)))
+fn pass_on(ctx: &Ctx, from: NodeId, list: (GroupId, Version), body: &Body) {
+    let sender = state::with(|state| {
+        let shard = state.shard.as_ref();
+        shard.map(|shard| shard.sender(from, list.0, list.1))
     });
-    let Some((place, needs_fence)) = found else {
-        state::with(|state| state.ignored = state.ignored.saturating_add(1));
-        return;
+    let place = match sender {
+        Some(Sender::Member(place)) => place,
+        Some(Sender::GoesByAnotherList) => {
+            // Once a second.
+            if matches!(body, Body::Status(_)) {
+                joining::tell_list(ctx, from);
+            }
+            return;
+        }
+        Some(Sender::Stranger) | None => {
+            return state::with(|state| state.ignored = state.ignored.saturating_add(1));
+        }
     };
+    let needs_fence = state::with(|state| {
+        let shard = state.shard.as_ref();
+        shard.is_some_and(|shard| shard.needs_fence(body))
+    });
     if needs_fence {
         acts::cut_link(ctx);
     }
     let view = view::read(ctx);
     let todo = acts::with_shard(|shard| shard.received(place, body, &view));
     acts::carry_out(ctx, todo);
+}
+
+/// A node tells the list of members of its group. Only members of the own list are believed.
+fn told(ctx: &Ctx, from: NodeId, change: &Change) {
+    let is_member = state::with(|state| {
+        let shard = state.shard.as_ref()?;
+        Some(shard.definition().place(from).is_some())
+    });
+    match is_member {
+        Some(true) => {
+            let todo = acts::with_shard(|shard| shard.told(change));
+            acts::carry_out(ctx, todo);
+        }
+        Some(false) => state::with(|state| state.ignored = state.ignored.saturating_add(1)),
+        None => joining::told_beside(ctx, from, &change.definition),
+    }
 }

@@ -1,6 +1,6 @@
 //! What has to be true before `DURABLE.FAILOVER START` invites anybody.
 
-use durable_failover::{Definition, GroupId, NodeId, MAX_MEMBERS};
+use durable_failover::{Definition, GroupId, Version, MAX_MEMBERS};
 
 use super::{links, state, view};
 use crate::config;
@@ -38,15 +38,9 @@ pub fn definition(ctx: &Ctx) -> Result<Definition, String> {
     let (expected, acknowledgements) =
         config::read(|config| (config.expected_replicas, config.failover_replicas));
     let own = ctx.own_node();
-    let mut replicas: Vec<NodeId> = ctx
-        .cluster_nodes()
-        .iter()
-        .filter(|id| {
-            ctx.cluster_node(id)
-                .is_some_and(|known| known.primary == own)
-        })
-        .filter_map(|id| NodeId::parse(id))
-        .collect();
+    let mut replicas = own
+        .map(|own| links::replicas_of(ctx, own))
+        .unwrap_or_default();
     replicas.sort_unstable();
     let known = replicas.len();
     if u32::try_from(known) != Ok(expected) || known == 0 {
@@ -70,7 +64,7 @@ pub fn definition(ctx: &Ctx) -> Result<Definition, String> {
     }
     let definition = Definition {
         id: GroupId::parse(&ctx.random_hex::<32>()).unwrap_or_default(),
-        version: 1,
+        version: Version::FIRST,
         acknowledgements,
         members: std::iter::once(node).chain(replicas).collect(),
     };

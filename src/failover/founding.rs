@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use durable_failover::{
     encode, Act, Body, Decline, Definition, Envelope, GroupId, Kept, Member, MemberId, NodeId,
-    Record, Shard, BUS_TYPE,
+    Record, Shard, Version, BUS_TYPE,
 };
 
 use super::disk::{Disk, Outcome};
@@ -17,8 +17,8 @@ use super::{acts, conditions, state, switch, view};
 use crate::event_loop;
 use crate::ffi::{Blocked, Ctx, HandleId, Waiting};
 
-/// How long START tries, in milliseconds. Members have to write to their disks meanwhile.
-const PATIENCE: u64 = 10_000;
+/// How long START and REPLACE try, in milliseconds. Members have to write to their disks meanwhile.
+pub(super) const PATIENCE: u64 = 10_000;
 /// The time between two invitations, in milliseconds. Valkey 8.1 closes a new link between nodes whose
 /// first message is a module's: invited in each cron, a node that has just restarted hears nothing.
 const BETWEEN_INVITATIONS: u64 = 1000;
@@ -28,8 +28,12 @@ const BETWEEN_INVITATIONS: u64 = 1000;
 pub struct Founding {
     definition: Definition,
     me: MemberId,
+    /// This primary forms it. Otherwise this server was asked to be a member.
+    is_founder: bool,
+    /// What a member of it begins with.
+    kept: Kept,
     path: PathBuf,
-    /// Who asked for it. `None` for a replica that was invited.
+    /// Who asked for it. `None` for a server that was asked to be a member.
     caller: Option<(u64, Blocked)>,
     /// The members that have accepted.
     accepted: Vec<NodeId>,
@@ -98,6 +102,8 @@ pub fn start(ctx: &Ctx) {
     let founding = Founding {
         definition,
         me: MemberId(0),
+        is_founder: true,
+        kept: founding_promise(),
         path,
         caller: Some((client, blocked)),
         accepted: Vec::new(),
@@ -114,7 +120,7 @@ pub fn cron(ctx: &Ctx) {
     let now = view::now();
     let due = state::with(|state| {
         let founding = state.founding.as_ref()?;
-        let invites = founding.sequence.is_none() && founding.me == MemberId(0);
+        let invites = founding.sequence.is_none() && founding.is_founder;
         invites.then_some((now >= founding.deadline, now >= founding.invite_at))
     });
     match due {
@@ -138,11 +144,18 @@ pub fn cron(ctx: &Ctx) {
 }
 
 impl Founding {
-    /// What a replica keeps of a group that it joins.
-    pub(super) fn joining(definition: Definition, me: MemberId, path: PathBuf) -> Founding {
+    /// What a server keeps of a group that it joins.
+    pub(super) fn joining(
+        definition: Definition,
+        me: MemberId,
+        kept: Kept,
+        path: PathBuf,
+    ) -> Founding {
         Founding {
             definition,
             me,
+            is_founder: false,
+            kept,
             path,
             caller: None,
             accepted: Vec::new(),
@@ -183,7 +196,7 @@ fn invite_all(ctx: &Ctx) {
 }
 
 fn bytes(group: GroupId, body: Body) -> Vec<u8> {
-    let list = 1;
+    let list = Version::FIRST;
     encode(&Envelope { group, list, body })
 }
 
@@ -192,7 +205,7 @@ pub fn give_up(ctx: &Ctx, why: &str) {
     let Some(founding) = state::with(|state| state.founding.take()) else {
         return;
     };
-    if founding.me == MemberId(0) {
+    if founding.is_founder {
         for &node in founding.definition.members.iter().skip(1) {
             answer_to(ctx, node, founding.definition.id, Body::Withdraw);
         }
@@ -203,6 +216,11 @@ pub fn give_up(ctx: &Ctx, why: &str) {
         blocked.unblock();
     }
     ctx.log_warning(&format!("failover: no group was formed: {why}"));
+}
+
+/// What the members of a new group begin with: they follow its founder in the first term.
+pub(super) fn founding_promise() -> Kept {
+    Kept::promised(Member::founding_ballot(MemberId(0)))
 }
 
 /// Sends a word about a group that is being formed.
@@ -216,7 +234,7 @@ pub fn accepted(ctx: &Ctx, from: NodeId, group: GroupId) {
         let Some(founding) = &mut state.founding else {
             return false;
         };
-        let is_mine = founding.definition.id == group && founding.me == MemberId(0);
+        let is_mine = founding.definition.id == group && founding.is_founder;
         if !is_mine || founding.sequence.is_some() || founding.accepted.contains(&from) {
             return false;
         }
@@ -232,12 +250,17 @@ pub fn accepted(ctx: &Ctx, from: NodeId, group: GroupId) {
 pub fn declined(ctx: &Ctx, from: NodeId, group: GroupId, why: Decline) {
     let is_mine = state::with(|state| {
         let founding = state.founding.as_ref();
-        founding.is_some_and(|one| one.definition.id == group && one.me == MemberId(0))
+        founding.is_some_and(|one| one.definition.id == group && one.is_founder)
     });
     if !is_mine {
         return;
     }
-    let why = match why {
+    give_up(ctx, &format!("{from} declines: {}", reason(why)));
+}
+
+/// Why a server does not want to be a member, for an operator.
+pub(super) fn reason(why: Decline) -> String {
+    match why {
         Decline::Off => "durable.failover is off there".to_owned(),
         Decline::Differs {
             replicas,
@@ -249,8 +272,7 @@ pub fn declined(ctx: &Ctx, from: NodeId, group: GroupId, why: Decline) {
         Decline::Member(other) => format!("it belongs to group {other}"),
         Decline::FollowsAnother => "it does not replicate this primary".to_owned(),
         Decline::NoFile => "its file cannot be read or written".to_owned(),
-    };
-    give_up(ctx, &format!("{from} declines: {why}"));
+    }
 }
 
 /// Writes the group to disk.
@@ -272,7 +294,7 @@ pub(super) fn write(ctx: &Ctx) {
                 sequence: state.sequence,
                 node,
                 definition: founding.definition.clone(),
-                kept: Kept::promised(Member::founding_ballot(MemberId(0))),
+                kept: founding.kept,
                 before: state.before.unwrap_or(before),
             })
         })
@@ -295,7 +317,7 @@ pub fn written(ctx: &Ctx, outcome: &Outcome) -> bool {
     };
     if let Err(why) = &outcome.result {
         ctx.log_warning(&format!("failover: {}: {why}", founding.path.display()));
-        if founding.me != MemberId(0) {
+        if !founding.is_founder {
             let primary = founding.definition.members.first().copied();
             if let Some(primary) = primary {
                 let declined = Body::Decline(Decline::NoFile);
@@ -315,11 +337,11 @@ fn begin(ctx: &Ctx, founding: Founding, outcome: &Outcome) {
     let Founding {
         definition,
         me,
+        is_founder,
         path,
         caller,
         ..
     } = founding;
-    let is_founder = me == MemberId(0);
     let id = definition.id;
     let primary = definition.members.first().copied();
     let shard = if is_founder {

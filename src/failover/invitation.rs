@@ -1,10 +1,10 @@
 //! A replica's part in forming a group: it is invited, and accepts or declines. `founding` has the
 //! primary's part.
 
-use durable_failover::{Body, Decline, Definition, GroupId, Kept, Member, MemberId, NodeId, Shard};
+use durable_failover::{Body, Decline, Definition, GroupId, NodeId, Shard};
 
 use super::founding::{self, Founding};
-use super::{state, switch};
+use super::{joining, state, switch};
 use crate::config;
 use crate::ffi::Ctx;
 
@@ -26,39 +26,55 @@ pub fn invited(ctx: &Ctx, from: NodeId, definition: Definition) {
 
 /// Whether this server accepts an invitation: `true` if it has already.
 fn considered(ctx: &Ctx, from: NodeId, definition: &Definition) -> Result<bool, Decline> {
+    if definition.members.first() != Some(&from) {
+        return Err(Decline::FollowsAnother);
+    }
+    agrees(ctx, from, definition)?;
+    state::with(|state| {
+        let Some(shard) = &state.shard else {
+            return Ok(false);
+        };
+        if shard.definition().id == definition.id {
+            return Ok(true);
+        }
+        // A group that never began: the same primary invites again.
+        if never_began(shard, from) {
+            Ok(false)
+        } else {
+            Err(Decline::Member(shard.definition().id))
+        }
+    })
+}
+
+/// Whether this server replicates the sender and its settings are those of the group.
+///
+/// # Errors
+/// Why not.
+pub(super) fn agrees(ctx: &Ctx, from: NodeId, definition: &Definition) -> Result<(), Decline> {
     let (replicas, acknowledgements) =
         config::read(|config| (config.expected_replicas, config.failover_replicas));
     let primary = ctx.primary_in_cluster().and_then(|id| NodeId::parse(&id));
-    state::with(|state| {
-        let node = state.node.ok_or(Decline::Off)?;
-        if state.problem.is_some() {
-            return Err(Decline::NoFile);
-        }
-        if primary != Some(from) || definition.members.first() != Some(&from) {
-            return Err(Decline::FollowsAnother);
-        }
-        let expected = definition.members.len().saturating_sub(1);
-        let agrees = usize::try_from(replicas) == Ok(expected)
-            && acknowledgements == definition.acknowledgements
-            && definition.group().is_some()
-            && definition.place(node).is_some();
-        if !agrees {
-            return Err(Decline::Differs {
-                replicas,
-                acknowledgements,
-            });
-        }
-        if let Some(shard) = &state.shard {
-            if shard.definition().id == definition.id {
-                return Ok(true);
-            }
-            // A group that never began: the same primary invites again.
-            if !never_began(shard, from) {
-                return Err(Decline::Member(shard.definition().id));
-            }
-        }
-        Ok(false)
-    })
+    let (node, has_problem) = state::with(|state| (state.node, state.problem.is_some()));
+    let node = node.ok_or(Decline::Off)?;
+    if has_problem {
+        return Err(Decline::NoFile);
+    }
+    if primary != Some(from) {
+        return Err(Decline::FollowsAnother);
+    }
+    let expected = definition.members.len().saturating_sub(1);
+    let agrees = usize::try_from(replicas) == Ok(expected)
+        && acknowledgements == definition.acknowledgements
+        && definition.group().is_some()
+        && definition.place(node).is_some();
+    if agrees {
+        Ok(())
+    } else {
+        Err(Decline::Differs {
+            replicas,
+            acknowledgements,
+        })
+    }
 }
 
 fn accept(ctx: &Ctx, definition: Definition) {
@@ -69,7 +85,12 @@ fn accept(ctx: &Ctx, definition: Definition) {
         let (Some(me), false) = (me, known == Some(definition.id)) else {
             return false;
         };
-        state.founding = Some(Founding::joining(definition, me, path));
+        state.founding = Some(Founding::joining(
+            definition,
+            me,
+            founding::founding_promise(),
+            path,
+        ));
         true
     });
     if is_new {
@@ -92,12 +113,7 @@ pub fn withdrawn(ctx: &Ctx, from: NodeId, group: GroupId) {
         state.confirmed = None;
     });
     let path = switch::path(ctx);
-    if let Err(why) = std::fs::remove_file(&path) {
-        ctx.log_warning(&format!(
-            "failover: {} cannot be removed: {why}",
-            path.display()
-        ));
-    }
+    joining::remove(ctx, &path);
     if let Some(before) = before {
         switch::set(ctx, before);
     }
@@ -108,7 +124,7 @@ pub fn withdrawn(ctx: &Ctx, from: NodeId, group: GroupId) {
 /// A group of this founder that has never had a term as far as this member knows.
 fn never_began(shard: &Shard, founder: NodeId) -> bool {
     let member = shard.member();
-    member.kept() == Kept::promised(Member::founding_ballot(MemberId(0)))
+    member.kept() == founding::founding_promise()
         && !member.is_voter()
         && shard.definition().members.first() == Some(&founder)
 }

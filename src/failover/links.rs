@@ -13,6 +13,7 @@ use durable_failover::{MemberId, NodeId};
 use super::{state, MEMBER};
 use crate::durable::{state as durable_state, turn};
 use crate::ffi;
+use crate::ffi::cluster::NODE_ID;
 use crate::ffi::Ctx;
 
 /// A host and a port.
@@ -99,6 +100,16 @@ pub fn count(ctx: &Ctx) {
         turn::used(ctx);
         ffi::wakeup::wake_event_loop();
     }
+}
+
+/// The replicas of a node, as the cluster knows them.
+pub fn replicas_of(ctx: &Ctx, primary: [u8; NODE_ID]) -> Vec<NodeId> {
+    let nodes = ctx.cluster_nodes();
+    let replicas = nodes.iter().filter(|id| {
+        let known = ctx.cluster_node(id);
+        known.is_some_and(|known| known.primary == Some(primary))
+    });
+    replicas.filter_map(|id| NodeId::parse(id)).collect()
 }
 
 /// Says which of these replicas has no link under the address that the cluster knows. Its

@@ -18,6 +18,7 @@
 //! | `disk` | the file, and the thread that writes it |
 //! | `conditions` | what START needs |
 //! | `founding`, `invitation` | forming a group: the primary's part, a replica's part |
+//! | `replace`, `joining` | exchanging a member: the primary's part, and that of servers that are no members |
 //! | `command`, `status` | `DURABLE.FAILOVER` |
 //!
 //! Without `durable.failover` nothing here runs, but for a look at the setting in the server's cron.
@@ -30,9 +31,11 @@ mod conditions;
 mod disk;
 mod founding;
 mod invitation;
+mod joining;
 mod links;
 mod others;
 pub mod psync;
+mod replace;
 pub mod state;
 pub mod status;
 mod switch;
@@ -97,6 +100,8 @@ pub fn cron(ctx: &Ctx) {
     } else {
         founding::cron(ctx);
         acts::tick(ctx);
+        replace::cron(ctx);
+        joining::tell_beside(ctx);
     }
 }
 
@@ -157,8 +162,8 @@ fn show(state: &state::State) {
     let shard = state.shard.as_ref();
     let is_closed = match shard {
         Some(shard) => shard.is_closed(),
-        // Nothing is known of what was promised.
-        None => state.problem.is_some(),
+        // Nothing is known of what was promised, or the group of the shard does not know this server.
+        None => state.problem.is_some() || state.is_beside,
     };
     let needed = shard.map_or(0, |shard| u32::from(shard.group().acknowledgements()));
     MEMBER.store(shard.is_some(), Ordering::Relaxed);

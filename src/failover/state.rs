@@ -9,6 +9,7 @@ use super::disk::Disk;
 use super::founding::Founding;
 use super::links::{Address, MemberAddress};
 use super::others::Others;
+use super::replace::Exchange;
 use super::show;
 use crate::ffi::cluster::NODE_ID;
 use crate::ffi::main_thread::MainThread;
@@ -50,6 +51,12 @@ pub struct State {
     pub leaving: Option<(ServerSettings, u64)>,
     /// A group that is being formed.
     pub founding: Option<Founding>,
+    /// A member that is being exchanged for another node.
+    pub exchange: Option<Exchange>,
+    /// This server is no member of the group that its primary belongs to, and so holds no elections.
+    pub is_beside: bool,
+    /// When nodes beside the group were told of it last, in milliseconds.
+    pub told_beside_at: u64,
     /// The server's `cluster-node-timeout`, in milliseconds. `None` until it is looked up.
     pub node_timeout: Option<u64>,
     /// Nodes that send messages of another version.

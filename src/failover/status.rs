@@ -12,6 +12,7 @@
 //! | `ready` | 1 if a failover would succeed now; on a replica: if it could vote |
 //! | `reason` | why it would not |
 //! | `last-refusal` | the last vote that was not given |
+//! | `joining` | the node that is to take the place of a member (REPLACE), until it is one |
 //! | `members` | one map for each |
 
 use std::ffi::{CStr, CString};
@@ -34,6 +35,7 @@ struct Shown {
     is_ready: bool,
     reason: String,
     last_refusal: String,
+    joining: String,
     members: Vec<OneShown>,
 }
 
@@ -67,6 +69,7 @@ fn shown(ctx: &Ctx) -> Shown {
             is_ready: false,
             reason: String::new(),
             last_refusal: String::new(),
+            joining: String::new(),
             members: Vec::new(),
         };
         if !super::is_on() {
@@ -80,7 +83,13 @@ fn shown(ctx: &Ctx) -> Shown {
         }
         let Some(shard) = &state.shard else {
             shown.state = "no group";
-            shown.reason = "DURABLE.FAILOVER START on the primary forms a group".into();
+            shown.reason = if state.is_beside {
+                "the primary belongs to a group; DURABLE.FAILOVER REPLACE there gives this server the \
+                 place of a member"
+            } else {
+                "DURABLE.FAILOVER START on the primary forms a group"
+            }
+            .into();
             return shown;
         };
         let member = shard.member();
@@ -91,6 +100,10 @@ fn shown(ctx: &Ctx) -> Shown {
             (true, Some(_)) => "primary",
         };
         shown.last_refusal = shard.last_refusal().to_owned();
+        shown.joining = shard
+            .joining()
+            .map(|node| node.to_string())
+            .unwrap_or_default();
         shown.group = shard.definition().id.to_string();
         shown.guaranteed = shard.group().acknowledgements().into();
         shown.votes = shard.group().votes().into();
@@ -216,7 +229,7 @@ fn complaint(member: &OneShown) -> Option<String> {
 /// Replies.
 pub fn reply(ctx: &Ctx) {
     let shown = shown(ctx);
-    ctx.reply_map(11);
+    ctx.reply_map(12);
     text(ctx, c"state", shown.state);
     text(ctx, c"group", &shown.group);
     number(ctx, c"guaranteed", shown.guaranteed);
@@ -227,6 +240,7 @@ pub fn reply(ctx: &Ctx) {
     number(ctx, c"ready", shown.is_ready.into());
     text(ctx, c"reason", &shown.reason);
     text(ctx, c"last-refusal", &shown.last_refusal);
+    text(ctx, c"joining", &shown.joining);
     ctx.reply_bytes(b"members");
     ctx.reply_array(shown.members.len());
     for member in shown.members {

@@ -133,6 +133,7 @@ pub fn begin(ctx: &Ctx, path: &Path, shard: Shard, sequence: u64, before: Server
         state.before = Some(before);
         state.shard = Some(shard);
         state.problem = None;
+        state.is_beside = false;
     });
     set(ctx, ServerSettings::NEEDED);
     links::count(ctx);
@@ -144,9 +145,10 @@ fn turn_off(ctx: &Ctx) {
         return;
     }
     super::founding::give_up(ctx, "durable.failover was turned off");
+    super::replace::give_up(ctx);
     let (before, timer) = state::with(|state| {
-        let is_bound = state.shard.is_some() || state.problem.is_some();
-        let before = state.before.filter(|_| is_bound);
+        let has_settings = state.shard.is_some() || state.is_beside || state.problem.is_some();
+        let before = state.before.filter(|_| has_settings);
         (before, state.timer.take())
     });
     if let Some(timer) = timer {

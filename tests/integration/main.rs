@@ -116,6 +116,7 @@ mod cluster {
 mod failover {
     mod forming;
     mod promotion;
+    mod replacing;
     mod versions;
 }
 

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ballot, Group, MemberId};
+use super::{Ballot, Group, MemberId, Membership};
 
 /// A set of members.
 #[derive(
@@ -54,6 +54,12 @@ impl Members {
     #[must_use]
     pub fn and(self, others: Members) -> Members {
         Members(self.0 & others.0)
+    }
+
+    /// Those that are not in the other one.
+    #[must_use]
+    pub fn without(self, others: Members) -> Members {
+        Members(self.0 & !others.0)
     }
 
     /// In order of their places.
@@ -99,20 +105,33 @@ pub struct Kept {
     pub promise: Ballot,
     /// The latest configuration that it is or was in, or has made.
     pub configuration: Configuration,
+    /// The list of members that it goes by.
+    pub list: Membership,
 }
 
 impl Kept {
-    /// Of a member that has promised this, and knows of no configuration.
+    /// Of a member of a new group that has promised this, and knows of no configuration.
     pub fn promised(promise: Ballot) -> Kept {
         Kept {
             promise,
             configuration: Configuration::NONE,
+            list: Membership::FIRST,
         }
     }
 
-    /// Whether all of `other` is in it, or something later.
+    /// Of a node that joins a group in this term, in the place of another one.
+    pub fn joining(term: Ballot, list: Membership) -> Kept {
+        Kept {
+            list,
+            ..Kept::promised(term)
+        }
+    }
+
+    /// Whether all of `other` is in it, or something later, by the same list of members.
     pub fn covers(self, other: Kept) -> bool {
-        self.promise >= other.promise && self.configuration >= other.configuration
+        self.promise >= other.promise
+            && self.configuration >= other.configuration
+            && self.list.version == other.list.version
     }
 }
 

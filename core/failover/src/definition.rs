@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Group, MemberId};
+use super::{Group, MemberId, Version};
 
 /// The id of a cluster node: its 40 hexadecimal digits as 20 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ pub struct Definition {
     /// Tells it apart from other groups.
     pub id: GroupId,
     /// Grows with each change of the members.
-    pub version: u32,
+    pub version: Version,
     /// K: how many replicas must have a write before it is released.
     pub acknowledgements: u8,
     /// All members. A [`MemberId`] is a place in this list. The first one founded the group.
@@ -100,6 +100,15 @@ impl Definition {
     pub fn place(&self, node: NodeId) -> Option<MemberId> {
         let place = self.members.iter().position(|&member| member == node)?;
         u8::try_from(place).ok().map(MemberId)
+    }
+
+    /// The list in which another node has the place of one of these members. `None` if that makes no
+    /// group.
+    pub fn with(&self, place: MemberId, node: NodeId, version: Version) -> Option<Definition> {
+        let mut changed = self.clone();
+        *changed.members.get_mut(usize::from(place.0))? = node;
+        changed.version = version;
+        changed.group().is_some().then_some(changed)
     }
 
     /// The node at a place.
@@ -134,7 +143,7 @@ mod tests {
         let of = |acknowledgements, members: &[u8]| {
             let definition = Definition {
                 id: GroupId::default(),
-                version: 1,
+                version: Version::FIRST,
                 acknowledgements,
                 members: members.iter().copied().map(node).collect(),
             };
@@ -145,5 +154,24 @@ mod tests {
         assert_eq!(of(0, &[1, 2, 3]), None);
         assert_eq!(of(1, &[1, 2, 1]), None);
         assert_eq!(of(1, &(0..17).collect::<Vec<_>>()), None);
+    }
+
+    #[test]
+    fn a_node_takes_the_place_of_a_member_but_not_of_two() {
+        let before = Definition {
+            id: GroupId::default(),
+            version: Version::FIRST,
+            acknowledgements: 1,
+            members: [1, 2, 3].map(node).to_vec(),
+        };
+        let later = Version {
+            number: 2,
+            ..Version::FIRST
+        };
+        let after = before.with(MemberId(1), node(4), later).expect("a group");
+        assert_eq!(after.members, [1, 4, 3].map(node));
+        assert_eq!((after.version, after.place(node(2))), (later, None));
+        assert_eq!(before.with(MemberId(1), node(3), later), None);
+        assert_eq!(before.with(MemberId(3), node(4), later), None);
     }
 }

@@ -16,7 +16,8 @@
 use std::collections::BTreeMap;
 
 use super::configuration::has_data;
-use super::member::{Action, Member, Message, Position, Refusal};
+use super::member::{Action, Member, Position};
+use super::message::{Message, Refusal};
 use super::reign::Reign;
 use super::{Ballot, Credentials, MemberId, Rule};
 

@@ -21,6 +21,8 @@
 //! * **Witness**: a member that is no voter. Its vote counts, its data do not.
 //! * **Configuration**: the replicas whose acknowledgements may count in a term. It is on the disks of
 //!   all of them, so that an election hears whose data it needs.
+//! * **Place**: where a member is in the list of members. REPLACE gives it to another node
+//!   (`membership.rs`).
 //! * **Promise**: the highest ballot that a member has voted for or followed. It is written to disk
 //!   before anybody hears of it. A member never acts for a lower ballot.
 //!
@@ -45,6 +47,8 @@
 //! | it is asked for admission | [`admission_asked`](Member::admission_asked) | a replica |
 //! | it may | [`admitted`](Member::admitted) | a primary |
 //! | its data are about to be replaced | [`data_replaced`](Member::data_replaced) | a replica |
+//! | it hears of a later list of members | [`change`](Member::change) | all |
+//! | a new node is heard | [`has_joined`](Member::has_joined) | all |
 //!
 //! The rules and why each is needed are in the files below. The model in `tests/model/` (`make
 //! model`) runs this code with an adversarial server and network, and finds a lost write when any
@@ -56,12 +60,15 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod admission;
 mod ballot;
 mod configuration;
 mod definition;
 mod election;
 mod group;
 mod member;
+mod membership;
+mod message;
 mod record;
 mod reign;
 mod rules;
@@ -72,12 +79,14 @@ pub use ballot::{Ballot, MemberId};
 pub use configuration::{suffices, Configuration, Credentials, Kept, Members, Shortage};
 pub use definition::{Definition, GroupId, NodeId, MAX_MEMBERS};
 pub use group::Group;
-pub use member::{Action, Member, Message, Position, Refusal, StreamId};
+pub use member::{Action, Member, Position, StreamId};
+pub use membership::{Membership, Version};
+pub use message::{Message, Refusal};
 pub use record::{other_format, Record, ServerSettings, FILE, SLOT};
 pub use reign::Generation;
 pub use rules::Rule;
-pub use shard::{shortage_text, Act, Peer, Role, Shard, View};
+pub use shard::{shortage_text, Act, Exchange, Peer, Role, Sender, Shard, View};
 pub use wire::{
-    decode, encode, refusal_text, Body, Decline, Envelope, Status, Unread, BUS_TYPE, MAX_BYTES,
-    VERSION as WIRE_VERSION,
+    decode, encode, refusal_text, Body, Change, Decline, Envelope, Status, Unread, BUS_TYPE,
+    MAX_BYTES, VERSION as WIRE_VERSION,
 };

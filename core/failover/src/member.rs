@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::election::Candidacy;
-use super::reign::{Generation, Reign};
-use super::{Ballot, Configuration, Credentials, Group, Kept, MemberId, Rule};
+use super::message::Message;
+use super::reign::Reign;
+use super::{Ballot, Configuration, Credentials, Group, Kept, MemberId, Membership, Rule};
 
 /// The id of a replication stream (the server's replication id), as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,78 +28,6 @@ impl Position {
     };
 }
 
-/// What members say to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Message {
-    /// A candidate asks for a vote.
-    Request {
-        /// The election.
-        ballot: Ballot,
-        /// The term in which the candidate's data were confirmed.
-        log_term: Ballot,
-        /// The candidate's position.
-        position: Position,
-    },
-    /// The sender votes for this ballot.
-    Vote {
-        /// The election.
-        ballot: Ballot,
-        /// What the sender has.
-        credentials: Credentials,
-    },
-    /// The sender does not vote.
-    Refuse {
-        /// The election.
-        ballot: Ballot,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// The term holder asks a replica to confirm that it has everything up to a position.
-    Challenge {
-        /// The sender's term.
-        term: Ballot,
-        /// The sender's count of changes of the receiver's link.
-        generation: Generation,
-        /// The end of the sender's stream.
-        position: Position,
-        /// The sender's latest configuration in this term, for the receiver to keep.
-        configuration: Option<Configuration>,
-    },
-    /// The sender confirms it.
-    Grant {
-        /// The term.
-        term: Ballot,
-        /// As in the challenge.
-        generation: Generation,
-        /// The number of the configuration in the challenge, which is on the sender's disk. 0 if
-        /// there was none.
-        number: u32,
-    },
-    /// The term holder asks whether it may replace the receiver's data by its own.
-    AskAdmission {
-        /// The sender's term.
-        term: Ballot,
-    },
-    /// It may, while the sender's data end at this position.
-    Admit {
-        /// The term.
-        term: Ballot,
-        /// The sender's position.
-        position: Position,
-    },
-}
-
-/// Why a member does not vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Refusal {
-    /// It has promised this ballot, which is not lower.
-    Promised(Ballot),
-    /// It has more of the stream.
-    Ahead,
-    /// It holds a term in which it can release waits.
-    Reigns,
-}
-
 /// What the caller has to do, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Action {
@@ -119,10 +48,12 @@ pub struct Member {
     pub(super) promise: Ballot,
     /// The latest configuration that it is or was in, or has made.
     pub(super) configuration: Configuration,
-    /// What is on disk of the two.
+    /// The list of members that it goes by.
+    pub(super) membership: Membership,
+    /// What is on disk of the three.
     persisted: Kept,
-    /// Sent once both are on disk.
-    outbox: Vec<(MemberId, Message)>,
+    /// Sent once they are on disk.
+    pub(super) outbox: Vec<(MemberId, Message)>,
     /// The term in which its data were confirmed.
     pub(super) log_term: Ballot,
     /// Its data were confirmed, and it has kept its memory since.
@@ -167,6 +98,7 @@ impl Member {
             group,
             promise: kept.promise,
             configuration: kept.configuration,
+            membership: kept.list,
             persisted: kept,
             outbox: Vec::new(),
             log_term: Ballot::ZERO,
@@ -194,6 +126,7 @@ impl Member {
         Kept {
             promise: self.promise,
             configuration: self.configuration,
+            list: self.membership,
         }
     }
 
@@ -246,9 +179,12 @@ impl Member {
 
     /// What [`Action::Persist`] named is on disk.
     pub fn persisted(&mut self, kept: Kept) -> Vec<Action> {
-        if kept.covers(self.persisted) {
-            self.persisted = kept;
-        }
+        // Lists of members do not only grow: what was written last is on disk.
+        self.persisted = Kept {
+            promise: kept.promise.max(self.persisted.promise),
+            configuration: kept.configuration.max(self.persisted.configuration),
+            list: kept.list,
+        };
         if !self.persisted.covers(self.kept()) {
             return Vec::new();
         }

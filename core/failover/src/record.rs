@@ -17,7 +17,7 @@ pub const FILE: usize = 2 * SLOT;
 const MAGIC: &[u8; 8] = if cfg!(feature = "other-version") {
     b"rdfo-st~"
 } else {
-    b"rdfo-st2"
+    b"rdfo-st3"
 };
 
 /// What is kept.
@@ -117,13 +117,13 @@ fn read_slot(slot: &[u8]) -> Option<Record> {
     // Without a group that makes sense the promise is worth nothing.
     record.definition.group()?;
     record.definition.place(record.node)?;
-    Some(record)
+    (record.definition.version == record.kept.list.version).then_some(record)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Ballot, Configuration, GroupId, MemberId, Members};
+    use crate::{Ballot, Configuration, GroupId, MemberId, Members, Membership, Version};
 
     fn record(sequence: u64) -> Record {
         let ballot = Ballot {
@@ -135,7 +135,7 @@ mod tests {
             node: NodeId([3; 20]),
             definition: Definition {
                 id: GroupId([9; 16]),
-                version: 1,
+                version: Version::FIRST,
                 acknowledgements: 1,
                 members: (1..=16).map(|byte| NodeId([byte; 20])).collect(),
             },
@@ -146,6 +146,7 @@ mod tests {
                     number: u32::MAX,
                     replicas: (0..16).map(MemberId).collect::<Members>(),
                 },
+                list: Membership::FIRST,
             },
             before: ServerSettings::NEEDED,
         }
@@ -209,7 +210,7 @@ mod tests {
     fn a_file_without_a_valid_slot_is_unreadable() {
         assert_eq!(Record::read(&[]), None);
         assert_eq!(Record::read(&vec![0; FILE]), None);
-        assert_eq!(Record::read(b"rdfo-st2"), None);
+        assert_eq!(Record::read(b"rdfo-st3"), None);
         let mut stranger = record(1);
         stranger.node = NodeId([77; 20]);
         assert_eq!(Record::read(&file_of(&[stranger])), None);

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::member::{Action, Member, Message, Position};
+use super::member::{Action, Member, Position};
+use super::message::Message;
 use super::{Ballot, Configuration, MemberId, Members, Rule};
 
 /// The number of changes of one replica's link that its primary has seen.
@@ -33,7 +34,7 @@ pub struct Reign {
     /// The replicas of the configuration in force that are in all proposed ones too.
     usable: Members,
     /// Members that may be served, and the position at which.
-    admissions: BTreeMap<MemberId, (Ballot, PositionKey)>,
+    pub(super) admissions: BTreeMap<MemberId, (Ballot, PositionKey)>,
 }
 
 /// A configuration that is not in force yet.
@@ -44,9 +45,9 @@ struct Proposal {
     holders: Members,
 }
 
-type PositionKey = (u128, u64);
+pub(super) type PositionKey = (u128, u64);
 
-fn key(position: Position) -> PositionKey {
+pub(super) fn key(position: Position) -> PositionKey {
     (position.stream.0, position.offset)
 }
 
@@ -78,6 +79,32 @@ impl Reign {
 }
 
 impl Member {
+    /// The replicas of the latest configuration, if it is in force and all of them have confirmed by the
+    /// present list of members.
+    pub fn in_force(&self) -> Option<Members> {
+        let reign = self.reign.as_ref()?;
+        let latest = self.configuration_in(self.term()?)?;
+        let have_confirmed = latest.replicas.without(reign.grants) == Members::NONE;
+        (reign.proposed.is_none() && have_confirmed).then_some(latest.replicas)
+    }
+
+    /// The list of members has changed: all replicas have to confirm by the new one.
+    pub(super) fn needs_confirmations(&mut self) {
+        if let Some(reign) = &mut self.reign {
+            reign.grants = Members::NONE;
+        }
+    }
+
+    /// Another node is at this place: nothing that was confirmed from there counts.
+    pub(super) fn forget(&mut self, place: MemberId) {
+        let Some(reign) = &mut self.reign else { return };
+        let generation = reign.generations.entry(place).or_default();
+        generation.0 = generation.0.saturating_add(1);
+        reign.grants.remove(place);
+        reign.usable.remove(place);
+        reign.admissions.remove(&place);
+    }
+
     /// The link of a replica came or went. The event has to come before any acknowledgement over a
     /// new link.
     pub fn link_changed(&mut self, replica: MemberId) {
@@ -121,21 +148,29 @@ impl Member {
         Some(self.configuration).filter(|latest| latest.term == term)
     }
 
-    /// The replicas that have confirmed, if they are not those of the latest configuration, and
-    /// enough of them for one.
-    pub fn may_configure(&self) -> Option<Members> {
+    /// The replicas that have confirmed, without those that are left out, if they are not those of the
+    /// latest configuration, and enough of them for one.
+    pub fn may_configure(&self, left_out: Members) -> Option<Members> {
         let (term, reign) = (self.term()?, self.reign.as_ref()?);
         let latest = self.configuration_in(term).map(|latest| latest.replicas);
-        let is_enough = reign.grants.count() >= usize::from(self.group.acknowledgements());
-        (is_enough && latest != Some(reign.grants)).then_some(reign.grants)
+        let replicas = reign.grants.without(left_out);
+        let is_enough = replicas.count() >= usize::from(self.group.acknowledgements());
+        (is_enough && latest != Some(replicas)).then_some(replicas)
     }
 
-    /// Proposes the configuration of the replicas that have confirmed. Once it is on disk, each of them
+    /// The configuration that is not in force yet, and its replicas that do not have it on disk.
+    pub fn awaited(&self) -> Option<(Configuration, Members)> {
+        let proposal = self.reign.as_ref()?.proposed?;
+        let replicas = proposal.configuration.replicas;
+        Some((proposal.configuration, replicas.without(proposal.holders)))
+    }
+
+    /// Proposes the configuration of the replicas that have confirmed, without those that are left out. Once it is on disk, each of them
     /// is asked again ([`challenge`](Self::challenge)), with the position of that time. A position of
     /// now would be too early: a replica that restarts meanwhile could have lost what it acknowledges
     /// until then, and would confirm all the same.
-    pub fn configure(&mut self) -> Vec<Action> {
-        let (Some(replicas), Some(term)) = (self.may_configure(), self.term()) else {
+    pub fn configure(&mut self, left_out: Members) -> Vec<Action> {
+        let (Some(replicas), Some(term)) = (self.may_configure(left_out), self.term()) else {
             return Vec::new();
         };
         let number = self
@@ -244,7 +279,9 @@ impl Member {
         reign.map_or(Members::NONE, |reign| reign.grants.and(reign.usable))
     }
 
-    /// The offset up to which waits may be released: K replicas that count have acknowledged it. `acknowledged` has what each connected replica has acknowledged on its present link.
+    /// The offset up to which waits may be released: K replicas that count have
+    /// acknowledged it. `acknowledged` has what each connected replica has acknowledged on its present
+    /// link.
     pub fn releasable(
         &self,
         acknowledged: impl IntoIterator<Item = (MemberId, u64)>,
@@ -259,66 +296,5 @@ impl Member {
         offsets.sort_unstable_by(|a, b| b.cmp(a));
         let index = usize::from(self.group.acknowledgements()).checked_sub(1)?;
         offsets.get(index).copied()
-    }
-
-    /// Whether a replica that asks for the stream from `asked` is served. `None` is a replica
-    /// without data. `own` are the streams that this primary can continue, and how far.
-    ///
-    /// Who has read a part of an own stream loses nothing: it is brought up to date, or gets a copy
-    /// that includes what it has. Any other position needs an admission. The server does not tell
-    /// which member asks, so the position has to be one that a member was admitted with. If there
-    /// is none, all members are asked; the replica tries again by itself.
-    ///
-    /// # Errors
-    /// It is not served. Carry out the actions.
-    pub fn serves(&self, asked: Option<Position>, own: &[Position]) -> Result<(), Vec<Action>> {
-        let Some(term) = self.term() else {
-            if !self.holds(Rule::ClosedServesNobody) {
-                return Ok(());
-            }
-            return Err(Vec::new());
-        };
-        let Some(position) = asked.filter(|_| self.holds(Rule::Admission)) else {
-            return Ok(());
-        };
-        let is_part =
-            |own: &Position| own.stream == position.stream && own.offset >= position.offset;
-        if own.iter().any(is_part) {
-            return Ok(());
-        }
-        let mut admissions = self
-            .reign
-            .iter()
-            .flat_map(|reign| reign.admissions.values());
-        if admissions.any(|&admitted| admitted == (term, key(position))) {
-            return Ok(());
-        }
-        let ask = |member| Action::Send(member, Message::AskAdmission { term });
-        Err(self.others().map(ask).collect())
-    }
-
-    /// A term holder asks whether it may replace the data of this replica, which end at `own`.
-    pub fn admission_asked(&mut self, from: MemberId, term: Ballot, own: Position) -> Vec<Action> {
-        if term < self.promise || self.reign.is_some() {
-            return Vec::new();
-        }
-        if term > self.promise {
-            self.candidacy = None;
-        }
-        let admit = Message::Admit {
-            term,
-            position: own,
-        };
-        self.promise_and_send(term, [(from, admit)])
-    }
-
-    /// A replica may be served.
-    pub fn admitted(&mut self, from: MemberId, term: Ballot, position: Position) {
-        if self.term() != Some(term) {
-            return;
-        }
-        if let Some(reign) = &mut self.reign {
-            reign.admissions.insert(from, (term, key(position)));
-        }
     }
 }

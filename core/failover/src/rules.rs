@@ -37,4 +37,12 @@ pub enum Rule {
     GrantNeedsAllData,
     /// A member that has promised a higher ballot confirms and releases nothing in a lower term.
     PromiseBinds,
+    /// A member hears only members that go by the same list.
+    SameList,
+    /// A new node joins only once the replicas of the configuration go by the list with it.
+    ConfirmedByList,
+    /// Of two lists the one that was confirmed in the later term counts.
+    ConfirmedListCounts,
+    /// What the old node has confirmed does not count for the new one.
+    OldNodeIsForgotten,
 }

@@ -11,11 +11,12 @@
 //! |---|---|---|
 //! | all | tell their state | once a second, and when it has changed |
 //! | a primary with a term | asks each connected replica that has not confirmed | at once, then once a second |
-//! | a primary with a term | changes the configuration | more have confirmed, or one has been away for a second |
+//! | a primary with a term | changes the configuration | more have confirmed, or one has been away for a second, or has not confirmed it for two |
 //! | a primary without one, a voter | stands | at once, then about once a second |
 //! | a primary with one | stands | a member has promised a later ballot, and so cannot confirm |
 //! | a replica | stands | its primary has failed, cannot win, or neither serves nor speaks |
 //! | a primary with a term | claims its place in the cluster | a member that is heard does not replicate it |
+//! | a primary with a term | exchanges a member for another node | an operator has asked for it |
 //! | a replica | follows the holder of the term | its primary is another one, which has failed |
 //!
 //! Nobody stands who hears too few members to win.
@@ -27,89 +28,29 @@
 mod cluster;
 mod confirm;
 mod receive;
+mod replace;
 mod stand;
 mod tell;
+mod view;
 
+pub use replace::{Exchange, Sender};
 pub use stand::shortage_text;
+pub use view::{Act, Peer, Role, View};
 
-use super::member::{Action, Member, Message, Position};
-use super::wire::{Body, Status};
+use std::collections::BTreeMap;
+
+use super::member::{Action, Member, Position};
+use super::message::Message;
+use super::wire::Status;
 use super::{
-    Ballot, Configuration, Definition, Generation, Group, Kept, MemberId, Members, Refusal,
+    Ballot, Configuration, Definition, Generation, Group, Kept, MemberId, Members, NodeId,
+    MAX_MEMBERS,
 };
 
 /// A state that is older is not believed, in milliseconds.
 pub(super) const FRESH: u64 = 3000;
 /// How often something is sent again that may have been lost, in milliseconds.
 pub(super) const AGAIN: u64 = 1000;
-
-/// What the server shows now.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// The monotonic clock, in milliseconds.
-    pub now: u64,
-    /// What the server is.
-    pub role: Role,
-    /// How far it has read or written its stream. `None` if it does not know.
-    pub position: Option<Position>,
-    /// The position with which a replica asks its primary to continue. It may be one that means
-    /// nothing: then the server asks for everything.
-    pub asks_from: Option<Position>,
-    /// `cluster-node-timeout`, in milliseconds.
-    pub node_timeout: u64,
-}
-
-/// What a server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// A primary.
-    Primary,
-    /// A replica.
-    Replica {
-        /// The primary, if it is a member.
-        of: Option<MemberId>,
-        /// The link is up, and no synchronization is under way.
-        is_linked: bool,
-        /// The cluster marks the primary as failed.
-        has_failed: bool,
-    },
-}
-
-/// What the caller has to do, in this order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// Write this to disk, then call [`Shard::persisted`].
-    Persist(Kept),
-    /// Send a message.
-    Send(MemberId, Body),
-    /// Cut the link to the primary, if this is a replica. Then call [`Shard::stand`].
-    Stand,
-    /// CLUSTER FAILOVER FORCE.
-    Promote,
-    /// See that no other member has a higher epoch in the cluster than this primary.
-    Claim,
-    /// CLUSTER REPLICATE this member.
-    Follow(MemberId),
-    /// Write a line to the log.
-    Log(String),
-}
-
-/// What is known of another member.
-#[derive(Clone, Debug, Default)]
-pub struct Peer {
-    /// When it told its state last.
-    pub heard_at: Option<u64>,
-    /// Its state.
-    pub status: Option<Status>,
-    /// Why it refused its vote last.
-    pub refusal: Option<Refusal>,
-    /// It is a replica of this primary, and its link is up.
-    pub is_linked: bool,
-    /// When something was sent to it while it was not heard.
-    pub sent_at: Option<u64>,
-    /// What it was asked to confirm, and when: term, link, configuration.
-    pub asked: Option<(Ballot, Generation, Option<Configuration>, u64)>,
-}
 
 /// One server's part in its group.
 #[derive(Debug)]
@@ -119,10 +60,16 @@ pub struct Shard {
     group: Group,
     member: Member,
     peers: Vec<Peer>,
+    /// Replicas of this primary that are no members, and where their data end.
+    beside: BTreeMap<NodeId, Position>,
+    /// A member that is to be exchanged, and the list without it. First it leaves the configuration.
+    leaving: Option<(MemberId, Definition)>,
     /// The challenge of the primary that is not answered yet: the data had not arrived.
     challenge: Option<Challenge>,
     /// Since when the configuration has replicas that have not confirmed.
     away_since: Option<u64>,
+    /// A configuration that is not in force yet, and since when.
+    awaited_since: Option<(Configuration, u64)>,
     /// Not before this time a member stands.
     not_before: u64,
     /// Since when a replica has had a reason to stand.
@@ -158,7 +105,9 @@ impl Shard {
     /// A member that has read its group and what it has kept from disk. `None` if `me` is no member.
     pub fn new(definition: Definition, me: MemberId, kept: Kept) -> Option<Shard> {
         let group = definition.group()?;
-        let member = Member::restarted(me, group, kept);
+        let mut member = Member::restarted(me, group, kept);
+        // It is the node that was asked to join.
+        member.has_joined(me);
         Shard::with(definition, me, group, member)
     }
 
@@ -178,8 +127,11 @@ impl Shard {
             group,
             member,
             peers: vec![Peer::default(); count],
+            beside: BTreeMap::new(),
+            leaving: None,
             challenge: None,
             away_since: None,
+            awaited_since: None,
             not_before: 0,
             reason_since: None,
             is_alone: false,
@@ -264,8 +216,22 @@ impl Shard {
     /// # Errors
     /// It is not. Carry out the acts.
     pub fn serves(&self, asked: Option<Position>, own: &[Position]) -> Result<(), Vec<Act>> {
+        let is_beside = asked.is_some_and(|asked| self.beside.values().any(|&end| end == asked));
+        if is_beside && self.member.term().is_some() {
+            return Ok(());
+        }
         let served = self.member.serves(asked, own);
-        served.map_err(|actions| actions.into_iter().map(act).collect())
+        served.map_err(|actions| actions.into_iter().map(|action| self.act(action)).collect())
+    }
+
+    /// A replica of this primary that is no member may be served while its data end here: the group
+    /// does not count on them. A member that asks from the very same position is served too. It loses
+    /// its vote then, as with every full synchronization.
+    pub fn may_replace(&mut self, node: NodeId, end: Position) {
+        let is_known = self.beside.contains_key(&node) || self.beside.len() < MAX_MEMBERS;
+        if self.definition.place(node).is_none() && is_known {
+            self.beside.insert(node, end);
+        }
     }
 
     /// The data are about to be replaced by a full synchronization.
@@ -306,6 +272,8 @@ impl Shard {
     /// primary in its former stream.
     pub fn role_changed(&mut self, is_primary: bool, position: Position, now: u64) -> Vec<Act> {
         self.challenge = None;
+        self.beside.clear();
+        self.leaving = None;
         (self.reason_since, self.away_since) = (None, None);
         self.last_refusal.clear();
         self.failures = 0;
@@ -313,6 +281,7 @@ impl Shard {
         self.told_at = None;
         for peer in &mut self.peers {
             peer.is_linked = false;
+            peer.unconfirmed = None;
         }
         if !is_primary {
             self.member.demoted(position);
@@ -340,6 +309,7 @@ impl Shard {
             Role::Primary if self.member.term().is_some() => {
                 self.configure(view, &mut acts);
                 self.challenge_all(view, &mut acts);
+                self.advance(view, &mut acts);
             }
             Role::Primary => {}
             Role::Replica { .. } => self.force_again(view, &mut acts),
@@ -357,15 +327,7 @@ impl Shard {
     }
 
     pub(super) fn extend(&mut self, acts: &mut Vec<Act>, actions: Vec<Action>) {
-        acts.extend(actions.into_iter().map(act));
-    }
-}
-
-fn act(action: Action) -> Act {
-    match action {
-        Action::Persist(ballot) => Act::Persist(ballot),
-        Action::Send(to, message) => Act::Send(to, Body::Protocol(message)),
-        Action::Promote => Act::Promote,
+        acts.extend(actions.into_iter().map(|action| self.act(action)));
     }
 }
 

@@ -6,7 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ballot, Configuration, Credentials, Definition, GroupId, Message, Refusal};
+use super::{
+    Ballot, Configuration, Credentials, Definition, GroupId, MemberId, Membership, Message,
+    Position, Refusal, Version,
+};
 
 /// The type of the bus messages. A module that does not have nine letters in its name shares the
 /// types with all others of the kind, so any number may be somebody else's too.
@@ -18,7 +21,7 @@ const MAGIC: &[u8; 4] = b"rdfo";
 pub const VERSION: u8 = if cfg!(feature = "other-version") {
     200
 } else {
-    2
+    3
 };
 /// The longest message that is read. An invitation of 16 members has some 400 bytes.
 pub const MAX_BYTES: usize = 1024;
@@ -29,7 +32,7 @@ pub struct Envelope {
     /// The group of the sender.
     pub group: GroupId,
     /// The version of its list of members.
-    pub list: u32,
+    pub list: Version,
     /// What it says.
     pub body: Body,
 }
@@ -49,6 +52,37 @@ pub enum Body {
     Decline(Decline),
     /// The group of an invitation was not formed: whoever has accepted is no member.
     Withdraw,
+    /// The list of members has changed.
+    Change(Change),
+    /// A primary asks whether the receiver would take a place in this group. It changes nothing.
+    Propose(Definition),
+    /// It would.
+    Willing,
+    /// The receiver is a member from now on, in the place that is joining, and promises this term.
+    Join(Change, Ballot),
+    /// The sender is no member. Its data, which end here, may be replaced by the receiver's.
+    Replaceable(Position),
+}
+
+/// A list of members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The list.
+    pub definition: Definition,
+    /// The place whose node has changed, until the new node is known to be a member.
+    pub joining: Option<MemberId>,
+    /// The term in which the sender's data were confirmed.
+    pub confirmed_in: Ballot,
+}
+
+impl Change {
+    /// What the rules need of it.
+    pub fn membership(&self) -> Membership {
+        Membership {
+            version: self.definition.version,
+            joining: self.joining,
+        }
+    }
 }
 
 /// The state of a member.
@@ -155,7 +189,17 @@ pub fn refusal_text(refusal: Refusal) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Generation, MemberId, Members, NodeId, Position, StreamId};
+    use crate::{Generation, Members, NodeId, StreamId};
+
+    fn version() -> Version {
+        Version {
+            term: Ballot {
+                counter: u64::MAX,
+                author: Some(MemberId(15)),
+            },
+            number: u32::MAX,
+        }
+    }
 
     fn examples() -> Vec<Envelope> {
         let ballot = Ballot {
@@ -191,11 +235,24 @@ mod tests {
             }),
             Body::Invite(Definition {
                 id: GroupId([255; 16]),
-                version: u32::MAX,
+                version: version(),
                 acknowledgements: 15,
                 members: (0..16).map(|byte| NodeId([byte; 20])).collect(),
             }),
             Body::Accept,
+            Body::Join(
+                Change {
+                    definition: Definition {
+                        id: GroupId([255; 16]),
+                        version: version(),
+                        acknowledgements: 15,
+                        members: (0..16).map(|byte| NodeId([byte; 20])).collect(),
+                    },
+                    joining: Some(MemberId(15)),
+                    confirmed_in: ballot,
+                },
+                ballot,
+            ),
             Body::Decline(Decline::Differs {
                 replicas: u32::MAX,
                 acknowledgements: 255,
@@ -203,7 +260,7 @@ mod tests {
         ];
         let envelope = |body| Envelope {
             group: GroupId([7; 16]),
-            list: 3,
+            list: version(),
             body,
         };
         bodies.into_iter().map(envelope).collect()

@@ -163,7 +163,7 @@ fn outside_of_cluster_mode_it_cannot_be_turned_on() {
     );
     let text = error(&server, &["DURABLE.FAILOVER", "NONSENSE"]);
     assert!(
-        text.contains("accepted are STATUS, START and ACCEPT-LOSS"),
+        text.contains("accepted are STATUS, START, REPLACE and ACCEPT-LOSS"),
         "{text}"
     );
 }

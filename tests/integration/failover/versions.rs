@@ -17,7 +17,7 @@ fn exchange(server: &Server) {
     server.restart();
 }
 
-/// Makes the file of a member that is down one of this format: `2` is the version in `rdfo-st2`.
+/// Makes the file of a member that is down one of this format: `3` is the version in `rdfo-st3`.
 /// The formats of the two versions differ in nothing else.
 fn rename_format(member: &Server, version: u8) {
     let path = file_of(member);

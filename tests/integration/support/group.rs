@@ -7,10 +7,14 @@ use testkit::{eventually, Cluster, Server};
 
 /// The nodes of the shard. The first is its primary at the beginning.
 const SHARD: [usize; 3] = [0, 3, 4];
+/// A further node, if there is one.
+const SPARE: usize = 5;
 
 /// A cluster with a shard of three.
 pub struct Group {
     pub cluster: Cluster,
+    /// The members by their place in the cluster.
+    pub members: [usize; 3],
 }
 
 /// What a member says of itself and the others.
@@ -22,9 +26,28 @@ impl Group {
         Group::with(&["failover", "yes", "expected-replicas", "2"])
     }
 
+    /// A group that is ready for a failover, and a further replica that is no member.
+    pub fn with_spare(arguments: &'static [&'static str]) -> Group {
+        let group = Group::of(6, arguments);
+        group.form();
+        let [primary, ..] = group.shard();
+        group.makes_a_replica(group.spare(), primary);
+        eventually("the further replica to be in step", || online(primary) == 3);
+        group
+    }
+
+    /// The further node.
+    pub fn spare(&self) -> &Server {
+        &self.cluster.nodes[SPARE]
+    }
+
     /// A shard whose nodes load the module with these arguments.
     pub fn with(arguments: &'static [&'static str]) -> Group {
-        let cluster = Cluster::builder(5, 0)
+        Group::of(5, arguments)
+    }
+
+    fn of(nodes: usize, arguments: &'static [&'static str]) -> Group {
+        let cluster = Cluster::builder(nodes, 0)
             .node(|_, builder| {
                 builder
                     .module_args(arguments)
@@ -34,26 +57,27 @@ impl Group {
                     .config("cluster-allow-replica-migration", "yes")
             })
             .start();
-        let group = Group { cluster };
+        let members = SHARD;
+        let group = Group { cluster, members };
         let [primary, one, two] = group.shard();
         let id = group.cluster.id_of(primary).to_owned();
         for replica in [one, two] {
-            replica.run::<()>(&["CLUSTER", "FLUSHSLOTS"]);
-            eventually("the node to become a replica", || {
-                replica
-                    .try_run::<()>(&["CLUSTER", "REPLICATE", &id])
-                    .is_ok()
-            });
+            group.makes_a_replica(replica, primary);
         }
-        eventually("both replicas to be in step", || {
-            let text: String = primary.run(&["INFO", "replication"]);
-            text.matches("state=online").count() == 2
-        });
+        eventually("both replicas to be in step", || online(primary) == 2);
         eventually("the primary to know its replicas", || {
             let lines: Vec<String> = primary.run(&["CLUSTER", "REPLICAS", &id]);
             lines.len() == 2
         });
         group
+    }
+
+    fn makes_a_replica(&self, replica: &Server, primary: &Server) {
+        let id = self.cluster.id_of(primary);
+        replica.run::<()>(&["CLUSTER", "FLUSHSLOTS"]);
+        eventually("the node to become a replica", || {
+            replica.try_run::<()>(&["CLUSTER", "REPLICATE", id]).is_ok()
+        });
     }
 
     /// A group that is ready for a failover.
@@ -97,7 +121,7 @@ impl Group {
 
     /// The nodes of the shard.
     pub fn shard(&self) -> [&Server; 3] {
-        SHARD.map(|index| &self.cluster.nodes[index])
+        self.members.map(|index| &self.cluster.nodes[index])
     }
 
     /// Waits until all members could take part in a failover, and the primary takes durable writes.
@@ -130,10 +154,16 @@ impl Group {
     /// A key of the shard.
     pub fn key(&self) -> String {
         let mut keys = (0..).map(|number| format!("key{number}"));
-        // The first of five primaries has the first fifth of the slots.
-        let is_own = |key: &String| self.cluster.slot_of(key) < 3000;
+        // The first of five or six primaries has the first sixth of the slots at least.
+        let is_own = |key: &String| self.cluster.slot_of(key) < 2500;
         keys.find(is_own).expect("there is one")
     }
+}
+
+/// How many replicas are in step.
+fn online(primary: &Server) -> usize {
+    let text: String = primary.run(&["INFO", "replication"]);
+    text.matches("state=online").count()
 }
 
 /// Whether a durable command that requires one replica would be accepted now.

@@ -24,6 +24,7 @@ impl Shard {
         }
         match body {
             Body::Status(status) => {
+                self.member.has_joined(from);
                 if let Some(peer) = self.peers.get_mut(usize::from(from.0)) {
                     peer.heard_at = Some(view.now);
                     peer.status = Some(*status);
@@ -34,7 +35,15 @@ impl Shard {
                 }
             }
             Body::Protocol(message) => self.protocol(from, *message, view, &mut acts),
-            Body::Invite(_) | Body::Accept | Body::Decline(_) | Body::Withdraw => {}
+            Body::Change(change) => acts.extend(self.told(change)),
+            Body::Invite(_)
+            | Body::Accept
+            | Body::Decline(_)
+            | Body::Withdraw
+            | Body::Propose(_)
+            | Body::Willing
+            | Body::Join(..)
+            | Body::Replaceable(_) => {}
         }
         acts
     }
@@ -117,6 +126,8 @@ impl Shard {
             }
             Message::AskAdmission { term } => self.admission_asked(from, term, view, acts),
             Message::Admit { term, position } => self.member.admitted(from, term, position),
+            // Their own kinds of message carry them, with the members' names.
+            Message::Change { .. } | Message::Join { .. } => {}
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::*;
-use crate::{GroupId, NodeId, StreamId};
+use crate::{Body, GroupId, StreamId};
 
 mod cluster;
 mod troubles;
@@ -45,7 +45,7 @@ impl Trio {
     fn founded() -> Trio {
         let definition = Definition {
             id: GroupId([1; 16]),
-            version: 1,
+            version: crate::Version::FIRST,
             acknowledgements: 1,
             members: (0..3).map(|byte| NodeId([byte; 20])).collect(),
         };
@@ -136,7 +136,7 @@ impl Trio {
                 Act::Persist(kept) => self.nodes[index].shard.persisted(kept),
                 Act::Stand => self.nodes[index].shard.stand(&view),
                 Act::Promote => self.promote(index),
-                Act::Claim | Act::Follow(_) => {
+                Act::Claim | Act::Follow(_) | Act::Leave(_) => {
                     self.log.push(format!("{index}: {act:?}"));
                     Vec::new()
                 }

@@ -10,6 +10,7 @@ use durable_failover::{Group, Rule};
 
 const LOST: &str = "a released write is on every primary of its term or a later one";
 pub const RELEASED: &str = "a write is released after a failover";
+pub const JOINED: &str = "a new node has voted for a term holder";
 const DESTROYED: &str = "no synchronization destroys a released write";
 /// The longest walk.
 const DEPTH: usize = 80;
@@ -26,6 +27,7 @@ fn bounds(members: u8, acknowledgements: u8) -> Bounds {
         configurations: 3,
         first: members - 1,
         unasked: 1,
+        exchanges: 0,
         without: Vec::new(),
     }
 }
@@ -51,6 +53,18 @@ fn walk(bounds: Bounds, seed: u64, states: usize) -> (Option<String>, bool) {
     });
     let was_useful = checker.discovery(RELEASED).is_some();
     (broken, was_useful)
+}
+
+/// Whether a walk gets as far as this.
+fn reaches(bounds: Bounds, what: &'static str, seed: u64) -> bool {
+    let checker = bounds
+        .checker()
+        .target_state_count(4_000_000)
+        .target_max_depth(DEPTH)
+        .finish_when(HasDiscoveries::AnyOf([what].into()))
+        .spawn_simulation(seed, Weighted)
+        .join();
+    checker.discovery(what).is_some()
 }
 
 /// All states that can be reached within the bounds, or as many as there is time for.
@@ -96,6 +110,41 @@ fn random_walks_lose_no_released_write() {
         let (broken, was_useful) = walk(bounds(members, acknowledgements), 4242, 1_000_000);
         assert_eq!(broken, None, "{what}");
         assert!(was_useful, "{what}: nothing was released after a failover");
+    }
+}
+
+/// The world of exchanges: few other troubles, so that walks get to their end.
+fn exchanging(members: u8, acknowledgements: u8) -> Bounds {
+    Bounds {
+        writes: 2,
+        ballots: 3,
+        links: members + 4,
+        crashes: 1,
+        restarts: 0,
+        cuts: 1,
+        configurations: 2,
+        unasked: 0,
+        exchanges: 1,
+        ..bounds(members, acknowledgements)
+    }
+}
+
+#[test]
+fn exchanges_of_members_lose_no_released_write() {
+    for (members, acknowledgements) in [(3, 1), (4, 1), (4, 2), (5, 2)] {
+        let what = format!("{members} members, K = {acknowledgements}");
+        let narrow = exchanging(members, acknowledgements);
+        let wide = Bounds {
+            exchanges: 2,
+            ..bounds(members, acknowledgements)
+        };
+        for bounds in [narrow, wide] {
+            let (broken, _) = walk(bounds.clone(), 4242, 1_000_000);
+            assert_eq!(broken, None, "{what}");
+            // In larger groups that takes more steps than a walk has.
+            let joined = members > 3 || reaches(bounds, JOINED, 4242);
+            assert!(joined, "{what}: no new node has voted for a term holder");
+        }
     }
 }
 
@@ -158,6 +207,19 @@ fn operated() -> Bounds {
     }
 }
 
+/// One election, and one exchange.
+pub fn exchanged() -> Bounds {
+    Bounds {
+        writes: 1,
+        ballots: 2,
+        links: 6,
+        crashes: 1,
+        cuts: 1,
+        configurations: 1,
+        ..exchanging(3, 1)
+    }
+}
+
 fn is_needed(mut bounds: Bounds, rules: &[Rule]) {
     bounds.without = rules.to_vec();
     let (found, _) = walk(bounds, 99, 4_000_000);
@@ -190,4 +252,5 @@ each_rule_is_needed! {
     if_grants_outlive_their_link_a_write_is_lost: [GrantBoundToLink] in eventful,
     if_replaced_data_vote_a_write_is_lost: [ReplacedDataDoNotVote] in eventful,
     if_promises_do_not_bind_a_write_is_lost: [PromiseBinds] in restarting,
+    if_the_old_node_counts_for_the_new_one_a_write_is_lost: [OldNodeIsForgotten] in exchanged,
 }

@@ -45,6 +45,9 @@ fn weight(step: &Step) -> u32 {
         | Step::Configure(..)
         | Step::Deliver(..)
         | Step::Connect(_, true)
+        | Step::Exchange(..)
+        | Step::Tell(..)
+        | Step::AskToJoin(_)
         | Step::Loaded(_) => 8,
         Step::Follow(..) => 8,
         Step::Stand(_)

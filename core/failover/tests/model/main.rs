@@ -3,6 +3,8 @@
 
 mod check;
 mod chooser;
+mod exchange;
+mod exchange_traces;
 mod next;
 mod server;
 mod steps;

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use durable_failover::Rule;
-use durable_failover::{Ballot, Member, MemberId};
+use durable_failover::{Ballot, Member, MemberId, Members, Message};
 use stateright::{Model, Property};
 
+use crate::check::JOINED;
 use crate::server::{Seen, Server};
 use crate::world::{fresh_stream, Bounds, Step, World};
 
@@ -15,7 +16,8 @@ impl Model for Bounds {
 
     fn init_states(&self) -> Vec<World> {
         let members = self.group.members();
-        let servers = (0..members).map(|id| {
+        let servers = (0..members + u8::from(self.exchanges > 0)).map(|id| {
+            let is_member = id < members;
             let member = Member::founder(MemberId(id), self.group, MemberId(0));
             let member = member.without(&self.without);
             let is_primary = id == 0;
@@ -33,12 +35,14 @@ impl Model for Bounds {
                 log: Vec::new(),
                 stream: 1,
                 former: None,
-                knows_position: true,
-                link: (!is_primary).then_some(id),
+                knows_position: is_member,
+                link: (is_member && !is_primary).then_some(id),
                 is_loading: false,
                 force: false,
                 replicas: replicas.collect(),
                 member,
+                is_member,
+                replaced: None,
                 writing: None,
             }
         });
@@ -55,6 +59,7 @@ impl Model for Bounds {
             cuts: 0,
             configurations: 0,
             unasked: 0,
+            exchanges: 0,
             promotions: 0,
             destroyed: false,
         };
@@ -85,9 +90,9 @@ impl Model for Bounds {
         for me in 0..world.servers.len() {
             self.own_steps(world, me, steps);
         }
-        for &(from, to, message) in &world.network {
-            if world.servers[to].is_up {
-                steps.push(Step::Deliver(from, to, message));
+        for &sent in &world.network {
+            if world.servers[sent.1].is_up {
+                steps.push(Step::Deliver(sent));
             }
         }
         for &(link, length) in &world.acknowledgements {
@@ -127,18 +132,31 @@ impl Model for Bounds {
             }
             Step::Challenge(me, replica) => {
                 let server = &world.servers[me];
-                let id = MemberId(u8::try_from(replica).expect("few"));
-                let message = server.member.challenge(id, server.position())?;
-                world.network.insert((me, replica, message));
+                let place = self.place(&world, me, replica)?;
+                let message = server.member.challenge(place, server.position())?;
+                self.send(&mut world, me, place, message);
             }
             Step::Configure(me) => {
                 world.configurations += 1;
-                let actions = world.servers[me].member.configure();
+                let actions = world.servers[me].member.configure(Members::NONE);
                 self.act(&mut world, me, actions);
             }
-            Step::Deliver(from, to, message) => {
-                world.network.remove(&(from, to, message));
-                self.deliver(&mut world, from, to, message);
+            Step::Deliver(sent) => {
+                world.network.remove(&sent);
+                self.deliver(&mut world, sent);
+            }
+            Step::Exchange(me, place) => self.begin_exchange(&mut world, me, place)?,
+            Step::Tell(me, place) => {
+                let member = &world.servers[me].member;
+                let told = Message::Change {
+                    list: member.membership(),
+                    confirmed_in: member.log_term(),
+                };
+                self.send(&mut world, me, place, told);
+            }
+            Step::AskToJoin(me) => {
+                let (place, message) = world.servers[me].member.may_join()?;
+                self.send(&mut world, me, place, message);
             }
             Step::Persisted(me) => {
                 self.persisted(&mut world, me)?;
@@ -230,6 +248,14 @@ impl Model for Bounds {
                 "no synchronization destroys a released write",
                 |_, world: &World| !world.destroyed,
             ),
+            Property::sometimes(JOINED, |bounds: &Bounds, world: &World| {
+                let Some(new) = world.servers.get(usize::from(bounds.group.members())) else {
+                    return false;
+                };
+                let mut terms = world.servers.iter().map(|server| server.member.term());
+                let promise = new.member.promise();
+                new.is_member && promise.counter > 1 && terms.any(|term| term == Some(promise))
+            }),
             Property::sometimes(
                 "a write is released after a failover",
                 |_, world: &World| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use durable_failover::{Kept, Member, Position, StreamId};
+use durable_failover::{Kept, Member, MemberId, Position, StreamId};
 
 /// One write.
 pub type Write = u8;
@@ -38,6 +38,10 @@ pub struct Server {
     /// As a primary: the links that it takes for connected.
     pub replicas: BTreeMap<u8, Seen>,
     pub member: Member,
+    /// It belongs to the group. A spare server does not at first.
+    pub is_member: bool,
+    /// The place that the spare server has in the list that this one goes by.
+    pub replaced: Option<MemberId>,
     /// What is being written to disk.
     pub writing: Option<Kept>,
 }

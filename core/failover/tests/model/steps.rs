@@ -1,6 +1,6 @@
 //! What may happen next to one server.
 
-use durable_failover::{Action, MemberId, Message};
+use durable_failover::{Action, Members};
 
 use crate::world::{Bounds, Step, World};
 
@@ -15,10 +15,7 @@ impl Bounds {
         match world.servers[primary].member.serves(asked, &own) {
             Ok(()) => true,
             Err(actions) => actions.iter().any(|action| match *action {
-                Action::Send(to, message) => {
-                    let to = usize::from(to.0);
-                    !world.network.contains(&(primary, to, message))
-                }
+                Action::Send(to, message) => !self.is_on_its_way(world, primary, to, message),
                 _ => true,
             }),
         }
@@ -30,20 +27,26 @@ impl Bounds {
         if !server.is_up {
             return;
         }
+        if server.is_member && self.exchanges > 0 {
+            self.exchange_steps(world, me, steps);
+        }
         let may_stand = server.member.promise().counter < self.ballots && server.member.is_voter();
         if server.is_primary(me) {
             if world.writes < self.writes {
                 steps.push(Step::Write(me));
             }
             for &id in server.replicas.keys() {
-                let challenge = server.member.challenge(MemberId(id), server.position());
-                let is_new =
-                    |&challenge: &Message| !world.network.contains(&(me, id.into(), challenge));
-                if challenge.as_ref().is_some_and(is_new) {
+                let place = self.place(world, me, id.into());
+                let asked = place.and_then(|place| {
+                    let challenge = server.member.challenge(place, server.position())?;
+                    Some((place, challenge))
+                });
+                if asked.is_some_and(|(to, asked)| !self.is_on_its_way(world, me, to, asked)) {
                     steps.push(Step::Challenge(me, id.into()));
                 }
             }
-            if world.configurations < self.configurations && server.member.may_configure().is_some()
+            if world.configurations < self.configurations
+                && server.member.may_configure(Members::NONE).is_some()
             {
                 steps.push(Step::Configure(me));
             }
@@ -89,7 +92,7 @@ impl Bounds {
             if server.force {
                 steps.push(Step::Promoted(me));
             }
-            if world.unasked < self.unasked && !server.is_loading {
+            if world.unasked < self.unasked && !server.is_loading && server.is_member {
                 steps.push(Step::Unasked(me));
             }
         }

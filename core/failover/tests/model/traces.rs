@@ -3,22 +3,22 @@
 use durable_failover::Rule;
 use stateright::Model;
 
-use crate::check::{narrow, quiet, RELEASED};
+use crate::check::{narrow, quiet, JOINED, RELEASED};
 use crate::world::{Bounds, Step, World};
 
 /// A given sequence of steps.
-struct Trace {
-    model: Bounds,
-    world: World,
+pub struct Trace {
+    pub model: Bounds,
+    pub world: World,
 }
 
 impl Trace {
-    fn new(model: Bounds) -> Trace {
+    pub fn new(model: Bounds) -> Trace {
         let world = model.init_states().remove(0);
         Trace { model, world }
     }
 
-    fn take(&mut self, what: &str, is_it: impl Fn(&Step) -> bool) {
+    pub fn take(&mut self, what: &str, is_it: impl Fn(&Step) -> bool) {
         let mut steps = Vec::new();
         self.model.actions(&self.world, &mut steps);
         let step = steps.into_iter().find(is_it);
@@ -28,22 +28,22 @@ impl Trace {
     }
 
     /// Steps that need no selection.
-    fn take_all(&mut self, steps: &[(&str, Step)]) {
+    pub fn take_all(&mut self, steps: &[(&str, Step)]) {
         for (what, wanted) in steps {
             self.take(what, |step| step == wanted);
         }
     }
 
     /// A message from one to the other arrives.
-    fn arrives(&mut self, what: &str, one: usize, two: usize) {
+    pub fn arrives(&mut self, what: &str, one: usize, two: usize) {
         self.take(
             what,
-            |step| matches!(*step, Step::Deliver(from, to, _) if (from, to) == (one, two)),
+            |step| matches!(*step, Step::Deliver((from, to, ..)) if (from, to) == (one, two)),
         );
     }
 
     /// The primary makes a configuration of one replica.
-    fn configures(&mut self, primary: usize, replica: usize) {
+    pub fn configures(&mut self, primary: usize, replica: usize) {
         self.take_all(&[
             ("a configuration is proposed", Step::Configure(primary)),
             ("the primary writes it", Step::Persisted(primary)),
@@ -54,7 +54,7 @@ impl Trace {
         self.arrives("the primary hears that", replica, primary);
     }
 
-    fn acknowledges(&mut self, primary: usize, replica: usize) {
+    pub fn acknowledges(&mut self, primary: usize, replica: usize) {
         self.take_all(&[
             ("a write", Step::Write(primary)),
             ("a replica gets it", Step::Replicate(replica)),
@@ -65,7 +65,7 @@ impl Trace {
         });
     }
 
-    fn votes(&mut self, voter: usize, candidate: usize) {
+    pub fn votes(&mut self, voter: usize, candidate: usize) {
         self.take_all(&[
             ("it stands", Step::Stand(candidate)),
             ("it writes its promise", Step::Persisted(candidate)),
@@ -75,18 +75,19 @@ impl Trace {
         self.arrives("it votes", voter, candidate);
     }
 
-    fn is_lost(&self) -> bool {
+    pub fn is_lost(&self) -> bool {
         let properties = self.model.properties();
         let holds = |property: &stateright::Property<Bounds>| {
-            property.name == RELEASED || (property.condition)(&self.model, &self.world)
+            [RELEASED, JOINED].contains(&property.name)
+                || (property.condition)(&self.model, &self.world)
         };
         !properties.iter().all(holds)
     }
 }
 
-const P: usize = 0;
-const A: usize = 1;
-const B: usize = 2;
+pub const P: usize = 0;
+pub const A: usize = 1;
+pub const B: usize = 2;
 
 /// A wins an election, and the server does not promote it yet. B wins the next one with the vote of
 /// P, which follows it, confirms, and acknowledges a write. Now A is promoted, in a higher epoch and

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::exchange::Sent;
 use crate::server::{is_prefix, LinkId, Seen, Server, Write};
 use durable_failover::{Action, Ballot, Configuration, Group, Member, MemberId, Message, Rule};
 
@@ -27,6 +28,8 @@ pub struct Bounds {
     pub first: u8,
     /// Promotions that no member asked for.
     pub unasked: u8,
+    /// How often a member is exchanged.
+    pub exchanges: u8,
     /// The rules that are taken away.
     pub without: Vec<Rule>,
 }
@@ -34,7 +37,7 @@ pub struct Bounds {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
     pub servers: Vec<Server>,
-    pub network: BTreeSet<(usize, usize, Message)>,
+    pub network: BTreeSet<Sent>,
     /// Acknowledgements on their way: link and length.
     pub acknowledgements: BTreeSet<(LinkId, u8)>,
     /// The term in which each released write was released.
@@ -47,6 +50,7 @@ pub struct World {
     pub cuts: u8,
     pub configurations: u32,
     pub unasked: u8,
+    pub exchanges: u8,
     pub promotions: u8,
     /// A full synchronization has destroyed a released write.
     pub destroyed: bool,
@@ -61,7 +65,7 @@ pub enum Step {
     Challenge(usize, usize),
     /// A primary proposes a configuration.
     Configure(usize),
-    Deliver(usize, usize, Message),
+    Deliver(Sent),
     Persisted(usize),
     Stand(usize),
     Promoted(usize),
@@ -72,6 +76,11 @@ pub enum Step {
     Loaded(usize),
     Cut(usize),
     Crash(usize),
+    /// The member in this place is exchanged for the spare server.
+    Exchange(usize, MemberId),
+    /// A member tells its list.
+    Tell(usize, MemberId),
+    AskToJoin(usize),
     /// The log is kept up to this length.
     Restart(usize, usize),
 }
@@ -85,9 +94,7 @@ impl Bounds {
         for action in actions {
             match action {
                 Action::Persist(kept) => world.servers[me].writing = Some(kept),
-                Action::Send(to, message) => {
-                    world.network.insert((me, usize::from(to.0), message));
-                }
+                Action::Send(to, message) => self.send(world, me, to, message),
                 Action::Promote => world.servers[me].force = true,
             }
         }
@@ -103,7 +110,10 @@ impl Bounds {
                 continue;
             }
             let seen = server.replicas.iter();
-            let acknowledged = seen.map(|(&id, seen)| (MemberId(id), seen.acknowledged.into()));
+            let acknowledged = seen.filter_map(|(&id, seen)| {
+                let place = self.place(world, index, id.into())?;
+                Some((place, seen.acknowledged.into()))
+            });
             let Some(offset) = server.member.releasable(acknowledged) else {
                 continue;
             };
@@ -116,8 +126,11 @@ impl Bounds {
         }
     }
 
-    pub fn deliver(&self, world: &mut World, from: usize, to: usize, message: Message) {
-        let sender = MemberId(u8::try_from(from).expect("few"));
+    pub fn deliver(&self, world: &mut World, sent: Sent) {
+        let Some(sender) = self.hears(world, sent) else {
+            return;
+        };
+        let (from, to, _, message) = sent;
         let server = &mut world.servers[to];
         let actions = match message {
             Message::Request {
@@ -172,6 +185,7 @@ impl Bounds {
                 server.member.admitted(sender, term, position);
                 Vec::new()
             }
+            Message::Change { .. } | Message::Join { .. } => Vec::new(),
         };
         self.act(world, to, actions);
     }
@@ -189,10 +203,10 @@ impl Bounds {
             for me in 0..world.servers.len() {
                 self.persisted(world, me);
             }
-            let Some((from, to, message)) = world.network.pop_first() else {
+            let Some(sent) = world.network.pop_first() else {
                 return;
             };
-            self.deliver(world, from, to, message);
+            self.deliver(world, sent);
         }
     }
 
@@ -215,7 +229,9 @@ impl Bounds {
             acknowledged: 0,
         };
         world.servers[primary].replicas.insert(id.0, seen);
-        world.servers[primary].member.link_changed(id);
+        if let Some(place) = self.place(world, primary, me) {
+            world.servers[primary].member.link_changed(place);
+        }
         let (log, stream) = (
             world.servers[primary].log.clone(),
             world.servers[primary].stream,
@@ -239,6 +255,8 @@ impl Bounds {
         let is_primary = world.servers[me].is_primary(me);
         let stream = fresh_stream(world);
         let group = self.group;
+        let place = self.place(world, me, me);
+        let place = place.unwrap_or(MemberId(u8::try_from(me).expect("few")));
         let server = &mut world.servers[me];
         let mut kept = server.member.persisted_state();
         if self.lacks(Rule::PersistedPromise) {
@@ -250,9 +268,10 @@ impl Bounds {
         let member = if self.lacks(Rule::RestartedMembersDoNotVote) {
             server.member.restarted_as_voter(kept)
         } else {
-            Member::restarted(MemberId(u8::try_from(me).expect("few")), group, kept)
+            Member::restarted(place, group, kept)
         };
         server.member = member.without(&self.without);
+        server.replaced = kept.list.joining;
         server.log.truncate(keep);
         server.stream = stream;
         server.former = None;

@@ -103,3 +103,31 @@ fn a_replica_that_always_lags_confirms() {
     trio.run(60_000);
     assert!(trio.nodes[0].shard.member().has_granted(place(2)));
 }
+
+/// P holds a new term, in which both replicas have confirmed. The disk of B hangs from then on.
+#[test]
+fn a_disk_that_hangs_does_not_keep_a_term_from_its_first_configuration() {
+    let mut trio = Trio::founded();
+    let view = trio.view(2);
+    let acts = trio.nodes[2].shard.stand(&view);
+    trio.carry_out(2, acts.into_iter().take(1).collect());
+    let earlier = trio.nodes[0].shard.member().term();
+    while trio.nodes[0].shard.member().term() <= earlier {
+        trio.run(100);
+        assert!(trio.now < 60_000, "{:#?}", trio.log);
+    }
+    trio.hangs[2] = true;
+    trio.run(1000);
+    assert_eq!(trio.nodes[0].shard.counting().count(), 0, "B is awaited");
+    trio.run(2000);
+    let counting = trio.nodes[0].shard.counting();
+    assert!(
+        counting.contains(place(1)) && counting.count() == 1,
+        "{:#?}",
+        trio.log
+    );
+    // It is let in again.
+    trio.hangs[2] = false;
+    trio.run(12_000);
+    assert_eq!(trio.nodes[0].shard.counting().count(), 2, "{:#?}", trio.log);
+}

@@ -1,0 +1,181 @@
+//! Servers that are no members of the group of their primary: they may join it, and those that have been
+//! exchanged for another node leave it. `replace` has the primary's part.
+
+use std::path::Path;
+
+use durable_failover::{
+    encode, Ballot, Body, Change, Decline, Definition, Envelope, GroupId, Kept, NodeId, Position,
+    ServerSettings, BUS_TYPE,
+};
+
+use super::founding::{self, Founding};
+use super::{invitation, links, state, switch, view};
+use crate::ffi::Ctx;
+
+/// How often nodes beside the group are told of it, in milliseconds.
+const TELL_EACH: u64 = 1000;
+
+/// A primary asks whether this server would take a place in its group.
+pub fn proposed(ctx: &Ctx, from: NodeId, definition: &Definition) {
+    let other = state::with(|state| state.shard.as_ref().map(|shard| shard.definition().id));
+    let answer = match (invitation::agrees(ctx, from, definition), other) {
+        (Err(why), _) => Body::Decline(why),
+        (Ok(()), Some(other)) if other != definition.id => Body::Decline(Decline::Member(other)),
+        (Ok(()), _) => Body::Willing,
+    };
+    founding::answer_to(ctx, from, definition.id, answer);
+}
+
+/// This server is a member from now on: it is written to its disk first. What it has not got of the
+/// group's data its primary finds out when it asks for a confirmation.
+pub fn join(ctx: &Ctx, change: &Change, term: Ballot) {
+    let kept = Kept::joining(term, change.membership());
+    let path = switch::path(ctx);
+    let begins = state::with(|state| {
+        let me = state.node.and_then(|node| change.definition.place(node));
+        let (Some(me), true) = (me.filter(|_| me == change.joining), state.shard.is_none()) else {
+            return false;
+        };
+        let may = change.definition.group().is_some() && state.problem.is_none();
+        let is_new = state.founding.as_ref().map(Founding::group) != Some(change.definition.id);
+        if may && is_new {
+            let definition = change.definition.clone();
+            state.founding = Some(Founding::joining(definition, me, kept, path));
+        }
+        may && is_new
+    });
+    if begins {
+        founding::write(ctx);
+    }
+}
+
+/// Another node has the place of this server. It is in no group from now on, and so must not be
+/// promoted by the cluster's own elections.
+pub fn leave(ctx: &Ctx, change: &Change) {
+    let path = switch::path(ctx);
+    state::with(|state| {
+        state.shard = None;
+        state.disk = None;
+        state.confirmed = None;
+        state.is_writing = false;
+        state.is_beside = true;
+    });
+    remove(ctx, &path);
+    crate::durable::state::restrict_to(None);
+    ctx.log_warning(&format!(
+        "failover: this server was exchanged for another node, and belongs to group {} no more. It \
+         holds no elections of its own while durable.failover is on",
+        change.definition.id
+    ));
+}
+
+/// Removes the file of a group that this server is no member of.
+pub fn remove(ctx: &Ctx, path: &Path) {
+    if let Err(why) = std::fs::remove_file(path) {
+        ctx.log_warning(&format!(
+            "failover: {} cannot be removed: {why}",
+            path.display()
+        ));
+    }
+}
+
+/// A member of a group says that its shard has one, and this server is no member. Promoted by the
+/// cluster's own election it would lose what the group has acknowledged.
+pub fn told_beside(ctx: &Ctx, from: NodeId, definition: &Definition) {
+    let from_id = from.digits();
+    let primary = ctx.primary_in_cluster();
+    let of = ctx.cluster_node(&from_id).and_then(|node| node.primary);
+    let shares_primary = primary.is_some() && (primary == of || primary == Some(from_id));
+    let is_beside = state::with(|state| {
+        let node = state.node.filter(|_| state.founding.is_none());
+        node.is_some_and(|node| definition.place(node).is_none())
+    });
+    if !shares_primary || !is_beside {
+        return;
+    }
+    hold_no_elections(ctx, definition);
+    if primary == Some(from_id) {
+        let streams = view::streams(ctx, false);
+        if let Some(end) = streams.asks_from.filter(|_| !streams.is_linked) {
+            founding::answer_to(ctx, from, definition.id, Body::Replaceable(end));
+        }
+    }
+}
+
+fn hold_no_elections(ctx: &Ctx, definition: &Definition) {
+    if state::with(|state| std::mem::replace(&mut state.is_beside, true)) {
+        return;
+    }
+    let before = switch::current(ctx);
+    state::with(|state| {
+        state.before.get_or_insert(before);
+    });
+    switch::set(ctx, ServerSettings::NEEDED);
+    ctx.log_warning(&format!(
+        "failover: this replica is no member of group {}, and its acknowledgements do not count. It \
+         holds no elections of its own. DURABLE.FAILOVER REPLACE on the primary gives it the place of \
+         a member",
+        definition.id
+    ));
+}
+
+/// A replica that is no member waits to be served. Its PSYNC may name a stream of its own, as after it
+/// was a primary, and members in that case are served only with their consent.
+pub fn replaceable(ctx: &Ctx, from: NodeId, group: GroupId, end: Position) {
+    let known = ctx.cluster_node(&from.digits());
+    if known.and_then(|node| node.primary) != ctx.own_node() {
+        return;
+    }
+    state::with(|state| {
+        let shard = state.shard.as_mut();
+        if let Some(shard) = shard.filter(|shard| shard.definition().id == group) {
+            shard.may_replace(from, end);
+        }
+    });
+}
+
+/// Tells the list of members to a node.
+pub fn tell_list(ctx: &Ctx, to: NodeId) {
+    let bytes = state::with(|state| {
+        let shard = state.shard.as_ref()?;
+        let definition = shard.definition();
+        Some(encode(&Envelope {
+            group: definition.id,
+            list: definition.version,
+            body: Body::Change(shard.list()),
+        }))
+    });
+    if let Some(bytes) = bytes {
+        ctx.send_to_node(&to.digits(), BUS_TYPE, &bytes);
+    }
+}
+
+/// The server's cron ran: tells the replicas of the shard that are no members that there is a group.
+pub fn tell_beside(ctx: &Ctx) {
+    let now = view::now();
+    let is_due = state::with(|state| {
+        let is_due = state.shard.is_some() && now >= state.told_beside_at;
+        if is_due {
+            state.told_beside_at = now.saturating_add(TELL_EACH);
+        }
+        is_due
+    });
+    if !is_due {
+        return;
+    }
+    let own = if view::is_primary(ctx) {
+        ctx.own_node()
+    } else {
+        ctx.primary_in_cluster()
+    };
+    let Some(primary) = own else { return };
+    for node in links::replicas_of(ctx, primary) {
+        let is_beside = state::with(|state| {
+            let shard = state.shard.as_ref();
+            shard.is_some_and(|shard| shard.definition().place(node).is_none())
+        });
+        if is_beside {
+            tell_list(ctx, node);
+        }
+    }
+}
