@@ -86,10 +86,12 @@ client_deps := node=nodejs /usr/share/nodejs/redis=node-redis php=php-cli /usr/l
 # First in the development profile: it checks arithmetic, runs debug assertions, and builds much
 # faster. Then the integration tests again, on the release library. Each library is built by name,
 # because cargo does not build a cdylib for the tests of its own package. The matrix runs the release
-# library itself.
+# library itself. The tests of groups with two versions need a library with other formats.
+other_version := cargo build --locked --package redis-durable --features other-version --target-dir "$(target)/other-version"
 test-host: ## unit and integration tests on the server installed here
 	@docker/deps $(client_deps)
 	cargo build --locked --package redis-durable
+	$(other_version)
 	cargo test --locked --workspace
 	if [ -z "$(IN_MATRIX)" ]; then
 	    cargo build --release --locked --package redis-durable

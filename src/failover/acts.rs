@@ -171,12 +171,11 @@ fn failed(ctx: &Ctx, why: &str) {
 /// Something was written, or could not be.
 pub fn after_writing(ctx: &Ctx) {
     let news = state::with(|state| {
-        state.is_writing = false;
-        state
-            .disk
-            .as_ref()
-            .map(disk::Disk::news)
-            .unwrap_or_default()
+        let disk = state.disk.as_ref();
+        let news = disk.map(disk::Disk::news).unwrap_or_default();
+        // Otherwise it is the news of an earlier thread.
+        state.is_writing &= news.is_empty();
+        news
     });
     for outcome in news {
         if founding::written(ctx, &outcome) {

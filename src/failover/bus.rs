@@ -1,9 +1,11 @@
 //! Messages of other members. The server delivers them also while data are loaded or a script is
 //! busy, so they are only kept then, and looked at in a timer.
 
-use durable_failover::{decode, Body, Change, GroupId, NodeId, Sender, Version};
+use durable_failover::{
+    decode, encode, Body, Change, Envelope, GroupId, NodeId, Sender, Unread, Version, BUS_TYPE,
+};
 
-use super::{acts, founding, invitation, joining, replace, state, view};
+use super::{acts, founding, invitation, joining, others, replace, state, view};
 use crate::ffi::cluster::{BusReceiver, NODE_ID};
 use crate::ffi::{Ctx, Timer};
 
@@ -17,20 +19,29 @@ impl BusReceiver for Bus {
     fn received(ctx: &Ctx, from: [u8; NODE_ID], bytes: &[u8]) {
         // The server goes on delivering after the setting was turned off.
         if !super::is_on() {
-            let is_status =
-                matches!(decode(bytes), Ok(envelope) if matches!(envelope.body, Body::Status(_)));
+            let is_member = match decode(bytes) {
+                Ok(envelope) => matches!(envelope.body, Body::Status(_)),
+                Err(Unread::Version(_)) => true,
+                Err(Unread::Foreign | Unread::Malformed) => false,
+            };
             state::with(|state| {
-                if let Some((_, heard)) = state.leaving.as_mut().filter(|_| is_status) {
+                if let Some((_, heard)) = state.leaving.as_mut().filter(|_| is_member) {
                     *heard = view::now();
                 }
             });
             return;
         }
+        let envelope = match decode(bytes) {
+            Ok(envelope) => envelope,
+            Err(why) => {
+                state::with(|state| state.ignored = state.ignored.saturating_add(1));
+                if let Unread::Version(version) = why {
+                    others::heard(ctx, from, version);
+                }
+                return;
+            }
+        };
         let needs_timer = state::with(|state| {
-            let Ok(envelope) = decode(bytes) else {
-                state.ignored = state.ignored.saturating_add(1);
-                return false;
-            };
             if state.inbox.len() >= ROOM {
                 state.dropped = state.dropped.saturating_add(1);
                 return false;
@@ -43,6 +54,13 @@ impl BusReceiver for Bus {
             state::with(|state| state.timer = Some(timer));
         }
     }
+}
+
+/// Says something about a group to a node that may be no member, or none yet.
+pub fn say(ctx: &Ctx, to: NodeId, group: GroupId, body: Body) {
+    let list = Version::FIRST;
+    let bytes = encode(&Envelope { group, list, body });
+    ctx.send_to_node(&to.digits(), BUS_TYPE, &bytes);
 }
 
 /// Looks at the messages that have arrived.

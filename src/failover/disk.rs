@@ -11,14 +11,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
-use durable_failover::{Kept, Record, FILE};
+use durable_failover::{other_format, Kept, Record, FILE};
 
 use crate::ffi::wakeup::wake_event_loop;
 
 /// Some writing is over, and was not looked at.
 static NEWS: AtomicBool = AtomicBool::new(false);
+
+/// The latest thread.
+static THREAD: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
 
 /// A writing that is over.
 #[derive(Debug)]
@@ -62,8 +65,18 @@ pub fn read(path: &Path) -> Found {
         Err(error) => Found::Unreadable(error.to_string()),
         Ok(_) => match Record::read(&bytes) {
             Some(record) => Found::Record(Box::new(record)),
-            None => Found::Unreadable("neither of its two records is whole".into()),
+            None => Found::Unreadable(unreadable(&bytes)),
         },
+    }
+}
+
+fn unreadable(bytes: &[u8]) -> String {
+    match other_format(bytes) {
+        Some((other, own)) => format!(
+            "another version of the module has written it, in format {other}, and this version reads \
+             {own} only"
+        ),
+        None => "neither of its two records is whole".into(),
     }
 }
 
@@ -74,10 +87,19 @@ impl Disk {
         let (jobs, inbox) = channel();
         let outcomes = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&outcomes);
-        thread::Builder::new()
+        let mut latest = THREAD.lock().unwrap_or_else(PoisonError::into_inner);
+        let earlier = latest.take();
+        let thread = thread::Builder::new()
             .name("durable-file".into())
-            .spawn(move || work(&path, &inbox, &told))
-            .ok()?;
+            .spawn(move || {
+                // After `durable.failover no` and `yes` its last write may still hang. It must not come
+                // after a later one.
+                if let Some(earlier) = earlier {
+                    let _ = earlier.join();
+                }
+                work(&path, &inbox, &told);
+            });
+        *latest = Some(thread.ok()?);
         Some(Disk {
             jobs: Some(jobs),
             outcomes,

@@ -8,17 +8,19 @@
 use std::path::PathBuf;
 
 use durable_failover::{
-    encode, Act, Body, Decline, Definition, Envelope, GroupId, Kept, Member, MemberId, NodeId,
-    Record, Shard, Version, BUS_TYPE,
+    Act, Body, Decline, Definition, GroupId, Kept, Member, MemberId, NodeId, Record, Shard,
 };
 
 use super::disk::{Disk, Outcome};
-use super::{acts, conditions, state, switch, view};
+use super::{acts, bus, conditions, invitation, state, switch, view};
 use crate::event_loop;
 use crate::ffi::{Blocked, Ctx, HandleId, Waiting};
 
 /// How long START and REPLACE try, in milliseconds. Members have to write to their disks meanwhile.
 pub(super) const PATIENCE: u64 = 10_000;
+/// The time between two invitations, in milliseconds. Valkey 8.1 closes a new link between nodes whose
+/// first message is a module's: invited in each cron, a node that has just restarted hears nothing.
+pub(super) const BETWEEN_INVITATIONS: u64 = 1000;
 
 /// A group that is being formed.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct Founding {
     /// The members that have accepted.
     accepted: Vec<NodeId>,
     deadline: u64,
+    /// When to invite again.
+    invite_at: u64,
     /// The record that is being written.
     sequence: Option<u64>,
 }
@@ -103,6 +107,7 @@ pub fn start(ctx: &Ctx) {
         caller: Some((client, blocked)),
         accepted: Vec::new(),
         deadline: view::now().saturating_add(PATIENCE),
+        invite_at: 0,
         sequence: None,
     };
     state::with(|state| state.founding = Some(founding));
@@ -111,13 +116,16 @@ pub fn start(ctx: &Ctx) {
 
 /// The server's cron ran: invites again, or gives up.
 pub fn cron(ctx: &Ctx) {
-    let deadline = state::with(|state| {
+    let now = view::now();
+    let due = state::with(|state| {
         let founding = state.founding.as_ref()?;
-        (founding.sequence.is_none() && founding.is_founder).then_some(founding.deadline)
+        let invites = founding.sequence.is_none() && founding.is_founder;
+        invites.then_some((now >= founding.deadline, now >= founding.invite_at))
     });
-    let Some(deadline) = deadline else { return };
-    if view::now() < deadline {
-        return invite_all(ctx);
+    match due {
+        Some((true, _)) => {}
+        Some((false, true)) => return invite_all(ctx),
+        _ => return,
     }
     let missing = state::with(|state| {
         let founding = state.founding.as_ref();
@@ -128,7 +136,7 @@ pub fn cron(ctx: &Ctx) {
     give_up(
         ctx,
         &format!(
-            "no answer from {missing}: is the module loaded there, with durable.failover yes? Members \
+            "no answer from {missing}: is the module loaded there, in this version, with durable.failover yes? Members \
              that have agreed keep the settings of a group: START again, or durable.failover no there"
         ),
     );
@@ -151,6 +159,7 @@ impl Founding {
             caller: None,
             accepted: Vec::new(),
             deadline: 0,
+            invite_at: 0,
             sequence: None,
         }
     }
@@ -170,22 +179,18 @@ impl Founding {
 }
 
 fn invite_all(ctx: &Ctx) {
+    let now = view::now();
     let invitations = state::with(|state| {
-        let founding = state.founding.as_ref()?;
-        let body = Body::Invite(founding.definition.clone());
-        Some((founding.missing(), bytes(founding.definition.id, body)))
+        let founding = state.founding.as_mut()?;
+        founding.invite_at = now.saturating_add(BETWEEN_INVITATIONS);
+        Some((founding.missing(), founding.definition.clone()))
     });
-    let Some((missing, bytes)) = invitations else {
+    let Some((missing, definition)) = invitations else {
         return;
     };
     for node in missing {
-        ctx.send_to_node(&node.digits(), BUS_TYPE, &bytes);
+        bus::say(ctx, node, definition.id, Body::Invite(definition.clone()));
     }
-}
-
-fn bytes(group: GroupId, body: Body) -> Vec<u8> {
-    let list = Version::FIRST;
-    encode(&Envelope { group, list, body })
 }
 
 /// Ends it without a group, and tells those who have accepted.
@@ -195,7 +200,7 @@ pub fn give_up(ctx: &Ctx, why: &str) {
     };
     if founding.is_founder {
         for &node in founding.definition.members.iter().skip(1) {
-            answer_to(ctx, node, founding.definition.id, Body::Withdraw);
+            bus::say(ctx, node, founding.definition.id, Body::Withdraw);
         }
     }
     if let Some((_, blocked)) = founding.caller {
@@ -209,11 +214,6 @@ pub fn give_up(ctx: &Ctx, why: &str) {
 /// What the members of a new group begin with: they follow its founder in the first term.
 pub(super) fn founding_promise() -> Kept {
     Kept::promised(Member::founding_ballot(MemberId(0)))
-}
-
-/// Sends a word about a group that is being formed.
-pub(super) fn answer_to(ctx: &Ctx, to: NodeId, group: GroupId, body: Body) {
-    ctx.send_to_node(&to.digits(), BUS_TYPE, &bytes(group, body));
 }
 
 /// A replica has accepted.
@@ -243,24 +243,10 @@ pub fn declined(ctx: &Ctx, from: NodeId, group: GroupId, why: Decline) {
     if !is_mine {
         return;
     }
-    give_up(ctx, &format!("{from} declines: {}", reason(why)));
-}
-
-/// Why a server does not want to be a member, for an operator.
-pub(super) fn reason(why: Decline) -> String {
-    match why {
-        Decline::Off => "durable.failover is off there".to_owned(),
-        Decline::Differs {
-            replicas,
-            acknowledgements,
-        } => format!(
-            "there durable.expected-replicas is {replicas} and durable.failover-replicas is \
-             {acknowledgements}"
-        ),
-        Decline::Member(other) => format!("it belongs to group {other}"),
-        Decline::FollowsAnother => "it does not replicate this primary".to_owned(),
-        Decline::NoFile => "its file cannot be read or written".to_owned(),
-    }
+    give_up(
+        ctx,
+        &format!("{from} declines: {}", invitation::reason(why)),
+    );
 }
 
 /// Writes the group to disk.
@@ -309,7 +295,7 @@ pub fn written(ctx: &Ctx, outcome: &Outcome) -> bool {
             let primary = founding.definition.members.first().copied();
             if let Some(primary) = primary {
                 let declined = Body::Decline(Decline::NoFile);
-                answer_to(ctx, primary, founding.definition.id, declined);
+                bus::say(ctx, primary, founding.definition.id, declined);
             }
             return true;
         }
@@ -353,6 +339,6 @@ fn begin(ctx: &Ctx, founding: Founding, outcome: &Outcome) {
         ctx.request_acknowledgements(0);
         acts::tick(ctx);
     } else if let Some(primary) = primary {
-        answer_to(ctx, primary, id, Body::Accept);
+        bus::say(ctx, primary, id, Body::Accept);
     }
 }

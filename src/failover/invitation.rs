@@ -4,7 +4,7 @@
 use durable_failover::{Body, Decline, Definition, GroupId, NodeId, Shard};
 
 use super::founding::{self, Founding};
-use super::{joining, state, switch};
+use super::{bus, joining, state, switch};
 use crate::config;
 use crate::ffi::Ctx;
 
@@ -20,7 +20,7 @@ pub fn invited(ctx: &Ctx, from: NodeId, definition: Definition) {
         Err(why) => Some(Body::Decline(why)),
     };
     if let Some(body) = answer {
-        founding::answer_to(ctx, from, id, body);
+        bus::say(ctx, from, id, body);
     }
 }
 
@@ -127,4 +127,21 @@ fn never_began(shard: &Shard, founder: NodeId) -> bool {
     member.kept() == founding::founding_promise()
         && !member.is_voter()
         && shard.definition().members.first() == Some(&founder)
+}
+
+/// Why a server does not want to be a member, for an operator.
+pub(super) fn reason(why: Decline) -> String {
+    match why {
+        Decline::Off => "durable.failover is off there".to_owned(),
+        Decline::Differs {
+            replicas,
+            acknowledgements,
+        } => format!(
+            "there durable.expected-replicas is {replicas} and durable.failover-replicas is \
+             {acknowledgements}"
+        ),
+        Decline::Member(other) => format!("it belongs to group {other}"),
+        Decline::FollowsAnother => "it does not replicate this primary".to_owned(),
+        Decline::NoFile => "its file cannot be read or written".to_owned(),
+    }
 }

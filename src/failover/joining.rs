@@ -9,7 +9,7 @@ use durable_failover::{
 };
 
 use super::founding::{self, Founding};
-use super::{invitation, links, state, switch, view};
+use super::{bus, invitation, links, state, switch, view};
 use crate::ffi::Ctx;
 
 /// How often nodes beside the group are told of it, in milliseconds.
@@ -23,7 +23,7 @@ pub fn proposed(ctx: &Ctx, from: NodeId, definition: &Definition) {
         (Ok(()), Some(other)) if other != definition.id => Body::Decline(Decline::Member(other)),
         (Ok(()), _) => Body::Willing,
     };
-    founding::answer_to(ctx, from, definition.id, answer);
+    bus::say(ctx, from, definition.id, answer);
 }
 
 /// This server is a member from now on: it is written to its disk first. What it has not got of the
@@ -97,7 +97,7 @@ pub fn told_beside(ctx: &Ctx, from: NodeId, definition: &Definition) {
     if primary == Some(from_id) {
         let streams = view::streams(ctx, false);
         if let Some(end) = streams.asks_from.filter(|_| !streams.is_linked) {
-            founding::answer_to(ctx, from, definition.id, Body::Replaceable(end));
+            bus::say(ctx, from, definition.id, Body::Replaceable(end));
         }
     }
 }

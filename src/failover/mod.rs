@@ -11,6 +11,7 @@
 //! | `view` | what the server shows: role, link, place in the stream |
 //! | `acts` | doing what the rules say |
 //! | `bus` | messages of other members |
+//! | `others` | nodes with another version of the module |
 //! | `cluster` | telling the cluster who is primary, where it has not noticed |
 //! | `links` | which links of replicas have changed, and which count |
 //! | `psync` | whom a primary serves |
@@ -32,6 +33,7 @@ mod founding;
 mod invitation;
 mod joining;
 mod links;
+mod others;
 pub mod psync;
 mod replace;
 pub mod state;
@@ -66,7 +68,17 @@ pub fn is_on() -> bool {
 ///
 /// # Errors
 /// Why not.
+#[inline]
 pub fn admits(replicas: u32) -> Result<(), Refusal> {
+    // Each durable command comes by here, also without a group.
+    if CLOSED.load(Ordering::Relaxed) || replicas < NEEDED.load(Ordering::Relaxed) {
+        return considered(replicas);
+    }
+    Ok(())
+}
+
+#[cold]
+fn considered(replicas: u32) -> Result<(), Refusal> {
     if CLOSED.load(Ordering::Relaxed) {
         return Err(Refusal::Closed);
     }

@@ -6,8 +6,8 @@
 
 use durable_failover::{Body, Decline, Definition, Exchange as Possible, GroupId, NodeId, Shard};
 
-use super::founding::{self, PATIENCE};
-use super::{acts, links, state, switch, view};
+use super::founding::{BETWEEN_INVITATIONS, PATIENCE};
+use super::{acts, bus, invitation, links, state, switch, view};
 use crate::ffi::{Args, Blocked, Ctx, HandleId, Waiting};
 
 /// An exchange for which somebody waits.
@@ -19,6 +19,8 @@ pub struct Exchange {
     /// The list that was proposed to the new node. `None` once it is the list of this member.
     proposed: Option<Definition>,
     deadline: u64,
+    /// When to ask the new node again.
+    ask_at: u64,
 }
 
 /// The end of REPLACE for a client that is unblocked or leaves.
@@ -74,6 +76,7 @@ pub fn replace(ctx: &Ctx, args: &Args<'_>) {
         caller,
         proposed: list,
         deadline: view::now().saturating_add(PATIENCE),
+        ask_at: 0,
     };
     state::with(|state| state.exchange = Some(exchange));
     go_on(ctx);
@@ -151,7 +154,19 @@ fn go_on(ctx: &Ctx) {
                  was changed"
             )),
         ),
-        Some((Some((new, group, body)), ..)) => founding::answer_to(ctx, new, group, body),
+        Some((Some((new, group, body)), ..)) => {
+            let is_due = state::with(|state| {
+                let exchange = state.exchange.as_mut()?;
+                let is_due = now >= exchange.ask_at;
+                if is_due {
+                    exchange.ask_at = now.saturating_add(BETWEEN_INVITATIONS);
+                }
+                is_due.then_some(())
+            });
+            if is_due.is_some() {
+                bus::say(ctx, new, group, body);
+            }
+        }
         Some((None, ..)) => {}
     }
 }
@@ -191,7 +206,7 @@ pub fn declined(ctx: &Ctx, from: NodeId, group: GroupId, why: Decline) {
         (exchange.new == from && list.id == group).then_some(())
     });
     if is_meant.is_some() {
-        let why = founding::reason(why);
+        let why = invitation::reason(why);
         finish(
             ctx,
             Some(format!("{from} declines: {why}; nothing was changed")),

@@ -8,6 +8,7 @@ use lazy_static::lazy_static;
 use super::disk::Disk;
 use super::founding::Founding;
 use super::links::{Address, MemberAddress};
+use super::others::Others;
 use super::replace::Exchange;
 use super::show;
 use crate::ffi::cluster::NODE_ID;
@@ -58,6 +59,8 @@ pub struct State {
     pub told_beside_at: u64,
     /// The server's `cluster-node-timeout`, in milliseconds. `None` until it is looked up.
     pub node_timeout: Option<u64>,
+    /// Nodes that send messages of another version.
+    pub others: Others,
     /// Messages that could not be read, or were of another group.
     pub ignored: u64,
     /// Messages for which there was no room.

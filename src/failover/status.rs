@@ -19,7 +19,7 @@ use std::ffi::{CStr, CString};
 
 use durable_failover::{shortage_text, MemberId, Shard};
 
-use super::{links, state, view};
+use super::{links, others, state, view};
 use crate::ffi::info::Value;
 use crate::ffi::Ctx;
 
@@ -50,6 +50,8 @@ struct OneShown {
     is_confirmed: bool,
     is_configured: bool,
     heard_ms: i64,
+    /// Its messages are of this version, and cannot be read.
+    other_version: Option<u8>,
 }
 
 fn shown(ctx: &Ctx) -> Shown {
@@ -110,7 +112,13 @@ fn shown(ctx: &Ctx) -> Shown {
         let counting = state.confirmed.as_ref().map_or(0, Vec::len);
         shown.confirmed = u64::try_from(counting).unwrap_or(u64::MAX);
         shown.members = (0..shard.group().members())
-            .map(|place| one(shard, MemberId(place), &own, view.now))
+            .map(|place| {
+                let mut member = one(shard, MemberId(place), &own, view.now);
+                let node = shard.definition().node(MemberId(place));
+                let version = |node| others::version_of(&state.others, node, view.now);
+                member.other_version = node.and_then(version);
+                member
+            })
             .map(|member| with_address(member, shard, &addresses))
             .collect();
         shown.reason = reason(shard, &shown, view.now);
@@ -148,6 +156,7 @@ fn one(shard: &Shard, place: MemberId, own: &durable_failover::Status, now: u64)
             None => -1,
             Some(age) => i64::try_from(age).unwrap_or(i64::MAX),
         },
+        other_version: None,
     }
 }
 
@@ -207,6 +216,9 @@ fn complaint(member: &OneShown) -> Option<String> {
         &member.address
     };
     Some(match member.heard_ms {
+        ..0 | FRESH.. if member.other_version.is_some() => {
+            format!("{node} has another version of the module, and its messages cannot be read")
+        }
         ..0 => format!("{node} was never heard of"),
         0..FRESH if member.is_voter => return None,
         0..FRESH => format!("{node} is a witness only"),

@@ -12,6 +12,7 @@ use super::bus::Bus;
 use super::disk::{self, Disk, Found};
 use super::{acts, links, state, view, ON};
 use crate::config;
+use crate::events::Events;
 use crate::ffi::Ctx;
 
 /// Applies the setting while the module is being loaded: a primary that has restarted is closed
@@ -54,7 +55,8 @@ pub fn apply(ctx: &Ctx) {
 
 fn turn_on(ctx: &Ctx) {
     ON.store(true, Ordering::Relaxed);
-    state::with(|state| state.leaving = None);
+    // The settings may not have been given back yet.
+    state::with(|state| state.before = state.leaving.take().map(|(before, _)| before));
     let node = ctx.own_node().and_then(|id| NodeId::parse(&id));
     let Some(node) = node else {
         ctx.log_warning(
@@ -62,6 +64,12 @@ fn turn_on(ctx: &Ctx) {
         );
         return;
     };
+    if let Err(why) = ctx.hear_data_changes::<Events>() {
+        ctx.log_warning(&why);
+        // It could not tell when its data are gone.
+        state::with(|state| state.problem = Some(why));
+        return;
+    }
     ctx.hear_bus::<Bus>(BUS_TYPE);
     state::with(|state| state.node = Some(node));
     let path = path(ctx);
@@ -81,7 +89,14 @@ fn unreadable(ctx: &Ctx, path: &Path, why: &str) {
         "failover: {text}. What this member has promised is unknown, so it does not vote, and as a \
          primary it is closed. See docs/failover.md"
     ));
-    state::with(|state| state.problem = Some(text));
+    // The server must not promote it either: it may lack what the others have acknowledged. What the
+    // settings were before the group is in the file.
+    let before = current(ctx);
+    state::with(|state| {
+        state.problem = Some(text);
+        state.before.get_or_insert(before);
+    });
+    set(ctx, ServerSettings::NEEDED);
 }
 
 /// This server is the member that the file says.
@@ -132,8 +147,8 @@ fn turn_off(ctx: &Ctx) {
     super::founding::give_up(ctx, "durable.failover was turned off");
     super::replace::give_up(ctx);
     let (before, timer) = state::with(|state| {
-        let has_settings = state.shard.is_some() || state.is_beside;
-        let before = has_settings.then_some(state.before).flatten();
+        let has_settings = state.shard.is_some() || state.is_beside || state.problem.is_some();
+        let before = state.before.filter(|_| has_settings);
         (before, state.timer.take())
     });
     if let Some(timer) = timer {

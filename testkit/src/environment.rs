@@ -42,6 +42,29 @@ pub fn module_path() -> &'static Path {
     })
 }
 
+/// `DURABLE_TEST_OTHER_VERSION`, or the library that `make test` builds with the feature
+/// `other-version`: one whose failover groups speak and write other formats.
+pub fn other_version_path() -> &'static Path {
+    static MODULE: OnceLock<PathBuf> = OnceLock::new();
+    MODULE.get_or_init(|| {
+        let named = env::var_os("DURABLE_TEST_OTHER_VERSION").map(PathBuf::from);
+        let path = named.unwrap_or_else(|| {
+            let built = Path::new("other-version/debug").join(MODULE_FILE);
+            let test = env::current_exe().unwrap_or_default();
+            // target/<profile>/deps/<test>
+            test.ancestors().nth(3).unwrap_or(&test).join(built)
+        });
+        path.canonicalize().unwrap_or_else(|error| {
+            panic!(
+                "{} cannot be read ({error}): run `cargo build --package redis-durable --features \
+                 other-version --target-dir target/other-version`, or name the file in \
+                 DURABLE_TEST_OTHER_VERSION",
+                path.display()
+            )
+        })
+    })
+}
+
 /// The version of the server's binary, by `--version`.
 pub(crate) fn server_version() -> Version {
     static VERSION: OnceLock<Version> = OnceLock::new();

@@ -183,6 +183,23 @@ impl Server {
         }
     }
 
+    /// Makes the server load this library from its next start on.
+    #[track_caller]
+    pub fn load_at_next_start(&self, library: &Path) {
+        let path = self.dir().join("redis.conf");
+        let text = fs::read_to_string(&path).expect("a server's configuration");
+        let changed = text.lines().map(|line| {
+            let mut words = line.splitn(3, '"');
+            match (words.next(), words.next(), words.next()) {
+                (Some("loadmodule "), Some(_), Some(arguments)) => {
+                    format!("loadmodule \"{}\"{arguments}\n", library.display())
+                }
+                _ => format!("{line}\n"),
+            }
+        });
+        fs::write(&path, changed.collect::<String>()).expect("a server's configuration");
+    }
+
     /// Whether the process exists, running or paused.
     pub fn is_alive(&self) -> bool {
         self.process().is_alive()

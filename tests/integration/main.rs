@@ -118,6 +118,7 @@ mod failover {
     mod networks;
     mod promotion;
     mod replacing;
+    mod versions;
 }
 
 /// SLOTHINT, SLOTHINT.MAP, SLOTHINT.SLOTS and SLOTHINT.WATCH.

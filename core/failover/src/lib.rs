@@ -82,11 +82,11 @@ pub use group::Group;
 pub use member::{Action, Member, Position, Start, StreamId};
 pub use membership::{Membership, Version};
 pub use message::{Message, Refusal};
-pub use record::{Record, ServerSettings, FILE, SLOT};
+pub use record::{other_format, Record, ServerSettings, FILE, SLOT};
 pub use reign::Generation;
 pub use rules::Rule;
 pub use shard::{shortage_text, Act, Exchange, Peer, Role, Sender, Shard, View};
 pub use wire::{
     decode, encode, refusal_text, Body, Change, Decline, Envelope, Status, Unread, BUS_TYPE,
-    MAX_BYTES,
+    MAX_BYTES, VERSION as WIRE_VERSION,
 };

@@ -13,7 +13,12 @@ pub const SLOT: usize = 4096;
 /// The bytes of the file.
 pub const FILE: usize = 2 * SLOT;
 
-const MAGIC: &[u8; 8] = b"rdfo-st3";
+/// What a slot begins with. The last character is the version of the format.
+const MAGIC: &[u8; 8] = if cfg!(feature = "other-version") {
+    b"rdfo-st~"
+} else {
+    b"rdfo-st3"
+};
 
 /// What is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,11 +78,30 @@ impl Record {
     /// Reads a file. `None` if neither slot can be read: then nothing is known of what was
     /// promised, and the member must not vote.
     pub fn read(file: &[u8]) -> Option<Record> {
+        // The slot of another version may have the later promise.
+        if other_format(file).is_some() {
+            return None;
+        }
         let slots = file.chunks(SLOT).take(2);
         slots
             .filter_map(read_slot)
             .max_by_key(|record| record.sequence)
     }
+}
+
+/// The format of a file that another version of the module has written, and this one's.
+pub fn other_format(file: &[u8]) -> Option<(String, String)> {
+    let (&own, family) = MAGIC.split_last()?;
+    let mut versions = file.chunks(SLOT).take(2).filter_map(|slot| {
+        let (&version, _) = slot.strip_prefix(family)?.split_first()?;
+        // A write that was cut short may have left no version.
+        (version != own && version.is_ascii_graphic()).then_some(version)
+    });
+    let name = |version: u8| {
+        let family = String::from_utf8_lossy(family);
+        format!("{family}{}", char::from(version))
+    };
+    versions.next().map(|version| (name(version), name(own)))
 }
 
 fn read_slot(slot: &[u8]) -> Option<Record> {
@@ -156,6 +180,29 @@ mod tests {
             let mut torn = before.clone();
             torn[..cut].copy_from_slice(&after[..cut]);
             assert_eq!(Record::read(&torn), Some(record(2)), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_file_with_a_slot_of_another_version_is_not_read() {
+        for place in [0, SLOT] {
+            let mut file = file_of(&[record(1), record(2)]);
+            file[place + 7] = b'9';
+            assert_eq!(Record::read(&file), None);
+            let (other, own) = other_format(&file).expect("it is another format");
+            assert_eq!(other, "rdfo-st9");
+            assert_eq!(own.as_bytes(), MAGIC);
+        }
+    }
+
+    #[test]
+    fn a_first_write_that_was_cut_short_is_no_other_version() {
+        let whole = file_of(&[record(1), record(2)]);
+        for cut in 0..MAGIC.len() {
+            let mut torn = file_of(&[record(1)]);
+            torn[..cut].copy_from_slice(&whole[..cut]);
+            assert_eq!(other_format(&torn), None, "cut at {cut}");
+            assert_eq!(Record::read(&torn), Some(record(1)), "cut at {cut}");
         }
     }
 

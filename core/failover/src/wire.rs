@@ -17,8 +17,12 @@ pub const BUS_TYPE: u8 = 208;
 
 /// What each message begins with.
 const MAGIC: &[u8; 4] = b"rdfo";
-/// The version of the format. A member of another version is not understood, and says so.
-const VERSION: u8 = 3;
+/// The version of the format. Messages of another version are not read.
+pub const VERSION: u8 = if cfg!(feature = "other-version") {
+    200
+} else {
+    3
+};
 /// The longest message that is read. An invitation of 16 members has some 400 bytes.
 pub const MAX_BYTES: usize = 1024;
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use testkit::{eventually, Server};
 
-use crate::support::group::{info, is_configured, status, Group};
+use crate::support::group::{file_of, info, is_configured, status, Group};
 
 /// Writes, and returns the keys of the shard with the number that is in each.
 fn write_some(group: &Group, primary: &Server) -> String {
@@ -226,16 +226,7 @@ fn an_unreadable_file_means_no_vote_and_a_closed_primary() {
     let [primary, one, two] = group.shard();
     let key = write_some(&group, primary);
     primary.kill();
-    let file = fs::read_dir(primary.dir())
-        .expect("its directory")
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .find(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "durable")
-        })
-        .expect("the file of the group");
-    fs::write(&file, b"garbage").expect("written");
+    fs::write(file_of(primary), b"garbage").expect("written");
     primary.restart();
     primary.wait_for_log("neither of its two records is whole");
     let next = group.wait_for_another(primary);

@@ -6,7 +6,9 @@ use std::time::Instant;
 use durable_failover::NodeId;
 use testkit::{eventually, Server};
 
-use crate::support::group::{heard_ms_ago, info, is_configured, status, Group, IN_A_GROUP};
+use crate::support::group::{
+    file_of, heard_ms_ago, info, is_configured, status, Group, IN_A_GROUP,
+};
 use crate::support::setting;
 
 /// A group whose third member is to be exchanged for the further replica.
@@ -164,7 +166,7 @@ fn begin(group: &Group) -> testkit::RawConn {
     let id = group.cluster.id_of(group.spare());
     let id = NodeId::parse(id.as_bytes()).expect("an id").0;
     eventually("the primary to have the new list on its disk", || {
-        let file = fs::read(primary.dir().join("nodes.conf.durable"));
+        let file = fs::read(file_of(primary));
         file.is_ok_and(|bytes| bytes.windows(id.len()).any(|part| part == id))
     });
     conn

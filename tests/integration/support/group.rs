@@ -1,6 +1,7 @@
 //! A shard of three nodes that is a failover group, in a cluster with two other primaries.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use testkit::{eventually, Cluster, ClusterBuilder, Server, ServerBuilder, Tls};
@@ -126,6 +127,11 @@ impl Group {
     /// time; then START is sent again, as an operator would.
     pub fn form(&self) {
         let [primary, ..] = self.shard();
+        self.form_by(primary);
+    }
+
+    /// As [`Group::form`], where another member is the primary.
+    pub fn form_by(&self, primary: &Server) {
         eventually("START to form the group", || {
             let started = primary.try_run::<String>(&["DURABLE.FAILOVER", "START"]);
             started.is_ok_and(|reply| reply == "OK") || info(primary, "state") == "primary"
@@ -262,4 +268,9 @@ fn shown(of: &Server, member: &Server) -> Status {
         text == address
     };
     members.into_iter().find(is_it).expect("it is a member")
+}
+
+/// The file in which a member keeps its group and its promise.
+pub fn file_of(member: &Server) -> PathBuf {
+    member.dir().join("nodes.conf.durable")
 }

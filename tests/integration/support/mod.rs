@@ -20,6 +20,7 @@ mod tls;
 mod unloading;
 mod users;
 mod waits;
+pub mod writer;
 
 pub use chance::Chance;
 pub use cluster::{ipv6_cluster, key_of, keys_of, two_primaries};
