@@ -97,6 +97,27 @@ fn a_member_without_the_setting_is_named() {
 }
 
 #[test]
+fn a_member_without_the_module_is_named() {
+    let group = Group::with_one_bare_node();
+    let [primary, one, bare] = group.shard();
+    let text = error(primary, &["DURABLE.FAILOVER", "START"]);
+    let id = group.cluster.id_of(bare);
+    assert!(
+        text.contains(&format!("no answer from {id}: is the module loaded there")),
+        "{text}"
+    );
+    primary.wait_for_log(&format!(
+        "failover: no group was formed: no answer from {id}"
+    ));
+    // Nothing has changed: the shard is what it was.
+    eventually("the replica to be no member", || {
+        info(one, "state") == "no group" && setting(one, "cluster-replica-no-failover") == "no"
+    });
+    let key = group.key();
+    primary.run::<()>(&["DURABLE.SET", &key, "v", "REPLICAS", "2", "TIMEOUT", "0"]);
+}
+
+#[test]
 fn a_group_changes_settings_of_the_server_and_gives_them_back() {
     let group = Group::formed();
     let [primary, one, two] = group.shard();

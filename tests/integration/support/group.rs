@@ -52,6 +52,15 @@ impl Group {
         Group::of(5, arguments)
     }
 
+    /// A shard of which the last node has no module.
+    pub fn with_one_bare_node() -> Group {
+        let configure = |number: usize, builder: ServerBuilder| {
+            let has_module = number != SHARD[2];
+            builder.module(has_module)
+        };
+        Group::in_cluster(nodes(5, IN_A_GROUP, configure).start())
+    }
+
     /// A formed group whose nodes know each other by their IPv6 addresses.
     pub fn over_ipv6() -> Group {
         let configure = |_: usize, builder: ServerBuilder| builder.config("bind", "::1 127.0.0.1");
