@@ -198,6 +198,16 @@ impl<'a> Lab<'a> {
         Ok(())
     }
 
+    /// Starts a node again as another one: without its data, its id, and what it knew of the cluster.
+    pub fn start_as_a_new_node(&self, node: &Node) -> Result<()> {
+        node.wipe()?;
+        node.forget_the_cluster()?;
+        self.connect_again(node);
+        node.start()?;
+        self.fault(format!("start {} as a new node", node.name));
+        node.wait_until_it_answers()
+    }
+
     fn connect_again(&self, node: &Node) {
         for other in &self.system.nodes {
             self.system

@@ -213,6 +213,14 @@ impl Node {
         }
     }
 
+    /// Removes what it knows of the cluster, with its id. Only for a node that has ended.
+    pub fn forget_the_cluster(&self) -> Result<()> {
+        for name in ["nodes.conf", "nodes.conf.durable"] {
+            fs::remove_file(self.directory.join(name)).context("removing what a node knows")?;
+        }
+        Ok(())
+    }
+
     /// Whether nobody has removed any of its data.
     pub fn has_its_data(&self) -> bool {
         !self.lacks_data.load(Ordering::Relaxed)

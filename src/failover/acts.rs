@@ -57,6 +57,7 @@ pub fn carry_out(ctx: &Ctx, acts: Vec<Act>) {
             Act::Promote => promote(ctx),
             Act::Claim => cluster::claim(ctx),
             Act::Follow(member) => cluster::follow(ctx, member),
+            Act::Tell(node) => joining::tell_list(ctx, node),
             Act::Leave(change) => joining::leave(ctx, &change),
             Act::Log(text) => ctx.log_notice(&format!("failover: {text}")),
         }
@@ -171,8 +172,10 @@ fn failed(ctx: &Ctx, why: &str) {
 /// Something was written, or could not be.
 pub fn after_writing(ctx: &Ctx) {
     let news = state::with(|state| {
-        let disk = state.disk.as_ref();
-        let news = disk.map(disk::Disk::news).unwrap_or_default();
+        let news = match &state.disk {
+            Some(disk) => disk.news(),
+            None => disk::no_news(),
+        };
         // Otherwise it is the news of an earlier thread.
         state.is_writing &= news.is_empty();
         news

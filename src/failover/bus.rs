@@ -86,7 +86,7 @@ impl Timer for Inbox {
                 }
                 Body::Propose(definition) => joining::proposed(ctx, from, &definition),
                 Body::Willing => replace::willing(ctx, from, envelope.group),
-                Body::Join(change, term) => joining::join(ctx, &change, term),
+                Body::Join(change, term) => joining::join(ctx, from, &change, term),
                 Body::Replaceable(end) => joining::replaceable(ctx, from, envelope.group, end),
                 Body::Change(change) => told(ctx, from, &change),
                 body => pass_on(ctx, from, (envelope.group, envelope.list), &body),
@@ -126,18 +126,13 @@ fn pass_on(ctx: &Ctx, from: NodeId, list: (GroupId, Version), body: &Body) {
     acts::carry_out(ctx, todo);
 }
 
-/// A node tells the list of members of its group. Only members of the own list are believed.
+/// A node tells the list of members of its group.
 fn told(ctx: &Ctx, from: NodeId, change: &Change) {
-    let is_member = state::with(|state| {
-        let shard = state.shard.as_ref()?;
-        Some(shard.definition().place(from).is_some())
-    });
-    match is_member {
-        Some(true) => {
-            let todo = acts::with_shard(|shard| shard.told(change));
-            acts::carry_out(ctx, todo);
-        }
-        Some(false) => state::with(|state| state.ignored = state.ignored.saturating_add(1)),
-        None => joining::told_beside(ctx, from, &change.definition),
+    let is_member = state::with(|state| state.shard.is_some());
+    if is_member {
+        let todo = acts::with_shard(|shard| shard.told(from, change));
+        acts::carry_out(ctx, todo);
+    } else {
+        joining::told_beside(ctx, from, &change.definition);
     }
 }

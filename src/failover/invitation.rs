@@ -1,7 +1,7 @@
 //! A replica's part in forming a group: it is invited, and accepts or declines. `founding` has the
 //! primary's part.
 
-use durable_failover::{Body, Decline, Definition, GroupId, NodeId, Shard};
+use durable_failover::{Body, Decline, Definition, GroupId, NodeId, Shard, Version};
 
 use super::founding::{self, Founding};
 use super::{bus, joining, state, switch};
@@ -26,7 +26,8 @@ pub fn invited(ctx: &Ctx, from: NodeId, definition: Definition) {
 
 /// Whether this server accepts an invitation: `true` if it has already.
 fn considered(ctx: &Ctx, from: NodeId, definition: &Definition) -> Result<bool, Decline> {
-    if definition.members.first() != Some(&from) {
+    let is_first = definition.version == Version::FIRST;
+    if definition.members.first() != Some(&from) || !is_first {
         return Err(Decline::FollowsAnother);
     }
     agrees(ctx, from, definition)?;

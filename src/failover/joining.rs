@@ -14,6 +14,9 @@ use crate::ffi::Ctx;
 
 /// How often nodes beside the group are told of it, in milliseconds.
 const TELL_EACH: u64 = 1000;
+/// After this time without a word of a group, a linked replica takes it that there is none, in
+/// milliseconds.
+const GROUP_IS_GONE: u64 = 60_000;
 
 /// A primary asks whether this server would take a place in its group.
 pub fn proposed(ctx: &Ctx, from: NodeId, definition: &Definition) {
@@ -28,7 +31,10 @@ pub fn proposed(ctx: &Ctx, from: NodeId, definition: &Definition) {
 
 /// This server is a member from now on: it is written to its disk first. What it has not got of the
 /// group's data its primary finds out when it asks for a confirmation.
-pub fn join(ctx: &Ctx, change: &Change, term: Ballot) {
+pub fn join(ctx: &Ctx, from: NodeId, change: &Change, term: Ballot) {
+    if invitation::agrees(ctx, from, &change.definition).is_err() {
+        return;
+    }
     let kept = Kept::joining(term, change.membership());
     let path = switch::path(ctx);
     let begins = state::with(|state| {
@@ -36,13 +42,12 @@ pub fn join(ctx: &Ctx, change: &Change, term: Ballot) {
         let (Some(me), true) = (me.filter(|_| me == change.joining), state.shard.is_none()) else {
             return false;
         };
-        let may = change.definition.group().is_some() && state.problem.is_none();
-        let is_new = state.founding.as_ref().map(Founding::group) != Some(change.definition.id);
-        if may && is_new {
+        let is_free = state.founding.is_none();
+        if is_free {
             let definition = change.definition.clone();
             state.founding = Some(Founding::joining(definition, me, kept, path));
         }
-        may && is_new
+        is_free
     });
     if begins {
         founding::write(ctx);
@@ -53,15 +58,16 @@ pub fn join(ctx: &Ctx, change: &Change, term: Ballot) {
 /// promoted by the cluster's own elections.
 pub fn leave(ctx: &Ctx, change: &Change) {
     let path = switch::path(ctx);
+    let now = view::now();
     state::with(|state| {
         state.shard = None;
+        state.heard_of_group_at = now;
         state.disk = None;
-        state.confirmed = None;
         state.is_writing = false;
         state.is_beside = true;
     });
     remove(ctx, &path);
-    crate::durable::state::restrict_to(None);
+    links::count(ctx);
     ctx.log_warning(&format!(
         "failover: this server was exchanged for another node, and belongs to group {} no more. It \
          holds no elections of its own while durable.failover is on",
@@ -93,6 +99,8 @@ pub fn told_beside(ctx: &Ctx, from: NodeId, definition: &Definition) {
     if !shares_primary || !is_beside {
         return;
     }
+    let now = view::now();
+    state::with(|state| state.heard_of_group_at = now);
     hold_no_elections(ctx, definition);
     if primary == Some(from_id) {
         let streams = view::streams(ctx, false);
@@ -132,6 +140,30 @@ pub fn replaceable(ctx: &Ctx, from: NodeId, group: GroupId, end: Position) {
             shard.may_replace(from, end);
         }
     });
+}
+
+/// The server's cron ran: a replica of a primary that says nothing of a group is not beside one any more.
+/// Without a link nothing is known: its primary and the other members may be dead.
+pub fn look_for_group(ctx: &Ctx) {
+    let now = view::now();
+    let is_quiet = state::read(|state| {
+        state.is_beside && now.saturating_sub(state.heard_of_group_at) >= GROUP_IS_GONE
+    });
+    let is_linked = || !view::is_primary(ctx) && view::streams(ctx, false).is_linked;
+    if is_quiet != Some(true) || !is_linked() {
+        return;
+    }
+    let before = state::with(|state| {
+        state.is_beside = false;
+        state.before.take()
+    });
+    if let Some(before) = before {
+        switch::set(ctx, before);
+    }
+    links::count(ctx);
+    ctx.log_notice(
+        "failover: its primary belongs to no group: the server's settings are as before",
+    );
 }
 
 /// Tells the list of members to a node.

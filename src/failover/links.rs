@@ -82,7 +82,9 @@ fn compare(ctx: &Ctx, reported: bool) {
 pub fn count(ctx: &Ctx) {
     let addresses = member_addresses(ctx);
     let confirmed = state::with(|state| {
-        let confirmed = state.shard.as_ref().map(|shard| {
+        // By a server that was exchanged, or is beside a group, nobody's acknowledgement counts.
+        let nobody = state.is_beside.then(Vec::new);
+        let counting = state.shard.as_ref().map(|shard| {
             let counting = shard.counting();
             let counts = |(place, _): &&MemberAddress| counting.contains(*place);
             let counting = addresses.iter().filter(counts);
@@ -90,6 +92,7 @@ pub fn count(ctx: &Ctx) {
                 .filter_map(|(_, address)| address.clone())
                 .collect()
         });
+        let confirmed = counting.or(nobody);
         let has_changed = state.confirmed != confirmed;
         state.confirmed.clone_from(&confirmed);
         has_changed.then_some(confirmed)

@@ -102,6 +102,7 @@ pub fn cron(ctx: &Ctx) {
         acts::tick(ctx);
         replace::cron(ctx);
         joining::tell_beside(ctx);
+        joining::look_for_group(ctx);
     }
 }
 

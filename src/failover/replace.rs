@@ -112,62 +112,73 @@ pub fn cron(ctx: &Ctx) {
     }
 }
 
+/// How far it is.
+enum Seen {
+    IsMember,
+    Asks(NodeId, GroupId, Definition),
+    GoesOn,
+    IsOver(String),
+}
+
 fn go_on(ctx: &Ctx) {
     let now = view::now();
     let seen = state::with(|state| {
-        let exchange = state.exchange.as_ref()?;
-        let shard = state.shard.as_ref()?;
-        let joins = shard.joining() == Some(exchange.new);
-        let is_member = shard.definition().place(exchange.new).is_some() && !joins;
-        let proposal = exchange.proposed.as_ref();
-        let proposal = proposal.map(|list| (exchange.new, list.id, Body::Propose(list.clone())));
-        Some((
-            proposal,
-            is_member,
-            now >= exchange.deadline,
-            shard.member().term().is_some(),
-        ))
+        let exchange = state.exchange.as_mut()?;
+        let seen = look(exchange, state.shard.as_ref(), now);
+        if matches!(seen, Seen::Asks(..)) {
+            if now < exchange.ask_at {
+                return None;
+            }
+            exchange.ask_at = now.saturating_add(BETWEEN_INVITATIONS);
+        }
+        Some(seen)
     });
     match seen {
-        None => {}
-        Some((None, true, ..)) => finish(ctx, None),
-        Some((proposal, _, _, false)) => {
-            let what = if proposal.is_some() {
-                "nothing was changed"
-            } else {
-                "the exchange has begun, and the next primary goes on with it"
-            };
-            finish(ctx, Some(format!("this primary has lost its term; {what}")));
-        }
-        Some((None, _, true, _)) => finish(
-            ctx,
-            Some(
-                "the exchange has begun and goes on, but the new node is no member yet, see \
-                 DURABLE.FAILOVER STATUS"
-                    .into(),
-            ),
-        ),
-        Some((Some((new, ..)), _, true, _)) => finish(
-            ctx,
-            Some(format!(
+        None | Some(Seen::GoesOn) => {}
+        Some(Seen::IsMember) => finish(ctx, None),
+        Some(Seen::Asks(new, group, list)) => bus::say(ctx, new, group, Body::Propose(list)),
+        Some(Seen::IsOver(why)) => finish(ctx, Some(why)),
+    }
+}
+
+fn look(exchange: &Exchange, shard: Option<&Shard>, now: u64) -> Seen {
+    let Some(shard) = shard else {
+        return Seen::IsOver(
+            "this server is no member any more, see DURABLE.FAILOVER STATUS".into(),
+        );
+    };
+    let (new, is_late) = (exchange.new, now >= exchange.deadline);
+    if let Some(list) = &exchange.proposed {
+        return if shard.member().term().is_none() {
+            Seen::IsOver("this primary has lost its term; nothing was changed".into())
+        } else if is_late {
+            Seen::IsOver(format!(
                 "no answer from {new}: is the module loaded there, with durable.failover yes? Nothing \
                  was changed"
-            )),
-        ),
-        Some((Some((new, group, body)), ..)) => {
-            let is_due = state::with(|state| {
-                let exchange = state.exchange.as_mut()?;
-                let is_due = now >= exchange.ask_at;
-                if is_due {
-                    exchange.ask_at = now.saturating_add(BETWEEN_INVITATIONS);
-                }
-                is_due.then_some(())
-            });
-            if is_due.is_some() {
-                bus::say(ctx, new, group, body);
-            }
-        }
-        Some((None, ..)) => {}
+            ))
+        } else {
+            Seen::Asks(new, list.id, list.clone())
+        };
+    }
+    let is_in_list = shard.definition().place(new).is_some();
+    if is_in_list && shard.joining() != Some(new) {
+        Seen::IsMember
+    } else if !shard.is_exchanging() {
+        Seen::IsOver("the exchange was given up, see the log; nothing was changed".into())
+    } else if shard.member().term().is_none() {
+        Seen::IsOver(
+            "this primary has lost its term; if another member has heard of the exchange, the next \
+             primary goes on with it"
+                .into(),
+        )
+    } else if is_late {
+        Seen::IsOver(
+            "the exchange has begun and goes on, but the new node is no member yet, see \
+             DURABLE.FAILOVER STATUS"
+                .into(),
+        )
+    } else {
+        Seen::GoesOn
     }
 }
 

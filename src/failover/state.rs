@@ -55,6 +55,8 @@ pub struct State {
     pub exchange: Option<Exchange>,
     /// This server is no member of the group that its primary belongs to, and so holds no elections.
     pub is_beside: bool,
+    /// When a member said that there is one, in milliseconds.
+    pub heard_of_group_at: u64,
     /// When nodes beside the group were told of it last, in milliseconds.
     pub told_beside_at: u64,
     /// The server's `cluster-node-timeout`, in milliseconds. `None` until it is looked up.

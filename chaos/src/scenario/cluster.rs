@@ -2,6 +2,7 @@
 
 mod capture;
 mod elections;
+mod exchange;
 pub mod failures;
 mod groups;
 mod operators;
@@ -292,6 +293,14 @@ pub const SCENARIOS: &[Scenario] = &[
         promised: Promise::Nobody,
         weight: 0,
         play: elections::reshard_after_failover,
+    },
+    Scenario {
+        name: "exchange",
+        kind: Kind::Cluster,
+        about: "A replica is lost with its disk, and a new node takes its place in the group; the primary is killed in the middle of that, or afterwards.",
+        promised: Promise::Nobody,
+        weight: 0,
+        play: exchange::exchange,
     },
     Scenario {
         name: "replicas-down",

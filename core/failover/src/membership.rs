@@ -78,14 +78,15 @@ impl Member {
         self.membership
     }
 
-    /// The term in which its list was confirmed, as far as it remembers: its data were confirmed in it by
-    /// a member that goes by the same list, or the list was made in it.
-    fn list_term(&self) -> Ballot {
-        self.log_term.max(self.membership.version.term)
+    /// The term in which its list was confirmed, as far as it knows: its data or its configuration were
+    /// confirmed in it by a member that goes by the same list, or the list was made in it.
+    pub fn list_term(&self) -> Ballot {
+        let of_list = self.membership.version.term;
+        self.log_term.max(of_list).max(self.configuration.term)
     }
 
-    /// Whether a list counts more than the own one. `confirmed_in` is what the teller
-    /// [has confirmed its data in](Self::log_term).
+    /// Whether a list counts more than the own one. `confirmed_in` is the teller's
+    /// [`list_term`](Self::list_term).
     pub fn prefers(&self, told: Version, confirmed_in: Ballot) -> bool {
         let own = (self.list_term(), self.membership.version);
         (confirmed_in.max(told.term), told) > own || !self.holds(Rule::ConfirmedListCounts)

@@ -71,7 +71,7 @@ pub enum Message {
     Change {
         /// The list.
         list: Membership,
-        /// The term in which the sender's data were confirmed.
+        /// The term in which the list was confirmed.
         confirmed_in: Ballot,
     },
     /// The receiver is a member from now on.

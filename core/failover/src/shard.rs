@@ -63,7 +63,7 @@ pub struct Shard {
     /// Replicas of this primary that are no members, and where their data end.
     beside: BTreeMap<NodeId, Position>,
     /// A member that is to be exchanged, and the list without it. First it leaves the configuration.
-    leaving: Option<(MemberId, Definition)>,
+    leaving: Option<Leaving>,
     /// The challenge of the primary that is not answered yet: the data had not arrived.
     challenge: Option<Challenge>,
     /// Since when the configuration has replicas that have not confirmed.
@@ -100,6 +100,14 @@ struct Challenge {
     position: Position,
     configuration: Option<Configuration>,
     start: Start,
+}
+
+/// An exchange that has begun in a term.
+#[derive(Debug)]
+struct Leaving {
+    term: Ballot,
+    place: MemberId,
+    list: Definition,
 }
 
 impl Shard {

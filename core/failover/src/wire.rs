@@ -71,7 +71,7 @@ pub struct Change {
     pub definition: Definition,
     /// The place whose node has changed, until the new node is known to be a member.
     pub joining: Option<MemberId>,
-    /// The term in which the sender's data were confirmed.
+    /// The term in which the list was confirmed.
     pub confirmed_in: Ballot,
 }
 

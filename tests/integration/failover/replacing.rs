@@ -196,29 +196,3 @@ fn the_next_primary_finishes_what_a_dead_one_has_begun() {
     assert_eq!(joining(holder), "");
     assert_eq!(holder.run::<String>(&["GET", &key]), "v");
 }
-
-#[test]
-fn an_exchange_that_nobody_else_has_heard_of_is_undone_by_an_election() {
-    let group = group();
-    let [primary, one, old] = group.shard();
-    let key = group.key();
-    primary.run::<()>(&["DURABLE.SET", &key, "v", "TIMEOUT", "0"]);
-    let _conn = begin(&group);
-    primary.kill();
-    old.restart();
-    one.resume();
-    // The old list elects, with the vote of the very member that was to go.
-    let next = group.wait_for_another(primary);
-    primary.restart();
-    group.wait_until_ready();
-    assert_eq!(joining(primary), "");
-    for member in [one, old] {
-        assert_ne!(info(member, "state"), "no group");
-    }
-    let words = replace(&group, primary, group.spare());
-    eventually("the exchange to be possible again", || {
-        next.try_run::<String>(&words)
-            .is_ok_and(|reply| reply == "OK")
-    });
-    assert_eq!(next.run::<String>(&["GET", &key]), "v");
-}

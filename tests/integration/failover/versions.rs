@@ -193,6 +193,9 @@ fn an_upgrade_over_a_change_of_formats_loses_no_acknowledged_write() {
     for member in [primary, one, two] {
         member.run::<()>(&["CONFIG", "SET", "durable.failover", "yes"]);
     }
+    for replica in [primary, two] {
+        follow(&group, replica, one);
+    }
     eventually("the primary to list both replicas", || {
         one.replica_links().len() == 2
     });

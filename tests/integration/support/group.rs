@@ -39,6 +39,7 @@ impl Group {
         let [primary, ..] = group.shard();
         group.makes_a_replica(group.spare(), primary);
         eventually("the further replica to be in step", || online(primary) == 3);
+        group.wait_for_size(3);
         group
     }
 
@@ -114,7 +115,18 @@ impl Group {
             let lines: Vec<String> = primary.run(&["CLUSTER", "REPLICAS", &id]);
             lines.len() == 2
         });
+        group.wait_for_size(group.cluster.nodes.len() - 2);
         group
+    }
+
+    /// Waits until all nodes know that so many have slots. A majority of these has to vote for a
+    /// promotion: one that takes a replica for a primary waits for votes that nobody gives.
+    fn wait_for_size(&self, primaries: usize) {
+        let expected = format!("cluster_size:{primaries}\r\n");
+        eventually("all nodes to know the primaries", || {
+            let mut nodes = self.cluster.nodes.iter();
+            nodes.all(|node| node.run::<String>(&["CLUSTER", "INFO"]).contains(&expected))
+        });
     }
 
     fn makes_a_replica(&self, replica: &Server, primary: &Server) {

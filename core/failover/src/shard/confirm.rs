@@ -71,10 +71,7 @@ impl Shard {
                 let is_recent = view.now < at.saturating_add(TRY_AGAIN);
                 Some(is_recent && told < Some(unconfirmed))
             });
-            let leaves = self
-                .leaving
-                .as_ref()
-                .is_some_and(|&(place, _)| place == other);
+            let leaves = self.leaving.as_ref().is_some_and(|one| one.place == other);
             leaves || cannot_write || is_late == Some(true)
         };
         others.filter(is_out).collect()

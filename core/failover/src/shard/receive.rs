@@ -35,8 +35,8 @@ impl Shard {
                 }
             }
             Body::Protocol(message) => self.protocol(from, *message, view, &mut acts),
-            Body::Change(change) => acts.extend(self.told(change)),
-            Body::Invite(_)
+            Body::Change(_)
+            | Body::Invite(_)
             | Body::Accept
             | Body::Decline(_)
             | Body::Withdraw

@@ -1,7 +1,7 @@
 //! Exchanges a member for another node: what is asked of whom, and when. Why it loses nothing is in
 //! `membership.rs`.
 
-use super::{Act, Shard, View, AGAIN};
+use super::{Act, Leaving, Shard, View, AGAIN};
 use crate::{
     Body, Change, Definition, GroupId, MemberId, Members, Membership, Message, NodeId, Peer,
     Version,
@@ -71,7 +71,10 @@ impl Shard {
 
     /// Begins an exchange, with the list of [`exchange`](Self::exchange).
     pub fn begin_exchange(&mut self, place: MemberId, list: Definition) -> Vec<Act> {
-        self.leaving = Some((place, list));
+        let Some(term) = self.member.term() else {
+            return Vec::new();
+        };
+        self.leaving = Some(Leaving { term, place, list });
         vec![Act::Log(format!(
             "{} is to be exchanged for another node",
             self.name(place)
@@ -88,7 +91,7 @@ impl Shard {
         Change {
             definition: self.definition.clone(),
             joining: self.member.membership().joining,
-            confirmed_in: self.member.log_term(),
+            confirmed_in: self.member.list_term(),
         }
     }
 
@@ -105,11 +108,12 @@ impl Shard {
 
     /// The holder of a term goes on with an exchange.
     pub(super) fn advance(&mut self, view: &View, acts: &mut Vec<Act>) {
+        self.give_up_exchange(acts);
         let in_force = self.member.in_force();
-        let has_left = |(place, _): &mut (MemberId, Definition)| {
-            in_force.is_some_and(|replicas| !replicas.contains(*place))
+        let has_left = |leaving: &mut Leaving| {
+            in_force.is_some_and(|replicas| !replicas.contains(leaving.place))
         };
-        if let Some((place, list)) = self.leaving.take_if(has_left) {
+        if let Some(Leaving { place, list, .. }) = self.leaving.take_if(has_left) {
             acts.extend(self.take(list, Some(place)));
         }
         let Some((place, message)) = self.member.may_join() else {
@@ -125,24 +129,56 @@ impl Shard {
         }
     }
 
-    /// A member tells a list.
-    pub fn told(&mut self, change: &Change) -> Vec<Act> {
+    /// An exchange that has only begun must not keep the others from acknowledging.
+    fn give_up_exchange(&mut self, acts: &mut Vec<Act>) {
+        let Some(Leaving { term, place, .. }) = self.leaving else {
+            return;
+        };
+        let others = self.member.others().filter(|&other| other != place);
+        let confirmed = others.filter(|&other| self.member.has_granted(other));
+        let is_enough = confirmed.count() >= usize::from(self.group.acknowledgements());
+        if !is_enough || self.member.term() != Some(term) {
+            self.leaving = None;
+            acts.push(Act::Log(format!(
+                "{} is not exchanged: too few other replicas are confirmed",
+                self.name(place)
+            )));
+        }
+    }
+
+    /// Whether an exchange has begun and the new node is not known to be a member.
+    pub fn is_exchanging(&self) -> bool {
+        self.leaving.is_some() || self.joining().is_some()
+    }
+
+    /// A node tells a list. It is a member by the own list or by that one.
+    pub fn told(&mut self, from: NodeId, change: &Change) -> Vec<Act> {
         let (list, own) = (&change.definition, &self.definition);
-        let is_preferred = list.id == own.id
+        let is_known = own.place(from).is_some() || list.place(from).is_some();
+        let is_of_group = list.id == own.id
             && list.version != own.version
-            && self.member.prefers(list.version, change.confirmed_in)
             && list.group() == Some(self.group)
             && change
                 .joining
                 .is_none_or(|place| list.node(place).is_some());
         // A list that cannot be written binds nobody after a restart.
-        if !is_preferred || !self.can_persist {
+        if !is_known || !is_of_group || !self.can_persist {
             return Vec::new();
         }
-        match own.node(self.me).map(|node| list.place(node)) {
-            Some(Some(place)) if place == self.me => self.take(list.clone(), change.joining),
-            Some(None) => vec![Act::Leave(change.clone())],
-            _ => Vec::new(),
+        if !self.member.prefers(list.version, change.confirmed_in) {
+            // Who goes by the told list may not know that this member exists.
+            return vec![Act::Tell(from)];
+        }
+        let own_place = own.node(self.me).map(|node| list.place(node));
+        let is_taken = change.joining == Some(self.me);
+        match own_place {
+            // It is to join anew: what it remembers is of the time before it was exchanged.
+            Some(Some(place)) if place == self.me && !is_taken => {
+                self.take(list.clone(), change.joining)
+            }
+            // Until the new node has joined, the old one may still be needed by its own list.
+            Some(None) if is_taken => Vec::new(),
+            _ => vec![Act::Leave(change.clone())],
         }
     }
 
@@ -174,6 +210,11 @@ impl Shard {
         self.definition = list;
         let actions = self.member.change(membership, changed);
         self.extend(&mut acts, actions);
+        if joining.is_some() {
+            // The less time passes until the new node has joined, the better.
+            let told = self.member.others();
+            acts.extend(told.map(|other| Act::Send(other, Body::Change(self.list()))));
+        }
         acts
     }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::{Body, GroupId, StreamId};
 
 mod cluster;
+mod exchange;
 mod troubles;
 
 struct Node {
@@ -136,7 +137,7 @@ impl Trio {
                 Act::Persist(kept) => self.nodes[index].shard.persisted(kept),
                 Act::Stand => self.nodes[index].shard.stand(&view),
                 Act::Promote => self.promote(index),
-                Act::Claim | Act::Follow(_) | Act::Leave(_) => {
+                Act::Claim | Act::Follow(_) | Act::Tell(_) | Act::Leave(_) => {
                     self.log.push(format!("{index}: {act:?}"));
                     Vec::new()
                 }

@@ -1,7 +1,9 @@
 //! What a shard is shown, what it knows of other members, and what it tells the caller to do.
 
 use crate::wire::{Body, Status};
-use crate::{Ballot, Change, Configuration, Generation, Kept, MemberId, Position, Refusal, Start};
+use crate::{
+    Ballot, Change, Configuration, Generation, Kept, MemberId, NodeId, Position, Refusal, Start,
+};
 
 /// What the server shows now.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub enum Act {
     Claim,
     /// CLUSTER REPLICATE this member.
     Follow(MemberId),
+    /// Send the own list of members to this node.
+    Tell(NodeId),
     /// This server is no member any more: the list says who is.
     Leave(Change),
     /// Write a line to the log.

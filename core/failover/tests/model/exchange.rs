@@ -54,12 +54,12 @@ impl Bounds {
         let list = member.membership();
         let told = Message::Change {
             list,
-            confirmed_in: member.log_term(),
+            confirmed_in: member.list_term(),
         };
         for place in member.others() {
             let other = &world.servers[self.node(world, me, place)].member;
             let is_news = other.membership().version != list.version
-                && other.prefers(list.version, member.log_term());
+                && other.prefers(list.version, member.list_term());
             if is_news && !self.is_on_its_way(world, me, place, told) {
                 steps.push(Step::Tell(me, place));
             }

@@ -154,7 +154,7 @@ impl Model for Bounds {
                 let member = &world.servers[me].member;
                 let told = Message::Change {
                     list: member.membership(),
-                    confirmed_in: member.log_term(),
+                    confirmed_in: member.list_term(),
                 };
                 self.send(&mut world, me, place, told);
             }
