@@ -198,7 +198,8 @@ impl<'a> Lab<'a> {
         Ok(())
     }
 
-    /// Starts a node again as another one: without its data, its id, and what it knew of the cluster.
+    /// Starts a node again as another one: without its data, its id, and what it knew of the
+    /// cluster.
     pub fn start_as_a_new_node(&self, node: &Node) -> Result<()> {
         node.wipe()?;
         node.forget_the_cluster()?;

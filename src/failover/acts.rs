@@ -118,8 +118,8 @@ fn send(ctx: &Ctx, to: MemberId, body: Body) {
     }
 }
 
-/// Writes what the member has promised by now, its configuration, and its list of members: they belong
-/// together. The event loop does not wait for it.
+/// Writes what the member has promised by now, its configuration, and its list of members: they
+/// belong together. The event loop does not wait for it.
 fn write(ctx: &Ctx) {
     let began = state::with(|state| {
         let (Some(shard), Some(node)) = (&state.shard, state.node) else {

@@ -98,8 +98,8 @@ impl Disk {
         let thread = thread::Builder::new()
             .name("durable-file".into())
             .spawn(move || {
-                // After `durable.failover no` and `yes` its last write may still hang. It must not come
-                // after a later one.
+                // After `durable.failover no` and `yes` its last write may still hang. It must not
+                // come after a later one.
                 if let Some(earlier) = earlier {
                     let _ = earlier.join();
                 }

@@ -18,8 +18,9 @@ use crate::ffi::{Blocked, Ctx, HandleId, Waiting};
 
 /// How long START and REPLACE try, in milliseconds. Members have to write to their disks meanwhile.
 pub(super) const PATIENCE: u64 = 10_000;
-/// The time between two invitations, in milliseconds. Valkey 8.1 closes a new link between nodes whose
-/// first message is a module's: invited in each cron, a node that has just restarted hears nothing.
+/// The time between two invitations, in milliseconds. Valkey 8.1 closes a new link between nodes
+/// whose first message is a module's: invited in each cron, a node that has just restarted hears
+/// nothing.
 pub(super) const BETWEEN_INVITATIONS: u64 = 1000;
 
 /// A group that is being formed.

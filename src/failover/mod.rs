@@ -163,7 +163,8 @@ fn show(state: &state::State) {
     let shard = state.shard.as_ref();
     let is_closed = match shard {
         Some(shard) => shard.is_closed(),
-        // Nothing is known of what was promised, or the group of the shard does not know this server.
+        // Nothing is known of what was promised, or the group of the shard does not know this
+        // server.
         None => state.problem.is_some() || state.is_beside,
     };
     let needed = shard.map_or(0, |shard| u32::from(shard.group().acknowledgements()));

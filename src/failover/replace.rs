@@ -1,8 +1,8 @@
 //! `DURABLE.FAILOVER REPLACE old new`: a member is exchanged for another node.
 //!
-//! The primary asks the new node whether it would join. If so, it changes the list of members, and from
-//! then on the exchange goes on by itself: the rules are in `core/failover/src/membership.rs`. The caller
-//! gets OK once the new node is a member. `joining` has the new node's part.
+//! The primary asks the new node whether it would join. If so, it changes the list of members, and
+//! from then on the exchange goes on by itself: the rules are in `core/failover/src/membership.rs`.
+//! The caller gets OK once the new node is a member. `joining` has the new node's part.
 
 use durable_failover::{Body, Decline, Definition, Exchange as Possible, GroupId, NodeId, Shard};
 

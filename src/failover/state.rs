@@ -53,7 +53,8 @@ pub struct State {
     pub founding: Option<Founding>,
     /// A member that is being exchanged for another node.
     pub exchange: Option<Exchange>,
-    /// This server is no member of the group that its primary belongs to, and so holds no elections.
+    /// This server is no member of the group that its primary belongs to, and so holds no
+    /// elections.
     pub is_beside: bool,
     /// When a member said that there is one, in milliseconds.
     pub heard_of_group_at: u64,

@@ -89,8 +89,8 @@ fn unreadable(ctx: &Ctx, path: &Path, why: &str) {
         "failover: {text}. What this member has promised is unknown, so it does not vote, and as a \
          primary it is closed. See docs/failover.md"
     ));
-    // The server must not promote it either: it may lack what the others have acknowledged. What the
-    // settings were before the group is in the file.
+    // The server must not promote it either: it may lack what the others have acknowledged. What
+    // the settings were before the group is in the file.
     let before = current(ctx);
     state::with(|state| {
         state.problem = Some(text);

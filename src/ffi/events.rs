@@ -37,7 +37,8 @@ pub trait ServerEvents {
 const RECORDS: u64 = 1;
 
 impl Ctx {
-    /// Subscribes to the events that the module always hears. To be called while the module is being loaded.
+    /// Subscribes to the events that the module always hears. To be called while the module is
+    /// being loaded.
     ///
     /// The turns of the event loop come before the cron, and the cron is not the last one: see
     /// [`ignore_turns`](Self::ignore_turns).
@@ -57,9 +58,9 @@ impl Ctx {
     }
 
     /// Subscribes to the events that tell when data are replaced or emptied. Safe at any time, as
-    /// [`hear_turns`](Self::hear_turns). Only failover groups need them, and the server searches its
-    /// list of subscriptions twice in each turn: three more cost a plain SET one in a hundred of its
-    /// instructions.
+    /// [`hear_turns`](Self::hear_turns). Only failover groups need them, and the server searches
+    /// its list of subscriptions twice in each turn: three more cost a plain SET one in a hundred
+    /// of its instructions.
     ///
     /// # Errors
     /// Which event the server does not have.

@@ -1,5 +1,5 @@
-//! Whose data a primary may replace: a replica asks for the stream, and gets a copy of everything if what
-//! it has is not part of the stream.
+//! Whose data a primary may replace: a replica asks for the stream, and gets a copy of everything
+//! if what it has is not part of the stream.
 
 use super::member::{Action, Member, Position};
 use super::message::Message;

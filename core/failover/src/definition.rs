@@ -102,8 +102,8 @@ impl Definition {
         u8::try_from(place).ok().map(MemberId)
     }
 
-    /// The list in which another node has the place of one of these members. `None` if that makes no
-    /// group.
+    /// The list in which another node has the place of one of these members. `None` if that makes
+    /// no group.
     pub fn with(&self, place: MemberId, node: NodeId, version: Version) -> Option<Definition> {
         let mut changed = self.clone();
         *changed.members.get_mut(usize::from(place.0))? = node;

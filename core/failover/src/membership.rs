@@ -1,27 +1,27 @@
 //! One member is exchanged for another node: REPLACE.
 //!
-//! The new node takes the **place** of the old one in the list of members. A member hears only members
-//! that go by the same list. A term holder does the exchange in four steps:
+//! The new node takes the **place** of the old one in the list of members. A member hears only
+//! members that go by the same list. A term holder does the exchange in four steps:
 //!
 //! 1. It makes a configuration without the place.
 //! 2. It writes the new list to its disk, and tells it to the other members.
 //! 3. The replicas of that configuration go by the new list, and confirm their data again.
 //! 4. The new node **joins**: it is a witness that has promised the term.
 //!
-//! The term holder and K replicas are K + 1 members. So fewer than V are left that go by the old list:
-//! they elect nobody, and the old node is heard by nobody else. What was released is on these K + 1,
-//! and a later election by the new list includes one of them. Before step 4 the place is at most empty,
-//! as if its node were down. Step 1 comes first so that the group survives the loss of the primary in
-//! step 3: the old node's data are not needed then.
+//! The term holder and K replicas are K + 1 members. So fewer than V are left that go by the old
+//! list: they elect nobody, and the old node is heard by nobody else. What was released is on these
+//! K + 1, and a later election by the new list includes one of them. Before step 4 the place is at
+//! most empty, as if its node were down. Step 1 comes first so that the group survives the loss of
+//! the primary in step 3: the old node's data are not needed then.
 //!
-//! If the primary dies in between, members may go by different lists. The one that was confirmed in the
-//! later term counts: a new term holder may go by the old list, and then the exchange is undone. Once a
-//! new node may join, nobody can hold a later term by the old list.
+//! If the primary dies in between, members may go by different lists. The one that was confirmed in
+//! the later term counts: a new term holder may go by the old list, and then the exchange is
+//! undone. Once a new node may join, nobody can hold a later term by the old list.
 //!
-//! Example with N = 3 and K = 1: B is exchanged for C. P goes on with the configuration {A}, and writes
-//! the list {P, A, C}. A confirms by that list. Now C joins. P dies, and C votes for A, which has every
-//! released write. With the configuration {A, B} a write could be on P and B only. If A had not confirmed
-//! by the new list, it could still be elected by B.
+//! Example with N = 3 and K = 1: B is exchanged for C. P goes on with the configuration {A}, and
+//! writes the list {P, A, C}. A confirms by that list. Now C joins. P dies, and C votes for A,
+//! which has every released write. With the configuration {A, B} a write could be on P and B only.
+//! If A had not confirmed by the new list, it could still be elected by B.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +29,8 @@ use super::member::{Action, Member};
 use super::message::Message;
 use super::{Ballot, MemberId, Members, Rule};
 
-/// Which list of members a node goes by. Of two lists that were confirmed in one term, the greater one
-/// counts.
+/// Which list of members a node goes by. Of two lists that were confirmed in one term, the greater
+/// one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Version {
     /// The term in which the list was made.
@@ -78,8 +78,8 @@ impl Member {
         self.membership
     }
 
-    /// The term in which its list was confirmed, as far as it knows: its data or its configuration were
-    /// confirmed in it by a member that goes by the same list, or the list was made in it.
+    /// The term in which its list was confirmed, as far as it knows: its data or its configuration
+    /// were confirmed in it by a member that goes by the same list, or the list was made in it.
     pub fn list_term(&self) -> Ballot {
         let of_list = self.membership.version.term;
         self.log_term.max(of_list).max(self.configuration.term)
@@ -92,8 +92,8 @@ impl Member {
         (confirmed_in.max(told.term), told) > own || !self.holds(Rule::ConfirmedListCounts)
     }
 
-    /// Goes by another list from now on. `changed` are the places whose nodes differ: what the nodes there
-    /// have said is forgotten.
+    /// Goes by another list from now on. `changed` are the places whose nodes differ: what the
+    /// nodes there have said is forgotten.
     pub fn change(&mut self, list: Membership, changed: Members) -> Vec<Action> {
         self.membership = list;
         self.candidacy = None;

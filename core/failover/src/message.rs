@@ -41,8 +41,8 @@ pub enum Message {
         position: Position,
         /// The sender's latest configuration in this term, for the receiver to keep.
         configuration: Option<Configuration>,
-        /// The start of the receiver that is asked. After a restart it may lack what it has acknowledged
-        /// since, and still have everything up to the position.
+        /// The start of the receiver that is asked. After a restart it may lack what it has
+        /// acknowledged since, and still have everything up to the position.
         start: Start,
     },
     /// The sender confirms it.

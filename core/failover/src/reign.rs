@@ -79,8 +79,8 @@ impl Reign {
 }
 
 impl Member {
-    /// The replicas of the latest configuration, if it is in force and all of them have confirmed by the
-    /// present list of members.
+    /// The replicas of the latest configuration, if it is in force and all of them have confirmed
+    /// by the present list of members.
     pub fn in_force(&self) -> Option<Members> {
         let reign = self.reign.as_ref()?;
         let latest = self.configuration_in(self.term()?)?;
@@ -119,8 +119,8 @@ impl Member {
     }
 
     /// What to send to a connected replica that has not granted, or lacks the configuration.
-    /// `position` is the end of the stream, and `start` the replica's start, as far as it is known. To be
-    /// asked again from time to time: messages may be lost.
+    /// `position` is the end of the stream, and `start` the replica's start, as far as it is known.
+    /// To be asked again from time to time: messages may be lost.
     pub fn challenge(
         &self,
         replica: MemberId,
@@ -154,8 +154,8 @@ impl Member {
         Some(self.configuration).filter(|latest| latest.term == term)
     }
 
-    /// The replicas that have confirmed, without those that are left out, if they are not those of the
-    /// latest configuration, and enough of them for one.
+    /// The replicas that have confirmed, without those that are left out, if they are not those of
+    /// the latest configuration, and enough of them for one.
     pub fn may_configure(&self, left_out: Members) -> Option<Members> {
         let (term, reign) = (self.term()?, self.reign.as_ref()?);
         let latest = self.configuration_in(term).map(|latest| latest.replicas);
@@ -171,10 +171,10 @@ impl Member {
         Some((proposal.configuration, replicas.without(proposal.holders)))
     }
 
-    /// Proposes the configuration of the replicas that have confirmed, without those that are left out. Once it is on disk, each of them
-    /// is asked again ([`challenge`](Self::challenge)), with the position of that time. A position of
-    /// now would be too early: a replica that restarts meanwhile could have lost what it acknowledges
-    /// until then, and would confirm all the same.
+    /// Proposes the configuration of the replicas that have confirmed, without those that are left
+    /// out. Once it is on disk, each of them is asked again ([`challenge`](Self::challenge)), with
+    /// the position of that time. A position of now would be too early: a replica that restarts
+    /// meanwhile could have lost what it acknowledges until then, and would confirm all the same.
     pub fn configure(&mut self, left_out: Members) -> Vec<Action> {
         let (Some(replicas), Some(term)) = (self.may_configure(left_out), self.term()) else {
             return Vec::new();
@@ -286,9 +286,8 @@ impl Member {
         reign.map_or(Members::NONE, |reign| reign.grants.and(reign.usable))
     }
 
-    /// The offset up to which waits may be released: K replicas that count have
-    /// acknowledged it. `acknowledged` has what each connected replica has acknowledged on its present
-    /// link.
+    /// The offset up to which waits may be released: K replicas that count have acknowledged it.
+    /// `acknowledged` has what each connected replica has acknowledged on its present link.
     pub fn releasable(
         &self,
         acknowledged: impl IntoIterator<Item = (MemberId, u64)>,

@@ -62,7 +62,8 @@ pub struct Shard {
     peers: Vec<Peer>,
     /// Replicas of this primary that are no members, and where their data end.
     beside: BTreeMap<NodeId, Position>,
-    /// A member that is to be exchanged, and the list without it. First it leaves the configuration.
+    /// A member that is to be exchanged, and the list without it. First it leaves the
+    /// configuration.
     leaving: Option<Leaving>,
     /// The challenge of the primary that is not answered yet: the data had not arrived.
     challenge: Option<Challenge>,
@@ -111,8 +112,8 @@ struct Leaving {
 }
 
 impl Shard {
-    /// A member that has read its group and what it has kept from disk. `start` is a new random number.
-    /// `None` if `me` is no member.
+    /// A member that has read its group and what it has kept from disk. `start` is a new random
+    /// number. `None` if `me` is no member.
     pub fn new(definition: Definition, me: MemberId, kept: Kept, start: Start) -> Option<Shard> {
         let group = definition.group()?;
         let mut member = Member::restarted(me, group, kept, start);
@@ -235,8 +236,8 @@ impl Shard {
     }
 
     /// A replica of this primary that is no member may be served while its data end here: the group
-    /// does not count on them. A member that asks from the very same position is served too. It loses
-    /// its vote then, as with every full synchronization.
+    /// does not count on them. A member that asks from the very same position is served too. It
+    /// loses its vote then, as with every full synchronization.
     pub fn may_replace(&mut self, node: NodeId, end: Position) {
         let is_known = self.beside.contains_key(&node) || self.beside.len() < MAX_MEMBERS;
         if self.definition.place(node).is_none() && is_known {

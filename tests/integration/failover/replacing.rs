@@ -146,16 +146,16 @@ fn where_every_replica_guarantees_writes_nobody_can_be_exchanged() {
     );
 }
 
-/// Begins an exchange that cannot go on: the old member has left the configuration, and the other one is
-/// frozen and cannot confirm.
+/// Begins an exchange that cannot go on: the old member has left the configuration, and the other
+/// one is frozen and cannot confirm.
 fn begin(group: &Group) -> testkit::RawConn {
     let [primary, one, old] = group.shard();
     old.kill();
     eventually("the old member to leave the configuration", || {
         !is_configured(one, old) && !is_configured(primary, old)
     });
-    // The primary has to hear that the replica has the configuration: it says so before it tells its
-    // state.
+    // The primary has to hear that the replica has the configuration: it says so before it tells
+    // its state.
     let since = Instant::now();
     eventually("the primary to hear of it", || {
         heard_ms_ago(primary, one) < since.elapsed().as_millis()

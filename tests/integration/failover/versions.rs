@@ -1,4 +1,5 @@
-//! Groups in which members have two versions of the module, with other formats of messages and files.
+//! Groups in which members have two versions of the module, with other formats of messages and
+//! files.
 //!
 //! The other version is built from the same sources with the feature `other-version`. So it shows
 //! what is refused, and not what an old version's rules did.

@@ -17,8 +17,8 @@ fn servers() -> Replicated {
         .start()
 }
 
-/// On a busy disk an fsync takes longer than the default of `durable.timeout-ms`, and the program does
-/// not begin to count.
+/// On a busy disk an fsync takes longer than the default of `durable.timeout-ms`, and the program
+/// does not begin to count.
 fn kept(builder: testkit::ServerBuilder) -> testkit::ServerBuilder {
     builder
         .module_args(&["timeout-ms", "30000"])

@@ -12,8 +12,8 @@ use crate::node::{Node, PORT};
 /// How long a step may take that the servers do by themselves.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Twice: a replica is exchanged for a new node under load, and the primary is killed in the middle of it
-/// or afterwards.
+/// Twice: a replica is exchanged for a new node under load, and the primary is killed in the middle
+/// of it or afterwards.
 pub fn exchange(lab: &mut Lab) -> Result<()> {
     for _ in 0..2 {
         let (primary, one, _) = lab.members()?;

@@ -5,8 +5,8 @@ use crate::{Body, MemberId, Members, Message};
 
 /// After this time a replica that has not confirmed leaves the configuration, in milliseconds.
 const AWAY: u64 = 1000;
-/// After this time a replica that has not confirmed the configuration is left out of the next one, in
-/// milliseconds.
+/// After this time a replica that has not confirmed the configuration is left out of the next one,
+/// in milliseconds.
 const UNCONFIRMED: u64 = 2000;
 /// After this time it is asked again.
 const TRY_AGAIN: u64 = 10_000;
@@ -55,9 +55,10 @@ impl Shard {
         self.extend(acts, actions);
     }
 
-    /// The member that is to be exchanged, and the replicas that are too slow for a configuration, for
-    /// example because their disks hang. One of these would keep it from coming in force, and so keep a new primary from acknowledging anything.
-    /// It is let in again once it has written the configuration, and tried again from time to time.
+    /// The member that is to be exchanged, and the replicas that are too slow for a configuration,
+    /// for example because their disks hang. One of these would keep it from coming in force, and
+    /// so keep a new primary from acknowledging anything. It is let in again once it has written
+    /// the configuration, and tried again from time to time.
     fn left_out(&mut self, view: &View) -> Members {
         self.notice_unconfirmed(view);
         let others = self.member.others();

@@ -1,5 +1,5 @@
-//! A member is exchanged for a spare server. Each server goes by its own list of members: the spare one
-//! may be nobody to one of them, and a member to another.
+//! A member is exchanged for a spare server. Each server goes by its own list of members: the spare
+//! one may be nobody to one of them, and a member to another.
 
 use durable_failover::{Ballot, Kept, Member, MemberId, Membership, Message, Rule, Version};
 
@@ -118,7 +118,8 @@ impl Bounds {
         self.place(world, to, from).filter(|_| is_same)
     }
 
-    /// Who is no member by the told list goes on as if it had not heard: that is worse than if it left.
+    /// Who is no member by the told list goes on as if it had not heard: that is worse than if it
+    /// left.
     fn told(
         &self,
         world: &mut World,

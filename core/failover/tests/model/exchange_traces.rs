@@ -115,8 +115,8 @@ fn if_a_node_joins_before_others_confirm_by_the_new_list_a_write_is_lost() {
     assert!(trace.loses_with_two_lists());
 }
 
-/// Four members: the last one is exchanged, and what is released then is on the new node. A goes back to
-/// the old list, because B tells it. Returns whether that loses a write.
+/// Four members: the last one is exchanged, and what is released then is on the new node. A goes
+/// back to the old list, because B tells it. Returns whether that loses a write.
 fn a_member_that_goes_back(without: &[Rule]) -> bool {
     const OLD: usize = 3;
     const NEW: usize = 4;

@@ -187,8 +187,9 @@ fn if_one_configuration_is_enough_a_write_is_lost() {
     assert!(!a_proposal_that_is_not_in_force(&[]));
 }
 
-/// B has confirmed, and a second challenge of the same kind is still on its way. It acknowledges a write,
-/// and restarts with an RDB from before. Now that challenge arrives. Returns whether the write is lost.
+/// B has confirmed, and a second challenge of the same kind is still on its way. It acknowledges a
+/// write, and restarts with an RDB from before. Now that challenge arrives. Returns whether the
+/// write is lost.
 fn a_challenge_from_before_a_restart(without: &[Rule]) -> bool {
     let mut trace = Trace::new(Bounds {
         without: without.to_vec(),

@@ -81,8 +81,8 @@ pub enum Step {
     /// A member tells its list.
     Tell(usize, MemberId),
     AskToJoin(usize),
-    /// The log is kept up to this length. A replica whose RDB has its place in the stream knows it, and
-    /// asks to continue from there.
+    /// The log is kept up to this length. A replica whose RDB has its place in the stream knows it,
+    /// and asks to continue from there.
     Restart(usize, usize, bool),
 }
 
