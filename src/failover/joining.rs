@@ -1,11 +1,11 @@
-//! Servers that are no members of the group of their primary: they may join it, and those that have been
-//! exchanged for another node leave it. `replace` has the primary's part.
+//! Servers that are no members of the group of their primary: they may join it, and those that have
+//! been exchanged for another node leave it. `replace` has the primary's part.
 
 use std::path::Path;
 
 use durable_failover::{
-    encode, Ballot, Body, Change, Decline, Definition, Envelope, GroupId, Kept, NodeId, Position,
-    ServerSettings, BUS_TYPE,
+    Ballot, Body, Change, Decline, Definition, GroupId, Kept, NodeId, Position, ServerSettings,
+    Shard,
 };
 
 use super::founding::{self, Founding};
@@ -127,8 +127,8 @@ fn hold_no_elections(ctx: &Ctx, definition: &Definition) {
     ));
 }
 
-/// A replica that is no member waits to be served. Its PSYNC may name a stream of its own, as after it
-/// was a primary, and members in that case are served only with their consent.
+/// A replica that is no member waits to be served. Its PSYNC may name a stream of its own, as after
+/// it was a primary, and members in that case are served only with their consent.
 pub fn replaceable(ctx: &Ctx, from: NodeId, group: GroupId, end: Position) {
     let known = ctx.cluster_node(&from.digits());
     if known.and_then(|node| node.primary) != ctx.own_node() {
@@ -142,8 +142,8 @@ pub fn replaceable(ctx: &Ctx, from: NodeId, group: GroupId, end: Position) {
     });
 }
 
-/// The server's cron ran: a replica of a primary that says nothing of a group is not beside one any more.
-/// Without a link nothing is known: its primary and the other members may be dead.
+/// The server's cron ran: a replica of a primary that says nothing of a group is not beside one any
+/// more. Without a link nothing is known: its primary and the other members may be dead.
 pub fn look_for_group(ctx: &Ctx) {
     let now = view::now();
     let is_quiet = state::read(|state| {
@@ -168,21 +168,14 @@ pub fn look_for_group(ctx: &Ctx) {
 
 /// Tells the list of members to a node.
 pub fn tell_list(ctx: &Ctx, to: NodeId) {
-    let bytes = state::with(|state| {
-        let shard = state.shard.as_ref()?;
-        let definition = shard.definition();
-        Some(encode(&Envelope {
-            group: definition.id,
-            list: definition.version,
-            body: Body::Change(shard.list()),
-        }))
-    });
-    if let Some(bytes) = bytes {
-        ctx.send_to_node(&to.digits(), BUS_TYPE, &bytes);
+    let list = state::with(|state| state.shard.as_ref().map(Shard::list));
+    if let Some(list) = list {
+        bus::say(ctx, to, list.definition.id, Body::Change(list));
     }
 }
 
-/// The server's cron ran: tells the replicas of the shard that are no members that there is a group.
+/// The server's cron ran: tells the replicas of the shard that are no members that there is a
+/// group.
 pub fn tell_beside(ctx: &Ctx) {
     let now = view::now();
     let is_due = state::with(|state| {
