@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::sync::Once;
 
 use durable_core::acks::{Acks, Need};
-use durable_core::ledger::Ledger;
+use durable_core::ledger::{Ledger, Released};
 use durable_core::units::{Micros, Offset};
 use tracking_allocator::{
     AllocationGroupId, AllocationRegistry, AllocationTracker, Allocator as TrackingAllocator,
@@ -145,7 +145,7 @@ fn waits_that_have_ended_cost_nothing() {
         } else {
             let mut acks = Acks::default();
             acks.replace([Offset::MAX; 3].into_iter(), [Offset::MAX; 3].into_iter());
-            let mut released = Vec::new();
+            let mut released = Released::new();
             ledger.release(&acks, &mut released);
             assert_eq!(released.len(), 20_000);
         }

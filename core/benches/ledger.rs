@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
 use durable_core::acks::{Acks, Need};
-use durable_core::ledger::{Ledger, WaitId};
+use durable_core::ledger::{Ledger, Released};
 use durable_core::units::{Micros, Offset};
 
 /// The waits of the measured turn.
@@ -32,10 +32,10 @@ const TWO: Need = Need {
 /// A ledger with parked waits, and the numbers that the next turn continues with.
 struct Bench {
     ledger: Ledger<u64>,
-    next_id: WaitId,
+    next_id: u64,
     now: Micros,
     offset: Offset,
-    released: Vec<(WaitId, durable_core::ledger::Wait<u64>)>,
+    released: Released<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Bench {
             next_id: 1,
             now: Micros::new(0),
             offset: Offset::new(0),
-            released: Vec::new(),
+            released: Released::new(),
         };
         let mut left = parked;
         while left > 0 {

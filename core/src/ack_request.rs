@@ -100,6 +100,11 @@ impl AckRequests {
         !self.in_use && self.is_wanted()
     }
 
+    /// A request is due, or a link needs one to count.
+    pub fn is_wanted_without_waits(&self) -> bool {
+        self.due || self.is_wanted()
+    }
+
     /// A link needs a request to count.
     fn is_wanted(&self) -> bool {
         self.newcomer || !self.passes_baseline()
@@ -126,6 +131,12 @@ impl AckRequests {
         self.newcomer = self.newcomer && offset == Offset::new(0);
         self.sent_at = Some(offset);
         self.is_wanted()
+    }
+
+    /// A request was sent, and it is not known where the stream ended. So it covers nothing: what
+    /// was written before it is not known to be.
+    pub fn sent_unseen(&mut self) {
+        self.due = false;
     }
 
     /// No replica is online.

@@ -11,8 +11,10 @@
 //! | the turn timer fired | [`turn_timer_fired`] | look at the cluster, at the replicas |
 //! | the deadline timer fired | [`deadline_timer_fired`] | the same |
 //! | … and the replicas were looked at | [`looked_in_timer`] | waits to release and to give up |
-//! | the event loop is about to sleep | [`turn_ends`] | look at the replicas, or not |
-//! | … and the replicas were looked at | [`looked_at_turn_end`] | release, give up, request |
+//! | the event loop is about to sleep | [`unseen_request`] | send a request without a look, or not |
+//! | … and that was not sent | [`turn_ends`] | look at the replicas, or not |
+//! | … and that was sent | [`sent_unseen`] | |
+//! | the replicas were looked at, at the turn's end | [`looked_at_turn_end`] | release, give up, request |
 //! | … and the request was sent | [`request_sent`] | wake the event loop, or not |
 //! | waits have to be given up | [`overdue`], [`take_lost`] | the waits |
 //! | the server ended a wait | [`timed_out`], [`disconnected`] | the wait |
@@ -46,6 +48,8 @@
 //! [`turn_timer_fired`]: Coordinator::turn_timer_fired
 //! [`deadline_timer_fired`]: Coordinator::deadline_timer_fired
 //! [`looked_in_timer`]: Coordinator::looked_in_timer
+//! [`unseen_request`]: Coordinator::unseen_request
+//! [`sent_unseen`]: Coordinator::sent_unseen
 //! [`turn_ends`]: Coordinator::turn_ends
 //! [`looked_at_turn_end`]: Coordinator::looked_at_turn_end
 //! [`request_sent`]: Coordinator::request_sent
@@ -69,6 +73,7 @@ mod cron;
 mod figures;
 mod greeting;
 mod hearing;
+mod lone;
 mod looks;
 mod outcomes;
 mod timers;
@@ -92,6 +97,7 @@ pub use turns::{Actions, OnTimer, Request};
 use cron::Cron;
 use greeting::Greeting;
 use hearing::Hearing;
+use lone::LoneWrites;
 use timers::Timers;
 
 /// When waits may be released. It depends on the server: see `turns.rs`.
@@ -152,6 +158,7 @@ pub struct Coordinator<P> {
     requests: AckRequests,
     greeting: Greeting,
     hearing: Hearing,
+    lone: LoneWrites,
     timers: Timers,
     /// Counters and wait times.
     pub stats: Stats,
@@ -181,6 +188,7 @@ impl<P> Coordinator<P> {
             requests,
             greeting: Greeting::default(),
             hearing: Hearing::default(),
+            lone: LoneWrites::default(),
             timers: Timers::default(),
             stats: Stats::default(),
             alarms: fresh_alarms(),
@@ -267,6 +275,7 @@ impl<P> Coordinator<P> {
         self.replicas_current = false;
         self.alarms = fresh_alarms();
         self.requests.clear();
+        self.lone = LoneWrites::default();
         if !is_primary {
             self.stats.demotion();
         }

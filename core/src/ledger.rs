@@ -27,6 +27,7 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use in_order::InOrder;
 
@@ -57,6 +58,9 @@ pub struct Wait<T> {
     pub payload: T,
 }
 
+/// Waits that are released together. A lone one needs no memory.
+pub type Released<T> = SmallVec<[(WaitId, Wait<T>); 1]>;
+
 /// Why waits are lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
@@ -75,6 +79,8 @@ pub struct Ledger<T> {
     waits: FxHashMap<WaitId, Wait<T>>,
     /// Waits without an offset. Ids of cancelled waits stay in it until offsets are assigned.
     fresh: Vec<WaitId>,
+    /// A wait whose request was sent without a look: see `unseen.rs`.
+    unseen: Option<WaitId>,
     queues: BTreeMap<Need, Queue>,
     /// The memory of the last queue that became empty.
     spare: Queue,
@@ -101,6 +107,7 @@ impl<T> Default for Ledger<T> {
         Self {
             waits: FxHashMap::default(),
             fresh: Vec::new(),
+            unseen: None,
             queues: BTreeMap::new(),
             spare: Queue::default(),
             deadlines: InOrder::default(),
@@ -169,25 +176,32 @@ impl<T> Ledger<T> {
     /// leaves one of these waits unsatisfied.
     pub fn assign(&mut self, offset: Offset, acks: &Acks) -> bool {
         let mut outstanding = false;
+        let mut fresh = std::mem::take(&mut self.fresh);
         // In a queue, waits with the same offset are ordered by id.
-        self.fresh.sort_unstable();
-        for id in self.fresh.drain(..) {
-            if let Some(wait) = self.waits.get_mut(&id) {
-                // If a wait was cancelled and its client waits again in this turn, `fresh` has the
-                // id twice.
-                if wait.offset.is_none() {
-                    wait.offset = Some(offset);
-                    let queue = self.queues.entry(wait.need);
-                    let queue = queue.or_insert_with(|| std::mem::take(&mut self.spare));
-                    queue.insert((offset, id));
-                    outstanding |= acks.met_up_to(wait.need).is_none_or(|met| met < offset);
-                }
-            }
+        fresh.sort_unstable();
+        for id in fresh.drain(..) {
+            outstanding |= self.assign_to(id, offset, acks);
         }
+        self.fresh = fresh;
         if self.fresh.capacity() > KEPT_CAPACITY {
             self.fresh.shrink_to(KEPT_CAPACITY);
         }
         outstanding
+    }
+
+    /// Assigns an offset to one wait, if it has none. Returns true if `acks` leaves it unsatisfied.
+    fn assign_to(&mut self, id: WaitId, offset: Offset, acks: &Acks) -> bool {
+        let wait = self.waits.get_mut(&id);
+        // If a wait was cancelled and its client waits again in this turn, `fresh` has the id
+        // twice.
+        let Some(wait) = wait.filter(|wait| wait.offset.is_none()) else {
+            return false;
+        };
+        wait.offset = Some(offset);
+        let queue = self.queues.entry(wait.need);
+        let queue = queue.or_insert_with(|| std::mem::take(&mut self.spare));
+        queue.insert((offset, id));
+        acks.met_up_to(wait.need).is_none_or(|met| met < offset)
     }
 
     /// True while somebody waits for an fsync.
@@ -206,7 +220,7 @@ impl<T> Ledger<T> {
 
     /// Moves all satisfied waits into `released`, queue by queue. In a queue they come by offset;
     /// with the same offset, the smaller id comes first.
-    pub fn release(&mut self, acks: &Acks, released: &mut Vec<(WaitId, Wait<T>)>) {
+    pub fn release(&mut self, acks: &Acks, released: &mut Released<T>) {
         let mut emptied = false;
         for (need, queue) in self.queues.range_mut(..=greatest_need(acks)) {
             let Some(met) = acks.met_up_to(*need) else {
@@ -243,6 +257,7 @@ impl<T> Ledger<T> {
     pub fn cancel(&mut self, id: WaitId) -> Option<Wait<T>> {
         let wait = self.waits.remove(&id)?;
         forget(id, &wait, &mut self.accepted, &mut self.deadlines);
+        self.forget_unseen(id);
         if let Some(user) = &wait.user {
             self.shares.end(user);
         }
@@ -260,6 +275,7 @@ impl<T> Ledger<T> {
 
     /// Marks all present waits as lost.
     pub fn lose(&mut self, loss: Loss) {
+        self.fresh.extend(self.unseen.take());
         for id in &self.fresh {
             // Any offset will do. A wait without one would expire GRACE_WITHOUT_OFFSET after its
             // deadline.
@@ -357,6 +373,7 @@ fn greatest_need(acks: &Acks) -> Need {
 
 mod deadlines;
 mod in_order;
+mod unseen;
 mod users;
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub(crate) struct Cursor<'a>(pub &'a [u8]);
 impl<'a> Cursor<'a> {
     /// Reads the head of an array. Returns the number of elements, which follow.
     pub fn array(&mut self) -> Result<usize, Unreadable> {
+        if let Some(length) = self.short_head(b'*') {
+            return usize::try_from(length).map_err(|_| TOO_LONG);
+        }
         match self.head()? {
             (b'*' | b'~', length) => count(length),
             _ => Err(Unreadable("an array was expected")),
@@ -50,6 +53,9 @@ impl<'a> Cursor<'a> {
 
     /// Reads an integer.
     pub fn integer(&mut self) -> Result<i64, Unreadable> {
+        if let Some(number) = self.short_head(b':') {
+            return i64::try_from(number).map_err(|_| TOO_LONG);
+        }
         match self.head()? {
             (b':', digits) => number(digits),
             _ => Err(Unreadable("an integer was expected")),
@@ -66,6 +72,9 @@ impl<'a> Cursor<'a> {
 
     /// Reads a string: a bulk or simple one, or a verbatim one without its format.
     pub fn string(&mut self) -> Result<&'a [u8], Unreadable> {
+        if let Some(length) = self.short_head(b'$') {
+            return self.bulk(usize::try_from(length).map_err(|_| TOO_LONG)?);
+        }
         match self.head()? {
             (b'$', length) => self.bulk(count(length)?),
             (b'=', length) => self
@@ -101,6 +110,28 @@ impl<'a> Cursor<'a> {
         (0..values).try_for_each(|_| self.skip_within(depth))
     }
 
+    /// Reads a line of this kind that has a number of at most 18 digits without a sign, in one
+    /// pass. Nearly all lines are such. `None`, and nothing is read, if the line is another one.
+    fn short_head(&mut self, kind: u8) -> Option<u64> {
+        let (first, line) = self.0.split_first()?;
+        if *first != kind {
+            return None;
+        }
+        let mut number = 0_u64;
+        for (index, byte) in line.iter().enumerate().take(19) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit < 10 && index < 18 {
+                number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+            } else if *byte == b'\r' && index > 0 {
+                self.0 = line.get(index..)?.strip_prefix(b"\r\n")?;
+                return Some(number);
+            } else {
+                return None;
+            }
+        }
+        None
+    }
+
     /// Reads a line. Returns its first byte, which is the kind of the value, and the rest.
     fn head(&mut self) -> Result<(u8, &'a [u8]), Unreadable> {
         let end = self
@@ -123,6 +154,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
+const TOO_LONG: Unreadable = Unreadable("a number is too great");
 const CUT_OFF: Unreadable = Unreadable("it is cut off");
 
 fn count(digits: &[u8]) -> Result<usize, Unreadable> {
@@ -130,9 +162,28 @@ fn count(digits: &[u8]) -> Result<usize, Unreadable> {
 }
 
 /// Reads a decimal number.
-pub(crate) fn number<T: FromRadix10SignedChecked>(digits: &[u8]) -> Result<T, Unreadable> {
+pub(crate) fn number<T>(digits: &[u8]) -> Result<T, Unreadable>
+where
+    T: FromRadix10SignedChecked + TryFrom<u64>,
+{
+    if let Some(small) = small_number(digits).and_then(|small| T::try_from(small).ok()) {
+        return Ok(small);
+    }
     match T::from_radix_10_signed_checked(digits) {
         (Some(number), used) if used == digits.len() && used > 0 => Ok(number),
         _ => Err(Unreadable("a number was expected")),
     }
+}
+
+/// A number of at most 18 digits without a sign, which fits into 64 bits. Nearly all numbers are
+/// such, and each look at the replicas reads some ten of them.
+fn small_number(digits: &[u8]) -> Option<u64> {
+    if !(1..=18).contains(&digits.len()) {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        let next = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        (digit < 10).then_some(next)
+    })
 }

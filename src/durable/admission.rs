@@ -118,11 +118,32 @@ pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
     if requirement.need.is_nothing() {
         return Ok(requirement);
     }
-    let client = ctx.client_id();
-    can_wait(ctx, situation, client)?;
-    has_room(ctx, client)?;
-    enough_replicas(ctx, requirement.need.replicas)?;
+    let (client, required) = (ctx.client_id(), requirement.need.replicas);
+    if !is_clear(situation, client, required) {
+        can_wait(ctx, situation, client)?;
+        has_room(ctx, client)?;
+        enough_replicas(ctx, required)?;
+    }
     Ok(requirement)
+}
+
+/// True if none of the three checks of [`admit`] would refuse the command. Most commands end here,
+/// after one access to each state.
+fn is_clear(situation: Situation, client: u64, required: u32) -> bool {
+    let (max, per_user) = config::read(|config| (config.max_waiters, config.max_waiters_per_user));
+    per_user == 0
+        && !situation.denies_waiting()
+        && !may_be_subscribed(situation)
+        && coordinator(|coordinator| coordinator.admits_at_once(client, max, required))
+}
+
+/// Whether the client may be subscribed, on a server that does not block such clients.
+///
+/// Only RESP3 clients are looked at: in RESP2 a subscribed client cannot send this command. Another
+/// module's call usually speaks RESP2, and so is not looked at. It may have the id of a connected
+/// client, and `client_info` can make Valkey 9 follow a null pointer for it.
+fn may_be_subscribed(situation: Situation) -> bool {
+    facts::has(Fact::RefusesToBlockSubscribers) && situation.is_resp3()
 }
 
 /// Decides whether a command that runs a script may wait for its turn. That it has enough replicas
@@ -164,13 +185,7 @@ fn can_wait(ctx: &Ctx, situation: Situation, client: u64) -> Result<(), Refusal>
     if coordinator(|coordinator| coordinator.is_waiting(client)) {
         return Err(Refusal::CannotWait);
     }
-    // Only RESP3 clients are looked at: in RESP2 a subscribed client cannot send this command.
-    // Another module's call usually speaks RESP2, and so is not looked at. It may have the id of a
-    // connected client, and `client_info` can make Valkey 9 follow a null pointer for it.
-    if facts::has(Fact::RefusesToBlockSubscribers)
-        && situation.is_resp3()
-        && ctx.is_connected(client)
-    {
+    if may_be_subscribed(situation) && ctx.is_connected(client) {
         let info = ctx.client_info();
         if info.is_some_and(|client| client.is_subscribed()) {
             return Err(Refusal::Subscribed);

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use durable_core::client_list::ClientLine;
-use durable_core::units::Offset;
 
 use super::release::release_in_filter;
 use super::state::coordinator;
@@ -14,32 +13,27 @@ use crate::{clock, resets};
 /// A client sent REPLCONF: an acknowledgement, or its port or address. Any client can send it.
 pub fn replconf_sent(command: &IncomingCommand) {
     let client = command.client_id();
-    // 0 if the server does not say which client sent a command.
-    if client != 0 {
-        let words = (1..command.len()).filter_map(|index| command.word(index));
-        let acked = coordinator(|coordinator| coordinator.fsyncs.replconf(client, words));
-        if let Some(acked) = acked {
-            acknowledged(client, acked);
-        }
-    }
     let is = |word: &[u8]| {
         let first = command.word(1);
         first.is_some_and(|first| first.eq_ignore_ascii_case(word))
     };
     // ACK is compared first, because it is the most frequent.
-    if is(b"ACK") {
-        coordinator(|coordinator| coordinator.alarms.acknowledgement_seen());
-    } else if is(b"listening-port") || is(b"ip-address") {
-        // The link may now be listed with another address.
-        coordinator(|coordinator| coordinator.replicas.require_listing());
-    }
-}
-
-/// A client has acknowledged an offset. Releases the waits that this satisfies, if they may be
-/// released now.
-fn acknowledged(client: u64, acked: Offset) {
-    let now = clock::now();
-    let release = coordinator(|coordinator| coordinator.acknowledgement_heard(client, acked, now));
+    let (is_ack, now) = (is(b"ACK"), clock::now());
+    let release = coordinator(|coordinator| {
+        if is_ack {
+            coordinator.alarms.acknowledgement_seen();
+        } else if is(b"listening-port") || is(b"ip-address") {
+            // The link may now be listed with another address.
+            coordinator.replicas.require_listing();
+        }
+        // 0 if the server does not say which client sent a command.
+        if client == 0 {
+            return false;
+        }
+        let words = (1..command.len()).filter_map(|index| command.word(index));
+        let acked = coordinator.fsyncs.replconf(client, words);
+        acked.is_some_and(|acked| coordinator.acknowledgement_heard(client, acked, now))
+    });
     // If the statistics may have been reset, a turn finds that out before it counts the waits.
     if release && !resets::is_pending() {
         release_in_filter(now);

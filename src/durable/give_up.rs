@@ -15,6 +15,9 @@ use crate::ffi::Ctx;
 /// Gives up overdue and lost waits, each up to its budget.
 pub fn give_up(ctx: &Ctx) {
     let now = clock::now();
+    if !coordinator(|coordinator| coordinator.may_have_to_give_up(now)) {
+        return;
+    }
     end_overdue(ctx, coordinator(|coordinator| coordinator.overdue(now)));
     end_lost(ctx, coordinator(|coordinator| coordinator.take_lost()));
     if coordinator(|coordinator| coordinator.has_more_to_give_up(now)) {

@@ -71,7 +71,7 @@ fn read_listing(ctx: &Ctx, role: &Role<'_>) {
             &role.links,
             connected,
         );
-        let links = listed.unwrap_or_else(|| role.links.clone());
+        let links = listed.unwrap_or_else(|| role.links.to_vec());
         let listing = Listing {
             offset: role.offset,
             granted: granted.flatten(),

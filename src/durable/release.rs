@@ -1,7 +1,7 @@
 //! Releases waits: each client gets its reply.
 
 use durable_core::common_reply::CommonReply;
-use durable_core::ledger::{Wait, WaitId};
+use durable_core::ledger::Released;
 use durable_core::units::{Micros, Offset};
 
 use super::latency;
@@ -11,7 +11,7 @@ use crate::ffi::Ctx;
 use crate::unserved;
 
 /// Unblocks the clients of released waits. `longest` is the longest time that one of them waited.
-pub fn release(ctx: &Ctx, released: Vec<(WaitId, Wait<Waiter>)>, longest: Micros) {
+pub fn release(ctx: &Ctx, released: Released<Waiter>, longest: Micros) {
     unserved::note(released.iter().map(|&(client, _)| client));
     latency::record(ctx, longest);
     serve(released);
@@ -25,7 +25,7 @@ pub fn release_in_filter(now: Micros) {
     serve(actions.released);
 }
 
-fn serve(released: Vec<(WaitId, Wait<Waiter>)>) {
+fn serve(released: Released<Waiter>) {
     for (_, wait) in released {
         let Waiter { handle, answer } = wait.payload;
         match answer {

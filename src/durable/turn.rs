@@ -40,9 +40,11 @@ pub fn used(ctx: &Ctx) {
 
 /// The event loop is about to sleep: the turn ends, and all of it is in the replication stream.
 pub fn ends(ctx: &Ctx) {
-    if let Some(longest) = state::take_released_in_filter() {
-        latency::record(ctx, longest);
-        apply_timers(ctx);
+    note_released(ctx);
+    if let Some(request) = coordinator(|coordinator| coordinator.unseen_request()) {
+        if ctx.request_acknowledgements(request.db) {
+            return coordinator(|coordinator| coordinator.sent_unseen());
+        }
     }
     let needs_look = coordinator(|coordinator| coordinator.turn_ends());
     if !needs_look {
@@ -58,6 +60,14 @@ pub fn ends(ctx: &Ctx) {
     let now = clock::now();
     let actions = coordinator(|coordinator| coordinator.looked_at_turn_end(looked, paused, now));
     carry_out(ctx, actions);
+}
+
+/// Takes up what the command filter has released: it has no context.
+fn note_released(ctx: &Ctx) {
+    if let Some(longest) = state::take_released_in_filter() {
+        latency::record(ctx, longest);
+        apply_timers(ctx);
+    }
 }
 
 /// The zero-delay timer of a turn.

@@ -98,9 +98,10 @@ impl<T> MainThread<T> {
     }
 }
 
+/// On Linux the ids of threads are compared as numbers. `pthread_equal` does the same, but is a call
+/// into another library, and a durable write compares some thirty times.
 fn is_this_thread(thread: libc::pthread_t) -> bool {
-    // SAFETY: compares two numbers.
-    unsafe { libc::pthread_equal(this_thread(), thread) != 0 }
+    this_thread() as usize == thread as usize
 }
 
 fn this_thread() -> libc::pthread_t {

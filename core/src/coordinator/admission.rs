@@ -17,6 +17,13 @@ pub struct TooFewReplicas {
 }
 
 impl<P> Coordinator<P> {
+    /// True if none of the checks below would refuse a command of this client, apart from the
+    /// user's share: the client does not wait, fewer than `max` clients wait, and the last look
+    /// shows enough replicas and is still valid. Nearly all commands need no more than this.
+    pub fn admits_at_once(&self, client: WaitId, max: usize, required: u32) -> bool {
+        self.clients() < max && self.knows_enough_replicas(required) && !self.is_waiting(client)
+    }
+
     /// Refuses a wait if `max` clients wait already.
     ///
     /// # Errors

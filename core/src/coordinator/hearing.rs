@@ -103,7 +103,7 @@ impl<P> Coordinator<P> {
     }
 
     /// True if the links have not changed since the last look, as far as is known.
-    fn links_are_known(&self) -> bool {
+    pub(super) fn links_are_known(&self) -> bool {
         self.replicas_current && !self.replicas.needs_listing()
     }
 

@@ -59,6 +59,13 @@ impl<P> Coordinator<P> {
         lost.take(LOST_AT_A_TIME).collect()
     }
 
+    /// True if waits may have to be given up: [`overdue`](Self::overdue) and
+    /// [`take_lost`](Self::take_lost) may return some.
+    pub fn may_have_to_give_up(&self, now: Micros) -> bool {
+        let next = self.ledger.next_deadline();
+        self.ledger.has_lost() || next.is_some_and(|deadline| deadline <= now)
+    }
+
     /// True if waits are left that the next turn has to give up.
     pub fn has_more_to_give_up(&self, now: Micros) -> bool {
         self.ledger.has_lost() || self.ledger.expired(now).next().is_some()

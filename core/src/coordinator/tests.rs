@@ -1,5 +1,6 @@
 //! The coordinator by example.
 
+mod lone;
 mod timers;
 
 use super::*;

@@ -19,7 +19,7 @@
 //! 7.4 on, and on Valkey, CLIENT UNBLOCK does no harm; there a release in a timer saves a turn.
 
 use super::{Coordinator, Phase, ReleasePoint};
-use crate::ledger::{Wait, WaitId};
+use crate::ledger::Released;
 use crate::stats::bump;
 use crate::units::Micros;
 
@@ -48,7 +48,7 @@ pub struct Request {
 #[derive(Debug)]
 pub struct Actions<P> {
     /// Release these waits.
-    pub released: Vec<(WaitId, Wait<P>)>,
+    pub released: Released<P>,
     /// How long the longest of them waited.
     pub longest: Micros,
     /// Send a request, then call [`request_sent`](Coordinator::request_sent). If the server does
@@ -64,7 +64,7 @@ pub struct Actions<P> {
 impl<P> Actions<P> {
     pub(super) fn none() -> Self {
         Self {
-            released: Vec::new(),
+            released: Released::new(),
             longest: Micros::new(0),
             request: None,
             wake: false,
@@ -135,8 +135,7 @@ impl<P> Coordinator<P> {
     /// prove itself), or if the links may have changed. With waits it is not needed if all of them
     /// have their offset, and the acknowledgements were heard.
     pub fn turn_ends(&mut self) -> bool {
-        self.phase = Phase::Ended;
-        self.stats.end_turn();
+        self.end_turn();
         if !self.ledger.is_empty() {
             return !self.has_heard_all()
                 || self.ledger.has_fresh()
@@ -146,6 +145,11 @@ impl<P> Coordinator<P> {
         }
         self.requests.nobody_waits();
         self.requests.is_due() || self.replicas.needs_listing()
+    }
+
+    pub(super) fn end_turn(&mut self) {
+        self.phase = Phase::Ended;
+        self.stats.end_turn();
     }
 
     /// True while a PSYNC that was seen may still take effect: the server runs it after a pause.
@@ -168,10 +172,14 @@ impl<P> Coordinator<P> {
         if looked {
             self.replicas.turn_ended(paused);
             if waits {
+                let has_fresh = self.ledger.has_fresh();
+                self.assign_unseen();
                 self.assign();
                 self.request_fsync_reports();
                 if at_turn_end {
                     self.release(&mut actions, now);
+                    self.note_looked(actions.released.len());
+                    self.note_lone(has_fresh, self.requests.is_due());
                 } else {
                     // The next turn's timer looks again, and releases those that are still
                     // satisfied.
@@ -227,6 +235,9 @@ impl<P> Coordinator<P> {
     /// Makes a request due if a client waits for the fsync of an offset that a replica has
     /// acknowledged since the last request, but has not reported as fsynced.
     fn request_fsync_reports(&mut self) {
+        if !self.ledger.wants_fsyncs() {
+            return;
+        }
         let acks = self.replicas.acks();
         let mut unreported = self.replicas.unconfirmed_fsyncs(&self.fsyncs);
         let wanted = unreported.any(|(from, to)| self.ledger.wants_fsync_within(from, to, acks));

@@ -21,7 +21,7 @@ fn first_expired<T>(ledger: &Ledger<T>, now: u64) -> Option<WaitId> {
 }
 
 fn released(ledger: &mut Ledger<()>, acks: &Acks) -> Vec<WaitId> {
-    let mut out = Vec::new();
+    let mut out = Released::new();
     assert_eq!(ledger.has_releasable(acks), {
         ledger.release(acks, &mut out);
         !out.is_empty()

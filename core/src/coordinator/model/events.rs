@@ -21,6 +21,8 @@ pub enum Event {
     },
     /// A replica reads the stream and answers the requests in it.
     Deliver(usize),
+    /// A replica acknowledges what it has read, as it does once a second.
+    Report(usize),
     /// A replica comes. One that does not announce itself was connected before the module was
     /// loaded, or announces itself in a way that the module does not hear.
     Join {
@@ -58,6 +60,7 @@ impl SimulatedServer {
             } => self.durable(client, need, bytes, timeout_ms),
             Event::Write { bytes } => self.write(bytes),
             Event::Deliver(index) => self.deliver(index),
+            Event::Report(index) => self.report(index),
             Event::Join { announces } => self.join(announces),
             Event::Pretend { index, ahead } => self.pretend(index, ahead),
             Event::Leave(index) => {
@@ -130,22 +133,34 @@ impl SimulatedServer {
         let answered = self.requests.iter().filter(|&&at| at >= from);
         let answered = answered.filter(|&&at| at + GETACK_BYTES <= self.stream);
         let answer = answered.max().copied();
+        replica.read = self.stream;
         // The answer is sent while the replica reads, before it fsyncs the bytes that it reads.
         if let Some(acked) = answer {
-            replica.acked = replica.acked.max(acked);
-            let report = format!("ACK {acked} FACK {}", replica.fsynced);
-            let words = report.split(' ').map(str::as_bytes);
-            let client = replica.port.into();
-            let heard = self.coordinator.fsyncs.replconf(client, words);
-            assert_eq!(heard, Some(Offset::new(acked)));
-            replica.read = self.stream;
-            self.hear(client, acked);
-        } else {
-            replica.read = self.stream;
+            self.acknowledge(index, acked);
         }
         if let Some(replica) = self.replicas.get_mut(index) {
             replica.fsynced = self.stream;
         }
+    }
+
+    fn report(&mut self, index: usize) {
+        let read = self.replicas.get(index).map(|replica| replica.read);
+        if let Some(read) = read.filter(|&read| read > 0) {
+            self.acknowledge(index, read);
+        }
+    }
+
+    fn acknowledge(&mut self, index: usize, acked: u64) {
+        let Some(replica) = self.replicas.get_mut(index) else {
+            return;
+        };
+        replica.acked = replica.acked.max(acked);
+        let report = format!("ACK {acked} FACK {}", replica.fsynced);
+        let words = report.split(' ').map(str::as_bytes);
+        let client = replica.port.into();
+        let heard = self.coordinator.fsyncs.replconf(client, words);
+        assert_eq!(heard, Some(Offset::new(acked)));
+        self.hear(client, acked);
     }
 
     fn hear(&mut self, client: u64, acked: u64) {

@@ -44,6 +44,8 @@ pub struct SimulatedServer {
     pub data: u64,
     /// The offsets at which requests begin.
     pub requests: Vec<u64>,
+    /// The last request was sent without a look, so the coordinator does not know its offset.
+    pub is_last_unseen: bool,
     pub replicas: Vec<Replica>,
     pub joined: u64,
     /// A replica joined, and no request at an offset above 0 was sent since.
@@ -69,6 +71,7 @@ impl SimulatedServer {
             stream: 0,
             data: 0,
             requests: Vec::new(),
+            is_last_unseen: false,
             replicas: Vec::new(),
             joined: 0,
             newcomer: true,
@@ -139,7 +142,9 @@ impl SimulatedServer {
         if self.next_cron.is_some_and(|at| at <= self.now) {
             self.cron();
         }
-        if self.coordinator.turn_ends() {
+        if self.coordinator.unseen_request().is_some() && !self.is_paused {
+            self.send_unseen();
+        } else if self.coordinator.turn_ends() {
             let looked = self.look();
             if !looked && !self.is_primary {
                 self.coordinator.look_failed_on_replica();
@@ -246,8 +251,9 @@ impl SimulatedServer {
             let covered = last.is_some_and(|last| wait.data <= last);
             !wait.is_lost && (!covered || wait.need.fsync > 0)
         });
+        let is_unknown = std::mem::take(&mut self.is_last_unseen);
         assert!(
-            needed || self.newcomer || self.delayed,
+            needed || self.newcomer || self.delayed || is_unknown,
             "a request without need at {} after {last:?}",
             self.stream
         );
@@ -256,6 +262,16 @@ impl SimulatedServer {
         self.requests.push(self.stream);
         self.stream += GETACK_BYTES;
         self.woken |= self.coordinator.request_sent();
+    }
+
+    fn send_unseen(&mut self) {
+        assert!(!self.replicas.is_empty(), "a request to nobody");
+        assert_eq!(self.waits.len(), 1, "not alone");
+        self.newcomer &= self.stream == 0;
+        self.requests.push(self.stream);
+        self.is_last_unseen = true;
+        self.stream += GETACK_BYTES;
+        self.coordinator.sent_unseen();
     }
 
     fn give_up(&mut self) {

@@ -111,7 +111,7 @@ proptest! {
                     prop_assert_eq!(ledger.assign(Offset::new(offset), &acks(&acked)), unmet);
                 }
                 LedgerStep::Acknowledge { acked } => {
-                    let mut out = Vec::new();
+                    let mut out = Released::new();
                     ledger.release(&acks(&acked), &mut out);
                     for (id, wait) in &out {
                         prop_assert_eq!(*id, wait.payload);
