@@ -10,6 +10,17 @@ use crate::{event_loop, failover, resets, slothint, unserved};
 /// The handlers of the server's events.
 pub struct Events;
 
+/// Whether something needs to hear the turns of the event loop.
+pub fn need_turns() -> bool {
+    turn::needs_turns()
+        || registry::needs_turns()
+        || moved_keys::needs_turns()
+        || slothint::needs_turns()
+        || resets::is_pending()
+        || failover::needs_turns()
+        || unserved::needs_turns()
+}
+
 impl ServerEvents for Events {
     fn turn_begins(ctx: &Ctx) {
         event_loop::turn_begins();
@@ -29,13 +40,7 @@ impl ServerEvents for Events {
     }
 
     fn cron(ctx: &Ctx, hz: u64) {
-        let needed = turn::needs_turns()
-            || registry::needs_turns()
-            || moved_keys::needs_turns()
-            || slothint::needs_turns()
-            || resets::is_pending()
-            || failover::needs_turns();
-        event_loop::cron(ctx, hz, needed);
+        event_loop::cron(ctx, hz);
         turn::cron(ctx, hz);
         refresh::cron(ctx);
         log::cron(ctx);
@@ -66,6 +71,7 @@ impl ServerEvents for Events {
 
     fn config_changed() {
         latency::forget_threshold();
+        event_loop::config_changed();
         failover::config_changed();
     }
 

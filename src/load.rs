@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use durable_core::servers::Fact;
 
 use crate::config::{self, Config};
-use crate::events::Events;
+use crate::events::{self, Events};
 use crate::ffi::{api, ok_reply, Args, Ctx};
 use crate::info::DurableSection;
 use crate::slothint::connection;
@@ -82,7 +82,7 @@ fn register(ctx: &Ctx, args: Args<'_>) -> Result<(), String> {
         return Err("INFO was not accepted by the server".into());
     }
     ctx.subscribe_to_events::<Events>()?;
-    event_loop::load();
+    event_loop::load(ctx, events::need_turns);
     failover::load(ctx);
     Ok(())
 }

@@ -37,6 +37,16 @@ pub fn note(clients: impl Iterator<Item = u64>) {
     }
 }
 
+/// The server serves this client.
+pub fn served(client: u64) {
+    UNSERVED.with(|unserved| unserved.remove(&client));
+}
+
+/// Whether the end of this turn is needed: clients are in the set that no callback takes out.
+pub fn needs_turns() -> bool {
+    facts::has(Fact::UnblockAbortsOnUnserved) && UNSERVED.with(|unserved| !unserved.is_empty())
+}
+
 /// The turn ends: all unblocked clients have been served.
 pub fn turn_ends() {
     if facts::has(Fact::UnblockAbortsOnUnserved) {

@@ -1,5 +1,7 @@
 //! Releases waits: each client gets its reply.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use durable_core::common_reply::CommonReply;
 use durable_core::ledger::Released;
 use durable_core::units::{Micros, Offset};
@@ -9,6 +11,14 @@ use super::state::{self, coordinator};
 use super::waiter::{Answer, Waiter};
 use crate::ffi::Ctx;
 use crate::unserved;
+
+/// Waits were released, and none of their clients was served since.
+static RELEASED: AtomicBool = AtomicBool::new(false);
+
+/// True once after waits were released.
+pub fn take_released() -> bool {
+    RELEASED.load(Ordering::Relaxed) && RELEASED.swap(false, Ordering::Relaxed)
+}
 
 /// Unblocks the clients of released waits. `longest` is the longest time that one of them waited.
 pub fn release(ctx: &Ctx, released: Released<Waiter>, longest: Micros) {
@@ -26,6 +36,7 @@ pub fn release_in_filter(now: Micros) {
 }
 
 fn serve(released: Released<Waiter>) {
+    RELEASED.store(true, Ordering::Relaxed);
     for (_, wait) in released {
         let Waiter { handle, answer } = wait.payload;
         match answer {

@@ -8,7 +8,7 @@ use super::cluster_state;
 use super::give_up::give_up;
 use super::latency;
 use super::look::look;
-use super::release::release;
+use super::release::{self, release};
 use super::state::{self, coordinator};
 use super::waiter::Waiter;
 use crate::ffi::wakeup::wake_event_loop;
@@ -60,6 +60,17 @@ pub fn ends(ctx: &Ctx) {
     let now = clock::now();
     let actions = coordinator(|coordinator| coordinator.looked_at_turn_end(looked, paused, now));
     carry_out(ctx, actions);
+}
+
+/// The server serves clients that were released. The first one ends the hearing of turns, if
+/// nothing else needs them.
+pub fn released_were_served(ctx: &Ctx) {
+    if release::take_released() {
+        note_released(ctx);
+        if event_loop::released_were_served(ctx) {
+            coordinator(|coordinator| coordinator.stats.end_turn());
+        }
+    }
 }
 
 /// Takes up what the command filter has released: it has no context.

@@ -7,6 +7,7 @@
 use std::ffi::{c_int, CStr};
 
 use durable_core::requirement::Requirement;
+use durable_core::servers::Fact;
 use durable_core::stats::bump;
 use durable_core::units::Millis;
 
@@ -15,7 +16,7 @@ use super::waiter::{Answer, Waiter};
 use super::{latency, turn, users};
 use crate::ffi::wakeup::wake_event_loop;
 use crate::ffi::{Blocked, Ctx, HandleId, Waiting};
-use crate::{clock, event_loop, resets};
+use crate::{clock, event_loop, facts, resets, unserved};
 
 /// The error if the server does not block the client. By then the command has been executed.
 const NOT_BLOCKED: &CStr = c"UNACKED the server could not block the client; applied on the primary, may still reach the replicas";
@@ -56,9 +57,9 @@ pub fn begin(ctx: &Ctx, client: u64, db: c_int, requirement: Requirement, waiter
         coordinator.accept(client, requirement.need, timeout, db, now, waiter)
     });
     users::wait_begun(ctx, client);
-    let began_unheard = event_loop::hear(ctx);
+    let may_be_late = event_loop::hear(ctx);
     match accepted {
-        Ok(wake) if wake || began_unheard => wake_event_loop(),
+        Ok(wake) if wake || may_be_late => wake_event_loop(),
         Ok(_) => {}
         Err(waiter) => waiter.handle.unblock(),
     }
@@ -88,6 +89,13 @@ impl Waiting for DurableWaiting {
             // is only a safeguard.
             None => ctx.reply_error(c"UNBLOCKED the wait had already ended"),
         }
+    }
+
+    fn served(ctx: &Ctx) {
+        if facts::has(Fact::UnblockAbortsOnUnserved) {
+            unserved::served(ctx.client_id());
+        }
+        turn::released_were_served(ctx);
     }
 
     /// A waiting client left, was killed, or got an error from the server.

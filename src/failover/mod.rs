@@ -115,7 +115,7 @@ pub fn turn_ends(ctx: &Ctx) {
 
 /// Whether the turns of the event loop are needed: the end of a writing is noticed in one.
 pub fn needs_turns() -> bool {
-    is_on() && state::read(|state| state.is_writing).unwrap_or(false)
+    state::read(|state| state.is_writing || state.founding.is_some()).unwrap_or(false)
 }
 
 /// A setting of the server changed, perhaps the node timeout.

@@ -18,6 +18,9 @@ pub trait Waiting {
     fn timed_out(ctx: &Ctx, handle: HandleId);
     /// The client disconnected or was killed, or the server itself replied to it.
     fn disconnected(ctx: &Ctx, handle: HandleId);
+    /// A client was released, and has got its [`CommonReply`]. The server calls this between two
+    /// events (`moduleHandleBlockedClients` in `module.c`), so subscriptions may end here.
+    fn served(_ctx: &Ctx) {}
 }
 
 /// The handle of a blocked client. It has to go back to the server exactly once, whatever becomes
@@ -53,7 +56,7 @@ impl Ctx {
     /// As [`block`](Self::block), for a client that gets a [`CommonReply`]. It is released by
     /// [`Blocked::unblock_with`].
     pub fn block_for_common<W: Waiting>(&self) -> Option<Blocked> {
-        self.block_with::<W>(Some(answer::on_reply))
+        self.block_with::<W>(Some(answer::on_reply::<W>))
     }
 
     fn block_with<W: Waiting>(&self, reply: raw::RedisModuleCmdFunc) -> Option<Blocked> {

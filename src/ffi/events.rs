@@ -84,8 +84,12 @@ impl Ctx {
         self.set_callback(raw::REDISMODULE_EVENT_EVENTLOOP, TURNS.get().copied())
     }
 
-    /// Ends the subscription to the turns of the event loop. To be called in
-    /// [`ServerEvents::cron`] only.
+    /// Ends the subscription to the turns of the event loop. To be called only while there is one:
+    /// without one, most servers would add a subscription without a function, and crash in the
+    /// next turn. To be called in one of two places:
+    ///
+    /// * [`Waiting::served`](super::Waiting::served). No event is being told then.
+    /// * [`ServerEvents::cron`].
     ///
     /// The server frees the subscription at once (`RM_SubscribeToServerEvent` in `module.c`). While
     /// it tells an event, it holds pointers to two subscriptions of its list: the present one, and

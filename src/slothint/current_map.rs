@@ -45,7 +45,12 @@ pub fn renew(ctx: &Ctx, connection: Connection) -> Result<(), String> {
 /// Looks can be valid for one turn, so turns have to be counted. Those that were not heard count as
 /// one.
 fn hear_turns(ctx: &Ctx) {
-    if event_loop::hear(ctx) {
-        state::with(|hints| hints.turn = hints.turn.wrapping_add(1));
-    }
+    event_loop::hear(ctx);
+    let begun = event_loop::begun();
+    state::with(|hints| {
+        if hints.hearing_begun != begun {
+            hints.hearing_begun = begun;
+            hints.turn = hints.turn.wrapping_add(1);
+        }
+    });
 }

@@ -13,7 +13,7 @@ use lazy_static::lazy_static;
 use super::pairs::Pairs;
 use crate::ffi::main_thread::MainThread;
 use crate::ffi::{Blocked, TimerId};
-use crate::{clock, config, facts, resets};
+use crate::{clock, config, event_loop, facts, resets};
 
 /// Everything that slot hints keep between callbacks.
 pub struct SlotHints {
@@ -23,6 +23,8 @@ pub struct SlotHints {
     pub watchers: Watchers<Blocked>,
     /// The number of the event loop's turn.
     pub turn: u64,
+    /// [`event_loop::begun`] when turns were last counted.
+    pub hearing_begun: u64,
     /// The kinds of connection whose map has changed since watchers were last released.
     pub changed: Vec<Connection>,
     /// The map has changed, and the clients that track it have not been sent a message yet.
@@ -59,6 +61,7 @@ pub fn load() {
         cache: MapCache::new(missing_port),
         watchers: Watchers::new(),
         turn: 0,
+        hearing_begun: event_loop::begun(),
         changed: Vec::new(),
         signal_due: false,
         trackers: Trackers::at_load(now_ms()),

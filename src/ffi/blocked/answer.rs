@@ -11,6 +11,7 @@ use durable_core::common_reply::CommonReply;
 use redis_module::raw;
 
 use super::super::{guard, Ctx};
+use super::Waiting;
 
 /// The reply to a client whose handle went back without a reply. This is only a safeguard: a
 /// handle that goes back so belongs to a client that has already got an error.
@@ -26,7 +27,7 @@ pub(super) fn private_data(reply: CommonReply) -> *mut c_void {
 
 /// # Safety
 /// Called by the server alone.
-pub(super) unsafe extern "C" fn on_reply(
+pub(super) unsafe extern "C" fn on_reply<W: Waiting>(
     ctx: *mut raw::RedisModuleCtx,
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
@@ -39,6 +40,7 @@ pub(super) unsafe extern "C" fn on_reply(
             let number = data.addr().cast_signed();
             let reply = i64::try_from(number).ok().and_then(CommonReply::of_number);
             send(ctx, reply);
+            W::served(ctx);
         })
     }
 }
