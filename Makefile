@@ -242,7 +242,7 @@ demo: deps ## show what the module does, on servers that the demo starts and end
 	cargo run --quiet --release --locked --package durable-demo
 
 bench: deps ## measure durable writes and slot hints against their alternatives (ARGS="--help" lists options)
-	@cargo build --quiet --release --locked --package redis-durable
+	@cargo build --quiet --release --locked --package redis-durable --package durable-least
 	cargo run --quiet --release --locked --package durable-bench -- $(ARGS)
 
 bench-core: ## measure the ledger, the option parser and the slot map alone (ARGS="--bench ledger -- --quick" chooses)
@@ -250,7 +250,7 @@ bench-core: ## measure the ledger, the option parser and the slot map alone (ARG
 
 bench-instructions: deps ## count the instructions of durable writes with callgrind (ARGS="--help" lists options; installs valgrind)
 	@docker/deps valgrind
-	cargo build --quiet --release --locked --package redis-durable
+	cargo build --quiet --release --locked --package redis-durable --package durable-least
 	cargo run --quiet --release --locked --package durable-instructions -- $(ARGS)
 
 scaling: deps ## compute what far replicas, many clients and many shards cost (ARGS="--help" lists options)

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use anyhow::{anyhow, Context, Result};
 use clap::Parser;
-use testkit::module_path;
+use testkit::{least_module_path, module_path};
 
 use machine::Machine;
 use options::{Options, Part};
@@ -61,8 +61,11 @@ fn run(options: &Options) -> Result<()> {
         .context("making a temporary directory")?;
     tempfile::env::override_temp_dir(directory.path())
         .map_err(|other| anyhow!("temporary files already go to {}", other.display()))?;
-    // Panics if the library is missing. Called first, so that the run fails before it starts.
+    // Both panic if the library is missing. Called first, so that the run fails before it starts.
     module_path();
+    if options.parts.contains(&Part::Durable) {
+        least_module_path();
+    }
     let mut report = Report::new(Machine::inspect()?, options);
     if cfg!(debug_assertions) {
         eprintln!("durable-bench: built without optimisation; for figures, use --release");

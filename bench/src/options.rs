@@ -10,7 +10,8 @@ use clap::{Parser, ValueEnum};
 ///
 /// Every comparison is made in one run. The contenders take turns, round after round, on servers
 /// that this program starts on loopback and ends. DURABLE_TEST_SERVER names another server binary,
-/// DURABLE_TEST_MODULE another build of the module.
+/// DURABLE_TEST_MODULE another build of the module, DURABLE_LEAST_MODULE another build of the least
+/// possible one.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "durable-bench", version)]
 pub struct Options {
@@ -50,7 +51,8 @@ pub struct Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// Durable writes one by one: DURABLE.SET against SET with WAIT
+    /// Durable writes one by one: DURABLE.SET against SET with WAIT, and against the least possible
+    /// module
     Durable,
     /// Sixteen plain writes and one wait: DURABLE.WAIT against WAIT
     Pipeline,

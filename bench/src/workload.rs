@@ -156,6 +156,11 @@ pub fn wait(replicas: usize) -> Vec<u8> {
     encode_command(&["WAIT", &replicas.to_string(), "0"])
 }
 
+/// Of the least possible module.
+pub fn least_set(key: &str) -> Vec<u8> {
+    encode_command(&[&b"LEAST.SET"[..], key.as_bytes(), &VALUE])
+}
+
 pub fn durable_set(key: &str, replicas: usize) -> Vec<u8> {
     let replicas = replicas.to_string();
     let words = [

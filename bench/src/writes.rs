@@ -1,14 +1,14 @@
 //! Durable writes: one by one, after pipelines, and the cost of the module for plain commands.
 
 use anyhow::Result;
-use testkit::{Replicated, Server};
+use testkit::{Replicated, Server, ServerBuilder};
 
 use crate::options::Options;
 use crate::results::{Group, Metric};
 use crate::rounds::{Case, Rounds};
 use crate::workload::{
-    command, durable_call, durable_once, durable_set, durable_wait, get, numbered, packet, set,
-    wait, Cycle, Step, Workload,
+    command, durable_call, durable_once, durable_set, durable_wait, get, least_set, numbered,
+    packet, set, wait, Cycle, Step, Workload,
 };
 
 const REPLICAS: usize = 2;
@@ -27,24 +27,30 @@ pub const PLAIN: &str = "SET, nobody waits";
 pub const WAIT_ONE: &str = "SET + WAIT 1, one packet";
 pub const WAIT_TWICE: &str = "SET, then WAIT 1, two round trips";
 pub const WAIT_TWO: &str = "SET + WAIT 2, one packet";
+/// With several replicas it is too fast: the slower one's answer to a request releases writes that
+/// came after that request.
+pub const LEAST: &str = "LEAST.SET, the least possible module";
 pub const DURABLE_ONE: &str = "DURABLE.SET … REPLICAS 1";
 pub const DURABLE_TWO: &str = "DURABLE.SET … REPLICAS 2";
 pub const WAIT_KEPT: &str = "SET + WAIT 1, tracking on";
 pub const DURABLE_KEPT: &str = "DURABLE.SET … REPLICAS 1, tracking on";
 
-/// `DURABLE.SET` against the ways to do it without the module, at each number of connections.
+/// `DURABLE.SET` against the ways to do it without the module, and beside the least possible
+/// module, at each number of connections.
 pub fn durable(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
-    rounds.say("starting a primary and its replicas");
+    rounds.say("starting two primaries and their replicas");
     let servers = start(REPLICAS, options);
+    let least = start_with(REPLICAS, options, ServerBuilder::least_module);
     let connections = options.connections.iter();
     connections
-        .map(|&connections| durable_at(usize::from(connections), &servers, options, rounds))
+        .map(|&connections| durable_at(usize::from(connections), &servers, &least, options, rounds))
         .collect()
 }
 
 fn durable_at(
     connections: usize,
     servers: &Replicated,
+    least: &Replicated,
     options: &Options,
     rounds: &Rounds<'_>,
 ) -> Result<Group> {
@@ -60,6 +66,11 @@ fn durable_at(
         each(WAIT_TWICE, |key| {
             vec![packet(&[set(key)]), packet(&[wait(1)])]
         }),
+        in_step(
+            LEAST,
+            least,
+            Workload::for_each_key(|key| vec![packet(&[least_set(key)])]),
+        ),
         each(DURABLE_ONE, |key| vec![packet(&[durable_set(key, 1)])]),
         each(WAIT_TWO, |key| vec![packet(&[set(key), wait(2)])]),
         each(DURABLE_TWO, |key| vec![packet(&[durable_set(key, 2)])]),
@@ -77,7 +88,10 @@ fn durable_at(
     );
     let mut group = rounds.group(&title, connections, &COLUMNS, &cases)?;
     group.compare(DURABLE_ONE, WAIT_ONE, RATE, None);
+    group.compare(DURABLE_ONE, WAIT_ONE, Metric::P50, None);
     group.compare(DURABLE_ONE, WAIT_ONE, Metric::P99, None);
+    group.compare(LEAST, WAIT_ONE, RATE, None);
+    group.compare(LEAST, WAIT_ONE, Metric::P50, None);
     group.compare(DURABLE_ONE, WAIT_TWICE, RATE, None);
     group.compare(DURABLE_TWO, WAIT_TWO, RATE, None);
     group.compare(DURABLE_ONE, PLAIN, RATE, None);
@@ -205,14 +219,21 @@ pub fn bystanders(rounds: &Rounds<'_>) -> Result<Vec<Group>> {
 }
 
 fn start(replicas: usize, options: &Options) -> Replicated {
+    start_with(replicas, options, |builder| {
+        builder.module_args(&MODULE_ARGUMENTS)
+    })
+}
+
+/// `load` says what the primary loads. The replicas have the module in any case.
+fn start_with(
+    replicas: usize,
+    options: &Options,
+    load: fn(ServerBuilder) -> ServerBuilder,
+) -> Replicated {
     let io_threads = options.io_threads.to_string();
     Replicated::builder()
         .replicas(replicas)
-        .primary(move |builder| {
-            builder
-                .module_args(&MODULE_ARGUMENTS)
-                .config("io-threads", &io_threads)
-        })
+        .primary(move |builder| load(builder).config("io-threads", &io_threads))
         .start()
 }
 

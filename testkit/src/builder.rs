@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-use crate::environment::{module_path, server_version};
+use crate::environment::{least_module_path, module_path, server_version};
 use crate::port::ReservedPort;
 use crate::server::Server;
 
@@ -43,6 +43,13 @@ impl ServerBuilder {
     pub fn module(mut self, load: bool) -> Self {
         self.module = load;
         self
+    }
+
+    /// Loads the least possible module (`bench/least/`) instead of the module.
+    pub fn least_module(self) -> Self {
+        let path = least_module_path().display();
+        self.module(false)
+            .config("loadmodule", &format!("\"{path}\""))
     }
 
     /// Arguments after the module's path on the `loadmodule` line.

@@ -1,4 +1,4 @@
-//! The server's binary and the module's file that are tested.
+//! The server's binary and the module's file that are tested, and the files of other builds.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use crate::version::Version;
 
 const MODULE_FILE: &str = "libredis_durable.so";
+const LEAST_FILE: &str = "libdurable_least.so";
 
 /// `DURABLE_TEST_SERVER`, or the first of redis-server and valkey-server on PATH.
 pub fn server_binary() -> &'static Path {
@@ -30,16 +31,33 @@ pub fn server_binary() -> &'static Path {
 pub fn module_path() -> &'static Path {
     static MODULE: OnceLock<PathBuf> = OnceLock::new();
     MODULE.get_or_init(|| {
-        if let Some(named) = env::var_os("DURABLE_TEST_MODULE") {
-            // Servers run in directories of their own, where a relative path is wrong.
-            return Path::new(&named).canonicalize().unwrap_or_else(|error| {
-                panic!("DURABLE_TEST_MODULE names {named:?}, which cannot be read: {error}")
-            });
-        }
-        let module = beside_the_test();
-        warn_if_stale(&module);
-        module
+        const VARIABLE: &str = "DURABLE_TEST_MODULE";
+        named_by(VARIABLE).unwrap_or_else(|| {
+            let module = beside_the_test(MODULE_FILE, VARIABLE);
+            warn_if_stale(&module);
+            module
+        })
     })
+}
+
+/// `DURABLE_LEAST_MODULE`, or the library of `bench/least/` in the target directory of the running
+/// program. [`module_path`] is beside it, unless that is another build.
+pub fn least_module_path() -> &'static Path {
+    static MODULE: OnceLock<PathBuf> = OnceLock::new();
+    MODULE.get_or_init(|| {
+        const VARIABLE: &str = "DURABLE_LEAST_MODULE";
+        named_by(VARIABLE).unwrap_or_else(|| beside_the_test(LEAST_FILE, VARIABLE))
+    })
+}
+
+/// The file that an environment variable names, if it is set. Servers run in directories of their
+/// own, where a relative path is wrong.
+fn named_by(variable: &str) -> Option<PathBuf> {
+    let named = env::var_os(variable)?;
+    let path = Path::new(&named).canonicalize();
+    Some(path.unwrap_or_else(|error| {
+        panic!("{variable} names {named:?}, which cannot be read: {error}")
+    }))
 }
 
 /// `DURABLE_TEST_OTHER_VERSION`, or the library that `make test` builds with the feature
@@ -82,19 +100,19 @@ pub(crate) fn server_version() -> Version {
 
 /// The library is in target/<profile>, as are the programs of the workspace. Test executables are
 /// one level below, in `deps`, and examples in `examples`.
-fn beside_the_test() -> PathBuf {
+fn beside_the_test(file: &str, variable: &str) -> PathBuf {
     let test = env::current_exe()
         .unwrap_or_else(|error| panic!("the path of the running test is unknown: {error}"));
     // The upper directory first: `deps` also has a file of this name, an intermediate one of cargo.
     [2, 1]
         .iter()
         .filter_map(|&up| test.ancestors().nth(up))
-        .map(|directory| directory.join(MODULE_FILE))
+        .map(|directory| directory.join(file))
         .find(|candidate| candidate.is_file())
         .unwrap_or_else(|| {
             panic!(
-                "there is no {MODULE_FILE} in the target directory of {}: run `cargo build` with the \
-                 same profile first, or name the file in DURABLE_TEST_MODULE",
+                "there is no {file} in the target directory of {}: run `cargo build` with the same \
+                 profile first, or name the file in {variable}",
                 test.display()
             )
         })

@@ -47,7 +47,7 @@ pub use builder::{server_has_setting, ServerBuilder};
 pub use cluster::{Cluster, ClusterBuilder};
 pub use cut::Cut;
 pub use differences::Difference;
-pub use environment::{module_path, other_version_path, server_binary};
+pub use environment::{least_module_path, module_path, other_version_path, server_binary};
 pub use eventually::{eventually, eventually_some};
 pub use fake_replica::{FakeReplica, FakeReplicaBuilder};
 pub use framing::{encode_command, reply_length};

@@ -11,11 +11,13 @@ mod callgrind;
 mod hints;
 mod rows;
 
+use std::fs;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use testkit::{least_module_path, module_path};
 
 use hints::{Batch, HintCluster};
 use rows::{Row, Servers};
@@ -24,7 +26,7 @@ use rows::{Row, Servers};
 /// hint, with callgrind.
 ///
 /// DURABLE_TEST_SERVER names another server binary, DURABLE_TEST_MODULE another build of the
-/// module.
+/// module, DURABLE_LEAST_MODULE another build of the least possible one.
 #[derive(Parser)]
 #[command(name = "durable-instructions", version)]
 struct Options {
@@ -52,7 +54,8 @@ struct Options {
     #[arg(long, value_name = "WORDS", value_delimiter = ',')]
     rows: Vec<String>,
 
-    /// Keep callgrind's files of writes in this directory, to be read by callgrind_annotate
+    /// Keep callgrind's files of writes in this directory, to be read by callgrind_annotate. It is
+    /// created if it is missing
     #[arg(long, value_name = "DIRECTORY")]
     keep: Option<PathBuf>,
 }
@@ -90,6 +93,12 @@ fn main() -> Result<()> {
 }
 
 fn writes(options: &Options) -> Result<()> {
+    if let Some(keep) = &options.keep {
+        fs::create_dir_all(keep).with_context(|| format!("creating {}", keep.display()))?;
+    }
+    // Both panic if the library is missing. Called first, so that the run fails before it starts.
+    module_path();
+    least_module_path();
     let rows: usize = options
         .replicas
         .iter()

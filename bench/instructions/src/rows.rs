@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{ensure, Result};
 use tempfile::TempDir;
-use testkit::{encode_command, RawConn, Replicated};
+use testkit::{encode_command, RawConn, Replicated, ServerBuilder};
 
 use crate::callgrind;
 
@@ -22,6 +22,7 @@ pub enum Row {
     Bare,
     Idle,
     Wait(u16),
+    Least,
     DurableSet(u16),
     Call,
     Once,
@@ -35,6 +36,7 @@ impl Row {
             Row::Bare,
             Row::Idle,
             Row::Wait(1),
+            Row::Least,
             Row::DurableSet(1),
             Row::Call,
             Row::Once,
@@ -50,6 +52,7 @@ impl Row {
             Row::Bare => "SET, no module".into(),
             Row::Idle => "SET, module loaded and idle".into(),
             Row::Wait(replicas) => format!("SET and WAIT {replicas} in one packet"),
+            Row::Least => "LEAST.SET …, the least possible module".into(),
             Row::DurableSet(replicas) => format!("DURABLE.SET … REPLICAS {replicas}"),
             Row::Call => "DURABLE.CALL REPLICAS 1 SET …".into(),
             Row::Once => "DURABLE.ONCE id REPLICAS 1 SET …".into(),
@@ -69,6 +72,7 @@ impl Row {
                 let wait = command(&["WAIT", &replicas.to_string(), "0"]);
                 ([command(&["SET", key, &value]), wait].concat(), 2)
             }
+            Row::Least => (command(&["LEAST.SET", key, &value]), 1),
             Row::DurableSet(replicas) => {
                 let replicas = replicas.to_string();
                 let words = ["DURABLE.SET", key, &value, "REPLICAS", &replicas];
@@ -87,10 +91,12 @@ impl Row {
     }
 }
 
-/// A primary without the module and one with it, each in callgrind and with replicas of its own.
+/// A primary without the module, one with it, and one with the least possible module instead. Each
+/// is in callgrind and has replicas of its own.
 pub struct Servers {
     bare: Replicated,
     loaded: Replicated,
+    least: Replicated,
     replicas: usize,
     directory: TempDir,
     /// The number of the next packet.
@@ -102,25 +108,25 @@ impl Servers {
         callgrind::check()?;
         let directory = tempfile::tempdir()?;
         let replicas = usize::from(replicas);
-        let start = |module| {
+        let start = |load: fn(ServerBuilder) -> ServerBuilder| {
             let wrapper = callgrind::wrapper(directory.path());
             Replicated::builder()
                 .replicas(replicas)
                 .module_on_replicas(false)
                 .primary(move |builder| {
                     let words: Vec<&str> = wrapper.iter().map(String::as_str).collect();
-                    let builder = builder
+                    load(builder)
                         .inside(&words)
                         // The cron, which is subtracted, runs once a second.
                         .config("hz", "1")
-                        .config("dynamic-hz", "no");
-                    builder.module(module).module_args(&["timeout-ms", "0"])
+                        .config("dynamic-hz", "no")
                 })
                 .start()
         };
         Ok(Servers {
-            bare: start(false),
-            loaded: start(true),
+            bare: start(|builder| builder.module(false)),
+            loaded: start(|builder| builder.module_args(&["timeout-ms", "0"])),
+            least: start(ServerBuilder::least_module),
             replicas,
             directory,
             next: Cell::new(0),
@@ -139,10 +145,10 @@ impl Servers {
         writes: u64,
         keep: Option<&Path>,
     ) -> Result<f64> {
-        let servers = if row == Row::Bare {
-            &self.bare
-        } else {
-            &self.loaded
+        let servers = match row {
+            Row::Bare => &self.bare,
+            Row::Least => &self.least,
+            _ => &self.loaded,
         };
         let primary = &servers.primary;
         let mut clients: Vec<RawConn> = (0..connections).map(|_| primary.raw()).collect();
