@@ -40,6 +40,10 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=128))]
     pub io_threads: u16,
 
+    /// How many replicas the primaries of durable writes have
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=20))]
+    pub replicas: u16,
+
     /// Write everything measured as JSON to this file; - for standard output, instead of the table
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -101,6 +105,10 @@ impl Options {
             ensure!(
                 self.parts.contains(&Part::Durable),
                 "--plot draws the durable writes: --part must name durable"
+            );
+            ensure!(
+                self.replicas == 2,
+                "--plot draws writes with two replicas: leave --replicas out"
             );
         }
         Ok(())

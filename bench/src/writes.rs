@@ -39,8 +39,9 @@ pub const DURABLE_KEPT: &str = "DURABLE.SET … REPLICAS 1, tracking on";
 /// module, at each number of connections.
 pub fn durable(options: &Options, rounds: &Rounds<'_>) -> Result<Vec<Group>> {
     rounds.say("starting two primaries and their replicas");
-    let servers = start(REPLICAS, options);
-    let least = start_with(REPLICAS, options, ServerBuilder::least_module);
+    let replicas = usize::from(options.replicas);
+    let servers = start(replicas, options);
+    let least = start_with(replicas, options, ServerBuilder::least_module);
     let connections = options.connections.iter();
     connections
         .map(|&connections| durable_at(usize::from(connections), &servers, &least, options, rounds))
@@ -72,9 +73,14 @@ fn durable_at(
             Workload::for_each_key(|key| vec![packet(&[least_set(key)])]),
         ),
         each(DURABLE_ONE, |key| vec![packet(&[durable_set(key, 1)])]),
-        each(WAIT_TWO, |key| vec![packet(&[set(key), wait(2)])]),
-        each(DURABLE_TWO, |key| vec![packet(&[durable_set(key, 2)])]),
     ];
+    let has_two = options.replicas > 1;
+    if has_two {
+        cases.push(each(WAIT_TWO, |key| vec![packet(&[set(key), wait(2)])]));
+        cases.push(each(DURABLE_TWO, |key| {
+            vec![packet(&[durable_set(key, 2)])]
+        }));
+    }
     if options.io_threads > 1 {
         cases.push(kept(WAIT_KEPT, |key| vec![packet(&[set(key), wait(1)])]));
         cases.push(kept(DURABLE_KEPT, |key| {
@@ -82,7 +88,7 @@ fn durable_at(
         }));
     }
     let title = titled(
-        &format!("Durable writes, {REPLICAS} replicas"),
+        &format!("Durable writes, replicas: {}", options.replicas),
         connections,
         options,
     );
@@ -90,10 +96,14 @@ fn durable_at(
     group.compare(DURABLE_ONE, WAIT_ONE, RATE, None);
     group.compare(DURABLE_ONE, WAIT_ONE, Metric::P50, None);
     group.compare(DURABLE_ONE, WAIT_ONE, Metric::P99, None);
+    group.compare(DURABLE_ONE, LEAST, RATE, None);
+    group.compare(DURABLE_ONE, LEAST, Metric::P50, None);
     group.compare(LEAST, WAIT_ONE, RATE, None);
     group.compare(LEAST, WAIT_ONE, Metric::P50, None);
     group.compare(DURABLE_ONE, WAIT_TWICE, RATE, None);
-    group.compare(DURABLE_TWO, WAIT_TWO, RATE, None);
+    if has_two {
+        group.compare(DURABLE_TWO, WAIT_TWO, RATE, None);
+    }
     group.compare(DURABLE_ONE, PLAIN, RATE, None);
     if options.io_threads > 1 {
         group.compare(DURABLE_KEPT, DURABLE_ONE, RATE, None);
