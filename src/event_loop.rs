@@ -19,7 +19,8 @@ use std::sync::OnceLock;
 use durable_core::servers::Fact;
 
 use crate::facts;
-use crate::ffi::Ctx;
+use crate::ffi::wakeup::wake_event_loop;
+use crate::ffi::{own_context, Ctx};
 
 /// Whether something needs turns now.
 static NEEDED: OnceLock<fn() -> bool> = OnceLock::new();
@@ -57,6 +58,14 @@ pub fn hear(ctx: &Ctx) -> bool {
         begin(ctx);
     }
     !TURN_BEGAN.load(Ordering::Relaxed) && !RUNS_NONE_LATE.load(Ordering::Relaxed)
+}
+
+/// As [`hear`], in a command filter: a replica introduces itself. Its link may be gone before the
+/// next cron, and the module has to have seen it.
+pub fn hear_in_filter() {
+    if own_context::with(hear).unwrap_or(false) {
+        wake_event_loop();
+    }
 }
 
 /// How often the module has begun to hear turns. Turns have passed unheard between two calls that

@@ -1,6 +1,6 @@
 //! The module's work at each event of the server, in the order in which it is done.
 
-use crate::durable::call::{moved_keys, registry};
+use crate::durable::call::registry;
 use crate::durable::{fsync, latency, log, scripts, turn};
 use crate::ffi::events::ServerEvents;
 use crate::ffi::{ClientInfo, Ctx};
@@ -14,7 +14,6 @@ pub struct Events;
 pub fn need_turns() -> bool {
     turn::needs_turns()
         || registry::needs_turns()
-        || moved_keys::needs_turns()
         || slothint::needs_turns()
         || resets::is_pending()
         || failover::needs_turns()

@@ -12,7 +12,7 @@ use crate::durable::{fsync, look};
 use crate::ffi::filter::CommandFilter;
 use crate::ffi::{Ctx, IncomingCommand};
 use crate::slothint::refresh;
-use crate::{facts, failover, resets, unserved};
+use crate::{event_loop, facts, failover, resets, unserved};
 
 /// Registers the filter.
 ///
@@ -75,6 +75,7 @@ impl CommandFilter for Filter {
             Recognized::Replconf => fsync::replconf_sent(command),
             Recognized::Psync => {
                 look::psync_sent();
+                event_loop::hear_in_filter();
                 failover::psync::sent(command);
             }
             Recognized::Unblock => unserved::unblock_sent(command),

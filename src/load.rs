@@ -6,7 +6,7 @@ use durable_core::servers::Fact;
 
 use crate::config::{self, Config};
 use crate::events::{self, Events};
-use crate::ffi::{api, ok_reply, Args, Ctx};
+use crate::ffi::{api, ok_reply, own_context, Args, Ctx};
 use crate::info::DurableSection;
 use crate::slothint::connection;
 use crate::{
@@ -93,6 +93,7 @@ fn load_state(ctx: &Ctx, config: Config) {
     resets::load();
     unserved::load();
     ok_reply::load();
+    own_context::load(ctx);
     durable::state::load(ctx.situation().is_cluster());
     durable::scripts::load();
     slothint::load();
@@ -109,6 +110,7 @@ fn unload_state() {
     resets::unload();
     config::unload();
     ok_reply::unload();
+    own_context::unload();
 }
 
 /// Fails if the server's command was renamed or disabled. The module reads acknowledgements with

@@ -8,7 +8,7 @@ use durable_core::client_list::ClientLine;
 use super::release::release_in_filter;
 use super::state::coordinator;
 use crate::ffi::{Ctx, IncomingCommand};
-use crate::{clock, resets};
+use crate::{clock, event_loop, resets};
 
 /// A client sent REPLCONF: an acknowledgement, or its port or address. Any client can send it.
 pub fn replconf_sent(command: &IncomingCommand) {
@@ -19,11 +19,15 @@ pub fn replconf_sent(command: &IncomingCommand) {
     };
     // ACK is compared first, because it is the most frequent.
     let (is_ack, now) = (is(b"ACK"), clock::now());
+    // The link may now be listed with another address.
+    let is_introduction = !is_ack && (is(b"listening-port") || is(b"ip-address"));
+    if is_introduction {
+        event_loop::hear_in_filter();
+    }
     let release = coordinator(|coordinator| {
         if is_ack {
             coordinator.alarms.acknowledgement_seen();
-        } else if is(b"listening-port") || is(b"ip-address") {
-            // The link may now be listed with another address.
+        } else if is_introduction {
             coordinator.replicas.require_listing();
         }
         // 0 if the server does not say which client sent a command.

@@ -75,6 +75,7 @@ required! {
     RedisModule_GetCommand
     RedisModule_GetCommandKeysWithFlags
     RedisModule_GetContextFlags
+    RedisModule_GetDetachedThreadSafeContext
     RedisModule_GetCurrentUserName
     RedisModule_GetModuleUserFromUserName
     RedisModule_GetMyClusterID

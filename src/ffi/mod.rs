@@ -40,6 +40,7 @@ mod kept_reply;
 pub mod keys;
 pub mod main_thread;
 pub mod ok_reply;
+pub mod own_context;
 pub mod permissions;
 mod replies;
 pub mod script;

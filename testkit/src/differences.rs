@@ -78,13 +78,6 @@ pub const CLIENTS_BELONG_TO_IO_THREADS: Difference = Difference {
     valkey: Never,
 };
 
-/// In a cluster, I/O threads ask commands for their keys. The module moves the keys of DURABLE.CALL
-/// to fixed places there, and hears all turns of the event loop.
-pub const ASKS_FOR_KEYS_IN_IO_THREADS: Difference = Difference {
-    redis: since(8, 2, 0),
-    valkey: Always,
-};
-
 /// SET has the option IFEQ. Older servers answer it with a syntax error.
 pub const SET_HAS_IFEQ: Difference = Difference {
     redis: since(8, 4, 0),

@@ -158,7 +158,9 @@ fn newest_below(directory: &Path) -> Option<SystemTime> {
 /// Finds a program as the shell does: a name with a slash is a path, any other is searched on PATH.
 fn on_path(name: &Path) -> Option<PathBuf> {
     if name.components().count() > 1 {
-        return name.canonicalize().ok();
+        // Not the target of a symbolic link: Debian's redis-server is a link to redis-check-rdb,
+        // and behaves by the name under which it is called.
+        return std::path::absolute(name).ok().filter(|path| path.is_file());
     }
     env::split_paths(&env::var_os("PATH")?)
         .map(|directory| directory.join(name))

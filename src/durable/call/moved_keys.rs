@@ -21,11 +21,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use durable_core::key_places::KeyPlaces;
 
 use super::keys::{inner_command, of_inner};
-use super::Outer;
-use crate::docs;
+use super::{registry, Outer};
 use crate::ffi::args::Restored;
 use crate::ffi::spec::{DeclaredKeys, Spec};
 use crate::ffi::{Args, Command, Ctx, Handler, IncomingCommand, OwnString};
+use crate::{docs, event_loop};
 
 /// The subcommands by which DURABLE.CALL is executed. The index is the number of moved keys, which
 /// follow the subcommand. After them come the other words that the client sent.
@@ -114,13 +114,6 @@ fn try_again_error(error: &[u8]) -> Option<&'static CStr> {
     is_elsewhere.then_some(c"TRYAGAIN Multiple keys request during rehashing of slot")
 }
 
-/// Whether turns are always needed. The filter moves the keys before access control, and asks the
-/// server for those of a command that is not known yet, which leaks memory until the next turn has
-/// looked the command up. A filter has no context, so it cannot begin to hear turns itself.
-pub fn needs_turns() -> bool {
-    IS_ON.load(Ordering::Relaxed)
-}
-
 /// Moves the keys of a DURABLE.CALL or DURABLE.ONCE to their places. Its name is the word at `at`:
 /// the first one, or the fourth of `ACL DRYRUN user DURABLE.CALL …`. `before` is the number of
 /// words between its name and the options.
@@ -128,7 +121,12 @@ pub fn move_to_front(command: &mut IncomingCommand, at: usize, before: usize) {
     if !IS_ON.load(Ordering::Relaxed) {
         return;
     }
-    let Some(mut plan) = plan(command, at, before) else {
+    let plan = plan(command, at, before);
+    // Until a turn has looked a command up, each question for its keys leaks memory.
+    if registry::needs_turns() {
+        event_loop::hear_in_filter();
+    }
+    let Some(mut plan) = plan else {
         return;
     };
     let start = at.saturating_add(1);
