@@ -4,10 +4,11 @@
 //! client of plain commands that would be a fifth of the work, and for one of durable writes a
 //! tenth. So the module hears turns only while they are needed:
 //!
-//! | begins | ends |
-//! |---|---|
-//! | with a command that needs turns | when the last wait was served, on servers where that is safe |
-//! | in the cron, if something needs turns that no command began | in the cron, after a second in which nothing has needed them |
+//! * It **begins** with a command that needs turns, and with a replica that introduces itself. The
+//!   cron begins if something needs turns that no command began.
+//! * It **ends** when the server serves a released client and nothing needs turns any more, on
+//!   servers where that is safe ([`released_were_served`]). Otherwise the cron ends it after a second
+//!   in which nothing has needed turns.
 //!
 //! The first command after a time without turns does not know in which part of a turn it runs. On
 //! servers that run commands after they have told the end of the turn, it has to wake the event

@@ -139,6 +139,11 @@ impl AckRequests {
         self.due = false;
     }
 
+    /// A request that was sent [unseen](Self::sent_unseen) begins at `offset`.
+    pub fn is_at(&mut self, offset: Offset) {
+        self.sent_at = Some(offset);
+    }
+
     /// No replica is online.
     pub fn no_replica(&mut self) {
         self.newcomer = false;

@@ -275,7 +275,7 @@ impl<P> Coordinator<P> {
         self.replicas_current = false;
         self.alarms = fresh_alarms();
         self.requests.clear();
-        self.lone = LoneWrites::default();
+        self.lone.clear();
         if !is_primary {
             self.stats.demotion();
         }

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | accepted | its command was executed | [`accept`](Ledger::accept) |
 //! | assigned an offset | the event-loop turn ends | [`assign`](Ledger::assign) |
+//! | … or later | its request was sent without a look | [`assign_unseen`](Ledger::assign_unseen) |
 //! | released | enough replicas have acknowledged the offset | [`release`](Ledger::release) |
 //! | or cancelled | it was given up, or its client left | [`cancel`](Ledger::cancel) |
 //!

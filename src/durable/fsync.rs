@@ -26,7 +26,7 @@ pub fn replconf_sent(command: &IncomingCommand) {
     }
     let release = coordinator(|coordinator| {
         if is_ack {
-            coordinator.alarms.acknowledgement_seen();
+            coordinator.acknowledgement_seen();
         } else if is_introduction {
             coordinator.replicas.require_listing();
         }

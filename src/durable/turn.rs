@@ -11,6 +11,7 @@ use super::look::look;
 use super::release::{self, release};
 use super::state::{self, coordinator};
 use super::waiter::Waiter;
+use crate::ffi::filter::commands_heard;
 use crate::ffi::wakeup::wake_event_loop;
 use crate::ffi::{Ctx, Timer, TimerId};
 use crate::{clock, event_loop, resets};
@@ -41,10 +42,13 @@ pub fn used(ctx: &Ctx) {
 /// The event loop is about to sleep: the turn ends, and all of it is in the replication stream.
 pub fn ends(ctx: &Ctx) {
     note_released(ctx);
-    if let Some(request) = coordinator(|coordinator| coordinator.unseen_request()) {
-        if ctx.request_acknowledgements(request.db) {
-            return coordinator(|coordinator| coordinator.sent_unseen());
-        }
+    let unseen = coordinator(|coordinator| {
+        coordinator.commands_heard(commands_heard());
+        coordinator.unseen_request()
+    });
+    if unseen.is_some_and(|request| ctx.request_acknowledgements(request.db)) {
+        coordinator(|coordinator| coordinator.sent_unseen());
+        return apply_timers(ctx);
     }
     let needs_look = coordinator(|coordinator| coordinator.turn_ends());
     if !needs_look {

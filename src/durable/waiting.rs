@@ -94,6 +94,9 @@ impl Waiting for DurableWaiting {
     fn served(ctx: &Ctx) {
         if facts::has(Fact::UnblockAbortsOnUnserved) {
             unserved::served(ctx.client_id());
+            if unserved::needs_turns() {
+                return;
+            }
         }
         turn::released_were_served(ctx);
     }

@@ -3,6 +3,7 @@
 use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis_module::raw;
 
@@ -124,6 +125,15 @@ impl Ctx {
     }
 }
 
+/// How many commands the filter was called for, apart from those that the module calls. It only
+/// grows, and starts again from 0.
+pub fn commands_heard() -> u64 {
+    COMMANDS.load(Ordering::Relaxed)
+}
+
+/// Written by whoever holds the server's lock.
+static COMMANDS: AtomicU64 = AtomicU64::new(0);
+
 /// # Safety
 /// Called by the server alone.
 unsafe extern "C" fn on_command<F: CommandFilter>(command: *mut raw::RedisModuleCommandFilterCtx) {
@@ -137,8 +147,13 @@ unsafe extern "C" fn on_command<F: CommandFilter>(command: *mut raw::RedisModule
         if !F::acts_on_calls() {
             return;
         }
-    } else if !script::awaits_commands() && !F::may_act_on(&command) {
-        return;
+    } else {
+        // Not an addition in one instruction, which would lock the memory.
+        let commands = COMMANDS.load(Ordering::Relaxed).wrapping_add(1);
+        COMMANDS.store(commands, Ordering::Relaxed);
+        if !script::awaits_commands() && !F::may_act_on(&command) {
+            return;
+        }
     }
     guard::plain((), || {
         if call::is_under_way() || script::is_own_call() {

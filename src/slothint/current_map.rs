@@ -23,7 +23,8 @@ pub fn of(ctx: &Ctx, connection: Connection) -> Result<Arc<SlotMap>, String> {
 }
 
 /// Takes a new look, for a command that has found the map to be outdated. There is at most one such
-/// look in each turn of the event loop, for any number of commands.
+/// look in each turn of the event loop, for any number of commands; two if the module stops to hear
+/// turns and begins again in it.
 ///
 /// # Errors
 /// The error to reply with: see [`topology::look`].

@@ -10,6 +10,7 @@ mod acknowledgement {
     mod fence;
     mod group_commit;
     mod hearing;
+    mod lone;
     mod multi_and_scripts;
     mod pipelines;
     mod reads_and_no_ops;

@@ -88,6 +88,13 @@ impl<P> Coordinator<P> {
     /// The filter takes these for calls of the module.
     pub fn may_have_missed(&mut self) {
         self.hearing.missed = true;
+        self.lone.acknowledgement_heard();
+    }
+
+    /// A client has sent `REPLCONF ACK`, whoever it is.
+    pub fn acknowledgement_seen(&mut self) {
+        self.alarms.acknowledgement_seen();
+        self.lone.acknowledgement_heard();
     }
 
     /// Releases the waits that an acknowledgement has satisfied.

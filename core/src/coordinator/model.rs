@@ -40,7 +40,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
                 timeout_ms,
             }
         ),
-        2 => (1..100u64).prop_map(|bytes| Event::Write { bytes }),
+        2 => (1..100u64, any::<bool>())
+            .prop_map(|(bytes, by_command)| Event::Write { bytes, by_command }),
         8 => (0..4usize).prop_map(Event::Deliver),
         1 => (0..4usize).prop_map(Event::Report),
         3 => any::<bool>().prop_map(|announces| Event::Join { announces }),
@@ -72,7 +73,8 @@ fn lone_events() -> impl Strategy<Value = Vec<Event>> {
         ),
         10 => (0..2usize).prop_map(Event::Deliver),
         2 => (0..2usize).prop_map(Event::Report),
-        2 => (1..80u64).prop_map(|bytes| Event::Write { bytes }),
+        3 => (prop_oneof![Just(37), 1..80u64], any::<bool>())
+            .prop_map(|(bytes, by_command)| Event::Write { bytes, by_command }),
         1 => client.clone().prop_map(Event::ClientLeaves),
         1 => client.prop_map(Event::OperatorUnblocks),
         1 => (1..300u64).prop_map(Event::TimePasses),

@@ -173,7 +173,7 @@ impl<P> Coordinator<P> {
             self.replicas.turn_ended(paused);
             if waits {
                 let has_fresh = self.ledger.has_fresh();
-                self.assign_unseen();
+                self.assign_unseen(now);
                 self.assign();
                 self.request_fsync_reports();
                 if at_turn_end {

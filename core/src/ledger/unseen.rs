@@ -21,6 +21,11 @@ impl<T> Ledger<T> {
         self.unseen = self.fresh.pop();
     }
 
+    /// True while there is such a wait.
+    pub fn has_unseen(&self) -> bool {
+        self.unseen.is_some()
+    }
+
     /// Assigns an offset to the wait for which a request was sent. Returns true if `acks` leaves it
     /// unsatisfied.
     pub fn assign_unseen(&mut self, offset: Offset, acks: &Acks) -> bool {

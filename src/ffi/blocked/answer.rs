@@ -34,15 +34,18 @@ pub(super) unsafe extern "C" fn on_reply<W: Waiting>(
 ) -> c_int {
     // SAFETY: the arguments are those that the server gave to this callback. The private data is
     // only read as a number.
-    unsafe {
+    let status = unsafe {
         guard::command(ctx, argv, argc, |ctx, _| {
             let data = api!(RedisModule_GetBlockedClientPrivateData)(ctx.raw());
             let number = data.addr().cast_signed();
             let reply = i64::try_from(number).ok().and_then(CommonReply::of_number);
             send(ctx, reply);
-            W::served(ctx);
         })
-    }
+    };
+    // Guarded apart: after a panic here, the client must not get a second reply.
+    // SAFETY: the context is the one that the server gave to this callback.
+    unsafe { guard::callback(ctx, W::served) };
+    status
 }
 
 fn send(ctx: &Ctx, reply: Option<CommonReply>) {

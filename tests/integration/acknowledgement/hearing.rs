@@ -1,29 +1,8 @@
 //! Where the server tells who sends an acknowledgement, the module hears it and does not ask.
 
-use testkit::differences::REPORTS_FSYNCS;
 use testkit::{eventually, FakeReplica};
 
-use crate::support::{calls, info, patient, replicated, say, send, wait_for_waiters};
-
-#[test]
-fn a_write_takes_one_look_at_the_replicas() {
-    const WRITES: u64 = 200;
-    let group = replicated(1);
-    let primary = &group.primary;
-    if !primary.has(REPORTS_FSYNCS) {
-        return;
-    }
-    let mut conn = primary.raw();
-    assert_eq!(say(&mut conn, "DURABLE.SET k v"), "+OK\r\n");
-    let before = calls(primary, "role");
-    for _ in 0..WRITES {
-        assert_eq!(say(&mut conn, "DURABLE.SET k v"), "+OK\r\n");
-    }
-    let looks = calls(primary, "role") - before;
-    // Each write needs one for its offset. The reports that the replica sends once a second take a
-    // few more.
-    assert!(looks < WRITES + WRITES / 4, "{looks} looks");
-}
+use crate::support::{info, patient, say, send, wait_for_waiters};
 
 #[test]
 fn a_replica_that_came_before_the_module_is_looked_at() {

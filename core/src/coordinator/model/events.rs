@@ -15,9 +15,10 @@ pub enum Event {
         bytes: u64,
         timeout_ms: Option<u64>,
     },
-    /// A plain write.
+    /// A plain write. Without a command, the server itself deletes a key.
     Write {
         bytes: u64,
+        by_command: bool,
     },
     /// A replica reads the stream and answers the requests in it.
     Deliver(usize),
@@ -58,7 +59,10 @@ impl SimulatedServer {
                 bytes,
                 timeout_ms,
             } => self.durable(client, need, bytes, timeout_ms),
-            Event::Write { bytes } => self.write(bytes),
+            Event::Write { bytes, by_command } => {
+                self.commands += u64::from(by_command);
+                self.write(bytes);
+            }
             Event::Deliver(index) => self.deliver(index),
             Event::Report(index) => self.report(index),
             Event::Join { announces } => self.join(announces),
@@ -103,6 +107,7 @@ impl SimulatedServer {
         if !self.is_primary || self.coordinator.wait_of(client).is_some() {
             return;
         }
+        self.commands += 1;
         self.write(bytes);
         let timeout = timeout_ms.map(|ms| Millis::new(ms).to_micros());
         let accepted = self
@@ -165,6 +170,8 @@ impl SimulatedServer {
 
     fn hear(&mut self, client: u64, acked: u64) {
         let acked = Offset::new(acked);
+        self.commands += 1;
+        self.coordinator.acknowledgement_seen();
         if self
             .coordinator
             .acknowledgement_heard(client, acked, self.now)

@@ -46,6 +46,8 @@ pub struct SimulatedServer {
     pub requests: Vec<u64>,
     /// The last request was sent without a look, so the coordinator does not know its offset.
     pub is_last_unseen: bool,
+    /// How many commands the filter has heard.
+    pub commands: u64,
     pub replicas: Vec<Replica>,
     pub joined: u64,
     /// A replica joined, and no request at an offset above 0 was sent since.
@@ -72,6 +74,7 @@ impl SimulatedServer {
             data: 0,
             requests: Vec::new(),
             is_last_unseen: false,
+            commands: 0,
             replicas: Vec::new(),
             joined: 0,
             newcomer: true,
@@ -142,6 +145,7 @@ impl SimulatedServer {
         if self.next_cron.is_some_and(|at| at <= self.now) {
             self.cron();
         }
+        self.coordinator.commands_heard(self.commands);
         if self.coordinator.unseen_request().is_some() && !self.is_paused {
             self.send_unseen();
         } else if self.coordinator.turn_ends() {

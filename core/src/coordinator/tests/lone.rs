@@ -14,6 +14,8 @@ struct Lone {
     acked: u64,
     /// Where the last request begins.
     request: u64,
+    /// How many commands the filter has heard.
+    commands: u64,
 }
 
 /// What a write took.
@@ -33,6 +35,7 @@ impl Lone {
             stream: 100,
             acked: 100,
             request: 63,
+            commands: 0,
         }
     }
 
@@ -45,21 +48,32 @@ impl Lone {
         };
         self.coordinator.turn_begins();
         self.stream += bytes;
+        self.commands += 1;
         accept(&mut self.coordinator, 7, None, Micros::new(0));
         self.turn_ends(&mut took);
         self.stream += others;
+        self.commands += u64::from(others > 0);
         for _ in 0..3 {
             if self.coordinator.waiting() == 0 {
                 return took;
             }
-            self.acked = self.request;
             self.coordinator.turn_begins();
+            if self.acked != self.request {
+                self.acknowledge(self.request);
+            }
             self.turn_ends(&mut took);
         }
         panic!("not released after {took:?}");
     }
 
+    fn acknowledge(&mut self, acked: u64) {
+        self.acked = acked;
+        self.commands += 1;
+        self.coordinator.acknowledgement_seen();
+    }
+
     fn turn_ends(&mut self, took: &mut Took) {
+        self.coordinator.commands_heard(self.commands);
         if self.coordinator.unseen_request().is_some() {
             self.send(took);
             return self.coordinator.sent_unseen();
@@ -119,7 +133,7 @@ fn a_client_alone_needs_one_look_for_each_write_after_sixteen() {
 #[test]
 fn clients_that_write_in_between_cost_a_second_request_and_end_it() {
     let mut lone = Lone::new();
-    for needed in [16, 32, 64, 128] {
+    for needed in [16, 32, 62, 122] {
         assert_eq!(lone.writes_until_one_look(), needed);
         // The answer to the first request is below the offset that the look shows.
         let took = lone.command(WRITE, 20);
@@ -162,9 +176,60 @@ fn a_client_that_waits_again_behind_the_request_is_not_covered_by_it() {
     accept(&mut lone.coordinator, 8, None, ms(1));
     lone.stream += WRITE;
     // The replica reports by itself, between the request and the second write.
-    lone.acked = lone.stream - WRITE;
+    lone.acknowledge(lone.stream - WRITE);
     lone.turn_ends(&mut took);
     assert_eq!(lone.coordinator.waiting(), 2);
     let wait = lone.coordinator.wait_of(7).expect("it waits");
     assert_eq!(wait.offset, Some(Offset::new(lone.stream - 37)));
+}
+
+#[test]
+fn a_turn_without_an_acknowledgement_costs_nothing_and_the_position_is_known_afterwards() {
+    let mut lone = Lone::new();
+    lone.writes_until_one_look();
+    lone.coordinator.turn_begins();
+    lone.stream += WRITE;
+    lone.commands += 1;
+    accept(&mut lone.coordinator, 7, Some(ms(50)), Micros::new(0));
+    let mut took = Took {
+        looks: 0,
+        requests: 0,
+    };
+    lone.turn_ends(&mut took);
+    // A PING of another client.
+    lone.coordinator.turn_begins();
+    lone.commands += 1;
+    lone.turn_ends(&mut took);
+    assert_eq!((took.looks, took.requests), (1, 1));
+    lone.coordinator.turn_begins();
+    lone.acknowledge(lone.request);
+    lone.turn_ends(&mut took);
+    assert_eq!((took.looks, took.requests), (2, 1), "released");
+    assert_eq!(lone.coordinator.waiting(), 0);
+    // Because of the PING it is not known whether the last 37 bytes are the request.
+    assert_eq!(lone.coordinator.max_lag(), 37);
+    assert_eq!(lone.command(WRITE, 0), ONE_LOOK);
+    assert_eq!(lone.coordinator.max_lag(), 0, "it is known");
+}
+
+#[test]
+fn a_report_of_the_replica_in_between_leaves_the_position_unknown() {
+    let mut lone = Lone::new();
+    lone.writes_until_one_look();
+    lone.coordinator.turn_begins();
+    lone.stream += WRITE;
+    lone.commands += 1;
+    accept(&mut lone.coordinator, 7, None, Micros::new(0));
+    let mut took = TWO_LOOKS;
+    lone.turn_ends(&mut took);
+    assert_eq!(took.requests, 2);
+    // The server deletes an expired key: no command. The replica answers the request, and reports
+    // once more before it reads the DEL.
+    lone.coordinator.turn_begins();
+    lone.acknowledge(lone.request);
+    lone.acknowledge(lone.request + 37);
+    lone.stream += 37;
+    lone.turn_ends(&mut took);
+    assert_eq!(lone.coordinator.waiting(), 0, "the write is safe");
+    assert_eq!(lone.coordinator.max_lag(), 37, "the DEL is not");
 }
