@@ -25,6 +25,7 @@
 //! A wait that has ended leaves at most its id behind: in `fresh` until offsets are assigned, in
 //! `lost` until the lost waits are taken. So nothing piles up in an outage of hours.
 
+use std::collections::hash_map::Entry;
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
@@ -100,6 +101,9 @@ type Queue = InOrder<(Offset, WaitId)>;
 /// Without an offset it expires this long after its deadline.
 const GRACE_WITHOUT_OFFSET: Micros = Micros::new(1_000_000);
 
+/// Room for so many waits is made at once when some are released.
+const RESERVED: usize = 64;
+
 /// Above this capacity an empty ledger frees its memory.
 const KEPT_CAPACITY: usize = 1024;
 
@@ -152,9 +156,9 @@ impl<T> Ledger<T> {
         deadline: Option<Micros>,
         payload: T,
     ) -> Result<(), T> {
-        if self.waits.contains_key(&id) {
+        let Entry::Vacant(place) = self.waits.entry(id) else {
             return Err(payload);
-        }
+        };
         let wait = Wait {
             need,
             offset: None,
@@ -164,7 +168,7 @@ impl<T> Ledger<T> {
             loss: None,
             payload,
         };
-        self.waits.insert(id, wait);
+        place.insert(wait);
         self.fresh.push(id);
         self.accepted.insert((since, id));
         if let Some(at) = deadline {
@@ -227,6 +231,9 @@ impl<T> Ledger<T> {
             let Some(met) = acks.met_up_to(*need) else {
                 continue;
             };
+            if queue.first().is_some_and(|(offset, _)| offset <= met) {
+                released.reserve(queue.len_at_most(RESERVED));
+            }
             while queue.first().is_some_and(|(offset, _)| offset <= met) {
                 let Some((_, id)) = queue.pop_first() else {
                     break;

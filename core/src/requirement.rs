@@ -43,7 +43,10 @@ impl ReplicaCount {
     /// Reads a number from 0 to [`MAX_REPLICAS`], `majority` or `all`, in any case. Returns `None`
     /// for any other word.
     pub fn parse(word: &[u8]) -> Option<Self> {
-        if word.eq_ignore_ascii_case(b"majority") {
+        if let [digit @ b'0'..=b'9'] = word {
+            // Nearly every count. MAX_REPLICAS is greater.
+            Some(Self::Count(u32::from(digit.wrapping_sub(b'0'))))
+        } else if word.eq_ignore_ascii_case(b"majority") {
             Some(Self::Majority)
         } else if word.eq_ignore_ascii_case(b"all") {
             Some(Self::All)

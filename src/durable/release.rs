@@ -15,9 +15,14 @@ use crate::unserved;
 /// Waits were released, and none of their clients was served since.
 static RELEASED: AtomicBool = AtomicBool::new(false);
 
+/// Whether waits were released, and no client was served since.
+pub fn is_released() -> bool {
+    RELEASED.load(Ordering::Relaxed)
+}
+
 /// True once after waits were released.
 pub fn take_released() -> bool {
-    RELEASED.load(Ordering::Relaxed) && RELEASED.swap(false, Ordering::Relaxed)
+    RELEASED.swap(false, Ordering::Relaxed)
 }
 
 /// Unblocks the clients of released waits. `longest` is the longest time that one of them waited.

@@ -1,7 +1,7 @@
 //! The event loop's turn, for durable commands. This file passes the server's events to the
 //! coordinator (`core/src/coordinator.rs`), and carries out what the coordinator returns.
 
-use durable_core::coordinator::{Actions, OnTimer, TimerChange};
+use durable_core::coordinator::{Actions, OnTimer, TimerChange, TimerChanges};
 use durable_core::units::Micros;
 
 use super::cluster_state;
@@ -171,7 +171,14 @@ pub fn apply_timers(ctx: &Ctx) {
 
 /// As [`apply_timers`], at a time that the caller has just read.
 pub fn apply_timers_at(ctx: &Ctx, now: Micros) {
-    let changes = coordinator(|coordinator| coordinator.timer_changes(now));
+    change_timers(
+        ctx,
+        coordinator(|coordinator| coordinator.timer_changes(now)),
+    );
+}
+
+/// Makes the changes to the timers that the coordinator has returned.
+pub fn change_timers(ctx: &Ctx, changes: TimerChanges) {
     apply::<TurnTimer>(ctx, changes.turn, |timers| &mut timers.turn);
     apply::<DeadlineTimer>(ctx, changes.deadline, |timers| &mut timers.deadline);
 }

@@ -13,7 +13,7 @@ use durable_core::units::Millis;
 
 use super::state::coordinator;
 use super::waiter::{Answer, Waiter};
-use super::{latency, turn, users};
+use super::{latency, release, turn, users};
 use crate::ffi::wakeup::wake_event_loop;
 use crate::ffi::{Blocked, Ctx, HandleId, Waiting};
 use crate::{clock, event_loop, facts, resets, unserved};
@@ -53,8 +53,9 @@ pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl F
 pub fn begin(ctx: &Ctx, client: u64, db: c_int, requirement: Requirement, waiter: Waiter) {
     let now = clock::now();
     let timeout = requirement.timeout_ms.map(|ms| Millis::new(ms).to_micros());
-    let accepted = coordinator(|coordinator| {
-        coordinator.accept(client, requirement.need, timeout, db, now, waiter)
+    let (accepted, timers) = coordinator(|coordinator| {
+        let accepted = coordinator.accept(client, requirement.need, timeout, db, now, waiter);
+        (accepted, coordinator.timer_changes(now))
     });
     users::wait_begun(ctx, client);
     let may_be_late = event_loop::hear(ctx);
@@ -63,7 +64,7 @@ pub fn begin(ctx: &Ctx, client: u64, db: c_int, requirement: Requirement, waiter
         Ok(_) => {}
         Err(waiter) => waiter.handle.unblock(),
     }
-    turn::apply_timers_at(ctx, now);
+    turn::change_timers(ctx, timers);
 }
 
 /// The server's callbacks for a wait that ends without a release.
@@ -89,6 +90,10 @@ impl Waiting for DurableWaiting {
             // is only a safeguard.
             None => ctx.reply_error(c"UNBLOCKED the wait had already ended"),
         }
+    }
+
+    fn awaits_serving() -> bool {
+        release::is_released() || facts::has(Fact::UnblockAbortsOnUnserved)
     }
 
     fn served(ctx: &Ctx) {

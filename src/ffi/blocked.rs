@@ -18,6 +18,11 @@ pub trait Waiting {
     fn timed_out(ctx: &Ctx, handle: HandleId);
     /// The client disconnected or was killed, or the server itself replied to it.
     fn disconnected(ctx: &Ctx, handle: HandleId);
+    /// Whether [`served`](Self::served) has anything to do. Runs for every client that gets a
+    /// [`CommonReply`], and must be free of panics.
+    fn awaits_serving() -> bool {
+        false
+    }
     /// A client was released, and has got its [`CommonReply`]. The server calls this between two
     /// events (`moduleHandleBlockedClients` in `module.c`), so subscriptions may end here.
     fn served(_ctx: &Ctx) {}

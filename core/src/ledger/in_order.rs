@@ -43,6 +43,12 @@ impl<K: Copy + Ord> InOrder<K> {
         self.ring.is_empty() && self.late.is_empty()
     }
 
+    /// The number of keys, or `limit` if there may be more.
+    pub fn len_at_most(&self, limit: usize) -> usize {
+        let places = self.ring.len().saturating_add(self.late.len());
+        places.min(limit)
+    }
+
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.ring.len() - self.gaps + self.late.len()

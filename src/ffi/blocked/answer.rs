@@ -42,9 +42,11 @@ pub(super) unsafe extern "C" fn on_reply<W: Waiting>(
             send(ctx, reply);
         })
     };
-    // Guarded apart: after a panic here, the client must not get a second reply.
-    // SAFETY: the context is the one that the server gave to this callback.
-    unsafe { guard::callback(ctx, W::served) };
+    if W::awaits_serving() {
+        // Guarded apart: after a panic here, the client must not get a second reply.
+        // SAFETY: the context is the one that the server gave to this callback.
+        unsafe { guard::callback(ctx, W::served) };
+    }
     status
 }
 
