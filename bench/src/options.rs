@@ -127,13 +127,14 @@ impl Options {
     /// A command line that repeats this run. It spells out the defaults, because they may change.
     pub fn to_repeat(&self) -> String {
         format!(
-            "cargo run --release --package durable-bench -- --part {} --connections {} --seconds {} --rounds {} --threads {} --io-threads {}",
+            "cargo run --release --package durable-bench -- --part {} --connections {} --seconds {} --rounds {} --threads {} --io-threads {} --replicas {}",
             joined(&self.parts),
             joined(&self.connections),
             self.seconds,
             self.rounds,
             self.threads,
-            self.io_threads
+            self.io_threads,
+            self.replicas
         )
     }
 }

@@ -250,7 +250,7 @@ fn start_with(
 /// Each turn begins after the replicas have caught up with the turn before.
 fn in_step<'a>(name: &str, servers: &'a Replicated, workload: Workload) -> Case<'a> {
     Case::new(name, &servers.primary, workload).before(|| {
-        servers.wait_until_in_step(REPLICAS);
+        servers.wait_until_in_step(servers.replicas.len());
         Ok(())
     })
 }
