@@ -101,7 +101,7 @@ impl Replicas {
         let links = self.table.links.iter().enumerate();
         links.filter_map(|(index, link)| {
             let address = self.table.addresses.get(link.address)?;
-            Some((link, address, self.reason(index)))
+            Some((link, address, self.reason_of(index, link, address)))
         })
     }
 }

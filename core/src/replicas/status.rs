@@ -3,7 +3,9 @@
 use crate::fsyncs::FsyncReports;
 use crate::units::{Micros, Offset};
 
+use super::address::LinkAddress;
 use super::fsynced::possible_reports;
+use super::link_table::KnownLink;
 use super::queries::is_unasked;
 use super::Replicas;
 
@@ -87,6 +89,16 @@ impl Replicas {
     pub(super) fn reason(&self, index: usize) -> Option<Reason> {
         let link = self.table.links.get(index)?;
         let address = self.table.addresses.get(link.address)?;
+        self.reason_of(index, link, address)
+    }
+
+    /// As [`reason`](Self::reason), for a link and its address that were looked up.
+    pub(super) fn reason_of(
+        &self,
+        index: usize,
+        link: &KnownLink,
+        address: &LinkAddress,
+    ) -> Option<Reason> {
         if address.port == 0 {
             Some(Reason::NoListeningPort)
         } else if !address.allowed {
@@ -99,7 +111,7 @@ impl Replicas {
             Some(Reason::Loading)
         } else if link.acked > self.offset {
             Some(Reason::AheadOfPrimary)
-        } else if !self.table.is_proved_or_exempt(index) {
+        } else if address.baseline.is_some() && !self.table.is_proved_or_exempt(index) {
             Some(Reason::SameAddress)
         } else {
             None
