@@ -34,7 +34,10 @@ pub enum Name {
 impl Name {
     /// Reads the name of an option, in any case. Returns `None` for any other word.
     pub fn parse(word: &[u8]) -> Option<Self> {
-        [Self::Replicas, Self::Fsync, Self::Timeout]
+        if let Ok(eight) = <[u8; 8]>::try_from(word) {
+            return is_replicas(eight).then_some(Self::Replicas);
+        }
+        [Self::Fsync, Self::Timeout]
             .into_iter()
             .find(|name| word.eq_ignore_ascii_case(name.as_str().as_bytes()))
     }
@@ -46,6 +49,14 @@ impl Name {
             Self::Timeout => "TIMEOUT",
         }
     }
+}
+
+/// Whether these bytes are REPLICAS, in any case. Most commands have this option, and each reads its
+/// name twice. The bit is the difference between a letter and its upper case. A byte that becomes a
+/// lower case letter by setting it was that letter.
+fn is_replicas(word: [u8; 8]) -> bool {
+    const LOWER: u64 = 0x2020_2020_2020_2020;
+    u64::from_ne_bytes(word) | LOWER == u64::from_ne_bytes(*b"replicas")
 }
 
 impl fmt::Display for Name {

@@ -93,7 +93,7 @@ impl Timer for TurnTimer {
         state::timers(|timers| timers.turn = None);
         let now = clock::now();
         let todo = coordinator(|coordinator| coordinator.turn_timer_fired(now));
-        on_timer(ctx, todo);
+        on_timer(ctx, todo, now);
     }
 }
 
@@ -105,20 +105,20 @@ impl Timer for DeadlineTimer {
         state::timers(|timers| timers.deadline = None);
         let now = clock::now();
         let todo = coordinator(|coordinator| coordinator.deadline_timer_fired(now));
-        on_timer(ctx, todo);
+        on_timer(ctx, todo, now);
     }
 }
 
 /// Carries out what the coordinator returns when a timer fires. The server's cron may come next in
 /// this turn. If the cluster has failed, the cron replies CLUSTERDOWN also to clients that are
 /// released here but not served yet. So the state of the cluster is looked at before the replicas.
-fn on_timer(ctx: &Ctx, todo: OnTimer) {
+fn on_timer(ctx: &Ctx, todo: OnTimer, now: Micros) {
     if todo.check_cluster && cluster_state::has_failed(ctx) {
         end_all(ctx);
     } else if todo.release {
         let looked = !todo.look || look(ctx);
         resets::before_counting(ctx);
-        let now = clock::now();
+        let now = if todo.look { clock::now() } else { now };
         let actions = coordinator(|coordinator| coordinator.looked_in_timer(looked, now));
         carry_out(ctx, actions);
         // The work may have lasted until the cron is due, and the cron comes next.

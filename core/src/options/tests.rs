@@ -86,3 +86,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn replicas_is_known_by_every_byte() {
+    for at in 0..8 {
+        for byte in 0..=u8::MAX {
+            for base in [*b"REPLICAS", *b"replicas", *b"RePlIcAs"] {
+                let mut word = base;
+                word[at] = byte;
+                assert_eq!(is_replicas(word), word.eq_ignore_ascii_case(b"REPLICAS"));
+            }
+        }
+    }
+}
