@@ -7,6 +7,7 @@
 //! the clock (`serverCron`, and news of the cluster bus) is subtracted. So the numbers hardly
 //! depend on the machine.
 
+mod asleep;
 mod callgrind;
 mod hints;
 mod rows;

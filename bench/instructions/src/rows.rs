@@ -8,6 +8,7 @@ use anyhow::{ensure, Result};
 use tempfile::TempDir;
 use testkit::{encode_command, RawConn, Replicated, ServerBuilder};
 
+use crate::asleep::wait_until_asleep;
 use crate::callgrind;
 
 /// Each connection writes this many keys in turn.
@@ -161,7 +162,8 @@ impl Servers {
                         row.packet(&key, self.next.replace(self.next.get() + 1))
                     })
                     .collect();
-                // One connection needs no stop: its packet is read in a turn of its own.
+                // One connection needs no stop: its packet is read in a turn of its own, because the
+                // server sleeps.
                 let stops = connections > 1;
                 if stops {
                     primary.pause();
@@ -181,6 +183,9 @@ impl Servers {
                             reply.escape_ascii()
                         );
                     }
+                }
+                if !stops {
+                    wait_until_asleep(primary.pid())?;
                 }
             }
             Ok(())
