@@ -27,8 +27,9 @@ pub const PLAIN: &str = "SET, nobody waits";
 pub const WAIT_ONE: &str = "SET + WAIT 1, one packet";
 pub const WAIT_TWICE: &str = "SET, then WAIT 1, two round trips";
 pub const WAIT_TWO: &str = "SET + WAIT 2, one packet";
-/// It is too fast with several connections or replicas: any answer to a request also releases writes
-/// that came after that request. So it is a bound for what waits, and no module can reach it.
+/// It is too fast with several connections or replicas: any answer to a request also releases
+/// writes that came after that request. So it is a bound for what waits, and no module can reach
+/// it.
 pub const LEAST: &str = "LEAST.SET, the least possible module";
 pub const DURABLE_ONE: &str = "DURABLE.SET … REPLICAS 1";
 pub const DURABLE_TWO: &str = "DURABLE.SET … REPLICAS 2";

@@ -100,11 +100,6 @@ impl AckRequests {
         !self.in_use && self.is_wanted()
     }
 
-    /// A request is due, or a link needs one to count.
-    pub fn is_wanted_without_waits(&self) -> bool {
-        self.due || self.is_wanted()
-    }
-
     /// A link needs a request to count.
     fn is_wanted(&self) -> bool {
         self.newcomer || !self.passes_baseline()

@@ -11,10 +11,10 @@
 //! | the turn timer fired | [`turn_timer_fired`] | look at the cluster, at the replicas |
 //! | the deadline timer fired | [`deadline_timer_fired`] | the same |
 //! | … and the replicas were looked at | [`looked_in_timer`] | waits to release and to give up |
-//! | the event loop is about to sleep | [`unseen_request`] | send a request without a look, or not |
-//! | … and that was not sent | [`turn_ends`] | look at the replicas, or not |
+//! | the event loop is about to sleep | [`unseen_request`] | send a request without a look |
 //! | … and that was sent | [`sent_unseen`] | |
-//! | the replicas were looked at, at the turn's end | [`looked_at_turn_end`] | release, give up, request |
+//! | … and that was not sent | [`turn_ends`] | look at the replicas, or not |
+//! | … and the replicas were looked at | [`looked_at_turn_end`] | release, give up, request |
 //! | … and the request was sent | [`request_sent`] | wake the event loop, or not |
 //! | waits have to be given up | [`overdue`], [`take_lost`] | the waits |
 //! | the server ended a wait | [`timed_out`], [`disconnected`] | the wait |

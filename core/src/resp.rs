@@ -110,26 +110,16 @@ impl<'a> Cursor<'a> {
         (0..values).try_for_each(|_| self.skip_within(depth))
     }
 
-    /// Reads a line of this kind that has a number of at most 18 digits without a sign, in one
-    /// pass. Nearly all lines are such. `None`, and nothing is read, if the line is another one.
+    /// Reads a line of this kind that has a [small number](small_number), in one pass. Nearly all
+    /// lines are such. `None`, and nothing is read, if the line is another one.
     fn short_head(&mut self, kind: u8) -> Option<u64> {
         let (first, line) = self.0.split_first()?;
         if *first != kind {
             return None;
         }
-        let mut number = 0_u64;
-        for (index, byte) in line.iter().enumerate().take(19) {
-            let digit = byte.wrapping_sub(b'0');
-            if digit < 10 && index < 18 {
-                number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
-            } else if *byte == b'\r' && index > 0 {
-                self.0 = line.get(index..)?.strip_prefix(b"\r\n")?;
-                return Some(number);
-            } else {
-                return None;
-            }
-        }
-        None
+        let (number, rest) = small_number(line)?;
+        self.0 = rest.strip_prefix(b"\r\n")?;
+        Some(number)
     }
 
     /// Reads a line. Returns its first byte, which is the kind of the value, and the rest.
@@ -166,8 +156,10 @@ pub(crate) fn number<T>(digits: &[u8]) -> Result<T, Unreadable>
 where
     T: FromRadix10SignedChecked + TryFrom<u64>,
 {
-    if let Some(small) = small_number(digits).and_then(|small| T::try_from(small).ok()) {
-        return Ok(small);
+    if let Some((small, [])) = small_number(digits) {
+        if let Ok(small) = T::try_from(small) {
+            return Ok(small);
+        }
     }
     match T::from_radix_10_signed_checked(digits) {
         (Some(number), used) if used == digits.len() && used > 0 => Ok(number),
@@ -175,15 +167,16 @@ where
     }
 }
 
-/// A number of at most 18 digits without a sign, which fits into 64 bits. Nearly all numbers are
-/// such, and each look at the replicas reads some ten of them.
-fn small_number(digits: &[u8]) -> Option<u64> {
-    if !(1..=18).contains(&digits.len()) {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |number, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        let next = number.wrapping_mul(10).wrapping_add(u64::from(digit));
-        (digit < 10).then_some(next)
-    })
+/// A number without a sign from the first digits, at most 18, which fit into 64 bits; and the bytes
+/// after them. `None` if there are no digits. Nearly all numbers are such, and each look at the
+/// replicas reads some ten of them.
+fn small_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let is_digit = |byte: &&u8| byte.is_ascii_digit();
+    let digits = bytes.iter().take(18).take_while(is_digit).count();
+    let (digits, rest) = bytes.split_at_checked(digits)?;
+    let number = digits.iter().fold(0_u64, |number, byte| {
+        let digit = u64::from(byte.wrapping_sub(b'0'));
+        number.wrapping_mul(10).wrapping_add(digit)
+    });
+    (!digits.is_empty()).then_some((number, rest))
 }

@@ -66,6 +66,15 @@ impl Detached {
         unsafe { Ctx::new(raw) }.map(Self)
     }
 
+    /// As [`new`](Self::new), for a context that belongs to the module of `ctx`.
+    pub(super) fn of_module(ctx: &Ctx) -> Option<Self> {
+        // SAFETY: the context is valid. The guard lets the module run on the server's main thread
+        // only, so no lock is needed.
+        let raw = unsafe { api!(RedisModule_GetDetachedThreadSafeContext)(ctx.raw()) };
+        // SAFETY: null or just made. It is valid until it is dropped.
+        unsafe { Ctx::new(raw) }.map(Self)
+    }
+
     pub(super) fn ctx(&self) -> &Ctx {
         &self.0
     }
@@ -73,7 +82,7 @@ impl Detached {
 
 impl Drop for Detached {
     fn drop(&mut self) {
-        // SAFETY: made by `Ctx::detached`, freed once, and nothing refers to it any more.
+        // SAFETY: made by one of the functions above, freed once, and nothing refers to it any more.
         unsafe { api!(RedisModule_FreeThreadSafeContext)(self.0.raw()) };
     }
 }

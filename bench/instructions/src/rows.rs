@@ -162,8 +162,8 @@ impl Servers {
                         row.packet(&key, self.next.replace(self.next.get() + 1))
                     })
                     .collect();
-                // One connection needs no stop: its packet is read in a turn of its own, because the
-                // server sleeps.
+                // One connection needs no stop: its packet is read in a turn of its own, because
+                // the server sleeps.
                 let stops = connections > 1;
                 if stops {
                     primary.pause();

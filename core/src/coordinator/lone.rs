@@ -3,8 +3,8 @@
 //! With [`ReleasePoint::TurnEnd`] a write takes two looks: one at the end of its turn, to find out
 //! where the stream ends, and one when an acknowledgement has come. With one client, each look
 //! costs as much as a plain SET. A lone write can do without the first one. The request is written
-//! behind the write, and takes [`GETACK_BYTES`]. So if a later look shows that the stream ends at P,
-//! the write ends at P - 37 at the latest, and a replica that has acknowledged P - 37 has it.
+//! behind the write, and takes [`GETACK_BYTES`]. So if a later look shows that the stream ends at
+//! P, the write ends at P - 37 at the latest, and a replica that has acknowledged P - 37 has it.
 //!
 //! Example: the stream ends at 150 after the write, which no look has shown.
 //!
@@ -12,16 +12,16 @@
 //! |---|---|---|
 //! | 150 | the turn ends; no look | a request is sent |
 //! | 187 | look: acknowledged 150 | the wait gets offset 187 - 37 = 150, and is released |
-//! | 287, another client has written 100 bytes | look: acknowledged 150 | the wait gets 250, and a second request is sent |
+//! | 287: others wrote 100 bytes | look: acknowledged 150 | it gets 250; a second request is sent |
 //!
 //! **Where the request is** has to be known as well: a replica that has acknowledged all but the
 //! last request is up to date, and a read then needs no request. The look shows it if all commands
 //! since the request were acknowledgements, and as many as there are replicas at P - 37 or above.
 //! Then each of them has acknowledged once. What a replica acknowledges first after a request is at
 //! most where the request begins, and that is at most P - 37. So the request begins at P - 37.
-//! (A client that acknowledges without being asked, as change-capture tools do, may be further. Then
-//! this is wrong if also the server itself has written exactly 37 bytes since, and it only writes
-//! DELs of expired and evicted keys, which no replica needs.)
+//! (A client that acknowledges without being asked, as change-capture tools do, may be further.
+//! Then this is wrong if also the server itself has written exactly 37 bytes since, and it only
+//! writes DELs of expired and evicted keys, which no replica needs.)
 //!
 //! The last row of the table needs a second round trip. Therefore a request is sent without a look
 //! only after a **streak** of lone writes that would have gained by it. A write that loses by it
@@ -146,7 +146,7 @@ impl<P> Coordinator<P> {
             && lone.streak >= lone.needed
             && self.ledger.is_lone_and_fresh(self.replicas.acks())
             && self.links_are_known()
-            && !self.requests.is_wanted_without_waits()
+            && !self.requests.is_due()
             && self.replicas.has_online_link();
         is_due.then_some(Request { db: self.last_db })
     }

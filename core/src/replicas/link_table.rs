@@ -50,6 +50,17 @@ pub(super) struct LinkTable {
     pub addresses: Vec<LinkAddress>,
 }
 
+impl KnownLink {
+    /// True if this link needs no proof, or has given it. `index` is its own in
+    /// [`LinkTable::links`], and `address` its address.
+    pub fn is_proved_or_exempt(&self, index: usize, address: &LinkAddress) -> bool {
+        address.baseline.is_none()
+            || self.proved
+            || self.online_after_newest
+            || (address.newest_known && address.links.last() == Some(&index))
+    }
+}
+
 impl LinkTable {
     /// Takes a listing of all links in any state. `offset` is the end of the stream at that
     /// moment.
@@ -189,20 +200,6 @@ impl LinkTable {
                 }
             }
         }
-    }
-
-    /// True if the link needs no proof, or has given it.
-    pub fn is_proved_or_exempt(&self, index: usize) -> bool {
-        let Some(link) = self.links.get(index) else {
-            return false;
-        };
-        let address = self.addresses.get(link.address);
-        address.is_some_and(|address| {
-            address.baseline.is_none()
-                || link.proved
-                || link.online_after_newest
-                || (address.newest_known && address.links.last() == Some(&index))
-        })
     }
 
     /// The greatest baseline that some online link has not passed yet. Such links need a request

@@ -111,7 +111,7 @@ impl Replicas {
             Some(Reason::Loading)
         } else if link.acked > self.offset {
             Some(Reason::AheadOfPrimary)
-        } else if address.baseline.is_some() && !self.table.is_proved_or_exempt(index) {
+        } else if !link.is_proved_or_exempt(index, address) {
             Some(Reason::SameAddress)
         } else {
             None

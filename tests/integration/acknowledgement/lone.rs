@@ -103,7 +103,7 @@ fn a_client_that_is_unblocked_and_writes_again_waits_for_its_second_write() {
     let primary = &group.primary;
     let mut conn = primary.raw();
     write_alone(&mut conn, "k");
-    let id: u64 = conn_id(&mut conn);
+    let id = conn.client_id();
     group.replicas[0].pause();
     send(&mut conn, "DURABLE.SET k first");
     send(&mut conn, "DURABLE.SET k second");
@@ -115,10 +115,4 @@ fn a_client_that_is_unblocked_and_writes_again_waits_for_its_second_write() {
     group.replicas[0].resume();
     assert_eq!(conn.read_reply_bytes(), b"+OK\r\n");
     assert_eq!(get(&group.replicas[0], "k").as_deref(), Some("second"));
-}
-
-fn conn_id(conn: &mut RawConn) -> u64 {
-    let reply = say(conn, "CLIENT ID");
-    let digits = reply.trim_start_matches(':').trim_end();
-    digits.parse().expect("an id")
 }

@@ -46,10 +46,7 @@ impl Lone {
             looks: 0,
             requests: 0,
         };
-        self.coordinator.turn_begins();
-        self.stream += bytes;
-        self.commands += 1;
-        accept(&mut self.coordinator, 7, None, Micros::new(0));
+        self.begins(bytes, None);
         self.turn_ends(&mut took);
         self.stream += others;
         self.commands += u64::from(others > 0);
@@ -64,6 +61,14 @@ impl Lone {
             self.turn_ends(&mut took);
         }
         panic!("not released after {took:?}");
+    }
+
+    /// A turn in which client 7 sends a durable command.
+    fn begins(&mut self, bytes: u64, timeout: Option<Micros>) {
+        self.coordinator.turn_begins();
+        self.stream += bytes;
+        self.commands += 1;
+        accept(&mut self.coordinator, 7, timeout, Micros::new(0));
     }
 
     fn acknowledge(&mut self, acked: u64) {
@@ -187,10 +192,7 @@ fn a_client_that_waits_again_behind_the_request_is_not_covered_by_it() {
 fn a_turn_without_an_acknowledgement_costs_nothing_and_the_position_is_known_afterwards() {
     let mut lone = Lone::new();
     lone.writes_until_one_look();
-    lone.coordinator.turn_begins();
-    lone.stream += WRITE;
-    lone.commands += 1;
-    accept(&mut lone.coordinator, 7, Some(ms(50)), Micros::new(0));
+    lone.begins(WRITE, Some(ms(50)));
     let mut took = Took {
         looks: 0,
         requests: 0,
@@ -216,10 +218,7 @@ fn a_turn_without_an_acknowledgement_costs_nothing_and_the_position_is_known_aft
 fn a_report_of_the_replica_in_between_leaves_the_position_unknown() {
     let mut lone = Lone::new();
     lone.writes_until_one_look();
-    lone.coordinator.turn_begins();
-    lone.stream += WRITE;
-    lone.commands += 1;
-    accept(&mut lone.coordinator, 7, None, Micros::new(0));
+    lone.begins(WRITE, None);
     let mut took = TWO_LOOKS;
     lone.turn_ends(&mut took);
     assert_eq!(took.requests, 2);
