@@ -26,12 +26,12 @@
 //! `lost` until the lost waits are taken. So nothing piles up in an outage of hours.
 
 use std::collections::hash_map::Entry;
-use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use in_order::InOrder;
+use queues::{Queue, Queues};
 
 use crate::acks::{Acks, Need};
 use crate::shares::{User, UserShares};
@@ -83,9 +83,7 @@ pub struct Ledger<T> {
     fresh: Vec<WaitId>,
     /// A wait whose request was sent without a look: see `unseen.rs`.
     unseen: Option<WaitId>,
-    queues: BTreeMap<Need, Queue>,
-    /// The memory of the last queue that became empty.
-    spare: Queue,
+    queues: Queues,
     deadlines: InOrder<(Micros, WaitId)>,
     /// All waits, by the time at which they were accepted.
     accepted: InOrder<(Micros, WaitId)>,
@@ -93,9 +91,6 @@ pub struct Ledger<T> {
     lost: Vec<(Loss, Queue)>,
     shares: UserShares,
 }
-
-/// Waits with the same requirement, by offset.
-type Queue = InOrder<(Offset, WaitId)>;
 
 /// A wait gets its offset at the first end of a turn at which the replicas can be looked at.
 /// Without an offset it expires this long after its deadline.
@@ -113,8 +108,7 @@ impl<T> Default for Ledger<T> {
             waits: FxHashMap::default(),
             fresh: Vec::new(),
             unseen: None,
-            queues: BTreeMap::new(),
-            spare: Queue::default(),
+            queues: Queues::default(),
             deadlines: InOrder::default(),
             accepted: InOrder::default(),
             lost: Vec::new(),
@@ -203,21 +197,19 @@ impl<T> Ledger<T> {
             return false;
         };
         wait.offset = Some(offset);
-        let queue = self.queues.entry(wait.need);
-        let queue = queue.or_insert_with(|| std::mem::take(&mut self.spare));
-        queue.insert((offset, id));
+        self.queues.insert(wait.need, offset, id);
         acks.met_up_to(wait.need).is_none_or(|met| met < offset)
     }
 
     /// True while somebody waits for an fsync.
     pub fn wants_fsyncs(&self) -> bool {
-        self.queues.keys().any(|need| need.fsync > 0)
+        self.queues.in_use().any(|(need, _)| need.fsync > 0)
     }
 
     /// True when [`release`](Self::release) would release a wait.
     pub fn has_releasable(&self, acks: &Acks) -> bool {
         self.reachable(acks).any(|(need, queue)| {
-            let met = acks.met_up_to(*need);
+            let met = acks.met_up_to(need);
             let front = queue.first().map(|(offset, _)| offset);
             matches!((met, front), (Some(met), Some(front)) if front <= met)
         })
@@ -226,10 +218,11 @@ impl<T> Ledger<T> {
     /// Moves all satisfied waits into `released`, queue by queue. In a queue they come by offset;
     /// with the same offset, the smaller id comes first.
     pub fn release(&mut self, acks: &Acks, released: &mut Released<T>) {
-        let mut emptied = false;
-        for (need, queue) in self.queues.range_mut(..=greatest_need(acks)) {
-            let Some(met) = acks.met_up_to(*need) else {
-                continue;
+        let (waits, shares) = (&mut self.waits, &mut self.shares);
+        let (accepted, deadlines) = (&mut self.accepted, &mut self.deadlines);
+        self.queues.take_from(greatest_need(acks), |need, queue| {
+            let Some(met) = acks.met_up_to(need) else {
+                return;
             };
             if queue.first().is_some_and(|(offset, _)| offset <= met) {
                 released.reserve(queue.len_at_most(RESERVED));
@@ -238,26 +231,15 @@ impl<T> Ledger<T> {
                 let Some((_, id)) = queue.pop_first() else {
                     break;
                 };
-                if let Some(wait) = self.waits.remove(&id) {
-                    forget(id, &wait, &mut self.accepted, &mut self.deadlines);
+                if let Some(wait) = waits.remove(&id) {
+                    forget(id, &wait, accepted, deadlines);
                     if let Some(user) = &wait.user {
-                        self.shares.end(user);
+                        shares.end(user);
                     }
                     released.push((id, wait));
                 }
             }
-            emptied |= queue.is_empty();
-        }
-        if emptied {
-            let spare = &mut self.spare;
-            self.queues.retain(|_, queue| {
-                let stays = !queue.is_empty();
-                if !stays {
-                    *spare = std::mem::take(queue);
-                }
-                stays
-            });
-        }
+        });
         self.return_memory();
     }
 
@@ -270,12 +252,7 @@ impl<T> Ledger<T> {
             self.shares.end(user);
         }
         if let Some(offset) = wait.offset {
-            if let Some(queue) = self.queues.get_mut(&wait.need) {
-                queue.remove(&(offset, id));
-                if queue.is_empty() {
-                    self.spare = self.queues.remove(&wait.need).unwrap_or_default();
-                }
-            }
+            self.queues.remove(wait.need, offset, id);
         }
         self.return_memory();
         Some(wait)
@@ -288,7 +265,7 @@ impl<T> Ledger<T> {
         self.reachable(acks)
             .filter(|(need, _)| need.fsync > 0)
             .any(|(need, queue)| {
-                let met = acks.met_up_to(*need).unwrap_or_default();
+                let met = acks.met_up_to(need).unwrap_or_default();
                 let above = from.max(met);
                 above < to && {
                     let from = (above.saturating_add(1), WaitId::MIN);
@@ -298,8 +275,8 @@ impl<T> Ledger<T> {
     }
 
     /// The queues of requirements that need no more replicas than `acks` has.
-    fn reachable(&self, acks: &Acks) -> impl Iterator<Item = (&Need, &Queue)> + '_ {
-        self.queues.range(..=greatest_need(acks))
+    fn reachable(&self, acks: &Acks) -> impl Iterator<Item = (Need, &Queue)> + '_ {
+        self.queues.up_to(greatest_need(acks))
     }
 
     fn return_memory(&mut self) {
@@ -338,6 +315,7 @@ fn greatest_need(acks: &Acks) -> Need {
 mod deadlines;
 mod in_order;
 mod lost;
+mod queues;
 mod unseen;
 mod users;
 

@@ -85,7 +85,10 @@ impl<K: Copy + Ord> InOrder<K> {
     pub fn remove(&mut self, key: &K) {
         if self.ring.front().is_some_and(|front| front.key == *key) {
             self.ring.pop_front();
-            self.trim();
+            // Nearly all keys leave here.
+            if self.gaps > 0 || self.ring.is_empty() {
+                self.trim();
+            }
         } else if self.late.is_empty() || !self.late.remove(key) {
             self.leave_gap(key);
         }

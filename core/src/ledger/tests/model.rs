@@ -1,8 +1,8 @@
 //! The ledger against a naive model that scans everything.
 
-use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 
-use std::collections::BTreeSet;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -164,9 +164,9 @@ proptest! {
             prop_assert_eq!(ledger.oldest(), model.waits.values().map(|w| w.3).min().map(Micros::new));
             prop_assert_eq!(ledger.accepted.len(), model.waits.len());
             prop_assert_eq!(ledger.deadlines.len(), model.waits.values().filter(|w| w.2.is_some()).count());
-            let queued: usize = ledger.queues.values().map(InOrder::len).sum();
+            let queued: usize = ledger.queues.in_use().map(|(_, queue)| queue.len()).sum();
             prop_assert_eq!(queued, model.waits.values().filter(|w| w.1.is_some() && w.0 != LOST).count());
-            prop_assert!(ledger.queues.values().all(|q| !q.is_empty()));
+            prop_assert!(ledger.queues.in_use().all(|(_, queue)| !queue.is_empty()));
         }
     }
 }
