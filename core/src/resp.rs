@@ -113,6 +113,13 @@ impl<'a> Cursor<'a> {
     /// Reads a line of this kind that has a [small number](small_number), in one pass. Nearly all
     /// lines are such. `None`, and nothing is read, if the line is another one.
     fn short_head(&mut self, kind: u8) -> Option<u64> {
+        // Most lengths have one digit.
+        if let [first, digit @ b'0'..=b'9', b'\r', b'\n', rest @ ..] = self.0 {
+            if *first == kind {
+                self.0 = rest;
+                return Some(u64::from(digit.wrapping_sub(b'0')));
+            }
+        }
         let (first, line) = self.0.split_first()?;
         if *first != kind {
             return None;
@@ -171,12 +178,16 @@ where
 /// after them. `None` if there are no digits. Nearly all numbers are such, and each look at the
 /// replicas reads some ten of them.
 fn small_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let is_digit = |byte: &&u8| byte.is_ascii_digit();
-    let digits = bytes.iter().take(18).take_while(is_digit).count();
-    let (digits, rest) = bytes.split_at_checked(digits)?;
-    let number = digits.iter().fold(0_u64, |number, byte| {
-        let digit = u64::from(byte.wrapping_sub(b'0'));
-        number.wrapping_mul(10).wrapping_add(digit)
-    });
-    (!digits.is_empty()).then_some((number, rest))
+    let mut number = 0_u64;
+    let mut rest = bytes;
+    for _ in 0..18 {
+        let Some((digit @ b'0'..=b'9', behind)) = rest.split_first() else {
+            break;
+        };
+        number = number
+            .wrapping_mul(10)
+            .wrapping_add(u64::from(digit.wrapping_sub(b'0')));
+        rest = behind;
+    }
+    (rest.len() < bytes.len()).then_some((number, rest))
 }
