@@ -7,7 +7,7 @@
 //! | event | method | result |
 //! |---|---|---|
 //! | a command was executed and has to wait | [`accept`] | wake the event loop, or not |
-//! | the event loop woke: a turn begins | [`turn_begins`] | |
+//! | the event loop woke: a turn begins | [`turn_begins`] | start a timer, or not |
 //! | the turn timer fired | [`turn_timer_fired`] | look at the cluster, at the replicas |
 //! | the deadline timer fired | [`deadline_timer_fired`] | the same |
 //! | … and the replicas were looked at | [`looked_in_timer`] | waits to release and to give up |
@@ -27,7 +27,7 @@
 //! | a script arrived (see [`scripts`]) | [`script_arrived`] | arm a timer, wake, or not |
 //! | the client of a script left | [`script_left`] | |
 //!
-//! The caller applies [`timer_changes`] when a turn begins with waits, when a timer fired, when a
+//! The caller applies [`timer_changes`] when a turn begins that needs it, when a timer fired, when a
 //! wait was accepted, after the actions of a look, when the cron ran, and when the last wait has
 //! ended.
 //!

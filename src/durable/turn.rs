@@ -18,11 +18,7 @@ use crate::{clock, event_loop, resets};
 
 /// The event loop woke: a turn begins.
 pub fn begins(ctx: &Ctx) {
-    let waits = coordinator(|coordinator| {
-        coordinator.turn_begins();
-        coordinator.waiting() > 0
-    });
-    if waits {
+    if coordinator(|coordinator| coordinator.turn_begins()) {
         apply_timers(ctx);
     }
 }
@@ -63,7 +59,7 @@ pub fn ends(ctx: &Ctx) {
     let paused = awaits_psync && ctx.is_traffic_paused();
     let now = clock::now();
     let actions = coordinator(|coordinator| coordinator.looked_at_turn_end(looked, paused, now));
-    carry_out(ctx, actions);
+    carry_out(ctx, actions, now);
 }
 
 /// The server serves clients that were released. The first one ends the hearing of turns, if
@@ -81,7 +77,7 @@ pub fn released_were_served(ctx: &Ctx) {
 fn note_released(ctx: &Ctx) {
     if let Some(longest) = state::take_released_in_filter() {
         latency::record(ctx, longest);
-        apply_timers(ctx);
+        stop_timers_without_waits(ctx);
     }
 }
 
@@ -120,7 +116,7 @@ fn on_timer(ctx: &Ctx, todo: OnTimer, now: Micros) {
         resets::before_counting(ctx);
         let now = if todo.look { clock::now() } else { now };
         let actions = coordinator(|coordinator| coordinator.looked_in_timer(looked, now));
-        carry_out(ctx, actions);
+        carry_out(ctx, actions, now);
         // The work may have lasted until the cron is due, and the cron comes next.
         let now = clock::now();
         let is_due = coordinator(|coordinator| coordinator.is_cluster_check_due(now));
@@ -139,8 +135,8 @@ fn end_all(ctx: &Ctx) {
     apply_timers(ctx);
 }
 
-/// Carries out what the coordinator decided after a look.
-fn carry_out(ctx: &Ctx, actions: Actions<Waiter>) {
+/// Carries out what the coordinator decided after a look, at the time `now`.
+fn carry_out(ctx: &Ctx, actions: Actions<Waiter>, now: Micros) {
     if !actions.released.is_empty() {
         release(ctx, actions.released, actions.longest);
     }
@@ -157,7 +153,7 @@ fn carry_out(ctx: &Ctx, actions: Actions<Waiter>) {
     if actions.give_up {
         give_up(ctx);
     }
-    apply_timers(ctx);
+    apply_timers_at(ctx, now);
 }
 
 /// Arms and stops timers as the coordinator requests it.
@@ -186,7 +182,7 @@ pub fn change_timers(ctx: &Ctx, changes: TimerChanges) {
 /// Stops the timers if nobody waits any more. To be called after each wait that the server ends.
 /// While others wait, nothing is done: a timer that fires too early does no harm.
 pub fn stop_timers_without_waits(ctx: &Ctx) {
-    if coordinator(|coordinator| coordinator.waiting() == 0) {
+    if coordinator(|coordinator| coordinator.waiting() == 0 && coordinator.has_armed_timer()) {
         apply_timers(ctx);
     }
 }

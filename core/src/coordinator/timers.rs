@@ -167,8 +167,7 @@ impl<P> Coordinator<P> {
     }
 
     /// True when a timer is armed.
-    #[cfg(test)]
-    pub(super) fn has_armed_timer(&self) -> bool {
+    pub fn has_armed_timer(&self) -> bool {
         self.timers.turn == TurnTimerState::Armed || self.timers.deadline.is_some()
     }
 }

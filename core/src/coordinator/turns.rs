@@ -74,13 +74,16 @@ impl<P> Actions<P> {
 }
 
 impl<P> Coordinator<P> {
-    /// The event loop woke: a turn begins.
-    pub fn turn_begins(&mut self) {
+    /// The event loop woke: a turn begins. Returns true if the turn timer has to be started.
+    pub fn turn_begins(&mut self) -> bool {
         self.phase = Phase::Running;
         // In clusters the timer also looks at the cluster. There it always may release.
-        if !self.ledger.is_empty() && self.uses_turn_timer() && self.may_release_in_timer() {
+        let uses_timer =
+            !self.ledger.is_empty() && self.uses_turn_timer() && self.may_release_in_timer();
+        if uses_timer {
             self.timers.turn_begins();
         }
+        uses_timer
     }
 
     /// The turn timer fired.

@@ -127,8 +127,9 @@ impl SimulatedServer {
 
     fn turn(&mut self, event: Option<Event>) {
         self.woken = false;
-        self.coordinator.turn_begins();
-        self.apply_timers();
+        if self.coordinator.turn_begins() {
+            self.apply_timers();
+        }
         if let Some(event) = event {
             self.run(event);
             self.apply_timers();
