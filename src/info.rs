@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use durable_core::acks::Need;
 use durable_core::coordinator::Coordinator;
 use durable_core::units::Offset;
 
@@ -27,7 +28,9 @@ impl Info for DurableSection {
             look_to_show(ctx);
             ctx.situation().is_primary()
         });
-        let mut fields = coordinator(|coordinator| fields(coordinator, is_primary == Some(true)));
+        let need = configured().map(|requirement| requirement.need);
+        let mut fields =
+            coordinator(|coordinator| fields(coordinator, need, is_primary == Some(true)));
         fields.extend(failover::status::fields());
         fields
     }
@@ -54,12 +57,16 @@ fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-fn fields(coordinator: &Coordinator<Waiter>, is_primary: bool) -> Vec<(&'static CStr, Value)> {
+/// `need` is the configured requirement.
+fn fields(
+    coordinator: &Coordinator<Waiter>,
+    need: Option<Need>,
+    is_primary: bool,
+) -> Vec<(&'static CStr, Value)> {
     let now = clock::now();
     let hints = slothint::figures();
     let counters = &coordinator.stats.counters;
     let waits = coordinator.stats.percentiles(now);
-    let need = configured().map(|requirement| requirement.need);
     let acknowledged = need.map_or(Offset::new(0), |need| coordinator.acknowledged_offset(need));
     let required = need.map_or(0, |need| need.replicas);
     let connected = coordinator.connected(now);

@@ -2,13 +2,13 @@
 
 use durable_core::coordinator::TooFewReplicas;
 use durable_core::options::OptionError;
-use durable_core::requirement::{Defaults, Options, Requirement, RequirementError};
+use durable_core::requirement::{Options, Requirement, RequirementError};
 use durable_core::servers::Fact;
 
-use super::state::coordinator;
+use super::state::{coordinator, coordinator_and_settings};
 use super::{look, turn, users};
 use crate::ffi::{Ctx, Situation};
-use crate::{clock, config, facts, failover};
+use crate::{clock, facts, failover};
 
 /// Why a command is not executed.
 #[derive(Debug)]
@@ -113,28 +113,26 @@ pub fn admit(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal> {
     if !situation.is_primary() {
         return Err(Refusal::Replica);
     }
-    let requirement = options.resolve(&defaults())?;
-    failover::admits(requirement.need.replicas)?;
+    let client = ctx.client_id();
+    // Most commands are admitted after this one access to the state.
+    let (requirement, has_all) = coordinator_and_settings(|coordinator, settings| {
+        let requirement = options.resolve(&settings.defaults)?;
+        let required = requirement.need.replicas;
+        let has_all = settings.max_waiters_per_user == 0
+            && coordinator.admits_at_once(client, settings.max_waiters, required);
+        Ok::<_, RequirementError>((requirement, has_all))
+    })?;
+    let required = requirement.need.replicas;
+    failover::admits(required)?;
     if requirement.need.is_nothing() {
         return Ok(requirement);
     }
-    let (client, required) = (ctx.client_id(), requirement.need.replicas);
-    if !is_clear(situation, client, required) {
+    if !has_all || situation.denies_waiting() || may_be_subscribed(situation) {
         can_wait(ctx, situation, client)?;
         has_room(ctx, client)?;
         enough_replicas(ctx, required)?;
     }
     Ok(requirement)
-}
-
-/// True if none of the three checks of [`admit`] would refuse the command. Most commands end here,
-/// after one access to each state.
-fn is_clear(situation: Situation, client: u64, required: u32) -> bool {
-    let (max, per_user) = config::read(|config| (config.max_waiters, config.max_waiters_per_user));
-    per_user == 0
-        && !situation.denies_waiting()
-        && !may_be_subscribed(situation)
-        && coordinator(|coordinator| coordinator.admits_at_once(client, max, required))
 }
 
 /// Whether the client may be subscribed, on a server that does not block such clients.
@@ -156,7 +154,7 @@ pub fn admit_script(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal>
     if !situation.is_primary() {
         return Err(Refusal::Replica);
     }
-    let requirement = options.resolve(&defaults())?;
+    let requirement = resolve(options)?;
     failover::admits(requirement.need.replicas)?;
     let client = ctx.client_id();
     can_wait(ctx, situation, client).map_err(|refusal| match refusal {
@@ -169,8 +167,7 @@ pub fn admit_script(ctx: &Ctx, options: Options) -> Result<Requirement, Refusal>
 
 /// Whether one more client may wait, and one more of this user.
 fn has_room(ctx: &Ctx, client: u64) -> Result<(), Refusal> {
-    let max = config::read(|config| config.max_waiters);
-    coordinator(|coordinator| coordinator.check_room(max))
+    coordinator_and_settings(|coordinator, settings| coordinator.check_room(settings.max_waiters))
         .map_err(|waiting| Refusal::Overloaded { waiting })?;
     users::admit(ctx, client).map_err(|waiting| Refusal::ShareUsedUp { waiting })
 }
@@ -213,16 +210,9 @@ pub fn enough_replicas(ctx: &Ctx, required: u32) -> Result<(), Refusal> {
 
 /// The configured requirement. `None` if the settings contradict each other.
 pub fn configured() -> Option<Requirement> {
-    Options::default().resolve(&defaults()).ok()
+    resolve(Options::default()).ok()
 }
 
-/// The settings that options are resolved against.
-fn defaults() -> Defaults {
-    config::read(|config| Defaults {
-        replicas: config.replicas,
-        expected: config.expected_replicas,
-        fsync: config.fsync,
-        timeout_ms: config.timeout_ms,
-        fsyncs_are_known: facts::has(Fact::TellsFsyncs),
-    })
+fn resolve(options: Options) -> Result<Requirement, RequirementError> {
+    coordinator_and_settings(|_, settings| options.resolve(&settings.defaults))
 }

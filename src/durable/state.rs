@@ -6,6 +6,7 @@
 
 use durable_core::coordinator::{Coordinator, ReleasePoint, Setup};
 use durable_core::replicas::ReplicaAllow;
+use durable_core::requirement::Defaults;
 use durable_core::servers::Fact;
 use durable_core::units::Micros;
 use lazy_static::lazy_static;
@@ -29,8 +30,34 @@ struct Counts {
     resets: u64,
 }
 
+/// The settings that decide about each command.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandSettings {
+    pub defaults: Defaults,
+    pub max_waiters: usize,
+    pub max_waiters_per_user: usize,
+}
+
+impl CommandSettings {
+    fn read() -> Self {
+        config::read(|config| Self {
+            defaults: Defaults {
+                replicas: config.replicas,
+                expected: config.expected_replicas,
+                fsync: config.fsync,
+                timeout_ms: config.timeout_ms,
+                fsyncs_are_known: facts::has(Fact::TellsFsyncs),
+            },
+            max_waiters: config.max_waiters,
+            max_waiters_per_user: config.max_waiters_per_user,
+        })
+    }
+}
+
 struct State {
     coordinator: Coordinator<Waiter>,
+    /// A copy, because each command reads them and the coordinator together.
+    settings: CommandSettings,
     timers: ArmedTimers,
     /// The server's `latency-monitor-threshold`. `None` until it is looked up.
     latency_threshold_ms: Option<u64>,
@@ -63,6 +90,7 @@ pub fn load(is_cluster: bool) {
     };
     STATE.set(State {
         coordinator: Coordinator::new(setup),
+        settings: CommandSettings::read(),
         timers: ArmedTimers::default(),
         latency_threshold_ms: None,
         released_in_filter: None,
@@ -83,6 +111,13 @@ pub fn unload() {
 /// Works with the coordinator. First applies changes of settings and resets of statistics since the
 /// last access.
 pub fn coordinator<R>(work: impl FnOnce(&mut Coordinator<Waiter>) -> R) -> R {
+    coordinator_and_settings(|coordinator, _| work(coordinator))
+}
+
+/// As [`coordinator`], and reads the settings of commands.
+pub fn coordinator_and_settings<R>(
+    work: impl FnOnce(&mut Coordinator<Waiter>, &CommandSettings) -> R,
+) -> R {
     STATE.with(|state| {
         let current = Counts {
             config_changes: config::changes(),
@@ -91,7 +126,7 @@ pub fn coordinator<R>(work: impl FnOnce(&mut Coordinator<Waiter>) -> R) -> R {
         if state.followed != current {
             state.follow(current);
         }
-        work(&mut state.coordinator)
+        work(&mut state.coordinator, &state.settings)
     })
 }
 
@@ -138,6 +173,7 @@ impl State {
     #[cold]
     fn follow(&mut self, current: Counts) {
         if self.followed.config_changes != current.config_changes {
+            self.settings = CommandSettings::read();
             self.coordinator.settings_changed(self.allow());
         }
         if self.followed.resets != current.resets {

@@ -3,16 +3,15 @@
 //! While the setting is 0, nothing is counted. When it is set to another value, the next command
 //! that has to wait attributes all present waits to their users.
 
-use super::state::coordinator;
-use crate::config;
+use super::state::{coordinator, coordinator_and_settings};
 use crate::ffi::Ctx;
 
 /// Refuses a command if its user has too many waits already.
 ///
 /// # Errors
-/// The number of waiting clients of that user.
+/// The number of waiting clients.
 pub fn admit(ctx: &Ctx, client: u64) -> Result<(), usize> {
-    let limit = limit();
+    let limit = coordinator_and_settings(|_, settings| settings.max_waiters_per_user);
     if limit == 0 {
         return Ok(());
     }
@@ -23,18 +22,8 @@ pub fn admit(ctx: &Ctx, client: u64) -> Result<(), usize> {
     coordinator(|coordinator| coordinator.check_share(&user, limit))
 }
 
-/// A client has begun to wait.
-pub fn wait_begun(ctx: &Ctx, client: u64) {
-    if limit() > 0 {
-        attribute(ctx, client);
-    }
-}
-
-fn limit() -> usize {
-    config::read(|config| config.max_waiters_per_user)
-}
-
-fn attribute(ctx: &Ctx, client: u64) {
+/// Counts a wait that has begun as one of its user. To be called while there is a limit.
+pub fn attribute(ctx: &Ctx, client: u64) {
     let user = ctx.user_name(client);
     coordinator(|coordinator| coordinator.attribute(client, &user));
 }

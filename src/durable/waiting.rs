@@ -11,7 +11,7 @@ use durable_core::servers::Fact;
 use durable_core::stats::bump;
 use durable_core::units::Millis;
 
-use super::state::coordinator;
+use super::state::{coordinator, coordinator_and_settings};
 use super::waiter::{Answer, Waiter};
 use super::{latency, release, turn, users};
 use crate::ffi::wakeup::wake_event_loop;
@@ -53,11 +53,14 @@ pub fn enqueue(ctx: &Ctx, requirement: Requirement, answer: Answer, hold: impl F
 pub fn begin(ctx: &Ctx, client: u64, db: c_int, requirement: Requirement, waiter: Waiter) {
     let now = clock::now();
     let timeout = requirement.timeout_ms.map(|ms| Millis::new(ms).to_micros());
-    let (accepted, timers) = coordinator(|coordinator| {
+    let (accepted, timers, counts_users) = coordinator_and_settings(|coordinator, settings| {
         let accepted = coordinator.accept(client, requirement.need, timeout, db, now, waiter);
-        (accepted, coordinator.timer_changes(now))
+        let counts_users = settings.max_waiters_per_user > 0;
+        (accepted, coordinator.timer_changes(now), counts_users)
     });
-    users::wait_begun(ctx, client);
+    if counts_users {
+        users::attribute(ctx, client);
+    }
     let may_be_late = event_loop::hear(ctx);
     match accepted {
         Ok(wake) if wake || may_be_late => wake_event_loop(),

@@ -179,19 +179,27 @@ pub(super) const COPIED: usize = 64 * 1024;
 /// would share them for as long as it waits. That is bad for two reasons. A thread of the server
 /// may free data, and must not free a string that is shared. And the server stores a number as an
 /// integer only if its string is not shared.
+///
+/// `None` if there are too many arguments, or one is too long to be copied. Then nothing was called.
 fn call_with_buffers(
     ctx: &Ctx,
     command: &CStr,
     args: Args<'_>,
     key_first: bool,
     memory: Memory,
-) -> *mut raw::RedisModuleCallReply {
+) -> Option<*mut raw::RedisModuleCallReply> {
     let (key, args) = match args.as_raw() {
         [key, ..] if key_first => (Some(*key), args.skip(1)),
         _ => (None, args),
     };
+    if args.len() > BUFFERS {
+        return None;
+    }
     let mut buffers = [(ptr::null::<c_char>(), 0_usize); BUFFERS];
     for (buffer, arg) in buffers.iter_mut().zip(args.iter()) {
+        if arg.len() > COPIED {
+            return None;
+        }
         *buffer = (arg.as_ptr().cast(), arg.len());
     }
     let (call, ctx, command) = (api!(RedisModule_Call), ctx.raw(), command.as_ptr());
@@ -200,7 +208,7 @@ fn call_with_buffers(
     // The flags, then `s` for the key, then one `b` for each of the other arguments.
     macro_rules! call_by_number {
         ($($number:literal: $buffers:literal: $($at:literal)*;)*) => {
-            match (args.len(), key) {
+            Some(match (args.len(), key) {
                 $(
                     ($number, None) => {
                         let format = call_format!(checks_memory, $buffers);
@@ -215,8 +223,8 @@ fn call_with_buffers(
                         unsafe { call(ctx, command, format, key $(, buffers[$at].0, buffers[$at].1)*) }
                     }
                 )*
-                _ => ptr::null_mut(),
-            }
+                _ => return None,
+            })
         };
     }
     macro_rules! call_format {
@@ -290,14 +298,21 @@ pub(super) struct Calling;
 
 impl Calling {
     pub(super) fn begin() -> Self {
-        CALLS.fetch_add(1, Ordering::Relaxed);
+        // Not an addition in one instruction, which would lock the memory.
+        CALLS.store(
+            CALLS.load(Ordering::Relaxed).wrapping_add(1),
+            Ordering::Relaxed,
+        );
         Self
     }
 }
 
 impl Drop for Calling {
     fn drop(&mut self) {
-        CALLS.fetch_sub(1, Ordering::Relaxed);
+        CALLS.store(
+            CALLS.load(Ordering::Relaxed).wrapping_sub(1),
+            Ordering::Relaxed,
+        );
     }
 }
 
@@ -316,11 +331,8 @@ impl Ctx {
         key_first: bool,
         memory: Memory,
     ) -> Option<CallReply<'_>> {
-        let reply = if args.len() <= BUFFERS && args.iter().all(|arg| arg.len() <= COPIED) {
-            call_with_buffers(self, command, args, key_first, memory)
-        } else {
-            call_with_strings(self, command, args, memory)
-        };
+        let reply = call_with_buffers(self, command, args, key_first, memory)
+            .unwrap_or_else(|| call_with_strings(self, command, args, memory));
         // SAFETY: just made in this context.
         unsafe { self.owned(reply) }
     }

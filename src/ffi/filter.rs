@@ -141,7 +141,7 @@ unsafe extern "C" fn on_command<F: CommandFilter>(command: *mut raw::RedisModule
     let Some(command) = NonNull::new(command) else {
         return;
     };
-    let mut command = IncomingCommand(command);
+    let command = IncomingCommand(command);
     // Nearly all commands end here.
     if call::is_under_way() {
         if !F::acts_on_calls() {
@@ -155,6 +155,12 @@ unsafe extern "C" fn on_command<F: CommandFilter>(command: *mut raw::RedisModule
             return;
         }
     }
+    act_on::<F>(command);
+}
+
+/// Apart from [`on_command`], so that the way of most commands is short.
+#[inline(never)]
+fn act_on<F: CommandFilter>(mut command: IncomingCommand) {
     guard::plain((), || {
         if call::is_under_way() || script::is_own_call() {
             F::called(&mut command);

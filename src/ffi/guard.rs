@@ -33,14 +33,15 @@ pub(super) unsafe fn command(
         unsafe { refuse(ctx) };
         return raw::REDISMODULE_OK as c_int;
     }
-    // SAFETY: promised by the caller. The arguments cannot leave `body`.
-    unsafe {
-        callback(ctx, |ctx| {
-            let args = Args::new(argv, argc);
-            if catch_unwind(AssertUnwindSafe(|| body(ctx, args))).is_err() {
-                report(ctx);
-            }
-        });
+    let run = || {
+        // SAFETY: promised by the caller. The context and the arguments cannot leave `body`.
+        if let (Some(ctx), args) = unsafe { (Ctx::new(ctx), Args::new(argv, argc)) } {
+            body(&ctx, args);
+        }
+    };
+    if catch_unwind(AssertUnwindSafe(run)).is_err() {
+        // SAFETY: promised by the caller.
+        unsafe { callback(ctx, report) };
     }
     raw::REDISMODULE_OK as c_int
 }
