@@ -24,6 +24,8 @@ pub enum Row {
     Idle,
     Wait(u16),
     Least,
+    /// The requirement is the configured one: a single replica.
+    Configured,
     DurableSet(u16),
     Call,
     Once,
@@ -38,6 +40,7 @@ impl Row {
             Row::Idle,
             Row::Wait(1),
             Row::Least,
+            Row::Configured,
             Row::DurableSet(1),
             Row::Call,
             Row::Once,
@@ -54,6 +57,7 @@ impl Row {
             Row::Idle => "SET, module loaded and idle".into(),
             Row::Wait(replicas) => format!("SET and WAIT {replicas} in one packet"),
             Row::Least => "LEAST.SET …, the least possible module".into(),
+            Row::Configured => "DURABLE.SET …".into(),
             Row::DurableSet(replicas) => format!("DURABLE.SET … REPLICAS {replicas}"),
             Row::Call => "DURABLE.CALL REPLICAS 1 SET …".into(),
             Row::Once => "DURABLE.ONCE id REPLICAS 1 SET …".into(),
@@ -74,6 +78,7 @@ impl Row {
                 ([command(&["SET", key, &value]), wait].concat(), 2)
             }
             Row::Least => (command(&["LEAST.SET", key, &value]), 1),
+            Row::Configured => (command(&["DURABLE.SET", key, &value]), 1),
             Row::DurableSet(replicas) => {
                 let replicas = replicas.to_string();
                 let words = ["DURABLE.SET", key, &value, "REPLICAS", &replicas];
