@@ -137,6 +137,7 @@ fn end_all(ctx: &Ctx) {
 
 /// Carries out what the coordinator decided after a look, at the time `now`.
 fn carry_out(ctx: &Ctx, actions: Actions<Waiter>, now: Micros) {
+    let is_quick = actions.released.is_empty() && !actions.give_up;
     if !actions.released.is_empty() {
         release(ctx, actions.released, actions.longest);
     }
@@ -153,7 +154,8 @@ fn carry_out(ctx: &Ctx, actions: Actions<Waiter>, now: Micros) {
     if actions.give_up {
         give_up(ctx);
     }
-    apply_timers_at(ctx, now);
+    // A timer that is computed from an old time fires late.
+    apply_timers_at(ctx, if is_quick { now } else { clock::now() });
 }
 
 /// Arms and stops timers as the coordinator requests it.

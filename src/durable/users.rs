@@ -9,7 +9,7 @@ use crate::ffi::Ctx;
 /// Refuses a command if its user has too many waits already.
 ///
 /// # Errors
-/// The number of waiting clients.
+/// The number of waiting clients of that user.
 pub fn admit(ctx: &Ctx, client: u64) -> Result<(), usize> {
     let limit = coordinator_and_settings(|_, settings| settings.max_waiters_per_user);
     if limit == 0 {

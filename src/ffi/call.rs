@@ -164,7 +164,7 @@ pub enum Memory {
     Unchecked,
 }
 
-/// Up to so many arguments are passed as buffers. `RM_Call` is variadic, so each number of
+/// Up to so many arguments, besides a key that comes first, are passed as buffers. `RM_Call` is variadic, so each number of
 /// arguments is a call of its own in the source.
 const BUFFERS: usize = 16;
 

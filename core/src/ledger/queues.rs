@@ -3,11 +3,12 @@
 //! Nearly always there is one requirement. Its queue is kept apart from the others: it needs no
 //! search, and it stays when it is empty. A lone client empties it with every write.
 //!
-//! Example: clients wait for `REPLICAS 1`, which is the main queue, and one for `REPLICAS 2`, which
-//! is among the others. When the main queue is empty, the next requirement that has no queue takes
-//! its place.
+//! The main requirement is the last one that came into use. So a wait that stays for ever does not
+//! keep the place. Example: a client waits for `REPLICAS 2`, which is the main queue. Then clients
+//! wait for `REPLICAS 1`: theirs is the main queue now, and the one of `REPLICAS 2` is among the
+//! others.
 
-use std::collections::btree_map::{self, BTreeMap};
+use std::collections::BTreeMap;
 use std::iter;
 
 use super::in_order::InOrder;
@@ -43,23 +44,20 @@ impl Default for Queues {
 impl Queues {
     /// Adds a wait.
     pub fn insert(&mut self, need: Need, offset: Offset, id: WaitId) {
-        let queue = if need == self.main_need {
-            &mut self.main
-        } else {
-            self.other(need)
-        };
-        queue.insert((offset, id));
+        if need != self.main_need {
+            if let Some(queue) = self.others.get_mut(&need) {
+                return queue.insert((offset, id));
+            }
+            self.make_main(need);
+        }
+        self.main.insert((offset, id));
     }
 
-    /// The queue of a requirement that is not the main one. An empty main queue becomes its queue.
-    fn other(&mut self, need: Need) -> &mut Queue {
-        match self.others.entry(need) {
-            btree_map::Entry::Occupied(queue) => queue.into_mut(),
-            btree_map::Entry::Vacant(_) if self.main.is_empty() => {
-                self.main_need = need;
-                &mut self.main
-            }
-            btree_map::Entry::Vacant(place) => place.insert(Queue::default()),
+    /// Gives the main place to a requirement that has no queue.
+    fn make_main(&mut self, need: Need) {
+        let before = std::mem::replace(&mut self.main_need, need);
+        if !self.main.is_empty() {
+            self.others.insert(before, std::mem::take(&mut self.main));
         }
     }
 
@@ -140,20 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn the_empty_main_queue_serves_the_next_requirement() {
+    fn the_requirement_that_came_last_is_the_main_one() {
         let mut queues = Queues::default();
-        for (replicas, id) in [(2, 7), (1, 8), (2, 9)] {
-            queues.insert(need(replicas), Offset::new(id), id);
+        queues.insert(need(2), Offset::new(7), 7);
+        assert_eq!((queues.main_need, queues.others.len()), (need(2), 0));
+        // The wait for two replicas stays. It does not keep the place.
+        for id in 8..20 {
+            queues.insert(need(1), Offset::new(id), id);
+            assert_eq!((queues.main_need, queues.others.len()), (need(1), 1));
+            queues.remove(need(1), Offset::new(id), id);
         }
-        assert_eq!((queues.main_need, queues.others.len()), (need(2), 1));
-        queues.remove(need(2), Offset::new(7), 7);
-        queues.remove(need(2), Offset::new(9), 9);
-        assert_eq!(sizes(&queues), [(1, 1)]);
-        // `REPLICAS 1` has a queue, so it does not get the main one as well.
-        queues.insert(need(1), Offset::new(10), 10);
-        assert_eq!(sizes(&queues), [(1, 2)]);
-        queues.insert(need(3), Offset::new(11), 11);
-        assert_eq!((queues.main_need, queues.others.len()), (need(3), 1));
+        queues.insert(need(2), Offset::new(20), 20);
+        assert_eq!(sizes(&queues), [(2, 2)]);
+        assert_eq!(queues.main_need, need(1));
     }
 
     #[test]

@@ -131,8 +131,13 @@ impl SimulatedServer {
             self.apply_timers();
         }
         if let Some(event) = event {
+            let is_command = matches!(event, Event::Durable { .. });
             self.run(event);
-            self.apply_timers();
+            if is_command {
+                self.apply_timers();
+            } else {
+                self.stop_timers_without_waits();
+            }
         }
         if std::mem::take(&mut self.turn_timer) {
             let todo = self.coordinator.turn_timer_fired(self.now);
@@ -149,6 +154,7 @@ impl SimulatedServer {
         self.coordinator.commands_heard(self.commands);
         if self.coordinator.unseen_request().is_some() && !self.is_paused {
             self.send_unseen();
+            self.apply_timers();
         } else if self.coordinator.turn_ends() {
             let looked = self.look();
             if !looked && !self.is_primary {
@@ -158,9 +164,17 @@ impl SimulatedServer {
                 .coordinator
                 .looked_at_turn_end(looked, self.is_paused, self.now);
             self.carry_out(actions);
+            self.apply_timers();
         }
-        self.apply_timers();
+        self.stop_timers_without_waits();
         self.has_failed = false;
+    }
+
+    /// As the module does after waits that it did not end in an action.
+    fn stop_timers_without_waits(&mut self) {
+        if self.coordinator.waiting() == 0 && self.coordinator.has_armed_timer() {
+            self.apply_timers();
+        }
     }
 
     pub fn cron(&mut self) {
