@@ -27,8 +27,8 @@
 //! | a script arrived (see [`scripts`]) | [`script_arrived`] | arm a timer, wake, or not |
 //! | the client of a script left | [`script_left`] | |
 //!
-//! The caller applies [`timer_changes`] when a turn begins that needs it, when a timer fired, when a
-//! wait was accepted, after the actions of a look, when the cron ran, and when the last wait has
+//! The caller applies [`timer_changes`] when a turn begins that needs it, when a timer fired, when
+//! a wait was accepted, after the actions of a look, when the cron ran, and when the last wait has
 //! ended.
 //!
 //! A write enters the replication stream when its command ends. So the offset of a turn's writes is

@@ -59,7 +59,7 @@ pub fn ends(ctx: &Ctx) {
     let paused = awaits_psync && ctx.is_traffic_paused();
     let now = clock::now();
     let actions = coordinator(|coordinator| coordinator.looked_at_turn_end(looked, paused, now));
-    carry_out(ctx, actions, now);
+    carry_out(ctx, actions);
 }
 
 /// The server serves clients that were released. The first one ends the hearing of turns, if
@@ -116,7 +116,7 @@ fn on_timer(ctx: &Ctx, todo: OnTimer, now: Micros) {
         resets::before_counting(ctx);
         let now = if todo.look { clock::now() } else { now };
         let actions = coordinator(|coordinator| coordinator.looked_in_timer(looked, now));
-        carry_out(ctx, actions, now);
+        carry_out(ctx, actions);
         // The work may have lasted until the cron is due, and the cron comes next.
         let now = clock::now();
         let is_due = coordinator(|coordinator| coordinator.is_cluster_check_due(now));
@@ -135,9 +135,8 @@ fn end_all(ctx: &Ctx) {
     apply_timers(ctx);
 }
 
-/// Carries out what the coordinator decided after a look, at the time `now`.
-fn carry_out(ctx: &Ctx, actions: Actions<Waiter>, now: Micros) {
-    let is_quick = actions.released.is_empty() && !actions.give_up;
+/// Carries out what the coordinator decided after a look.
+fn carry_out(ctx: &Ctx, actions: Actions<Waiter>) {
     if !actions.released.is_empty() {
         release(ctx, actions.released, actions.longest);
     }
@@ -154,8 +153,7 @@ fn carry_out(ctx: &Ctx, actions: Actions<Waiter>, now: Micros) {
     if actions.give_up {
         give_up(ctx);
     }
-    // A timer that is computed from an old time fires late.
-    apply_timers_at(ctx, if is_quick { now } else { clock::now() });
+    apply_timers(ctx);
 }
 
 /// Arms and stops timers as the coordinator requests it.
@@ -184,7 +182,7 @@ pub fn change_timers(ctx: &Ctx, changes: TimerChanges) {
 /// Stops the timers if nobody waits any more. To be called after each wait that the server ends.
 /// While others wait, nothing is done: a timer that fires too early does no harm.
 pub fn stop_timers_without_waits(ctx: &Ctx) {
-    if coordinator(|coordinator| coordinator.waiting() == 0 && coordinator.has_armed_timer()) {
+    if coordinator(|coordinator| coordinator.has_timer_without_waits()) {
         apply_timers(ctx);
     }
 }

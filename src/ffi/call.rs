@@ -164,8 +164,8 @@ pub enum Memory {
     Unchecked,
 }
 
-/// Up to so many arguments, besides a key that comes first, are passed as buffers. `RM_Call` is variadic, so each number of
-/// arguments is a call of its own in the source.
+/// Up to so many arguments, besides a key that comes first, are passed as buffers. `RM_Call` is
+/// variadic, so each number of arguments is a call of its own in the source.
 const BUFFERS: usize = 16;
 
 /// The longest argument that is copied for a call, in bytes.
@@ -180,7 +180,8 @@ pub(super) const COPIED: usize = 64 * 1024;
 /// may free data, and must not free a string that is shared. And the server stores a number as an
 /// integer only if its string is not shared.
 ///
-/// `None` if there are too many arguments, or one is too long to be copied. Then nothing was called.
+/// `None` if there are too many arguments, or one is too long to be copied. Then nothing was
+/// called.
 fn call_with_buffers(
     ctx: &Ctx,
     command: &CStr,

@@ -82,7 +82,8 @@ impl Detached {
 
 impl Drop for Detached {
     fn drop(&mut self) {
-        // SAFETY: made by one of the functions above, freed once, and nothing refers to it any more.
+        // SAFETY: made by one of the functions above, freed once, and nothing refers to it any
+        // more.
         unsafe { api!(RedisModule_FreeThreadSafeContext)(self.0.raw()) };
     }
 }

@@ -166,8 +166,13 @@ impl<P> Coordinator<P> {
         self.setup.wakes_after_last_timer && self.uses_turn_timer()
     }
 
+    /// True when a timer is armed although nobody waits: the caller has to stop it.
+    pub fn has_timer_without_waits(&self) -> bool {
+        self.ledger.is_empty() && self.has_armed_timer()
+    }
+
     /// True when a timer is armed.
-    pub fn has_armed_timer(&self) -> bool {
+    pub(super) fn has_armed_timer(&self) -> bool {
         self.timers.turn == TurnTimerState::Armed || self.timers.deadline.is_some()
     }
 }

@@ -18,8 +18,8 @@ impl<T> Ledger<T> {
         self.fresh.sort_unstable();
         self.fresh.dedup();
         let fresh = self.fresh.drain(..).map(|id| (Offset::MAX, id)).collect();
-        let lost = self.queues.take().chain([fresh]);
-        let lost = lost.filter(|queue| !queue.is_empty());
+        let queues = self.queues.take();
+        let lost = queues.chain([fresh]).filter(|queue| !queue.is_empty());
         self.lost.extend(lost.map(|queue| (loss, queue)));
     }
 

@@ -106,11 +106,10 @@ impl Queues {
         main.filter(|(_, queue)| !queue.is_empty()).chain(others)
     }
 
-    /// Takes all queues that have waits.
+    /// Takes all queues. The main queue may be empty.
     pub fn take(&mut self) -> impl Iterator<Item = Queue> {
         let all = std::mem::take(self);
-        let main = iter::once(all.main).filter(|queue| !queue.is_empty());
-        main.chain(all.others.into_values())
+        iter::once(all.main).chain(all.others.into_values())
     }
 }
 

@@ -172,7 +172,7 @@ impl SimulatedServer {
 
     /// As the module does after waits that it did not end in an action.
     fn stop_timers_without_waits(&mut self) {
-        if self.coordinator.waiting() == 0 && self.coordinator.has_armed_timer() {
+        if self.coordinator.has_timer_without_waits() {
             self.apply_timers();
         }
     }
