@@ -16,6 +16,11 @@
 //! Redis 8 with more than 6. Commands whose keys need the server's own code, such as SORT, are out
 //! of scope here.
 
+use smallvec::SmallVec;
+
+/// Keys that were found: the place of each, and its flags. A few need no memory of their own.
+pub type Keys = SmallVec<[(usize, i32); 2]>;
+
 /// The key specifications of one command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeySpecs {
@@ -85,16 +90,12 @@ impl KeySpecs {
     /// Finds the keys among `len` words. Returns the index and the flags of each key; the name of
     /// the command has index 0. Returns `None` for words that do not fit the specifications: their
     /// number is wrong, or only the server's own code understands them.
-    pub fn find<'a>(
-        &self,
-        len: usize,
-        word: impl Fn(usize) -> Option<&'a [u8]>,
-    ) -> Option<Vec<(usize, i32)>> {
+    pub fn find<'a>(&self, len: usize, word: impl Fn(usize) -> Option<&'a [u8]>) -> Option<Keys> {
         let words = i64::try_from(len).ok()?;
         if !self.fits(len) {
             return None;
         }
-        let mut keys = Vec::new();
+        let mut keys = Keys::new();
         for spec in &self.specs {
             let Some(begin) = spec.begin.find(words, &word) else {
                 continue;

@@ -20,6 +20,7 @@ use std::fmt;
 use std::hash::Hasher;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
+use smallvec::SmallVec;
 
 use slot_tags::SlotTags;
 
@@ -72,20 +73,30 @@ pub fn is_id(id: &[u8]) -> bool {
     (1..=MAX_ID).contains(&id.len())
 }
 
+/// The longest name of a record needs no memory of its own.
+pub type RecordName = SmallVec<[u8; 96]>;
+
 /// The name of the record for `id` and a command whose first key is in `slot`.
 ///
 /// # Errors
 /// If the id is empty or too long.
-pub fn record_name(tags: &SlotTags, slot: u16, id: &[u8]) -> Result<Vec<u8>, BadId> {
+pub fn record_name(tags: &SlotTags, slot: u16, id: &[u8]) -> Result<RecordName, BadId> {
     if !is_id(id) {
         return Err(BadId);
     }
-    Ok([PREFIX.as_bytes(), b"{", tags.tag(slot), b"}:", id].concat())
+    let mut name = other_name(tags, slot);
+    name.push(b':');
+    name.extend_from_slice(id);
+    Ok(name)
 }
 
 /// A name in the slot of `record` that no user and no record has: it has no id.
-pub fn other_name(tags: &SlotTags, slot: u16) -> Vec<u8> {
-    [PREFIX.as_bytes(), b"{", tags.tag(slot), b"}"].concat()
+pub fn other_name(tags: &SlotTags, slot: u16) -> RecordName {
+    let mut name = RecordName::from_slice(PREFIX.as_bytes());
+    name.push(b'{');
+    name.extend_from_slice(tags.tag(slot));
+    name.push(b'}');
+    name
 }
 
 #[cfg(test)]

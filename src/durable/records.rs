@@ -24,18 +24,29 @@ pub const MAY_BE_ELSEWHERE: &CStr = c"TRYAGAIN the record of this id may be on a
 pub const NO_PERMISSION: &CStr =
     c"NOPERM this user has no permissions to run this command or to access its keys";
 
-lazy_static! {
-    static ref TAGS: MainThread<SlotTags> = MainThread::new();
+/// What every record needs, made once.
+struct Ready {
+    /// The tags of all slots.
+    tags: SlotTags,
+    /// The word of SET before a record's Unix time.
+    pxat: OwnString,
 }
 
-/// Computes the tags of all slots, so that no command has to.
+lazy_static! {
+    static ref READY: MainThread<Ready> = MainThread::new();
+}
+
+/// Makes what records need, so that no command has to.
 pub fn load() {
-    TAGS.set(SlotTags::new());
+    READY.set(Ready {
+        tags: SlotTags::new(),
+        pxat: OwnString::new(b"PXAT"),
+    });
 }
 
 /// Frees the memory.
 pub fn unload() {
-    TAGS.clear();
+    READY.clear();
 }
 
 /// The place of the record of one command.
@@ -61,7 +72,7 @@ impl Record {
     /// If the id is empty or too long.
     pub fn of(id: &[u8], key: &[u8], words: Args<'_>) -> Result<Self, BadId> {
         let slot = slot::of_key(key);
-        let name = TAGS.with(|tags| record_name(tags, slot, id))?;
+        let name = READY.with(|ready| record_name(&ready.tags, slot, id))?;
         let name = OwnString::new(&name);
         let command = words.get(0).unwrap_or_default();
         let digest = Digest::of(command, words.skip(1).iter());
@@ -83,7 +94,7 @@ impl Record {
         if !situation.is_cluster() {
             return false;
         }
-        let other = TAGS.with(|tags| other_name(tags, self.slot));
+        let other = READY.with(|ready| other_name(&ready.tags, self.slot));
         !ctx.has_whole_slot(&self.name, &OwnString::new(&other))
     }
 
@@ -98,7 +109,8 @@ impl Record {
         let value = record::encode(self.digest, protocol, reply);
         let ttl = config::read(|config| config.once_ttl_ms);
         let expires = ctx.unix_time_ms().saturating_add(ttl);
-        if !ctx.set_string_key(&self.name, &value, expires) {
+        let pxat = READY.with(|ready| ready.pxat.clone());
+        if !ctx.set_string_key(&self.name, &value, &pxat, expires) {
             ctx.log_warning("the record of a DURABLE.ONCE could not be written");
         }
         coordinator(|coordinator| bump(&mut coordinator.stats.counters.once));

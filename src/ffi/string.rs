@@ -39,6 +39,15 @@ impl OwnString {
     }
 }
 
+impl Clone for OwnString {
+    /// Another reference to the same string.
+    fn clone(&self) -> Self {
+        // SAFETY: the string is valid while this lives. It is not sent to another thread, because
+        // it is a pointer.
+        unsafe { Self::hold(self.0) }
+    }
+}
+
 impl Drop for OwnString {
     fn drop(&mut self) {
         // SAFETY: made by `new` without a context, and freed once.

@@ -58,9 +58,15 @@ impl Ctx {
 
     /// Sets a string key in the selected database, whatever it held, with the Unix time in
     /// milliseconds at which it expires. Replicas and the append-only file get it as `SET … PXAT`,
-    /// in one transaction with everything else that the running command has executed. False if it
-    /// was not set.
-    pub fn set_string_key(&self, name: &OwnString, value: &[u8], expires_ms: u64) -> bool {
+    /// in one transaction with everything else that the running command has executed. `pxat` is
+    /// that word, as a string of the server. False if the key was not set.
+    pub fn set_string_key(
+        &self,
+        name: &OwnString,
+        value: &[u8],
+        pxat: &OwnString,
+        expires_ms: u64,
+    ) -> bool {
         const OK: c_int = raw::REDISMODULE_OK as c_int;
         let value = OwnString::new(value);
         let at = i64::try_from(expires_ms).unwrap_or(i64::MAX);
@@ -77,16 +83,15 @@ impl Ctx {
             api!(RedisModule_CloseKey)(key);
             set
         };
-        // SAFETY: each `s` takes a string of the server, `c` a string that ends in a null byte, and
-        // `l` a 64-bit integer.
+        // SAFETY: each `s` takes a string of the server, and `l` a 64-bit integer.
         set && unsafe {
             api!(RedisModule_Replicate)(
                 self.raw(),
                 c"SET".as_ptr(),
-                c"sscl".as_ptr(),
+                c"sssl".as_ptr(),
                 name.as_ptr(),
                 value.as_ptr(),
-                c"PXAT".as_ptr(),
+                pxat.as_ptr(),
                 at,
             )
         } == OK

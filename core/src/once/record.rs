@@ -9,6 +9,8 @@
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use super::reply::Reply;
 use super::Digest;
 
@@ -17,6 +19,9 @@ pub const LARGEST_REPLY: usize = 64 * 1024;
 
 const VERSION: u8 = 1;
 const TOO_LARGE: u8 = b'l';
+
+/// The value of a record. One with a small reply needs no memory of its own.
+pub type Value = SmallVec<[u8; 64]>;
 
 /// The protocol version of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +34,8 @@ pub enum Protocol {
 
 /// Encodes a record. `reply` is the whole reply in the protocol. It is not kept if it is too large,
 /// or cannot be read.
-pub fn encode(digest: Digest, protocol: Protocol, reply: &[u8]) -> Vec<u8> {
-    let mut value = Vec::with_capacity(reply.len().min(LARGEST_REPLY).saturating_add(32));
+pub fn encode(digest: Digest, protocol: Protocol, reply: &[u8]) -> Value {
+    let mut value = Value::with_capacity(reply.len().min(LARGEST_REPLY).saturating_add(32));
     // A script can make replies that break the protocol.
     let is_kept = reply.len() <= LARGEST_REPLY && Reply::parse(reply).is_some();
     value.push(VERSION);
@@ -39,12 +44,12 @@ pub fn encode(digest: Digest, protocol: Protocol, reply: &[u8]) -> Vec<u8> {
         (true, Protocol::Resp3) => b'3',
         (false, _) => TOO_LARGE,
     });
-    value.extend(digest.0);
+    value.extend_from_slice(&digest.0);
     if is_kept {
-        value.extend(reply);
+        value.extend_from_slice(reply);
     } else {
         let length = u64::try_from(reply.len()).unwrap_or(u64::MAX);
-        value.extend(length.to_le_bytes());
+        value.extend_from_slice(&length.to_le_bytes());
     }
     value
 }
@@ -190,7 +195,7 @@ mod tests {
             bad[place] = byte;
             assert_eq!(decode(&bad, digest(b"k")), Err(NoReply::Unreadable));
         }
-        let longer = [good, vec![b'x']].concat();
+        let longer = [&good[..], b"x"].concat();
         assert_eq!(decode(&longer, digest(b"k")), Err(NoReply::Unreadable));
         assert_eq!(
             decode(b"hello", digest(b"k")),

@@ -5,9 +5,8 @@
 //! avoided because it leaks memory for each command with many keys, and because any client can
 //! cause the call: access control comes later.
 
-use std::ffi::c_int;
-
 use durable_core::callable::is_own_command;
+use durable_core::key_specs::Keys;
 use durable_core::options;
 
 use super::registry;
@@ -60,15 +59,15 @@ pub fn inner_command(words: Args<'_>, before: usize) -> Option<(Args<'_>, usize)
 
 /// The keys of an inner command: the place of each, and the server's flags for what is done to it.
 /// Empty for a command that will be refused.
-pub fn of_inner(inner: Args<'_>) -> Vec<(usize, c_int)> {
+pub fn of_inner(inner: Args<'_>) -> Keys {
     enum Found {
-        Keys(Vec<(usize, c_int)>),
+        Keys(Keys),
         ServersOwnCode,
     }
     let name = inner.get(0).unwrap_or_default();
     let found = registry::with_command(inner, |command| {
         if !config::read(|config| command.may_run(&config.call_allow, name)) {
-            return Found::Keys(Vec::new());
+            return Found::Keys(Keys::new());
         }
         let specs = command.keys.as_ref();
         let keys = specs.and_then(|specs| specs.find(inner.len(), |index| inner.get(index)));
@@ -76,16 +75,16 @@ pub fn of_inner(inner: Args<'_>) -> Vec<(usize, c_int)> {
     });
     match found {
         Some(Found::Keys(keys)) => keys,
-        Some(Found::ServersOwnCode) => keys::of(inner),
+        Some(Found::ServersOwnCode) => keys::of(inner).into(),
         // A name with a null byte or `|` is refused later, and not looked up here: the server may
         // find another command by it.
-        None if name.iter().any(|byte| matches!(byte, 0 | b'|')) => Vec::new(),
+        None if name.iter().any(|byte| matches!(byte, 0 | b'|')) => Keys::new(),
         None => {
             let keys = keys::of(inner);
             if !keys.is_empty() {
                 registry::look_up_soon(name);
             }
-            keys
+            keys.into()
         }
     }
 }

@@ -8,21 +8,22 @@
 //! They are looked up again when another module is loaded or unloaded: a name may then mean another
 //! command. Only commands that exist are remembered, so clients cannot fill the registry.
 
-use std::collections::HashMap;
 use std::ffi::CStr;
 
 use durable_core::callable::{judge, CommandInfo, Verdict};
 use durable_core::key_specs::KeySpecs;
 use lazy_static::lazy_static;
+use rustc_hash::FxHashMap;
 
 use crate::ffi::main_thread::MainThread;
 use crate::ffi::{Args, Ctx, Reply};
 use crate::server_command::ServerCommand;
 
-/// Commands by their names in lower case; subcommands as `xinfo|stream`.
+/// Commands by their names in lower case; subcommands as `xinfo|stream`. The names are the server's
+/// own, so a cheap hash function will do.
 #[derive(Default)]
 struct Registry {
-    commands: HashMap<Vec<u8>, KnownCommand>,
+    commands: FxHashMap<Vec<u8>, KnownCommand>,
     /// A command with keys that is not in `commands`. The next turn looks it up.
     to_look_up: Option<Vec<u8>>,
 }
