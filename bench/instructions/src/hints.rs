@@ -10,11 +10,6 @@ use crate::callgrind;
 /// So many keys are asked for in turn. All have been asked for once before anything is counted.
 const POOL: usize = 10_000;
 
-/// Switches off what jemalloc does by the clock and by its own history. Both make two runs differ
-/// by a tenth. Other allocators ignore it.
-const STEADY_ALLOCATOR: &str =
-    "MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1,tcache_gc_incr_bytes:100000000000";
-
 /// How often all keys are asked for before anything is counted. The module keeps parts of replies,
 /// a few more with each command.
 const WARM_UPS: usize = 4;
@@ -97,14 +92,13 @@ impl HintCluster {
     pub fn start() -> Result<HintCluster> {
         callgrind::check()?;
         let directory = tempfile::tempdir()?;
-        let wrapper = callgrind::wrapper(directory.path());
+        let wrapper = callgrind::wrapper(directory.path())?;
         let cluster = Cluster::builder(3, 0)
             .node(move |number, builder| {
                 if number > 0 {
                     return builder.module(false);
                 }
-                let own = wrapper.iter().map(String::as_str);
-                let words: Vec<&str> = ["env", STEADY_ALLOCATOR].into_iter().chain(own).collect();
+                let words: Vec<&str> = wrapper.iter().map(String::as_str).collect();
                 builder
                     .inside(&words)
                     // Callgrind makes the server slow. A look at the topology every 100 ms would

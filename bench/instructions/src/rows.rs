@@ -13,6 +13,9 @@ use crate::callgrind;
 
 /// Each connection writes this many keys in turn.
 const KEYS: usize = 100;
+/// How often all keys are written before anything is counted. The first time makes them, the second
+/// time ends the rehashing of their table.
+const WARM_UPS: usize = 2;
 /// More than two periods of the cron.
 const QUIET: Duration = Duration::from_millis(2500);
 const VALUE: [u8; 64] = [b'v'; 64];
@@ -114,8 +117,9 @@ impl Servers {
         callgrind::check()?;
         let directory = tempfile::tempdir()?;
         let replicas = usize::from(replicas);
+        let wrapper = callgrind::wrapper(directory.path())?;
         let start = |load: fn(ServerBuilder) -> ServerBuilder| {
-            let wrapper = callgrind::wrapper(directory.path());
+            let wrapper = wrapper.clone();
             Replicated::builder()
                 .replicas(replicas)
                 .module_on_replicas(false)
@@ -201,8 +205,9 @@ impl Servers {
             // A module that nobody uses stops hearing turns within two crons.
             std::thread::sleep(QUIET);
         }
-        // All keys are there, and all memory is in use.
-        run(turns.min(KEYS))?;
+        for _ in 0..WARM_UPS {
+            run(KEYS)?;
+        }
         let pid = primary.pid();
         let counted = callgrind::count(pid, self.directory.path(), keep, || run(turns))?;
         let done = turns * connections;
