@@ -37,6 +37,23 @@ pub fn wrapper(directory: &Path) -> Result<Vec<String>> {
 /// None of these functions calls another of them.
 const BY_THE_CLOCK: [&str; 2] = ["serverCron", "clusterReadHandler"];
 
+/// What was counted, in instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// All, without those of [`BY_THE_CLOCK`].
+    pub all: u64,
+    /// Those in the library of a module, and not in what it calls.
+    pub in_module: u64,
+}
+
+impl Counted {
+    /// For each of `done` pieces of work: all, and in parentheses those in the module.
+    pub fn for_each(self, done: usize) -> String {
+        let each = |count: u64| count as f64 / done as f64;
+        format!("{:.0} ({:.0})", each(self.all), each(self.in_module))
+    }
+}
+
 /// Fails if callgrind is not installed.
 pub fn check() -> Result<()> {
     for program in ["valgrind", "callgrind_control"] {
@@ -50,14 +67,14 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-/// Counts what the process executes while `work` runs. Returns instructions, without those of
-/// [`BY_THE_CLOCK`]. Callgrind's file is moved to `keep`, if there is such a path.
+/// Counts what the process executes while `work` runs. `module` is the module's library. Callgrind's file is moved to `keep`, if there is such a path.
 pub fn count(
     pid: u32,
     directory: &Path,
+    module: &Path,
     keep: Option<&Path>,
     work: impl FnOnce() -> Result<()>,
-) -> Result<u64> {
+) -> Result<Counted> {
     control(pid, &["--zero"])?;
     control(pid, &["--instr=on"])?;
     work()?;
@@ -69,7 +86,7 @@ pub fn count(
         bail!("callgrind has written no file");
     };
     let text = fs::read_to_string(dump)?;
-    let counted = read(&text).with_context(|| format!("reading {}", dump.display()))?;
+    let counted = read(&text, module).with_context(|| format!("reading {}", dump.display()))?;
     if let Some(place) = keep {
         fs::copy(dump, place).with_context(|| format!("writing {}", place.display()))?;
     }
@@ -101,25 +118,40 @@ fn dumps(pid: u32, directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Reads a file of callgrind: all instructions, without those of calls of [`BY_THE_CLOCK`]. The
-/// format is described in valgrind's manual, "Callgrind Format Specification".
-fn read(text: &str) -> Result<u64> {
+/// Reads a file of callgrind. The format is described in valgrind's manual, "Callgrind Format
+/// Specification".
+fn read(text: &str, module: &Path) -> Result<Counted> {
     // The summary at the beginning of the file is 0 if the counting was switched off.
     let totals = text.lines().find_map(|line| line.strip_prefix("totals:"));
     let all: u64 = totals.context("there is no total")?.trim().parse()?;
     let (mut by_the_clock, mut ids) = (0_u64, HashSet::new());
     let (mut is_subtracted, mut is_cost) = (false, false);
+    let (mut in_module, mut libraries, mut is_in_module) = (0_u64, HashSet::new(), false);
     for line in text.lines() {
         if is_cost {
             // The line after `calls=` has a position and the cost of the calls.
-            let cost = line
-                .split_whitespace()
-                .nth(1)
-                .context("a call has no cost")?;
             if is_subtracted {
-                by_the_clock += cost.parse::<u64>()?;
+                by_the_clock += cost(line)?;
             }
             (is_cost, is_subtracted) = (false, false);
+        } else if is_in_module
+            && line.starts_with(|first: char| "+-*".contains(first) || first.is_ascii_digit())
+        {
+            in_module += cost(line)?;
+        } else if let Some(object) = ["cob=", "ob="]
+            .iter()
+            .find_map(|key| line.strip_prefix(key))
+        {
+            let (id, name) = object.split_once(' ').unwrap_or((object, ""));
+            if module
+                .file_name()
+                .is_some_and(|module| Path::new(name).file_name() == Some(module))
+            {
+                libraries.insert(id);
+            }
+            if line.starts_with('o') {
+                is_in_module = libraries.contains(id);
+            }
         } else if line.starts_with("calls=") {
             is_cost = true;
         } else if let Some(function) = ["cfn=", "fn="]
@@ -134,8 +166,19 @@ fn read(text: &str) -> Result<u64> {
             is_subtracted = line.starts_with('c') && ids.contains(id);
         }
     }
-    all.checked_sub(by_the_clock)
-        .context("what is done by the clock costs more than everything")
+    let all = all
+        .checked_sub(by_the_clock)
+        .context("what is done by the clock costs more than everything")?;
+    Ok(Counted { all, in_module })
+}
+
+/// The cost in a line that has a position and a cost.
+fn cost(line: &str) -> Result<u64> {
+    let cost = line
+        .split_whitespace()
+        .nth(1)
+        .context("a line has no cost")?;
+    Ok(cost.parse()?)
 }
 
 #[cfg(test)]
@@ -147,7 +190,16 @@ mod tests {
         let text = "events: Ir\nfn=(1) aeMain\n10 5\ncfn=(2) serverCron\ncalls=3 0\n12 40\n\
                     fn=(3) other\ncfn=(4) call\ncalls=1 0\n7 9\ncfn=(2)\ncalls=1 0\n8 6\n\
                     totals: 100\n";
-        assert_eq!(read(text).expect("a count"), 54);
-        assert!(read("events: Ir\n").is_err());
+        assert_eq!(read(text, Path::new("")).expect("a count").all, 54);
+        assert!(read("events: Ir\n", Path::new("")).is_err());
+    }
+
+    #[test]
+    fn what_the_library_of_the_module_executes_itself_is_counted_apart() {
+        let text = "events: Ir\nob=(1) /server\nfn=(1) call\n10 5\ncob=(2) /a/libmodule.so\n\
+                    cfn=(2) run\ncalls=1 0\n12 40\n+1 4\nob=(2)\nfn=(2)\n7 9\n* 3\ncob=(1)\n\
+                    cfn=(3) reply\ncalls=1 0\n-1 28\nob=(1)\nfn=(3)\n9 28\ntotals: 49\n";
+        let counted = read(text, Path::new("/b/libmodule.so")).expect("a count");
+        assert_eq!((counted.all, counted.in_module), (49, 12));
     }
 }

@@ -3,7 +3,7 @@
 
 use anyhow::{ensure, Result};
 use tempfile::TempDir;
-use testkit::{encode_command, Cluster, RawConn};
+use testkit::{encode_command, module_path, Cluster, RawConn};
 
 use crate::callgrind;
 
@@ -116,7 +116,7 @@ impl HintCluster {
     }
 
     /// The instructions for each of `keys` keys.
-    pub fn count(&self, row: Row, batch: Batch, keys: usize) -> Result<f64> {
+    pub fn count(&self, row: Row, batch: Batch, keys: usize) -> Result<String> {
         let node = &self.cluster.nodes[0];
         let mut client = node.raw();
         let pool: Vec<Vec<u8>> = (0..POOL).map(|number| key(number, batch.length)).collect();
@@ -136,8 +136,9 @@ impl HintCluster {
         };
         run(WARM_UPS * packets.len())?;
         let turns = keys.div_ceil(batch.keys);
-        let counted = callgrind::count(node.pid(), self.directory.path(), None, || run(turns))?;
-        Ok(counted as f64 / (turns * batch.keys) as f64)
+        let (pid, directory) = (node.pid(), self.directory.path());
+        let counted = callgrind::count(pid, directory, module_path(), None, || run(turns))?;
+        Ok(counted.for_each(turns * batch.keys))
     }
 }
 

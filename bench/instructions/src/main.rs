@@ -69,6 +69,9 @@ enum Subject {
     Hints,
 }
 
+/// The end of a table's heading.
+const IN_PARENTHESES: &str = "; in parentheses: in the module's own code";
+
 /// A table under construction: rows of a name and a number for each column.
 type Table = Vec<(String, Vec<String>)>;
 
@@ -129,13 +132,13 @@ fn table(replicas: u16, options: &Options, bar: &ProgressBar) -> Result<String> 
             let file = format!("{row:?}.{replicas}.{count}.callgrind");
             let keep = options.keep.as_ref().map(|directory| directory.join(file));
             let each = servers.count(row, usize::from(count), options.writes, keep.as_deref())?;
-            cells.push(format!("{each:.0}"));
+            cells.push(each);
             bar.inc(1);
         }
         table.push((row.name(), cells));
     }
     Ok(format!(
-        "{}, instructions of the primary for each write, {}\n\n{}",
+        "{}, instructions of the primary for each write, {}{IN_PARENTHESES}\n\n{}",
         servers.version(),
         counted(replicas, "replica"),
         text(&table)
@@ -152,14 +155,14 @@ fn hints(options: &Options) -> Result<()> {
         for batch in Batch::ALL {
             bar.set_message(row.name());
             let each = cluster.count(row, batch, usize::try_from(options.keys)?)?;
-            cells.push(format!("{each:.0}"));
+            cells.push(each);
             bar.inc(1);
         }
         table.push((row.name().to_owned(), cells));
     }
     bar.finish_and_clear();
     println!(
-        "{}, instructions of a cluster node for each key, three primaries\n",
+        "{}, instructions of a cluster node for each key, three primaries{IN_PARENTHESES}\n",
         cluster.version()
     );
     println!("{}", text(&table));

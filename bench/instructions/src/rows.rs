@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{ensure, Result};
 use tempfile::TempDir;
-use testkit::{encode_command, RawConn, Replicated, ServerBuilder};
+use testkit::{encode_command, least_module_path, module_path, RawConn, Replicated, ServerBuilder};
 
 use crate::asleep::wait_until_asleep;
 use crate::callgrind;
@@ -154,11 +154,11 @@ impl Servers {
         connections: usize,
         writes: u64,
         keep: Option<&Path>,
-    ) -> Result<f64> {
-        let servers = match row {
-            Row::Bare => &self.bare,
-            Row::Least => &self.least,
-            _ => &self.loaded,
+    ) -> Result<String> {
+        let (servers, module) = match row {
+            Row::Bare => (&self.bare, module_path()),
+            Row::Least => (&self.least, least_module_path()),
+            _ => (&self.loaded, module_path()),
         };
         let primary = &servers.primary;
         let mut clients: Vec<RawConn> = (0..connections).map(|_| primary.raw()).collect();
@@ -209,8 +209,7 @@ impl Servers {
             run(KEYS)?;
         }
         let pid = primary.pid();
-        let counted = callgrind::count(pid, self.directory.path(), keep, || run(turns))?;
-        let done = turns * connections;
-        Ok(counted as f64 / done as f64)
+        let counted = callgrind::count(pid, self.directory.path(), module, keep, || run(turns))?;
+        Ok(counted.for_each(turns * connections))
     }
 }
