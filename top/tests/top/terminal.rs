@@ -141,10 +141,12 @@ pub fn wait_for_the_end_of_a_hung_up_program(server: &Server) {
 fn spawn(server: &Server, (columns, rows): (u16, u16), colours: bool) -> (File, Running) {
     let (ours, theirs) = pair(columns, rows).expect("the kernel gives a pseudo-terminal");
     let copy = || theirs.try_clone().expect("the terminal can be shared");
-    // A session of its own, with this terminal.
-    let mut command = Command::new("setsid");
+    // A session of its own, with this terminal. The signal of a terminal that goes away is not
+    // ignored, as it is in tests that `nohup` runs.
+    let mut command = Command::new("env");
     command
-        .args(["--ctty", PROGRAM, "--interval", "0.1", "-p"])
+        .args(["--default-signal=HUP", "setsid", "--ctty", PROGRAM])
+        .args(["--interval", "0.1", "-p"])
         .arg(server.port().to_string())
         .env("TERM", "xterm-256color")
         .env_remove("NO_COLOR")
