@@ -161,6 +161,11 @@ pub fn least_set(key: &str) -> Vec<u8> {
     encode_command(&[&b"LEAST.SET"[..], key.as_bytes(), &VALUE])
 }
 
+/// Requires what is configured.
+pub fn durable_set_plain(key: &str) -> Vec<u8> {
+    encode_command(&[&b"DURABLE.SET"[..], key.as_bytes(), &VALUE])
+}
+
 pub fn durable_set(key: &str, replicas: usize) -> Vec<u8> {
     let replicas = replicas.to_string();
     let words = [

@@ -7,8 +7,8 @@ use crate::options::Options;
 use crate::results::{Group, Metric};
 use crate::rounds::{Case, Rounds};
 use crate::workload::{
-    command, durable_call, durable_once, durable_set, durable_wait, get, least_set, numbered,
-    packet, set, wait, Cycle, Step, Workload,
+    command, durable_call, durable_once, durable_set, durable_set_plain, durable_wait, get,
+    least_set, numbered, packet, set, wait, Cycle, Step, Workload,
 };
 
 const REPLICAS: usize = 2;
@@ -31,6 +31,8 @@ pub const WAIT_TWO: &str = "SET + WAIT 2, one packet";
 /// writes that came after that request. So it is a bound for what waits, and no module can reach
 /// it.
 pub const LEAST: &str = "LEAST.SET, the least possible module";
+/// Without options: one replica is what is configured if nothing else is.
+pub const DURABLE_PLAIN: &str = "DURABLE.SET …";
 pub const DURABLE_ONE: &str = "DURABLE.SET … REPLICAS 1";
 pub const DURABLE_TWO: &str = "DURABLE.SET … REPLICAS 2";
 pub const WAIT_KEPT: &str = "SET + WAIT 1, tracking on";
@@ -73,6 +75,7 @@ fn durable_at(
             least,
             Workload::for_each_key(|key| vec![packet(&[least_set(key)])]),
         ),
+        each(DURABLE_PLAIN, |key| vec![packet(&[durable_set_plain(key)])]),
         each(DURABLE_ONE, |key| vec![packet(&[durable_set(key, 1)])]),
     ];
     let has_two = options.replicas > 1;
@@ -94,18 +97,20 @@ fn durable_at(
         options,
     );
     let mut group = rounds.group(&title, connections, &COLUMNS, &cases)?;
-    group.compare(DURABLE_ONE, WAIT_ONE, RATE, None);
-    group.compare(DURABLE_ONE, WAIT_ONE, Metric::P50, None);
-    group.compare(DURABLE_ONE, WAIT_ONE, Metric::P99, None);
-    group.compare(DURABLE_ONE, LEAST, RATE, None);
-    group.compare(DURABLE_ONE, LEAST, Metric::P50, None);
+    for durable in [DURABLE_PLAIN, DURABLE_ONE] {
+        group.compare(durable, PLAIN, RATE, None);
+        group.compare(durable, WAIT_ONE, RATE, None);
+        group.compare(durable, WAIT_ONE, Metric::P50, None);
+        group.compare(durable, WAIT_ONE, Metric::P99, None);
+        group.compare(durable, LEAST, RATE, None);
+        group.compare(durable, LEAST, Metric::P50, None);
+    }
     group.compare(LEAST, WAIT_ONE, RATE, None);
     group.compare(LEAST, WAIT_ONE, Metric::P50, None);
     group.compare(DURABLE_ONE, WAIT_TWICE, RATE, None);
     if has_two {
         group.compare(DURABLE_TWO, WAIT_TWO, RATE, None);
     }
-    group.compare(DURABLE_ONE, PLAIN, RATE, None);
     if options.io_threads > 1 {
         group.compare(DURABLE_KEPT, DURABLE_ONE, RATE, None);
         group.compare(DURABLE_KEPT, PLAIN, RATE, None);
