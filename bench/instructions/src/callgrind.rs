@@ -67,7 +67,8 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-/// Counts what the process executes while `work` runs. `module` is the module's library. Callgrind's file is moved to `keep`, if there is such a path.
+/// Counts what the process executes while `work` runs. `module` is the module's library.
+/// Callgrind's file is moved to `keep`, if there is such a path.
 pub fn count(
     pid: u32,
     directory: &Path,
@@ -124,52 +125,70 @@ fn read(text: &str, module: &Path) -> Result<Counted> {
     // The summary at the beginning of the file is 0 if the counting was switched off.
     let totals = text.lines().find_map(|line| line.strip_prefix("totals:"));
     let all: u64 = totals.context("there is no total")?.trim().parse()?;
-    let (mut by_the_clock, mut ids) = (0_u64, HashSet::new());
+    let all = all
+        .checked_sub(by_the_clock(text)?)
+        .context("what is done by the clock costs more than everything")?;
+    let in_module = in_library(text, module)?;
+    Ok(Counted { all, in_module })
+}
+
+/// The cost of all calls of [`BY_THE_CLOCK`].
+fn by_the_clock(text: &str) -> Result<u64> {
+    let (mut sum, mut ids) = (0, HashSet::new());
     let (mut is_subtracted, mut is_cost) = (false, false);
-    let (mut in_module, mut libraries, mut is_in_module) = (0_u64, HashSet::new(), false);
     for line in text.lines() {
         if is_cost {
             // The line after `calls=` has a position and the cost of the calls.
             if is_subtracted {
-                by_the_clock += cost(line)?;
+                sum += cost(line)?;
             }
             (is_cost, is_subtracted) = (false, false);
-        } else if is_in_module
-            && line.starts_with(|first: char| "+-*".contains(first) || first.is_ascii_digit())
-        {
-            in_module += cost(line)?;
-        } else if let Some(object) = ["cob=", "ob="]
-            .iter()
-            .find_map(|key| line.strip_prefix(key))
-        {
-            let (id, name) = object.split_once(' ').unwrap_or((object, ""));
-            if module
-                .file_name()
-                .is_some_and(|module| Path::new(name).file_name() == Some(module))
-            {
-                libraries.insert(id);
-            }
-            if line.starts_with('o') {
-                is_in_module = libraries.contains(id);
-            }
         } else if line.starts_with("calls=") {
             is_cost = true;
-        } else if let Some(function) = ["cfn=", "fn="]
-            .iter()
-            .find_map(|key| line.strip_prefix(key))
-        {
-            // The first time a function has a number and a name, then the number only.
-            let (id, name) = function.split_once(' ').unwrap_or((function, ""));
+        } else if let Some((id, name)) = named(line, ["cfn=", "fn="]) {
             if BY_THE_CLOCK.contains(&name) {
                 ids.insert(id);
             }
             is_subtracted = line.starts_with('c') && ids.contains(id);
         }
     }
-    let all = all
-        .checked_sub(by_the_clock)
-        .context("what is done by the clock costs more than everything")?;
-    Ok(Counted { all, in_module })
+    Ok(sum)
+}
+
+/// What the functions of a library cost, without what they call.
+fn in_library(text: &str, library: &Path) -> Result<u64> {
+    let (mut sum, mut ids) = (0, HashSet::new());
+    let (mut is_within, mut is_call) = (false, false);
+    for line in text.lines() {
+        let has_position = line.starts_with(['+', '-', '*'])
+            || line.starts_with(|first: char| first.is_ascii_digit());
+        if has_position {
+            if is_within && !is_call {
+                sum += cost(line)?;
+            }
+            is_call = false;
+        } else if line.starts_with("calls=") {
+            is_call = true;
+        } else if let Some((id, name)) = named(line, ["cob=", "ob="]) {
+            if Path::new(name)
+                .file_name()
+                .is_some_and(|name| Some(name) == library.file_name())
+            {
+                ids.insert(id);
+            }
+            if line.starts_with('o') {
+                is_within = ids.contains(id);
+            }
+        }
+    }
+    Ok(sum)
+}
+
+/// The number and the name in a line that begins with one of these keys. The first time there are
+/// both, then the number only.
+fn named<'a>(line: &'a str, keys: [&str; 2]) -> Option<(&'a str, &'a str)> {
+    let value = keys.iter().find_map(|key| line.strip_prefix(key))?;
+    Some(value.split_once(' ').unwrap_or((value, "")))
 }
 
 /// The cost in a line that has a position and a cost.

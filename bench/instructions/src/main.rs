@@ -4,9 +4,9 @@
 //! The primary runs in valgrind's callgrind, with replicas beside it. The load is fixed: all
 //! connections send one packet each while the primary is stopped, so it reads them in one turn of
 //! its event loop. The next packets follow when all replies have arrived. What the primary does by
-//! the clock (`serverCron`, and news of the cluster bus) is subtracted, and its hash tables have the
-//! same seed at each start. So the numbers hardly depend on the machine, and two runs differ by less
-//! than 0.5 %.
+//! the clock (`serverCron`, and news of the cluster bus) is subtracted, and its hash tables have
+//! the same seed at each start. So the numbers hardly depend on the machine, and two runs differ by
+//! less than 0.5 %.
 
 mod asleep;
 mod callgrind;
